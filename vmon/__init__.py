@@ -1,0 +1,3 @@
+"""vmon: see every Vonage Video callback on your own machine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,51 @@
+"""What can go wrong in ways that are not a bug, and the exit code each way ends in.
+
+VmonError            the base: a message, a hint (the way out), an exit code
+├── Refused          1    nothing matched, or an app refused what it was sent
+├── WrongUse         2    wrong use, or input that cannot be read
+├── CannotListen     3    the receiver cannot be opened
+├── TunnelFailed     4    no public URL, and trying again would not help
+└── TimedOut         5    something did not happen in its time
+"""
+
+INTERRUPTED = 130
+"""The exit code of a run ended by a second Ctrl-C: 128 + SIGINT, as shells count it."""
+
+
+class VmonError(Exception):
+    """Something the user or the world did: told in a sentence, never as a traceback."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Refused(VmonError):
+    """Nothing matched, or an app refused what it was sent."""
+
+    exit_code = 1
+
+
+class WrongUse(VmonError):
+    """Wrong use of the command line, or input that cannot be read."""
+
+
+class CannotListen(VmonError):
+    """The receiver cannot be opened: the port is taken, the address is not ours."""
+
+    exit_code = 3
+
+
+class TunnelFailed(VmonError):
+    """There is no public URL, and trying again would not help."""
+
+    exit_code = 4
+
+
+class TimedOut(VmonError):
+    """Something did not happen in the time it was given."""
+
+    exit_code = 5
