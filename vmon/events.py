@@ -4,10 +4,15 @@ Field names on the wire are camelCase and become snake_case here. Every field is
 payloads gained and lost fields over the years without notice, and a missing field is no error.
 """
 
-from datetime import datetime
-from typing import Annotated, ClassVar
+import re
+from base64 import b64decode
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import parse_qsl
 
-from msgspec import Meta, Struct
+from msgspec import Meta, MsgspecError, Struct, field
+from msgspec.json import decode as json_decode
 
 
 class Delivery(Struct, frozen=True):
@@ -24,3 +29,710 @@ class Delivery(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     remote: str | None
     body: bytes
+
+
+Sure = Literal["documented", "seen", "inferred"]
+"""How sure a field is: in Vonage's documentation, in a published payload, or inferred."""
+
+
+def _told(
+    description: str,
+    unit: str | None = None,
+    example: str | None = None,
+    sure: Sure = "documented",
+    only: str | None = None,
+) -> Meta:
+    """Make the one description of a field, from which `vmon events` is written.
+
+    `only` names the type that has the field, where its siblings of the same shape do not.
+    """
+    told = {"unit": unit, "example": example, "sure": sure, "only": only}
+    return Meta(description=description, extra={key: value for key, value in told.items() if value})
+
+
+_MS = "ms since the epoch, UTC"
+
+
+class Connection(Struct, frozen=True, rename="camel"):
+    """A client connected to a session."""
+
+    id: Annotated[str | None, _told("The connection's ID.")] = None
+    created_at: Annotated[int | None, _told("When the client connected.", _MS)] = None
+    data: Annotated[
+        str | None,
+        _told(
+            "The token data: free text of your own, given in connectionCreated and empty in "
+            "every later event of the connection.",
+            example='{"name":"Ann"}',
+        ),
+    ] = None
+
+
+class Stream(Struct, frozen=True, rename="camel"):
+    """A stream published into a session."""
+
+    id: Annotated[str | None, _told("The stream's ID.")] = None
+    connection: Annotated[Connection | None, _told("Whose stream it is.")] = None
+    created_at: Annotated[int | None, _told("When the stream was created.", _MS)] = None
+    name: Annotated[str | None, _told("The name given by the publisher; may be empty.")] = None
+    video_type: Annotated[
+        str | None,
+        _told("`camera`, `screen` or `custom`; absent when audio alone.", example="camera"),
+    ] = None
+
+
+class Call(Struct, frozen=True, rename="camel"):
+    """A SIP call from a session."""
+
+    id: Annotated[str | None, _told("The call's ID.")] = None
+    connection_id: Annotated[
+        str | None, _told("The connection the call has in the session: `connection.id` elsewhere.")
+    ] = None
+    created_at: Annotated[int | None, _told("When the call was created.", _MS)] = None
+    state: Annotated[
+        str | None, _told("The state, should it stand here.", sure="inferred", only="callUpdated")
+    ] = None
+    reason_code: Annotated[
+        str | None, _told("The code, should it stand here.", sure="inferred", only="callDestroyed")
+    ] = field(default=None, name="reason_code")
+    reason_message: Annotated[
+        str | None,
+        _told("The message, should it stand here.", sure="inferred", only="callDestroyed"),
+    ] = field(default=None, name="reason_message")
+
+
+class ArchiveStream(Struct, frozen=True, rename="camel"):
+    """A stream being recorded."""
+
+    stream_id: Annotated[str | None, _told("The stream's ID.")] = None
+    has_audio: Annotated[bool | None, _told("Whether its audio is recorded.")] = None
+    has_video: Annotated[bool | None, _told("Whether its video is recorded.")] = None
+
+
+class Transcription(Struct, frozen=True, rename="camel"):
+    """The transcription of an archive."""
+
+    status: Annotated[str | None, _told("Where the transcription stands.")] = None
+    reason: Annotated[str | None, _told("Why it stands there.")] = None
+    url: Annotated[str | None, _told("Where it can be fetched.")] = None
+
+
+class Rtmp(Struct, frozen=True, rename="camel"):
+    """One RTMP target of a broadcast."""
+
+    id: Annotated[str | None, _told("The target's ID, given by you.", sure="inferred")] = None
+    status: Annotated[str | None, _told("Its state.", example="live", sure="inferred")] = None
+    server_url: Annotated[str | None, _told("The RTMP server.", sure="inferred")] = None
+    stream_name: Annotated[str | None, _told("The live stream key: a secret.", sure="inferred")] = (
+        None
+    )
+
+
+class BroadcastUrls(Struct, frozen=True, rename="camel"):
+    """Where a broadcast can be watched."""
+
+    hls: Annotated[str | None, _told("The HLS playlist.", sure="inferred")] = None
+    hls_status: Annotated[str | None, _told("The state of HLS.", sure="inferred")] = None
+    rtmp: Annotated[
+        list[Rtmp] | Rtmp | None,
+        _told("The RTMP targets; one fixture has a single object.", sure="inferred"),
+    ] = None
+
+
+class SessionParts(NamedTuple):
+    """What a session ID says of itself: project or application, media location, creation (UTC)."""
+
+    project: str
+    location: str | None
+    created_at: datetime
+
+
+@lru_cache(maxsize=4096)
+def session_parts(session_id: str) -> SessionParts | None:
+    """Decode a session ID; None when it says nothing.
+
+    `1_` or `2_`, then URL-safe base64 of `1~<project>~<location>~<created ms>~…`. IDs in the
+    documentation often belong to another project or do not decode: that is no error.
+    """
+    coded = session_id[2:] if session_id[:2] in {"1_", "2_"} else session_id
+    try:
+        text = b64decode(coded + "=" * (-len(coded) % 4), b"-_", validate=True).decode("latin-1")
+    except ValueError:
+        return None
+    head, *rest = text.split("~")
+    if head != "1" or len(rest) < 3 or not _PROJECT.fullmatch(rest[0]):  # noqa: PLR2004 - its parts
+        return None
+    created_at = instant(int(rest[2])) if _DIGITS.fullmatch(rest[2]) else None
+    return SessionParts(rest[0], rest[1] or None, created_at) if created_at else None
+
+
+_PROJECT = re.compile(r"[0-9]{1,20}|[0-9a-fA-F-]{36}")
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_MS = 100_000_000_000  # March 1973 in ms, the year 5138 in seconds: less are seconds
+LAST_MS = 253_402_300_799_999  # the end of the year 9999, which is datetime's
+
+
+def instant(ms: int | None) -> datetime | None:
+    """Turn `ms` since the epoch into an aware UTC instant; None when there is none, or absurd."""
+    if ms is None or not 0 < ms <= LAST_MS:
+        return None
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+_NAMES = (
+    "name",
+    "fullname",
+    "displayname",
+    "username",
+    "nickname",
+    "nick",
+    "firstname",
+    "user",
+    "participant",
+    "email",
+    "userid",
+)
+_LONGEST_DATA = 8192  # token data has at most 1,000 characters
+_LONGEST_TEXT = 40
+
+
+def person(data: str | None) -> str | None:
+    """Find the human name in token data; None when there is none.
+
+    JSON (one level of nesting), a query string, or short free text.
+    """
+    if not data or len(data) > _LONGEST_DATA or not (text := data.strip()):
+        return None
+    try:
+        return _named(json_decode(text))
+    except (MsgspecError, ValueError, RecursionError):
+        pass  # no JSON
+    if "=" in text:
+        return _named(dict(parse_qsl(text.lstrip("?"))))
+    if len(text) > _LONGEST_TEXT or text[0] in "{[" or not text.isprintable():
+        return None
+    return text
+
+
+def _named(said: object, depth: int = 0) -> str | None:
+    match said:
+        case str():
+            return " ".join(said.split()) or None
+        case dict():
+            plain = {_plain(key): value for key, value in said.items()}
+            found = (_value(plain[key], depth) for key in _NAMES if key in plain)
+            nested = (_named(value, 1) for value in said.values() if isinstance(value, dict))
+            return next(filter(None, (*found, *(nested if not depth else ()))), None)
+        case _:
+            return None
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", "").replace("-", "").lower()
+
+
+def _value(value: object, depth: int) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _named(value, depth + 1) if isinstance(value, str) or not depth else None
+
+
+class Common(Struct, frozen=True, rename="camel", kw_only=True):
+    """What can be asked of every event; each shape answers what it knows."""
+
+    session_id: Annotated[
+        str | None,
+        _told("The session's ID.", example="2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"),
+    ] = None
+    # Not on the wire: the name is one that no payload has, and decode overwrites it in any case.
+    warnings: tuple[str, ...] = field(default=(), name="vmon:warnings")
+
+    @property
+    def type(self) -> str:
+        """The name in the catalogue."""
+        return "unknown"
+
+    @property
+    def _project_on_the_wire(self) -> str | int | None:
+        return None
+
+    @property
+    def project_id(self) -> str | None:
+        """The project or application: from the payload, else from the session ID."""
+        told = self._project_on_the_wire
+        if told is not None and told != "":
+            return str(told)
+        parts = session_parts(self.session_id) if self.session_id else None
+        return parts.project if parts else None
+
+    @property
+    def _said_ms(self) -> int | None:
+        return None
+
+    @property
+    def timestamp_at(self) -> datetime | None:
+        """When it happened (UTC), as far as the payload says."""
+        return instant(self._said_ms)
+
+    @property
+    def created_ms(self) -> int | None:
+        """When the thing it is about was created, ms since the epoch."""
+        return None
+
+    @property
+    def connection_id(self) -> str | None:
+        """The connection it is about."""
+        return None
+
+    @property
+    def stream_id(self) -> str | None:
+        """The stream it is about."""
+        return None
+
+    @property
+    def archive_id(self) -> str | None:
+        """The archive it is about."""
+        return None
+
+    @property
+    def call_id(self) -> str | None:
+        """The call it is about."""
+        return None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it happened, as it stands on the wire."""
+        return None
+
+    @property
+    def status(self) -> str | None:
+        """The status, or a call's state."""
+        return None
+
+    @property
+    def lived_s(self) -> float | None:
+        """How long the thing lived, in seconds, when this is its end."""
+        return self._since_creation_s if self.type.endswith("Destroyed") else None
+
+    @property
+    def platform_lag_s(self) -> float | None:
+        """How long after the creation the platform told it, in seconds."""
+        return self._since_creation_s if self.type.endswith("Created") else None
+
+    @property
+    def _since_creation_s(self) -> float | None:
+        ends, begins = instant(self._said_ms), instant(self.created_ms)
+        return (ends - begins).total_seconds() if ends and begins else None
+
+
+class Monitored(Common, frozen=True, rename="camel", kw_only=True):
+    """What the session monitoring and SIP callbacks have in common."""
+
+    project: Annotated[
+        str | None,
+        _told("The project's ID, a string of digits.", example="13112571"),
+    ] = field(default=None, name="projectId")
+    application: Annotated[
+        str | None,
+        _told("The application's ID, where it comes under this name.", sure="inferred"),
+    ] = field(default=None, name="applicationId")
+    event: Annotated[str | None, _told("The type, by name.")] = None
+    timestamp: Annotated[int | None, _told("When it happened.", _MS)] = None
+
+    @property
+    def type(self) -> str:
+        """The name in the catalogue."""
+        return self.event or "unknown"
+
+    @property
+    def _project_on_the_wire(self) -> str | None:
+        return self.project or self.application
+
+    @property
+    def _said_ms(self) -> int | None:
+        return self.timestamp
+
+
+class ConnectionEvent(Monitored, frozen=True, rename="camel", kw_only=True):
+    """connectionCreated, connectionDestroyed."""
+
+    reason: Annotated[str | None, _told("Why the client is gone.", only="connectionDestroyed")] = (
+        None
+    )
+    connection: Annotated[Connection | None, _told("The connection.")] = None
+
+    @property
+    def created_ms(self) -> int | None:
+        """When the client connected, ms since the epoch."""
+        return self.connection.created_at if self.connection else None
+
+    @property
+    def connection_id(self) -> str | None:
+        """The connection it is about."""
+        return self.connection.id if self.connection else None
+
+
+class StreamEvent(Monitored, frozen=True, rename="camel", kw_only=True):
+    """streamCreated, streamDestroyed."""
+
+    reason: Annotated[str | None, _told("Why the stream ended.", only="streamDestroyed")] = None
+    stream: Annotated[Stream | None, _told("The stream.")] = None
+
+    @property
+    def created_ms(self) -> int | None:
+        """When the stream was created, ms since the epoch."""
+        return self.stream.created_at if self.stream else None
+
+    @property
+    def connection_id(self) -> str | None:
+        """The publisher's connection."""
+        published = self.stream.connection if self.stream else None
+        return published.id if published else None
+
+    @property
+    def stream_id(self) -> str | None:
+        """The stream it is about."""
+        return self.stream.id if self.stream else None
+
+
+class SessionEvent(Monitored, frozen=True, rename="camel", kw_only=True):
+    """sessionCreated, sessionDestroyed, sessionNotification."""
+
+    reason: Annotated[str | None, _told("Why it ended, or what is announced.")] = None
+    timestamp: Annotated[int | None, _told("When it happened.", _MS, sure="inferred")] = None
+
+
+class CallEvent(Monitored, frozen=True, rename="camel", kw_only=True):
+    """callCreated, callUpdated, callDestroyed, muteForced."""
+
+    call: Annotated[Call | None, _told("The call.")] = None
+    state: Annotated[
+        str | None, _told("The call's state.", example="ACTIVE", only="callUpdated")
+    ] = None
+    told_reason: Annotated[
+        str | None, _told("Why it ended, when the platform failed.", only="callDestroyed")
+    ] = field(default=None, name="reason")
+    reason_code: Annotated[
+        str | None,
+        _told(
+            "Why it ended: a SIP code, or 700 and above; a string.",
+            example="700",
+            only="callDestroyed",
+        ),
+    ] = field(default=None, name="reason_code")
+    reason_message: Annotated[
+        str | None,
+        _told("Why it ended, in words.", example="Normal call clearing", only="callDestroyed"),
+    ] = field(default=None, name="reason_message")
+
+    @property
+    def reason(self) -> str | None:
+        """Why it ended: the reason, else the message, else the code."""
+        call = self.call or Call()
+        told = self.told_reason or self.reason_message or call.reason_message
+        return told or self.reason_code or call.reason_code
+
+    @property
+    def status(self) -> str | None:
+        """The call's state."""
+        return self.state or (self.call.state if self.call else None)
+
+    @property
+    def created_ms(self) -> int | None:
+        """When the call was created, ms since the epoch."""
+        return self.call.created_at if self.call else None
+
+    @property
+    def connection_id(self) -> str | None:
+        """The connection the call has in the session."""
+        return self.call.connection_id if self.call else None
+
+    @property
+    def call_id(self) -> str | None:
+        """The call it is about."""
+        return self.call.id if self.call else None
+
+
+_ENDED = {"stopped", "uploaded", "available", "expired", "failed", "deleted"}
+
+
+class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
+    """The status of an archive."""
+
+    id: Annotated[str | None, _told("The archive's ID.")] = None
+    event: Annotated[str | None, _told("`archive`; absent in an old payload.")] = None
+    status: Annotated[str | None, _told("Where the archive stands.", example="available")] = None
+    reason: Annotated[str | None, _told("Why it stands there; stays set on later statuses.")] = None
+    name: Annotated[str | None, _told("The name you gave it.")] = None
+    project: Annotated[
+        str | int | None, _told("The project's ID, as a number.", example="13112571")
+    ] = field(default=None, name="projectId")
+    partner: Annotated[
+        str | int | None, _told("The project's ID under its old name.", sure="seen")
+    ] = field(default=None, name="partnerId")
+    application: Annotated[
+        str | int | None, _told("The project's ID again, or a Unified application's UUID.")
+    ] = field(default=None, name="applicationId")
+    created_at: Annotated[int | None, _told("When recording began, rounded to a second.", _MS)] = (
+        None
+    )
+    updated_at: Annotated[int | None, _told("When the status changed.", _MS)] = None
+    duration: Annotated[
+        int | float | None, _told("How long it recorded; always 0 when encrypted.", "seconds")
+    ] = None
+    size: Annotated[int | None, _told("The size of the file.", "bytes")] = None
+    url: Annotated[
+        str | None,
+        _told("Where the file is: set for `available` alone, and valid for 10 minutes."),
+    ] = None
+    resolution: Annotated[str | None, _told("Width by height.", "pixels", "1280x720")] = None
+    output_mode: Annotated[str | None, _told("`composed` or `individual`.")] = None
+    stream_mode: Annotated[str | None, _told("`auto` or `manual`.")] = None
+    streams: Annotated[
+        list[ArchiveStream] | None, _told("The streams being recorded, while started.")
+    ] = None
+    has_audio: Annotated[bool | None, _told("Whether audio is recorded.")] = None
+    has_video: Annotated[bool | None, _told("Whether video is recorded.")] = None
+    has_transcription: Annotated[bool | None, _told("Whether it is transcribed.")] = None
+    transcription: Annotated[Transcription | None, _told("The transcription.")] = None
+    sha256sum: Annotated[str | None, _told("The file's SHA-256.", "hexadecimal")] = None
+    password: Annotated[str | None, _told("The file's password: a secret.")] = None
+    certificate: Annotated[
+        str | None, _told("The certificate it is encrypted for.", sure="seen")
+    ] = None
+    multi_archive_tag: Annotated[
+        str | None, _told("Tells several archives of one session apart.")
+    ] = None
+    max_bitrate: Annotated[int | None, _told("The highest bit rate.", "bits per second")] = None
+    width: Annotated[int | None, _told("The width.", "pixels", sure="seen")] = None
+    height: Annotated[int | None, _told("The height.", "pixels", sure="seen")] = None
+
+    @property
+    def type(self) -> str:
+        """The name in the catalogue."""
+        return "archive"
+
+    @property
+    def _project_on_the_wire(self) -> str | int | None:
+        return self.project or self.application or self.partner
+
+    @property
+    def _said_ms(self) -> int | None:
+        return self.created_at if self.updated_at is None else self.updated_at
+
+    @property
+    def created_ms(self) -> int | None:
+        """When recording began, ms since the epoch."""
+        return self.created_at
+
+    @property
+    def archive_id(self) -> str | None:
+        """The archive it is about."""
+        return self.id
+
+    @property
+    def lived_s(self) -> float | None:
+        """How long it recorded, once ended; None for 0, which an encrypted archive always says."""
+        if self.status not in _ENDED or not self.duration:
+            return None
+        return float(self.duration) if abs(self.duration) < LAST_MS else None
+
+
+class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
+    """The status of a broadcast."""
+
+    id: Annotated[str | None, _told("The broadcast's ID.", sure="inferred")] = None
+    event: Annotated[str | None, _told("`broadcast`.", sure="inferred")] = None
+    status: Annotated[str | None, _told("Where the broadcast stands.", example="started")] = None
+    reason: Annotated[str | None, _told("Why it failed.")] = None
+    project: Annotated[str | int | None, _told("The project's ID.", sure="inferred")] = field(
+        default=None, name="projectId"
+    )
+    partner: Annotated[
+        str | int | None, _told("The project's ID under its old name.", sure="inferred")
+    ] = field(default=None, name="partnerId")
+    application: Annotated[str | int | None, _told("The application's ID.", sure="inferred")] = (
+        field(default=None, name="applicationId")
+    )
+    created_at: Annotated[int | None, _told("When it was created.", _MS, sure="inferred")] = None
+    updated_at: Annotated[int | None, _told("When it changed.", _MS, sure="inferred")] = None
+    max_duration: Annotated[
+        int | None, _told("How long it may last.", "seconds", sure="inferred")
+    ] = None
+    resolution: Annotated[
+        str | None, _told("Width by height.", "pixels", "1280x720", sure="inferred")
+    ] = None
+    stream_mode: Annotated[str | None, _told("`auto` or `manual`.", sure="inferred")] = None
+    has_audio: Annotated[bool | None, _told("Whether it has audio.", sure="inferred")] = None
+    has_video: Annotated[bool | None, _told("Whether it has video.", sure="inferred")] = None
+    multi_broadcast_tag: Annotated[
+        str | None, _told("Tells several broadcasts of one session apart.", sure="inferred")
+    ] = None
+    settings: Annotated[
+        dict[str, Any] | None, _told("The settings it was started with.", sure="inferred")
+    ] = None
+    broadcast_urls: Annotated[
+        BroadcastUrls | None, _told("Where to watch it; null when stopped.", sure="inferred")
+    ] = None
+
+    @property
+    def type(self) -> str:
+        """The name in the catalogue."""
+        return "broadcast"
+
+    @property
+    def _project_on_the_wire(self) -> str | int | None:
+        return self.project or self.application or self.partner
+
+    @property
+    def _said_ms(self) -> int | None:
+        return self.created_at if self.updated_at is None else self.updated_at
+
+    @property
+    def created_ms(self) -> int | None:
+        """When it was created, ms since the epoch."""
+        return self.created_at
+
+
+class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
+    """The status of an Experience Composer render."""
+
+    id: Annotated[str | None, _told("The render's ID.")] = None
+    event: Annotated[str | None, _told("`render`, if at all.", sure="inferred")] = None
+    stream: Annotated[str | None, _told("The stream it publishes; may be missing on `failed`.")] = (
+        field(default=None, name="streamId")
+    )
+    status: Annotated[str | None, _told("Where the render stands.", example="started")] = None
+    reason: Annotated[str | None, _told("Why it stands there; spellings vary.")] = None
+
+    @property
+    def type(self) -> str:
+        """The name in the catalogue."""
+        return "render"
+
+    @property
+    def stream_id(self) -> str | None:
+        """The stream it publishes."""
+        return self.stream
+
+
+class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
+    """The status of live captions."""
+
+    captions_id: Annotated[str | None, _told("The captions' ID.", sure="seen")] = None
+    caption_id: Annotated[
+        str | None, _told("The captions' ID, as one SDK spells it.", sure="seen")
+    ] = None
+    event: Annotated[str | None, _told("`captions`, if at all.", sure="inferred")] = None
+    status: Annotated[
+        str | None, _told("Where the captions stand.", example="started", sure="seen")
+    ] = None
+    reason: Annotated[str | None, _told("Why they stand there.", sure="seen")] = None
+    language_code: Annotated[
+        str | None, _told("The language transcribed.", example="en-US", sure="seen")
+    ] = None
+    project: Annotated[str | int | None, _told("The project's ID.", sure="inferred")] = field(
+        default=None, name="projectId"
+    )
+    application: Annotated[str | int | None, _told("The application's ID.", sure="inferred")] = (
+        field(default=None, name="applicationId")
+    )
+    created_at: Annotated[
+        int | float | None,
+        _told("When they began; one fixture has seconds instead.", _MS, sure="seen"),
+    ] = None
+    duration: Annotated[int | float | None, _told("How long they ran.", "seconds", sure="seen")] = (
+        None
+    )
+
+    @property
+    def type(self) -> str:
+        """The name in the catalogue."""
+        return "captions"
+
+    @property
+    def _project_on_the_wire(self) -> str | int | None:
+        return self.project or self.application
+
+    @property
+    def created_ms(self) -> int | None:
+        """When they began, ms since the epoch; what is too small for ms are seconds."""
+        told = self.created_at
+        if told is None or not 0 < told <= LAST_MS:
+            return None
+        return int(told if told >= FIRST_MS else told * 1000)
+
+
+class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
+    """JSON that is no known type; the fields it shares with known types are read all the same."""
+
+    event: Annotated[str | None, _told("What it calls itself.", sure="inferred")] = None
+    project: str | int | None = field(default=None, name="projectId")
+    application: str | int | None = field(default=None, name="applicationId")
+    partner: str | int | None = field(default=None, name="partnerId")
+    timestamp: int | None = None
+    told_reason: str | None = field(default=None, name="reason")
+    told_status: str | None = field(default=None, name="status")
+    connection: Connection | None = None
+    stream: Stream | None = None
+    call: Call | None = None
+
+    @property
+    def _project_on_the_wire(self) -> str | int | None:
+        return self.project or self.application or self.partner
+
+    @property
+    def _said_ms(self) -> int | None:
+        return self.timestamp
+
+    @property
+    def reason(self) -> str | None:
+        """Why it happened, as it stands on the wire."""
+        return self.told_reason
+
+    @property
+    def status(self) -> str | None:
+        """The status."""
+        return self.told_status
+
+    @property
+    def connection_id(self) -> str | None:
+        """The connection it is about."""
+        if self.connection:
+            return self.connection.id
+        return self.stream.connection.id if self.stream and self.stream.connection else None
+
+    @property
+    def stream_id(self) -> str | None:
+        """The stream it is about."""
+        return self.stream.id if self.stream else None
+
+    @property
+    def call_id(self) -> str | None:
+        """The call it is about."""
+        return self.call.id if self.call else None
+
+
+class Undecodable(Common, frozen=True, rename="camel", kw_only=True):
+    """A body that is not JSON; `problem` says why in one sentence."""
+
+    problem: str = ""
+
+    @property
+    def type(self) -> str:
+        """The name in the catalogue."""
+        return "undecodable"
+
+
+Known = (
+    ConnectionEvent
+    | StreamEvent
+    | SessionEvent
+    | CallEvent
+    | ArchiveEvent
+    | BroadcastEvent
+    | RenderEvent
+    | CaptionsEvent
+)
+Event = Known | UnknownEvent | Undecodable

@@ -1,0 +1,196 @@
+"""The capture file: one delivery per line, header first and canonical, written before the answer.
+
+A line begins `{"vmon":1,"type":"streamCreated","session":` and vmon alone writes it so; a raw
+newline cannot occur inside JSON. That is why a filter by type may compare bytes and stay exact.
+What a line holds, and how it is written and read, is in line.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmon.errors import CannotListen, WrongUse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+
+START = b'{"vmon":1,"type":"'
+"""What every canonical line begins with."""
+
+
+def default_folder() -> Path:
+    """Where captures are kept unless told otherwise."""
+    from platformdirs import user_data_path
+
+    return user_data_path("vmon", appauthor=False) / "captures"
+
+
+def default_path(now: datetime) -> Path:
+    """The capture file of a run that starts now; no two runs of a second share one."""
+    stem = now.astimezone().strftime("%Y-%m-%dT%H-%M-%S")
+    candidates = (default_folder() / f"{stem}{n}.jsonl" for n in ("", *(f"-{i}" for i in range(1, 99))))
+    return next(path for path in candidates if not path.exists())
+
+
+def newest() -> Path | None:
+    """The capture written to last in the default folder, or None."""
+    found = [path for path in default_folder().glob("*.jsonl*") if path.is_file()]
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+class Ids:
+    """Sortable unique ids: microseconds since the epoch, then a salt of this run.
+
+    Two deliveries of one microsecond get two ids, and a clock set back does not unsort them.
+    """
+
+    def __init__(self) -> None:
+        self._salt = secrets.token_hex(4)
+        self._last = 0
+
+    def next(self) -> str:
+        """An id greater than every one before it."""
+        self._last = max(self._last + 1, time.time_ns() // 1000)
+        return f"{self._last:014x}-{self._salt}"
+
+
+class Capture:
+    """An open capture file: appended to with one write per delivery, for this process alone.
+
+    When the file cannot be written, lines wait in memory (`waiting`, at most `bound` bytes) and go
+    out first when it can be again. `trouble` is called with a sentence when that begins (and with
+    None when it is over).
+    """
+
+    def __init__(
+        self, path: Path, *, bound: int = 64 << 20, trouble: Callable[[str | None], None]
+    ) -> None:
+        self.path = path
+        self.waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._bound = bound
+        self._trouble = trouble
+        self._fd = _open(path)
+
+    def append(self, line: bytes) -> bool:
+        """Write one line; True when it is in the file or waits in memory, False when neither."""
+        if not self.waiting and self._write(line):
+            return True
+        if self._waiting_bytes + len(line) > self._bound:
+            return False
+        self.waiting.append(line)
+        self._waiting_bytes += len(line)
+        return True
+
+    def retry(self) -> bool:
+        """Try to write what waits in memory; True when nothing waits any more."""
+        while self.waiting and self._write(self.waiting[0]):
+            self._waiting_bytes -= len(self.waiting.pop(0))
+        if not self.waiting:
+            self._trouble(None)
+        return not self.waiting
+
+    def _write(self, line: bytes) -> bool:
+        try:
+            written = os.write(self._fd, line)
+        except OSError as error:
+            self._trouble(f"{self.path}: {error.strerror}")
+            return False
+        if written == len(line):
+            return True
+        # Half a line is in the file: take it out again, so that no reader meets it.
+        os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+        self._trouble(f"{self.path}: no space left for a whole line")
+        return False
+
+    def sync(self) -> None:
+        """Wait until all that was written would survive a loss of power."""
+        os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Close the file, and with it the lock."""
+        os.close(self._fd)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except OSError as error:
+        raise WrongUse(
+            f"cannot write the capture {path}: {error.strerror}",
+            hint="name another file with --capture FILE, or keep none with --no-capture",
+        ) from None
+    try:
+        _lock(fd, path)
+        _mend(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _lock(fd: int, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock: there, two writers are the user's care
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise CannotListen(
+            f"another vmon is writing to {path}",
+            hint="stop it, or name another file with --capture FILE",
+        ) from None
+
+
+def _mend(fd: int, path: Path) -> None:
+    """Leave the file ending in a whole line, or refuse it when it is not a capture of ours."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
+        return
+    last, at = _last_line(fd, status.st_size)
+    if last.endswith(b"\n") and last.startswith(START):
+        return
+    if _is_torn(last):
+        os.ftruncate(fd, at)  # never acknowledged: its write did not finish
+    elif not (last.startswith(START) and last.endswith(b"}")):
+        raise WrongUse(
+            f"{path} is not a capture: its last line does not begin {START.decode()}",
+            hint="captures are appended to; name a new file, or a capture, with --capture FILE",
+        )
+    else:
+        os.write(fd, b"\n")
+
+
+def _is_torn(last: bytes) -> bool:
+    if last.endswith(b"\n"):
+        return False
+    if len(last) < len(START):
+        return START.startswith(last)
+    if not last.startswith(START):
+        return False
+    try:
+        json.loads(last)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _last_line(fd: int, end: int) -> tuple[bytes, int]:
+    """The last line of a file (with its newline, if it has one) and where it begins."""
+    tail, at = b"", end
+    while at > 0 and b"\n" not in tail[:-1]:
+        step = min(at, 1 << 16)
+        at -= step
+        tail = os.pread(fd, step, at) + tail
+    begin = tail.rfind(b"\n", 0, len(tail) - 1) + 1
+    return tail[begin:], at + begin

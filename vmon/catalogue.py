@@ -1,0 +1,500 @@
+"""The event types Vonage Video sends: what each means, how it is recognised, a sample of each.
+
+Every command imports this module, so it holds plain data and imports nothing heavy.
+Source: Vonage's documentation, server SDKs and published payloads. What none of them states is
+marked as not documented in the text itself.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+Group = Literal[
+    "connection",
+    "stream",
+    "session",
+    "archive",
+    "broadcast",
+    "render",
+    "captions",
+    "call",
+    "other",
+]
+Verb = Literal["created", "destroyed", "changed", "failed"]
+Payload = dict[str, Any]
+
+
+class EventType(NamedTuple):
+    """One entry of the catalogue.
+
+    `reasons`, `statuses` (a call's states too) and `codes` map what is on the wire to its meaning.
+    `ordinary_reasons` are the ones not worth drawing. `closed_reasons` says whether the list of
+    reasons is one Vonage gives, or examples of free text. `sample_unified` is the sample as a
+    Unified application receives it, where that differs.
+    """
+
+    name: str
+    group: Group
+    meaning: str
+    recognised: str
+    reasons: dict[str, str]
+    statuses: dict[str, str]
+    codes: dict[str, str]
+    ordinary_reasons: frozenset[str]
+    closed_reasons: bool
+    sample: Payload
+    sample_unified: Payload | None
+
+
+# The seed's own identifiers: the session ID decodes to project 13112571. All samples tell one
+# story: one person, one stream, and what is made of it.
+_SESSION = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
+_PROJECT = "13112571"
+_CONNECTION = "c053fcc8-c681-41d5-8ec2-7a9e1434a21e"
+_STREAM = "63245362-e00e-4834-8371-9397deb3e452"
+_ARCHIVE = "832641bf-5dbf-41a1-ad94-fea213e59a92"
+_BROADCAST = "1748b707-0a81-464c-9759-c46ad10d3734"
+_RENDER = "80abaf0d-25a3-4efc-968f-6268d620668d"
+_CAPTIONS = "7c0680fc-6274-4de5-a66f-d0648e8d3ac2"
+_CALL = "b0a5a8c7-dc38-459f-a48d-a7f2008da853"
+_CALL_CONNECTION = "e9f8c166-6c67-440d-994a-04fb6dfed007"
+_APPLICATION = "78d335fa-323d-0114-9c3d-d6f0d48968cf"
+_SESSION_UNIFIED = (
+    "2_MX43OGQzMzVmYS0zMjNkLTAxMTQtOWMzZC1kNmYwZDQ4OTY4Y2Z-fjE0NzAyNTc2Nzk5MTh-OUF0ckhKfn4"
+)
+
+_OPENED = 1470257679918
+_CONNECTED = 1470257688143
+_PUBLISHED = 1470258845416
+_CALLED = 1470258850112
+_RECORDED = 1470258851000
+_LEFT = 1470258896953
+
+_BY_EVENT = "by `event`"
+_BY_RENDER = (
+    "by `id`, `sessionId` and `status` together, when it is nothing else; the documented "
+    "payload has no `event`"
+)
+_BY_CAPTIONS = (
+    "by `captionsId` (or `captionId`, as one SDK spells it); no `event` is documented for it"
+)
+
+_LEAVING = {
+    "clientDisconnected": "The client left: it disconnected, or closed the browser or the app.",
+    "forceDisconnected": (
+        "A moderator, or the server, disconnected the client; a fault of the platform says so too."
+    ),
+    "networkDisconnected": "The network connection broke off abruptly.",
+}
+_UNPUBLISHING = _LEAVING | {
+    "forceUnpublished": "A moderator made the publisher stop publishing.",
+    "mediaStopped": "The user stopped sharing the screen (screen-sharing streams only).",
+}
+_ROTATION = "The media server of the session is to be replaced."
+_SESSION_ENDS = {
+    "forceDisconnected": "The server holding the session failed and everyone was disconnected.",
+    "Internal server failure": "The platform failed.",
+    "serverRotation": "The media server of the session was replaced.",
+}
+# What Vonage's page on service disruptions gives for archive, broadcast, captions and SIP alike.
+_DISRUPTED = {
+    "forceDisconnected": "A fault of the platform ended it (Unified applications).",
+    "Internal server failure": "A fault of the platform ended it (OpenTok projects).",
+}
+_ARCHIVE_REASONS = {
+    "user initiated": "Your application stopped it.",
+    "session ended": "Everybody left the session.",
+    "maximum duration exceeded": "It ran as long as an archive may.",
+    "maximum idle time exceeded": "Nobody published for too long.",
+    "failure": "Recording failed.",
+    **_DISRUPTED,
+}
+_ARCHIVE_STATUSES = {
+    "started": "It is recording, or recording again after a pause.",
+    "paused": "Nobody publishes; recording resumes with the next stream.",
+    "stopped": "Recording ended; the file is being made.",
+    "uploaded": "The file is in your own storage. It may come before `stopped`.",
+    "available": "The file can be fetched from `url`, which is valid for ten minutes.",
+    "expired": "The file, kept by Vonage for 72 hours, is gone.",
+    "failed": "There is no archive, or only a part of it.",
+    "deleted": "The archive was deleted (known from SDKs only).",
+}
+_BROADCAST_STATUSES = {
+    "started": "It is live.",
+    "stopped": "It ended.",
+    "failed": "It could not be started, or broke off.",
+}
+_RENDER_STATUSES = {
+    "starting": "It is being prepared; nothing is published yet.",
+    "started": "The page is loaded and published into the session.",
+    "stopped": "It ended.",
+    "failed": "The page could not be loaded or published, or broke off.",
+}
+_CAPTIONS_STATUSES = {
+    "started": "Speech is being transcribed.",
+    "paused": "Nobody speaks into it for now.",
+    "stopped": "It ended.",
+    "failed": "It could not be started, or broke off.",
+}
+_CALL_STATES = {
+    "DIALING": "The number is being dialled.",
+    "RINGING": "It rings.",
+    "ON_HOLD": "The call is on hold.",
+    "ACTIVE": "They talk.",
+    "HANGUP": "It was hung up.",
+}
+_CALL_CODES = {
+    "404": "Not found (SIP).",
+    "408": "Request timed out (SIP).",
+    "480": "Temporarily unavailable (SIP).",
+    "486": "Busy here (SIP).",
+    "487": "Request terminated (SIP).",
+    "503": "Service unavailable (SIP).",
+    "603": "Declined (SIP).",
+    "700": "Normal call clearing.",
+    "703": "Unexpected call clearing.",
+    "704": "No media for too long.",
+    "705": "The longest duration of a call was reached.",
+    "706": "The longest inactive time of a call was reached.",
+}
+
+
+def _connection(data: str) -> Payload:
+    return {"id": _CONNECTION, "createdAt": _CONNECTED, "data": data}
+
+
+def _stream() -> Payload:
+    return {
+        "id": _STREAM,
+        "connection": _connection(""),
+        "createdAt": _PUBLISHED,
+        "name": "Ann's camera",
+        "videoType": "camera",
+    }
+
+
+def _call() -> Payload:
+    return {"id": _CALL, "connectionId": _CALL_CONNECTION, "createdAt": _CALLED}
+
+
+def _said(event: str, at: int, **more: Any) -> Payload:
+    """What the session monitoring callbacks have in common, `at` ms."""
+    head = {"sessionId": _SESSION, "projectId": _PROJECT, "event": event, "timestamp": at}
+    return head | more
+
+
+def _archive() -> Payload:
+    return {
+        "id": _ARCHIVE,
+        "event": "archive",
+        "status": "available",
+        "name": "Ann's lesson",
+        "reason": "user initiated",
+        "sessionId": _SESSION,
+        "projectId": int(_PROJECT),
+        "partnerId": int(_PROJECT),
+        "applicationId": _PROJECT,
+        "createdAt": _RECORDED,
+        "updatedAt": 1470258902417,
+        "duration": 45,
+        "size": 1804219,
+        "url": f"https://example.com/{_ARCHIVE}/archive.mp4",
+        "resolution": "1280x720",
+        "outputMode": "composed",
+        "streamMode": "auto",
+        "streams": [],
+        "hasAudio": True,
+        "hasVideo": True,
+        "hasTranscription": False,
+        "multiArchiveTag": "",
+        "sha256sum": "52ea1e3ba9ddbb82f83fcca4ed2fac4e19ce8cad5f1f4b1b47f1b9a0fc7e5ff1",
+        "password": "",
+    }
+
+
+def _broadcast() -> Payload:
+    return {
+        "id": _BROADCAST,
+        "event": "broadcast",
+        "status": "started",
+        "sessionId": _SESSION,
+        "projectId": int(_PROJECT),
+        "createdAt": 1470258853000,
+        "updatedAt": 1470258855102,
+        "maxDuration": 5400,
+        "resolution": "1280x720",
+        "streamMode": "auto",
+        "hasAudio": True,
+        "hasVideo": True,
+        "multiBroadcastTag": "",
+        "settings": {"hls": {"lowLatency": False, "dvr": False}},
+        "broadcastUrls": {
+            "hls": f"https://example.com/{_BROADCAST}/playlist.m3u8",
+            "hlsStatus": "live",
+            "rtmp": [
+                {
+                    "id": "main",
+                    "status": "live",
+                    "serverUrl": "rtmps://live.example.com/app",
+                    "streamName": "a-secret-stream-key",
+                }
+            ],
+        },
+    }
+
+
+def _render() -> Payload:
+    return {
+        "id": _RENDER,
+        "sessionId": _SESSION,
+        "streamId": _STREAM,
+        "status": "started",
+    }
+
+
+def _captions() -> Payload:
+    return {"captionsId": _CAPTIONS, "sessionId": _SESSION, "status": "started"}
+
+
+def _unified(sample: Payload) -> Payload:
+    """The same callback of a Unified application: its UUID where an OpenTok project has a number.
+
+    Which callbacks name it `applicationId` and which `projectId` is not documented.
+    """
+    ours = {key: _APPLICATION for key in ("projectId", "applicationId") if key in sample}
+    kept = {key: value for key, value in sample.items() if key != "partnerId"}
+    if "outputMode" in sample or "broadcastUrls" in sample:
+        kept.pop("projectId")
+        ours = {"applicationId": _APPLICATION}
+    return kept | ours | {"sessionId": _SESSION_UNIFIED}
+
+
+def _type(  # noqa: PLR0913 - one parameter per column of the catalogue
+    name: str,
+    group: Group,
+    meaning: str,
+    sample: Payload,
+    *,
+    recognised: str = _BY_EVENT,
+    reasons: dict[str, str] | None = None,
+    statuses: dict[str, str] | None = None,
+    codes: dict[str, str] | None = None,
+    ordinary: tuple[str, ...] = (),
+    closed: bool = False,
+) -> EventType:
+    return EventType(
+        name=name,
+        group=group,
+        meaning=meaning,
+        recognised=recognised,
+        reasons=reasons or {},
+        statuses=statuses or {},
+        codes=codes or {},
+        ordinary_reasons=frozenset(ordinary),
+        closed_reasons=closed,
+        sample=sample,
+        sample_unified=_unified(sample) if sample and group != "other" else None,
+    )
+
+
+TYPES: dict[str, EventType] = {
+    entry.name: entry
+    for entry in (
+        _type(
+            "sessionCreated",
+            "session",
+            "The first client connected: the session is in use.",
+            _said("sessionCreated", _OPENED),
+        ),
+        _type(
+            "sessionDestroyed",
+            "session",
+            "Nobody is left in the session; it may be created again under the same ID.",
+            _said("sessionDestroyed", _LEFT + 60_104),
+            reasons=_SESSION_ENDS,
+            closed=True,
+        ),
+        _type(
+            "sessionNotification",
+            "session",
+            "A warning about the session, 4 hours and again 1 hour before its server is replaced.",
+            _said("sessionNotification", _CONNECTED + 240_000, reason="serverRotation"),
+            reasons={"serverRotation": _ROTATION},
+            closed=True,
+        ),
+        _type(
+            "connectionCreated",
+            "connection",
+            "A client connected to the session.",
+            _said(
+                "connectionCreated",
+                1470257688309,
+                connection=_connection('{"name":"Ann","role":"teacher"}'),
+            ),
+        ),
+        _type(
+            "connectionDestroyed",
+            "connection",
+            "A client is no longer connected to the session.",
+            _said(
+                "connectionDestroyed",
+                _LEFT + 12,
+                reason="clientDisconnected",
+                connection=_connection(""),
+            ),
+            reasons=_LEAVING,
+            ordinary=("clientDisconnected",),
+            closed=True,
+        ),
+        _type(
+            "streamCreated",
+            "stream",
+            "A client began to publish a stream: camera, screen, or audio alone.",
+            _said("streamCreated", 1470258860571, stream=_stream()),
+        ),
+        _type(
+            "streamDestroyed",
+            "stream",
+            "A stream is no longer published.",
+            _said("streamDestroyed", _LEFT, reason="clientDisconnected", stream=_stream()),
+            reasons=_UNPUBLISHING,
+            ordinary=("clientDisconnected",),
+            closed=True,
+        ),
+        _type(
+            "archive",
+            "archive",
+            "The status of an archive (a recording) changed.",
+            _archive(),
+            recognised=(
+                "by `event`; without it, as in an old published payload, by `status` with "
+                "`outputMode`, `partnerId`, or `duration` and `size`"
+            ),
+            reasons=_ARCHIVE_REASONS,
+            statuses=_ARCHIVE_STATUSES,
+            ordinary=("user initiated", "session ended"),
+        ),
+        _type(
+            "broadcast",
+            "broadcast",
+            "The status of a live streaming broadcast changed.",
+            _broadcast(),
+            recognised=(
+                "by `event`, or by `broadcastUrls`; that the callback has the form of the REST "
+                "API's broadcast object is inferred, not documented"
+            ),
+            reasons=_DISRUPTED,
+            statuses=_BROADCAST_STATUSES,
+        ),
+        _type(
+            "render",
+            "render",
+            "The status of an Experience Composer render changed.",
+            _render(),
+            recognised=_BY_RENDER,
+            statuses=_RENDER_STATUSES,
+        ),
+        _type(
+            "captions",
+            "captions",
+            "The status of live captions changed.",
+            _captions(),
+            recognised=_BY_CAPTIONS,
+            reasons=_DISRUPTED,
+            statuses=_CAPTIONS_STATUSES,
+        ),
+        _type(
+            "callCreated",
+            "call",
+            "A SIP call from the session was begun.",
+            _said("callCreated", 1470258850120, call=_call()),
+        ),
+        _type(
+            "callUpdated",
+            "call",
+            "The state of a SIP call changed.",
+            _said("callUpdated", 1470258857002, call=_call(), state="ACTIVE"),
+            statuses=_CALL_STATES,
+        ),
+        _type(
+            "callDestroyed",
+            "call",
+            "A SIP call ended, or never came about.",
+            _said(
+                "callDestroyed",
+                1470258891540,
+                call=_call(),
+                reason_code="700",
+                reason_message="Normal call clearing",
+            ),
+            reasons=_DISRUPTED,
+            codes=_CALL_CODES,
+            ordinary=("Normal call clearing",),
+        ),
+        _type(
+            "muteForced",
+            "call",
+            "The SIP client was muted by a moderator.",
+            _said("muteForced", 1470258871006, call=_call()),
+        ),
+    )
+}
+"""The fifteen types, in the order a session goes through them."""
+
+PSEUDO: dict[str, EventType] = {
+    entry.name: entry
+    for entry in (
+        _type(
+            "unknown",
+            "other",
+            "JSON that is none of the types vmon knows; it is shown and kept all the same.",
+            {"sessionId": _SESSION, "event": "somethingNew", "timestamp": _CONNECTED},
+            recognised="by being valid JSON and nothing else",
+        ),
+        _type(
+            "undecodable",
+            "other",
+            "A body that is not JSON: empty, broken off, or something else altogether.",
+            {},
+            recognised="by not being JSON in UTF-8; the reason is told",
+        ),
+    )
+}
+"""What is not a type of Vonage's and still happens."""
+
+NAMES: tuple[str, ...] = (*TYPES, *PSEUDO)
+"""What a filter by type accepts."""
+
+ALL: dict[str, EventType] = TYPES | PSEUDO
+
+
+def suggest(name: str) -> str | None:
+    """Return the name of the catalogue nearest to `name`, in any case; None when none is near."""
+    import difflib
+
+    by_lower = {known.lower(): known for known in NAMES}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None
+
+
+# What a status does to the thing it is about. `started` is the birth everywhere: `starting` only
+# announces it. `stopped` is the end: nothing is recorded or sent any more; that the file then
+# moves on (uploaded, available) is a change, and its going away an end of its own.
+_VERBS: dict[str | None, Verb] = {
+    "started": "created",
+    "stopped": "destroyed",
+    "expired": "destroyed",
+    "deleted": "destroyed",
+    "failed": "failed",
+}
+
+
+def verb(type_: str, status: str | None) -> Verb:
+    """Say what an event of `type_` with this `status` does to the thing it is about."""
+    if type_.endswith("Created"):
+        return "created"
+    if type_.endswith("Destroyed"):
+        return "destroyed"
+    if type_ == "undecodable":
+        return "failed"
+    if type_ in {"archive", "broadcast", "render", "captions"}:
+        return _VERBS.get(status, "changed")
+    return "changed"

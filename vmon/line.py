@@ -1,0 +1,161 @@
+"""The capture line: an entry → one line of JSON, and a stored line → the entry it holds.
+
+Header first, in a fixed order; the body last and byte-exact: verbatim where it is one line of
+valid JSON, else in `body_base64`, followed by `body` where it means valid JSON after all.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from vmon.capture import START
+from vmon.decode import read_body
+from vmon.entry import Entry, encoding_of
+from vmon.events import Delivery
+from vmon.text import iso
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_BODY = b',"body":'
+
+
+class _Head(msgspec.Struct, gc=False):
+    """The keys of a capture line before its body, in their order on the wire."""
+
+    vmon: int
+    type: str
+    session: str | None
+    id: str
+    received_at: str
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    remote: str | None
+
+
+class _Header(msgspec.Struct):
+    """The keys of a capture line that a reader needs."""
+
+    type: str
+    id: str
+    received_at: datetime
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    remote: str | None = None
+    body_base64: str | None = None
+
+
+_to_json = msgspec.json.Encoder().encode
+_header = msgspec.json.Decoder(_Header)
+
+
+def write_line(entry: Entry) -> bytes:
+    """The capture line of an entry, newline included."""
+    delivery, payload = entry.delivery, entry.payload
+    head = _Head(
+        1,
+        payload.type,
+        payload.session,
+        delivery.id,
+        iso(delivery.received_at),
+        delivery.method,
+        delivery.path,
+        delivery.headers,
+        delivery.remote,
+    )
+    body, as_json = delivery.body, payload.json
+    if as_json is body or as_json == body:
+        return b'%b,"body":%b}\n' % (quote(head)[:-1], body)
+    rest = b"}\n" if as_json is None else b"%b%b}\n" % (_BODY, as_json)
+    return b'%b,"body_base64":"%b"%b' % (quote(head)[:-1], b64encode(body), rest)
+
+
+def quote(value: object) -> bytes:
+    """JSON of a value as capture lines have it; what UTF-8 cannot say is escaped."""
+    try:
+        return _to_json(value)
+    except UnicodeEncodeError:  # a lone surrogate: only as an escape can it be written down
+        return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
+
+
+def read_line(line: bytes, number: int = 0) -> Entry:
+    """The entry of a line of a capture or of bare bodies; ValueError says why it holds none."""
+    if line.startswith(START):
+        return _of_capture(line)
+    value = _decoded(line)
+    if isinstance(value, dict) and "vmon" in value:
+        return _of_rewritten(value)
+    return bare(line.strip(), number)
+
+
+def _of_capture(line: bytes) -> Entry:
+    try:
+        header = _header.decode(line)
+    except (ValueError, RecursionError):
+        # A lone surrogate or a number out of range: valid JSON all the same.
+        header = msgspec.convert(_decoded(line), _Header, strict=False)
+    if header.body_base64 is not None:
+        return _entry(header, b64decode(header.body_base64))
+    # In a string the quotes would be escaped: the first such key is the line's own, and the last.
+    at = line.find(_BODY)
+    if at < 0:
+        raise ValueError("it has no body")
+    return _entry(header, line[at + len(_BODY) : line.rindex(b"}")])
+
+
+def _of_rewritten(value: dict[str, Any]) -> Entry:
+    """A capture line that another tool wrote anew: its body is JSON again, not the bytes received."""
+    header = msgspec.convert(value, _Header, strict=False)
+    if header.body_base64 is not None:
+        return _entry(header, b64decode(header.body_base64))
+    return _entry(header, json.dumps(value.get("body"), separators=(",", ":")).encode())
+
+
+def _entry(header: _Header, body: bytes) -> Entry:
+    delivery = Delivery(
+        id=header.id,
+        received_at=header.received_at.astimezone(UTC),
+        method=header.method,
+        path=header.path,
+        headers=header.headers,
+        remote=header.remote,
+        body=body,
+    )
+    payload = read_body(body, encoding_of(delivery))
+    if payload.type != header.type:  # the header is the contract: filters go by it
+        payload = msgspec.structs.replace(payload, type=header.type)
+    return Entry(delivery, payload)
+
+
+def bare(body: bytes, number: int = 0) -> Entry:
+    """The entry of an event body that came without its delivery: received when it says it was sent."""
+    payload = read_body(body)
+    said = Entry(_bare_delivery(body, number, _EPOCH), payload).event.timestamp_at
+    return Entry(_bare_delivery(body, number, said or _EPOCH), payload)
+
+
+def _bare_delivery(body: bytes, number: int, at: datetime) -> Delivery:
+    return Delivery(
+        id=f"line-{number}",
+        received_at=at,
+        method="POST",
+        path="/",
+        headers=(("Content-Type", "application/json"),),
+        remote=None,
+        body=body,
+    )
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (ValueError, RecursionError) as error:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            raise ValueError(str(error)) from None

@@ -1,0 +1,330 @@
+"""The receiver: HTTP requests → deliveries → answers. It answers at once and works later.
+
+It stands on `web.Server`, aiohttp's server without routes, and answers what is ordinary (a POST
+that arrived whole) without a task or a request object: see `_Connection.data_received`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aiohttp import web
+from aiohttp.http import HttpRequestParser
+from msgspec import Struct
+
+from vmon.decode import TooLarge
+from vmon.errors import CannotListen
+from vmon.events import Delivery
+from vmon.text import count, disarm, size
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.http import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
+    from vmon.capture import Ids
+
+PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods the dashboard may try the URL with: answered 200, and no delivery."""
+
+_LINGER_S = 2.0
+"""How long a client that was refused may go on sending before it is cut off: it reads the answer."""
+
+
+class Limits(Struct, frozen=True):
+    """What a client may take: bytes of a body, seconds for it and for headers, connections."""
+
+    max_body: int = 1 << 20
+    body_timeout_s: float = 10.0
+    header_timeout_s: float = 30.0
+    connections: int = 512
+
+
+class Hooks(Struct, frozen=True):
+    """What the receiver tells its owner.
+
+    `accept` takes a delivery and gives the status of its answer; it may raise TooLarge. `settle`,
+    where there is one, is awaited before the answer goes out and may change its status. `notice`
+    is told, in a sentence, of each request that became no delivery. `bug` gets what else is raised.
+    """
+
+    accept: Callable[[Delivery], int]
+    notice: Callable[[str], None]
+    bug: Callable[[BaseException], None]
+    settle: Callable[[Delivery, int], Awaitable[int]] | None = None
+
+
+class Answer(web.StreamResponse):
+    """An answer with an empty body, its bytes made beforehand; it holds nothing of a request."""
+
+    _extra: ClassVar = {405: "Allow: POST, GET, HEAD, OPTIONS\r\n", 503: "Retry-After: 5\r\n"}
+
+    def __init__(self, status: int, *, keep: bool) -> None:
+        super().__init__(status=status)
+        self._keep = keep
+        more = self._extra.get(status, "") + ("" if keep else "Connection: close\r\n")
+        self.wire = f"HTTP/1.1 {status} {self.reason}\r\nContent-Length: 0\r\n{more}\r\n".encode()
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection stays open after this answer."""
+        return self._keep
+
+    async def prepare(self, request: web.BaseRequest) -> None:  # type: ignore[override] # aiohttp's own writer takes no part
+        """Send the whole answer."""
+        if (transport := request.transport) is None:
+            raise ConnectionResetError("the client is gone")
+        transport.write(self.wire)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
+class Receiver:
+    """Listens on one address and turns what comes into deliveries."""
+
+    def __init__(self, hooks: Hooks, *, ids: Ids, limits: Limits | None = None) -> None:
+        self.hooks = hooks
+        self.limits = limits or Limits()
+        self._ids = ids
+        self._answers: dict[tuple[int, bool], Answer] = {}
+        self._server: _Server | None = None
+        self._listener: asyncio.Server | None = None
+
+    async def open(self, host: str, port: int) -> str:
+        """Listen on host and port (0: any free one); the local URL, or CannotListen."""
+        self._server = _Server(self)
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._server, host, port, backlog=1024
+            )
+        except OSError as error:
+            raise _cannot_listen(host, port, error) from None
+        address, bound, *_ = self._listener.sockets[0].getsockname()
+        return f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
+
+    async def close(self, grace_s: float = 10.0) -> None:
+        """Stop listening, give requests in flight `grace_s` to be answered, close the rest."""
+        if self._listener is None or self._server is None:
+            return
+        self._listener.close()
+        self._server.pre_shutdown()
+        await self._server.shutdown(grace_s)
+        await self._listener.wait_closed()
+
+    def status_of(self, message: RawRequestMessage, peer: Any, body: bytes) -> tuple[Delivery, int]:
+        """Hand a request that is here whole to the owner; the delivery, and what to answer."""
+        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in message.raw_headers]
+        delivery = Delivery(
+            id=self._ids.next(),
+            received_at=datetime.now(UTC),
+            method=message.method,
+            path=message.path,
+            headers=tuple(headers),
+            remote=f"{peer[0]}:{peer[1]}" if peer else None,
+            body=body,
+        )
+        try:
+            return delivery, self.hooks.accept(delivery)
+        except TooLarge:
+            return delivery, self._too_large(message)
+        except Exception as error:  # noqa: BLE001 - a bug ends the run, after this client's answer
+            self.hooks.bug(error)
+            return delivery, 500
+
+    def answer(self, status: int, *, keep: bool = True) -> Answer:
+        """The answer with that status."""
+        if (made := self._answers.get((status, keep))) is None:
+            made = self._answers[status, keep] = Answer(status, keep=keep)
+        return made
+
+    def crowded(self) -> None:
+        """A client was turned away because there are too many."""
+        most = count(self.limits.connections, "connection")
+        self.hooks.notice(f"a connection was closed at once: there are {most} already")
+
+    def failed(self, status: int, error: BaseException | None) -> Answer:
+        """The answer to what cannot be read as HTTP (4xx), or to a bug (5xx)."""
+        if status >= 500 and error is not None:  # noqa: PLR2004 - 5xx is ours, 4xx is theirs
+            self.hooks.bug(error)
+        else:
+            self.hooks.notice(f"a request that is not proper HTTP was answered {status}")
+        return self.answer(status, keep=False)
+
+    async def respond(self, request: web.BaseRequest) -> Answer:
+        """Answer any request, in aiohttp's way."""
+        message: RawRequestMessage = request._message  # noqa: SLF001 - the headers as they came
+        if request.method != "POST":
+            return self._respond_to_other(request, message)
+        try:
+            body = await self._body(request)
+        except TimeoutError:
+            limit = f"over {self.limits.body_timeout_s:g} s (--body-timeout)"
+            return self._refuse(message, 408, f"its body took {limit}")
+        except (web.RequestPayloadError, ValueError) as error:
+            return self._refuse(message, 400, f"its body is broken: {disarm(str(error))}")
+        if body is None:
+            return self.answer(self._too_large(message), keep=False)
+        delivery, status = self.status_of(message, request.protocol.peername, body)
+        if self.hooks.settle is not None:
+            status = await self.hooks.settle(delivery, status)
+        return self.answer(status, keep=request.keep_alive)
+
+    async def _body(self, request: web.BaseRequest) -> bytes | None:
+        """The body as it came; None when it is too large."""
+        most = self.limits.max_body
+        if (request.content_length or 0) > most:
+            return None
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        async with asyncio.timeout(self.limits.body_timeout_s):
+            body = await _read(request.content, most)
+        return body if len(body) <= most else None
+
+    def _respond_to_other(self, request: web.BaseRequest, message: RawRequestMessage) -> Answer:
+        if message.method not in PROBES:
+            return self._refuse(message, 405, "callbacks are POSTs")
+        self.hooks.notice(f"{_named(message)} was answered 200: a probe, not an event")
+        return self.answer(200, keep=request.keep_alive)
+
+    def _refuse(self, message: RawRequestMessage, status: int, why: str) -> Answer:
+        self.hooks.notice(f"{_named(message)} was answered {status} and not captured: {why}")
+        return self.answer(status, keep=False)
+
+    def _too_large(self, message: RawRequestMessage) -> int:
+        limit = size(self.limits.max_body)
+        return self._refuse(message, 413, f"its body is over {limit} (--max-body)").status
+
+
+def _named(message: RawRequestMessage) -> str:
+    return disarm(f"{message.method} {message.path}"[:120])
+
+
+async def _read(content: StreamReader, most: int) -> bytes:
+    """The body that is still arriving, at most one piece more than `most` bytes of it."""
+    pieces, total = [], 0
+    while total <= most and (piece := await content.readany()):
+        pieces.append(piece)
+        total += len(piece)
+    return b"".join(pieces)
+
+
+class _Server(web.Server):
+    """web.Server, its connections made and bounded by us."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        super().__init__(receiver.respond)
+        self.receiver = receiver
+        self.most = receiver.limits.connections
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self)
+
+
+_SHORTCUT = all(
+    hasattr(web.RequestHandler, name)
+    for name in ("_waiter", "_messages", "_next_keepalive_close_time", "_keepalive_timeout")
+) and hasattr(HttpRequestParser, "message_consumed")
+"""Whether aiohttp's connection has the inner names that `_Connection.data_received` uses."""
+
+
+class _Connection(web.RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_server",)
+
+    def __init__(self, server: _Server) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type] # None is how aiohttp is told to keep none
+            logger=_silent(),
+            auto_decompress=False,  # a body is kept as it came
+            keepalive_timeout=server.receiver.limits.header_timeout_s,
+            lingering_time=_LINGER_S,
+        )
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a client, or turn it away when there are too many."""
+        super().connection_made(transport)
+        if len(self._server.connections) > self._server.most:
+            self._server.receiver.crowded()
+            self.force_close()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer whole, ordinary POSTs right here; leave everything else to aiohttp.
+
+        aiohttp gives each request a task, a request object and a writer: half of what a request
+        costs. A callback that is here whole needs none of them. Parsing, flow control and every
+        other kind of request stay aiohttp's; where its inner names have changed, it does it all.
+        """
+        waiter = self._waiter
+        if waiter is None or not _SHORTCUT or self._server.receiver.hooks.settle is not None:
+            super().data_received(data)
+            return
+        self._waiter = None  # aiohttp is not woken for what may be answered here
+        super().data_received(data)
+        self._waiter = waiter
+        while self._messages and self._is_ordinary(*self._messages[0]):
+            message, payload = self._messages.popleft()
+            self._parser.message_consumed()
+            self._answer(message, payload)
+        if self._messages and not waiter.done():
+            waiter.set_result(None)
+
+    def _is_ordinary(self, message: Any, payload: StreamReader) -> bool:
+        return (
+            payload.is_eof()
+            and payload.total_bytes <= self._server.receiver.limits.max_body
+            and getattr(message, "method", "") == "POST"
+            and not (message.should_close or message.upgrade or self.transport is None)
+        )
+
+    def _answer(self, message: RawRequestMessage, payload: StreamReader) -> None:
+        receiver = self._server.receiver
+        _, status = receiver.status_of(message, self.peername, payload.read_nowait())
+        self.transport.write(receiver.answer(status).wire)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's signature
+    ) -> web.StreamResponse:
+        """The answer to what could not be handled."""
+        return self._server.receiver.failed(status, exc)
+
+
+def _silent() -> logging.Logger:
+    """A logger that does not reach the terminal: we say things ourselves."""
+    logger = logging.getLogger("vmon.receiver")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return CannotListen(
+                f"port {port} on {host} is taken: another program listens there",
+                hint="stop it, or choose another port with --port (0: any free one)",
+            )
+        case errno.EACCES:
+            return CannotListen(
+                f"port {port} is not for this user to listen on", hint="choose one above 1023"
+            )
+        case _:
+            return CannotListen(
+                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                hint="--host takes an address of this machine, such as 127.0.0.1",
+            )

@@ -1,0 +1,1 @@
+"""From what vmon knows to what is drawn: lines, details, tables, summaries."""

@@ -1,0 +1,341 @@
+"""Reading stored deliveries: captures and bare bodies, files and pipes, plain and compressed.
+
+What a file holds is told by how it begins and ends: capture lines make it a capture, anything
+else is decoded line by line. In a capture a filter by type decodes nothing: it looks for the
+canonical beginning of a line, block by block.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+import time
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from vmon.capture import START
+from vmon.errors import WrongUse
+from vmon.filters import Filter
+from vmon.memmem import finder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from vmon.entry import Entry
+
+BLOCK = 1 << 20
+_GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
+_FOLLOW_EVERY_S = 0.1
+
+
+class Readable(Protocol):
+    """A stream of bytes: `readinto` gives how many it read, 0 at the end."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read into the buffer."""
+
+
+class BadLine(NamedTuple):
+    """A line that holds no delivery: where it stands (from 1; 0 where lines are not counted), why."""
+
+    source: str
+    number: int
+    why: str
+
+    def __str__(self) -> str:
+        """As it is told: `file.jsonl:17: skipped: not JSON …`."""
+        place = f":{self.number}" if self.number else ""
+        return f"{self.source}{place}: a line is skipped: {self.why}"
+
+
+class Stored(NamedTuple):
+    """A line of a file, and the entry it holds (None where nobody had to decode it yet)."""
+
+    line: bytes
+    entry: Entry | None = None
+
+
+@contextmanager
+def opened(path: Path | None, *, follow: bool = False) -> Iterator[Readable]:
+    """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable."""
+    name = source_name(path)
+    try:
+        raw = _stdin() if path is None else path.open("rb", buffering=0)
+        with nullcontext() if path is None else raw:
+            yield _Following(raw) if follow else _decompressed(raw)
+    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        raise WrongUse(f"{name} cannot be read to its end: {error}") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WrongUse(f"cannot read {name}: {error.strerror or error}") from None
+
+
+def source_name(path: Path | None) -> str:
+    """How messages call a source."""
+    return "standard input" if path is None else str(path)
+
+
+def _stdin() -> io.RawIOBase:
+    return io.FileIO(sys.stdin.fileno(), closefd=False)
+
+
+def _decompressed(raw: io.RawIOBase) -> Readable:
+    if raw.seekable():
+        magic = raw.read(4) or b""
+        raw.seek(0)
+        plain: io.RawIOBase | io.BufferedReader = raw
+    else:
+        plain = io.BufferedReader(raw, BLOCK)
+        magic = plain.peek(4)[:4]
+    if magic.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=plain)  # type: ignore[arg-type,return-value] # any reader serves it
+    if magic.startswith(_ZSTD):
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor().stream_reader(plain, read_across_frames=True)  # type: ignore[arg-type] # any reader serves it
+        return reader  # type: ignore[return-value] # its stubs name the buffer otherwise
+    return plain
+
+
+class _Following:
+    """A file that another process appends to: at its end, wait for more instead of stopping."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        while not (count := self._raw.readinto(buffer)):
+            time.sleep(_FOLLOW_EVERY_S)  # no portable way to be told of an append
+        return count
+
+
+class Blocks:
+    """The whole lines of a stream, a block at a time: `data[1:end]`, a newline standing before.
+
+    Memory is one block, or the longest line where that is longer.
+    """
+
+    def __init__(self, stream: Readable, size: int = BLOCK) -> None:
+        self._stream = stream
+        self._filled = self.end = 1
+        self._take(bytearray(b"\n").ljust(size + 1, b"\0"))
+        self.rest = b""
+
+    def _take(self, data: bytearray) -> None:
+        self.data = data
+        self.find = finder(data)
+
+    def fill(self) -> bool:
+        """Read the next block; False at the end, when `rest` is what had no newline."""
+        kept = self._filled - self.end
+        self.data[1 : 1 + kept] = self.data[self.end : self._filled]
+        self._filled, self.end = 1 + kept, 1
+        while self.end == 1:
+            if self._filled == len(self.data):
+                self._take(self.data + bytes(len(self.data)))
+            with memoryview(self.data)[self._filled :] as free:
+                count = self._stream.readinto(free)
+            if not count:
+                self.rest = bytes(self.data[1 : self._filled])
+                return False
+            self.end = max(self.data.rfind(b"\n", self._filled, self._filled + count) + 1, 1)
+            self._filled += count
+        return True
+
+    def lines(self) -> list[bytes]:
+        """The lines of this block, each with its newline."""
+        return [line + b"\n" for line in bytes(self.data[1 : self.end - 1]).split(b"\n")]
+
+    def remaining(self) -> bytes:
+        """All from this block to the end of the stream."""
+        parts = [bytes(self.data[1 : self.end])]
+        while self.fill():
+            parts.append(bytes(self.data[1 : self.end]))
+        return b"".join((*parts, self.rest))
+
+    def is_capture(self) -> bool:
+        """Whether the block begins and ends with capture lines: then all its lines are taken for some."""
+        last = self.data.rfind(b"\n", 0, self.end - 1) + 1
+        return self.data.startswith(START, 1) and self.data.startswith(START, last)
+
+
+class Plan(NamedTuple):
+    """How a filter looks at capture lines, the cheapest test first.
+
+    A chosen line begins with one of `begins`; it has `needle` in it, or, where the needle comes
+    from the body, a backslash that may hide it (`escapable`); and it passes the filter itself,
+    which the other tests make needless when the plan is `exact`.
+    """
+
+    begins: tuple[bytes, ...] = (START,)
+    needle: bytes | None = None
+    escapable: bool = False
+    exact: bool = False
+
+
+def plan_of(chosen: Filter) -> Plan:
+    """The plan of a filter for capture lines."""
+    if chosen.invert:
+        return Plan()
+    names = sorted(chosen.types or ())
+    begins = tuple(START + name.encode() + b'","session":' for name in names)
+    if chosen == replace(Filter(), types=chosen.types):
+        whole = b"\n" + begins[0] if len(begins) == 1 else None
+        return Plan(begins or (START,) if chosen.types is None else begins, whole, exact=True)
+    begins = begins if chosen.types is not None else (START,)
+    from vmon.line import quote
+
+    if len(chosen.session) == 1:
+        return Plan(begins, quote(chosen.session[0])[1:-1])
+    for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
+        if len(asked) == 1:
+            return Plan(begins, quote(asked[0])[1:-1], escapable=True)
+    return Plan(begins)
+
+
+def choose(
+    stream: Readable, name: str, chosen: Filter, bad: Callable[[BadLine], None]
+) -> Iterator[list[Stored]]:
+    """The chosen lines of a stream in their order, a block at a time; `bad` is told of bad lines.
+
+    Lines are counted, so that a bad one has its number, only where every line is looked at.
+    """
+    blocks, plan, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
+    first = True
+    while blocks.fill():
+        capture = blocks.is_capture()
+        if first and not capture and _is_document(blocks.data):
+            break
+        if not capture:
+            yield judge.all(blocks.lines())
+        elif plan.exact:
+            yield [Stored(line) for line in _candidates(blocks, plan)]
+        elif plan.needle:
+            yield judge.some(_candidates(blocks, plan))
+        else:
+            yield judge.all(blocks.lines(), plan.begins)
+        first = False
+    if first and (blocks.end > 1 or _is_document(blocks.rest)):
+        yield judge.all(_documents(blocks))
+    else:
+        yield judge.all([blocks.rest])
+
+
+def read(
+    stream: Readable, name: str, chosen: Filter, bad: Callable[[BadLine], None]
+) -> Iterator[tuple[bytes, Entry]]:
+    """The chosen lines of a stream, each with its entry, one by one."""
+    judge = _Judge(name, chosen, bad)
+    for batch in choose(stream, name, chosen, bad):
+        for line, entry in batch:
+            if found := entry or judge.entry(line):
+                yield line, found
+
+
+class _Judge:
+    """Puts a filter to lines by decoding them, and reports those that hold nothing."""
+
+    def __init__(self, name: str, chosen: Filter, bad: Callable[[BadLine], None]) -> None:
+        self._name = name
+        self._chosen = chosen
+        self._bad = bad
+        self._number = 0
+
+    def all(self, lines: Iterable[bytes], begins: tuple[bytes, ...] = ()) -> list[Stored]:
+        """The chosen ones of consecutive lines; capture lines that do not begin so are not read."""
+        found = []
+        for line in lines:
+            self._number += 1
+            if begins and line.startswith(START) and not line.startswith(begins):
+                continue
+            entry = self.entry(line, self._number)
+            if entry and self._chosen(entry):
+                found.append(Stored(line if line.endswith(b"\n") else line + b"\n", entry))
+        return found
+
+    def some(self, lines: Iterable[bytes]) -> list[Stored]:
+        """The chosen ones of lines picked out of many: nobody knows their numbers."""
+        entries = ((line, self.entry(line)) for line in lines)
+        return [Stored(line, entry) for line, entry in entries if entry and self._chosen(entry)]
+
+    def entry(self, line: bytes, number: int = 0) -> Entry | None:
+        """What a line holds; None, and a report, when it holds nothing."""
+        if line.isspace() or not line:
+            return None
+        from vmon.line import read_line
+
+        try:
+            return read_line(line, number)
+        except ValueError as error:
+            self._bad(BadLine(self._name, number, str(error)))
+            return None
+
+
+def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
+    """The capture lines of a block that pass the plan's own tests."""
+    needle, data = plan.needle, blocks.data
+    if needle is None:
+        yield from (line for line in blocks.lines() if line.startswith(plan.begins))
+    elif plan.escapable and data.find(b"\\", 1, blocks.end) >= 0:
+        begun = (line for line in blocks.lines() if line.startswith(plan.begins))
+        yield from (line for line in begun if needle in line or b"\\" in line)
+    else:
+        yield from _around(blocks, needle, plan.begins)
+
+
+def _around(blocks: Blocks, needle: bytes, begins: tuple[bytes, ...]) -> Iterator[bytes]:
+    """The lines of a block in which the needle stands, if they begin as they should."""
+    data, last = blocks.data, blocks.end
+    at = blocks.find(needle, 0, last)
+    while at >= 0:
+        start = data.rfind(b"\n", 0, at + 1) + 1
+        end = data.find(b"\n", at + 1, last) + 1
+        if data.startswith(begins, start):
+            yield bytes(data[start:end])
+        at = blocks.find(needle, end - 1, last)
+
+
+def _is_document(data: bytes | bytearray) -> bool:
+    """Whether this is JSON of several lines: an array, or objects laid out to be read."""
+    begin = bytes(data[:4096]).removeprefix(b"\n").removeprefix(_BOM).lstrip()
+    return begin[:1] == b"[" or begin.split(b"\n", 1)[0].strip() == b"{"
+
+
+def _documents(blocks: Blocks) -> Iterator[bytes]:
+    """The deliveries of JSON documents, each as one line; what breaks them off comes last.
+
+    The whole is held in memory: an array has no lines to go by.
+    """
+    text = blocks.remaining().removeprefix(_BOM).decode("utf-8", "surrogateescape")
+    decoder, at = json.JSONDecoder(), 0
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        try:
+            end = decoder.raw_decode(text, at)[1]
+        except (ValueError, RecursionError):
+            end = len(text)
+        yield from _elements(text[at:end].encode("utf-8", "surrogateescape"))
+        at = end
+
+
+def _elements(document: bytes) -> Iterable[bytes]:
+    """The elements of an array, or the one document, each on one line."""
+    import msgspec
+
+    try:
+        found = msgspec.json.decode(document, type=list[msgspec.Raw])
+    except (ValueError, RecursionError):
+        return [_on_one_line(document)]
+    return [_on_one_line(bytes(element)) for element in found]
+
+
+def _on_one_line(document: bytes) -> bytes:
+    """JSON with the line ends between its tokens turned to spaces (inside a string there is none)."""
+    return document.replace(b"\r", b" ").replace(b"\n", b" ")
