@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmon.errors import CannotListen, WrongUse
+from vmon.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,9 +116,28 @@ class Capture:
         """Wait until all that was written would survive a loss of power."""
         os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
 
-    def close(self) -> None:
-        """Close the file, and with it the lock."""
+    def close(self) -> str | None:
+        """Close the file, and with it the lock.
+
+        What still waits is tried once more, then put into a file of its own among the temporary
+        ones; returned is a sentence about that, or None when nothing waited.
+        """
+        rest = b"" if not self.waiting or self.retry() else b"".join(self.waiting)
         os.close(self._fd)
+        return _rescue(rest) if rest else None
+
+
+def _rescue(rest: bytes) -> str:
+    import tempfile
+
+    number = count(rest.count(b"\n"), "delivery", "deliveries")
+    try:
+        fd, path = tempfile.mkstemp(prefix="vmon-rescued-", suffix=".jsonl")
+        with os.fdopen(fd, "wb") as file:
+            file.write(rest)
+    except OSError as error:
+        return f"{number} LOST: nor could they be written elsewhere ({error.strerror})"
+    return f"{number}, kept in {path}"
 
 
 def _open(path: Path) -> int:

@@ -1,1 +1,116 @@
-"""The commands: one module each, thin; what is heavy is imported when a command runs."""
+"""The command line: a group whose commands are imported when they run, and the one error edge."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from vmon import __version__
+from vmon.errors import INTERRUPTED, VmonError
+
+COMMANDS = {
+    "listen": "Receive callbacks: capture, answer and draw them live.",
+    "filter": "Find deliveries in captures, by type, id, reason, time.",
+    "replay": "Play a capture back, on screen or to your app.",
+    "trigger": "Send sample events, as Vonage would.",
+    "events": "Explain the event types: fields, reasons, samples.",
+}
+"""Each command and what it is for; its module is `vmon.cli.<name>`."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports only the one that runs."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The commands, in the order they are met."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"vmon.cli.{name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's own, with a suggestion for a command that is not there."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, n=1)
+            said = f"did you mean {near[0]}?" if near else "see vmon --help"
+            raise VmonError(f"there is no command {name!r}", hint=said)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands of the help text, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="vmon %(version)s")
+def cli() -> None:
+    """See every Vonage Video callback on your own machine.
+
+    \b
+    vmon listen                              receive, and watch them arrive
+    vmon trigger streamCreated               send yourself a sample
+    vmon filter --event 'stream*'            find them again
+    vmon replay FILE --to localhost:3000     play them to your app
+
+    Exit codes: 0 ok, 1 no (nothing matched, an app refused), 2 wrong use or unreadable input,
+    3 cannot listen, 4 tunnel failed, 5 timed out, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run the command line; the process's exit code says how it went."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run a command line; its exit code. Every error becomes words here, and nowhere else."""
+    try:
+        code = cli.main(args, prog_name="vmon", standalone_mode=False)
+        _flush()
+    except VmonError as error:
+        _say(error.message, error.hint)
+        return error.exit_code
+    except click.ClickException as error:
+        _say(error.format_message(), _hint(error))
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+
+
+def _say(message: str, hint: str | None) -> None:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+
+
+def _hint(error: click.ClickException) -> str | None:
+    ctx = getattr(error, "ctx", None)
+    return f"see {ctx.command_path} --help" if ctx else None
+
+
+def _forget_stdout() -> None:
+    """The reader of standard output went away, as `head` does: leave Python nothing to flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -223,7 +223,9 @@ def _archive(event: ArchiveEvent) -> Iterator[Piece]:
 
 
 def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> Iterator[Piece]:
-    identifier = event.captions if isinstance(event, CaptionsEvent) else event.id
+    identifier = (
+        event.captions_id or event.caption_id if isinstance(event, CaptionsEvent) else event.id
+    )
     if identifier:
         yield colour_of(identifier), handle(identifier)
     if event.status:

@@ -1,0 +1,84 @@
+"""How an entry goes out: as a line, with its fields, with its body, or as the capture has it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from vmon.line import write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+    from vmon.entry import Entry
+    from vmon.render.line import Look
+
+Kind = Literal["auto", "line", "detail", "json"]
+
+
+class Form(Struct, frozen=True):
+    """What was asked for: a kind, and how much of it (`-v` once or twice)."""
+
+    kind: Kind = "auto"
+    verbosity: int = 0
+
+    @property
+    def is_json(self) -> bool:
+        """Events go out as capture lines: asked for, or because nobody is looking."""
+        return self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
+
+
+class Drawn:
+    """Entries drawn for standard output, as wide as the terminal is now."""
+
+    def __init__(self, form: Form) -> None:
+        from vmon.render.line import Look
+        from vmon.render.paint import painter
+
+        self.console = console(sys.stdout)
+        self._paint = painter(self.console)
+        self._is_terminal = sys.stdout.isatty()
+        self._depth = max(form.verbosity, 1 if form.kind == "detail" else 0)
+        self._look = Look
+        self.look = self.measured()
+
+    def measured(self) -> Look:
+        """How lines look at the terminal's width; in a pipe they are as long as they are."""
+        self.look = self._look(self._paint, self.console.width if self._is_terminal else None)
+        return self.look
+
+    def __call__(self, entry: Entry, _line: bytes | None = None) -> bytes:
+        """The entry as it is drawn, newline included."""
+        return ("\n".join(self._lines(entry)) + "\n").encode()
+
+    def _lines(self, entry: Entry) -> Iterator[str]:
+        from vmon.render.line import line
+
+        yield line(entry, self.look)
+        if self._depth:
+            from vmon.render.detail import fields, whole
+
+            yield from fields(entry, self.look)
+            if self._depth > 1:
+                yield from whole(entry, self.look)
+
+
+def as_json(entry: Entry, line: bytes | None = None) -> bytes:
+    """The entry as a capture has it: the line itself where there is one."""
+    return line or write_line(entry)
+
+
+def drawing(form: Form) -> Callable[[Entry, bytes | None], bytes]:
+    """What turns entries into bytes for standard output."""
+    return as_json if form.is_json else Drawn(form)
+
+
+def console(stream: object) -> Console:
+    """A console that draws what it is given and reads no meaning into it."""
+    from rich.console import Console
+
+    return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)  # type: ignore[arg-type] # any text stream

@@ -1,0 +1,140 @@
+"""What `listen` says of itself on standard error: banner, notices, summary."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from vmon import __version__
+from vmon.catalogue import NAMES
+from vmon.render.form import console
+from vmon.render.paint import painter
+from vmon.text import count, disarm, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmon.render.paint import Paint
+
+_BAR = 24
+
+
+class Totals(Struct):
+    """What a run counted. `started_s` is on the monotonic clock; None: it never began.
+
+    `notices` are requests that became no delivery, `turned_away` deliveries answered 503,
+    `rescued` where lines went that the capture would not take (see capture.py).
+    """
+
+    capture: Path | None
+    types: Counter[str] = field(default_factory=Counter)
+    started_s: float | None = None
+    notices: int = 0
+    turned_away: int = 0
+    hidden: int = 0
+    undrawn: int = 0
+    slowest_s: float | None = None
+    rescued: str | None = None
+
+
+class Report:
+    """Words of a run, in the colours of standard error."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._paint = painter(console(sys.stderr))
+
+    def banner(self, url: str, capture: Path | None, chosen: str | None) -> str:
+        """Where callbacks can be sent, where they are kept, what is shown; in a pipe also a last
+        line for scripts.
+        """
+        rows = [
+            ("local", f"{self._paint('name', url)}  any path"),
+            ("capture", _home(capture) if capture else "none: nothing is kept"),
+            ("shown", f"{disarm(chosen)}; everything is captured" if chosen else ""),
+            ("try it", "vmon trigger streamCreated" + _to(url) if self._is_terminal else ""),
+        ]
+        lines = [f"vmon {__version__} listens. Ctrl-C ends it.", *self._facts(rows)]
+        if not self._is_terminal:
+            kept = shlex.quote(str(capture)) if capture else "-"
+            lines.append(f"ready local={url} capture={kept}")
+        return "\n".join(lines)
+
+    def notice(self, text: str) -> str:
+        """A request that became no delivery."""
+        return self._paint("dim", f"{time.strftime('%H:%M:%S')} · {text}")
+
+    def trouble(self, why: str) -> str:
+        """The capture cannot be written."""
+        return self._paint(
+            "failed",
+            f"warning: the capture cannot be written: {disarm(why)}\n"
+            "         deliveries are answered and kept in memory, and written when it can be again",
+        )
+
+    def trouble_over(self) -> str:
+        """The capture can be written again."""
+        return self._paint("created", "the capture can be written again: nothing was lost")
+
+    def full(self) -> str:
+        """Memory is full too."""
+        return self._paint(
+            "failed",
+            "warning: no more deliveries can be kept in memory\n"
+            "         they are answered 503, so that Vonage sends them again later",
+        )
+
+    def summary(self, totals: Totals) -> str:
+        """What a run saw, and how to see it again."""
+        seen = totals.types.total()
+        lasted = duration(time.monotonic() - (totals.started_s or 0))
+        rows = [
+            ("hidden by the filter", _some(totals.hidden)),
+            ("not drawn", _some(totals.undrawn)),
+            ("undecodable", _some(totals.types["undecodable"])),
+            ("answered 503", _some(totals.turned_away)),
+            ("other requests", _some(totals.notices)),
+            ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
+            ("capture", _home(totals.capture) if totals.capture else ""),
+            ("not in the capture", totals.rescued or ""),
+            ("see it again", f"vmon replay {_home(totals.capture)}" if totals.capture and seen else ""),
+        ]
+        head = f"{count(seen, 'delivery', 'deliveries')} in {lasted}"
+        lines = [head, *by_type(totals.types, self._paint), *self._facts(rows)]
+        return "\n".join(lines)
+
+    def _facts(self, rows: list[tuple[str, str]]) -> list[str]:
+        told = [(label, said) for label, said in rows if said]
+        wide = max((len(label) for label, _ in told), default=0)
+        return [f"  {self._paint('dim', label.ljust(wide))}  {said}" for label, said in told]
+
+
+def by_type(types: Counter[str], paint: Paint) -> Iterator[str]:
+    """A row per type seen: its name, how many, a bar."""
+    most = max(types.values(), default=1)
+    for name in (*NAMES, *(other for other in types if other not in NAMES)):
+        if number := types[name]:
+            bar = "▇" * max(1, round(number / most * _BAR))
+            yield f"  {disarm(name):<20} {number:>9,}  {paint('dim', bar)}"
+
+
+def _some(number: int) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _home(path: Path) -> str:
+    """A path as a shell takes it, with `~` for the user's own folder."""
+    try:
+        return "~/" + shlex.quote(str(path.absolute().relative_to(Path.home())))
+    except (ValueError, RuntimeError):
+        return shlex.quote(str(path))
+
+
+def _to(url: str) -> str:
+    return "" if url.endswith("//127.0.0.1:4680") else f" --to {url}"

@@ -1,0 +1,138 @@
+"""The live screen of `listen`: entries wait in a bounded queue and are drawn on a time budget.
+
+The answers come first: drawing takes at most `_BUDGET_S` of every tick, and nothing while the
+terminal does not take what was drawn before. What finds the queue full is counted and said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from vmon.render.line import lag_s, not_drawn
+from vmon.render.writer import ERR, OUT, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmon.entry import Entry
+    from vmon.filters import Filter
+
+_TICK_S = 0.05
+_BUDGET_S = 0.02
+_MOST_ENTRIES = 10_000
+_MOST_BYTES = 64 << 20
+_AT_ONCE = 16
+"""Entries drawn between two looks at the clock."""
+
+
+class _Gap:
+    """Entries that found the queue full, in their place between those that did not."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+
+
+class Screen:
+    """Draws entries that pass the filter, in their order; says what it could not draw."""
+
+    def __init__(
+        self,
+        draw: Callable[[Entry, bytes | None], bytes],
+        chosen: Filter,
+        on_gone: Callable[[], None],
+    ) -> None:
+        self._draw = draw
+        self._chosen = chosen
+        self._queue: deque[tuple[Entry, bytes | None] | str | _Gap] = deque()
+        self._bytes = 0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._writer = Writer(lambda: self._loop.call_soon_threadsafe(on_gone))
+        self.hidden = 0
+        self.undrawn = 0
+        self.slowest_s: float | None = None
+
+    def offer(self, entry: Entry, line: bytes | None) -> None:
+        """Have an entry drawn soon, or counted as not drawn."""
+        if len(self._queue) >= _MOST_ENTRIES or self._bytes > _MOST_BYTES:
+            self._skip()
+            return
+        self._bytes += len(entry.delivery.body)
+        self._queue.append((entry, line))
+        self._wake()
+
+    def offer_notice(self, text: str) -> None:
+        """Have something said on standard error, in its place among the events, if there is room."""
+        if len(self._queue) < _MOST_ENTRIES:
+            self._queue.append(text)
+            self._wake()
+
+    def say(self, text: str) -> None:
+        """Say something on standard error now."""
+        self._writer.put(ERR, text.encode("utf-8", "backslashreplace") + b"\n")
+
+    def _skip(self) -> None:
+        self.undrawn += 1
+        if not isinstance(self._queue[-1], _Gap):
+            self._queue.append(_Gap())
+        if isinstance(gap := self._queue[-1], _Gap):
+            gap.missing += 1
+
+    def _wake(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(_TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._writer.free:
+            self._draw_for(_BUDGET_S)
+        if self._queue:
+            self._wake()
+
+    def _draw_for(self, budget_s: float) -> None:
+        deadline = self._loop.time() + budget_s
+        if measure := getattr(self._draw, "measured", None):
+            measure()
+        while self._queue and self._loop.time() < deadline:
+            self._draw_some()
+
+    def _draw_some(self) -> None:
+        out: list[bytes] = []
+        for _ in range(min(_AT_ONCE, len(self._queue))):
+            match self._queue.popleft():
+                case (entry, line):
+                    self._bytes -= len(entry.delivery.body)
+                    out += self._drawn(entry, line)
+                case aside:
+                    self._writer.put(OUT, b"".join(out))
+                    out.clear()
+                    self.say(aside if isinstance(aside, str) else not_drawn(aside.missing))
+        self._writer.put(OUT, b"".join(out))
+
+    def _drawn(self, entry: Entry, line: bytes | None) -> tuple[bytes, ...]:
+        lag = lag_s(entry)
+        if lag is not None and (self.slowest_s is None or lag > self.slowest_s):
+            self.slowest_s = lag
+        if self._chosen(entry):
+            return (self._draw(entry, line),)
+        self.hidden += 1
+        return ()
+
+    async def drain(self, within_s: float) -> None:
+        """Draw all that waits, as far as the terminal takes it in that time."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._loop.time() + within_s
+        while self._queue and self._loop.time() < deadline:
+            self._draw_for(_BUDGET_S)
+            await asyncio.to_thread(self._writer.finish, deadline - self._loop.time())
+        await asyncio.to_thread(self._writer.finish, max(0.0, deadline - self._loop.time()))
+        self.undrawn += sum(isinstance(item, tuple) for item in self._queue)
+        self._queue.clear()
+
+    def close(self) -> None:
+        """Let the writing thread end."""
+        self._writer.close()

@@ -1,0 +1,71 @@
+"""What is drawn goes out from a thread of its own: a paused terminal delays nobody but itself."""
+
+from __future__ import annotations
+
+import os
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OUT, ERR = 1, 2
+
+
+class Writer:
+    """Writes batches to standard output and error, in one order, from a thread.
+
+    When the reader of standard output is gone, `on_gone` is called (in that thread), and what is
+    written there after is thrown away.
+    """
+
+    def __init__(self, on_gone: Callable[[], None]) -> None:
+        self._on_gone = on_gone
+        self._gone: set[int] = set()
+        self._batches: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+        self._waiting = 0
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="vmon-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def free(self) -> bool:
+        """Nothing waits to be written."""
+        return self._waiting == 0
+
+    def put(self, fd: int, batch: bytes) -> None:
+        """Have a batch written to a descriptor after those before it."""
+        if not batch:
+            return
+        with self._changed:
+            self._waiting += 1
+        self._batches.put((fd, batch))
+
+    def finish(self, within_s: float) -> bool:
+        """Wait until all is written, for so long at most; whether it was."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._waiting == 0, within_s)
+
+    def close(self) -> None:
+        """End the thread once what waits is written."""
+        self._batches.put(None)
+
+    def _run(self) -> None:
+        while (item := self._batches.get()) is not None:
+            self._write(*item)
+            with self._changed:
+                self._waiting -= 1
+                self._changed.notify_all()
+
+    def _write(self, fd: int, batch: bytes) -> None:
+        if fd in self._gone:
+            return
+        view = memoryview(batch)
+        try:
+            while view:
+                view = view[os.write(fd, view) :]
+        except OSError:  # EPIPE: the reader went away; EIO: the terminal did
+            self._gone.add(fd)
+            if fd == OUT:
+                self._on_gone()
