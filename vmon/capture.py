@@ -12,7 +12,6 @@ import os
 import secrets
 import stat
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmon.errors import CannotListen, WrongUse
@@ -21,6 +20,7 @@ from vmon.text import count
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
 
 START = b'{"vmon":1,"type":"'
@@ -37,7 +37,9 @@ def default_folder() -> Path:
 def default_path(now: datetime) -> Path:
     """The capture file of a run that starts now; no two runs of a second share one."""
     stem = now.astimezone().strftime("%Y-%m-%dT%H-%M-%S")
-    candidates = (default_folder() / f"{stem}{n}.jsonl" for n in ("", *(f"-{i}" for i in range(1, 99))))
+    candidates = (
+        default_folder() / f"{stem}{n}.jsonl" for n in ("", *(f"-{i}" for i in range(1, 99)))
+    )
     return next(path for path in candidates if not path.exists())
 
 
@@ -143,7 +145,9 @@ def _rescue(rest: bytes) -> str:
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+        fd = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600
+        )
     except OSError as error:
         raise WrongUse(
             f"cannot write the capture {path}: {error.strerror}",

@@ -44,7 +44,7 @@ _Shape = TypeVar("_Shape", bound=Struct)
 _BOM = b"\xef\xbb\xbf"
 
 
-class TooLarge(VmonError):  # noqa: N818 - named as its siblings are, by what happened
+class TooLarge(VmonError):
     """A compressed body grows beyond the limit: the one thing `read_body` raises."""
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from vmon.decode import Payload, event_of, read_body
-from vmon.events import Delivery, Event
+
+if TYPE_CHECKING:
+    from vmon.events import Delivery, Event
 
 
 class Entry:

@@ -1,4 +1,4 @@
-"""The one filter: which deliveries a command is about. Callable on an entry, says itself in words."""
+"""The one filter: which deliveries a command is about; it can say itself in words."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _IDS = ("session", "connection", "stream", "archive", "call", "project")
 _WORDS = ("reason", "status", "path")
+_HANDLE = 10
+"""What is longer is an id, or the beginning of one, and not a handle."""
 
 
 def types_of(patterns: Iterable[str]) -> frozenset[str]:
@@ -118,7 +120,9 @@ class Filter:
             yield _types_in_words(self.types)
         for name in (*_IDS, *_WORDS):
             if values := getattr(self, name):
-                shown = (handle(v, name) if name == "session" and len(v) > 20 else v for v in values)  # noqa: PLR2004 - a whole id, not a handle
+                shown = (
+                    handle(v, name) if name == "session" and len(v) > _HANDLE else v for v in values
+                )
                 preposition = "in session" if name == "session" else f"of {name}"
                 yield f"{preposition} " + " or ".join(disarm(value) for value in shown)
         if self.since:
@@ -151,7 +155,9 @@ class Prefixes:
     """Which ids the prefixes of a filter stood for: a prefix is meant to be unique."""
 
     def __init__(self, chosen: Filter) -> None:
-        asked = {name: getattr(chosen, name) for name in ("connection", "stream", "archive", "call")}
+        asked = {
+            name: getattr(chosen, name) for name in ("connection", "stream", "archive", "call")
+        }
         self._seen = {(name, prefix): set[str]() for name, all_ in asked.items() for prefix in all_}
 
     def note(self, entry: Entry) -> None:
@@ -166,5 +172,3 @@ class Prefixes:
         for (name, prefix), seen in self._seen.items():
             if len(seen) > 1:
                 yield f"--{name} {disarm(prefix)} stood for {count(len(seen), name)}"
-
-

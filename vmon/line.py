@@ -109,7 +109,7 @@ def _of_capture(line: bytes) -> Entry:
 
 
 def _of_rewritten(value: dict[str, Any]) -> Entry:
-    """A capture line that another tool wrote anew: its body is JSON again, not the bytes received."""
+    """A capture line that another tool wrote anew: its body is no longer the exact bytes."""
     header = msgspec.convert(value, _Header, strict=False)
     if header.body_base64 is not None:
         return _entry(header, b64decode(header.body_base64))
@@ -133,7 +133,7 @@ def _entry(header: _Header, body: bytes) -> Entry:
 
 
 def bare(body: bytes, number: int = 0) -> Entry:
-    """The entry of an event body that came without its delivery: received when it says it was sent."""
+    """The entry of an event body without its delivery: received when it says it happened."""
     payload = read_body(body)
     said = Entry(_bare_delivery(body, number, _EPOCH), payload).event.timestamp_at
     return Entry(_bare_delivery(body, number, said or _EPOCH), payload)

@@ -92,7 +92,7 @@ class Run:
         self._needs_line = self._capture is not None or options.form.is_json
         sync = _Sync(self._capture) if options.fsync and self._capture else None
         self._receiver = Receiver(
-            Hooks(self._accept, self._notice, self._bug, sync and sync.settle),
+            Hooks(self._accept, self._notice, self._bug, sync.settle if sync else None),
             ids=Ids(),
             limits=options.limits,
         )
@@ -109,7 +109,9 @@ class Run:
     def _on_signal(self, name: str) -> None:
         if (number := getattr(signal, name, None)) is None:
             return  # Windows knows no SIGHUP
-        with contextlib.suppress(NotImplementedError):  # nor handlers in a loop: Ctrl-C raises there
+        with contextlib.suppress(
+            NotImplementedError
+        ):  # nor handlers in a loop: Ctrl-C raises there
             asyncio.get_running_loop().add_signal_handler(number, self._signalled)
 
     def _signalled(self) -> None:
@@ -185,7 +187,7 @@ class Run:
 
 
 class _Sync:
-    """Answers wait until the disk has what they acknowledge; those that come together share a wait."""
+    """Answers wait until the disk has what they acknowledge; a wait is shared."""
 
     def __init__(self, capture: Capture) -> None:
         self._capture = capture

@@ -33,7 +33,7 @@ PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods the dashboard may try the URL with: answered 200, and no delivery."""
 
 _LINGER_S = 2.0
-"""How long a client that was refused may go on sending before it is cut off: it reads the answer."""
+"""How long a client that was refused may go on sending, so that it reads the answer."""
 
 
 class Limits(Struct, frozen=True):
@@ -55,7 +55,7 @@ class Hooks(Struct, frozen=True):
 
     accept: Callable[[Delivery], int]
     notice: Callable[[str], None]
-    bug: Callable[[BaseException], None]
+    bug: Callable[[Exception], None]
     settle: Callable[[Delivery, int], Awaitable[int]] | None = None
 
 
@@ -75,7 +75,7 @@ class Answer(web.StreamResponse):
         """Whether the connection stays open after this answer."""
         return self._keep
 
-    async def prepare(self, request: web.BaseRequest) -> None:  # type: ignore[override] # aiohttp's own writer takes no part
+    async def prepare(self, request: web.BaseRequest) -> None:
         """Send the whole answer."""
         if (transport := request.transport) is None:
             raise ConnectionResetError("the client is gone")
@@ -150,7 +150,7 @@ class Receiver:
 
     def failed(self, status: int, error: BaseException | None) -> Answer:
         """The answer to what cannot be read as HTTP (4xx), or to a bug (5xx)."""
-        if status >= 500 and error is not None:  # noqa: PLR2004 - 5xx is ours, 4xx is theirs
+        if status >= 500 and isinstance(error, Exception):  # noqa: PLR2004 - 5xx is ours, 4xx is theirs
             self.hooks.bug(error)
         else:
             self.hooks.notice(f"a request that is not proper HTTP was answered {status}")
@@ -273,7 +273,8 @@ class _Connection(web.RequestHandler):
         self._waiter = waiter
         while self._messages and self._is_ordinary(*self._messages[0]):
             message, payload = self._messages.popleft()
-            self._parser.message_consumed()
+            if self._parser is not None:
+                self._parser.message_consumed()
             self._answer(message, payload)
         if self._messages and not waiter.done():
             waiter.set_result(None)
@@ -286,10 +287,11 @@ class _Connection(web.RequestHandler):
             and not (message.should_close or message.upgrade or self.transport is None)
         )
 
-    def _answer(self, message: RawRequestMessage, payload: StreamReader) -> None:
+    def _answer(self, message: Any, payload: StreamReader) -> None:
         receiver = self._server.receiver
         _, status = receiver.status_of(message, self.peername, payload.read_nowait())
-        self.transport.write(receiver.answer(status).wire)
+        if self.transport is not None:
+            self.transport.write(receiver.answer(status).wire)
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
 
     def handle_error(

@@ -12,7 +12,8 @@ import io
 import json
 import sys
 import time
-from contextlib import contextmanager, nullcontext
+import zlib
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -40,7 +41,7 @@ class Readable(Protocol):
 
 
 class BadLine(NamedTuple):
-    """A line that holds no delivery: where it stands (from 1; 0 where lines are not counted), why."""
+    """A line that holds no delivery: its number (from 1; 0 where none are counted), and why."""
 
     source: str
     number: int
@@ -63,16 +64,38 @@ class Stored(NamedTuple):
 def opened(path: Path | None, *, follow: bool = False) -> Iterator[Readable]:
     """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable."""
     name = source_name(path)
-    try:
+    with _told(name):
         raw = _stdin() if path is None else path.open("rb", buffering=0)
-        with nullcontext() if path is None else raw:
-            yield _Following(raw) if follow else _decompressed(raw)
-    except (EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
-        raise WrongUse(f"{name} cannot be read to its end: {error}") from None
-    except BrokenPipeError:
-        raise
+        stream = _Following(raw) if follow else _decompressed(raw)
+    try:
+        yield _Told(stream, name)
+    finally:
+        raw.close()
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What goes wrong in reading becomes words."""
+    try:
+        yield
     except OSError as error:
         raise WrongUse(f"cannot read {name}: {error.strerror or error}") from None
+    except Exception as error:
+        if not _is_damage(error):
+            raise
+        raise WrongUse(f"{name} cannot be read to its end: {error}") from None
+
+
+class _Told:
+    """A stream whose failures are told in words."""
+
+    def __init__(self, stream: Readable, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        with _told(self._name):
+            return self._stream.readinto(buffer)
 
 
 def source_name(path: Path | None) -> str:
@@ -93,13 +116,17 @@ def _decompressed(raw: io.RawIOBase) -> Readable:
         plain = io.BufferedReader(raw, BLOCK)
         magic = plain.peek(4)[:4]
     if magic.startswith(_GZIP):
-        return gzip.GzipFile(fileobj=plain)  # type: ignore[arg-type,return-value] # any reader serves it
+        return gzip.GzipFile(fileobj=plain)
     if magic.startswith(_ZSTD):
         import zstandard
 
-        reader = zstandard.ZstdDecompressor().stream_reader(plain, read_across_frames=True)  # type: ignore[arg-type] # any reader serves it
-        return reader  # type: ignore[return-value] # its stubs name the buffer otherwise
+        return zstandard.ZstdDecompressor().stream_reader(plain, read_across_frames=True)  # type: ignore[arg-type] # any reader serves it
     return plain
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether this is what a decompressor says of a file that is damaged or cut off."""
+    return isinstance(error, EOFError | zlib.error) or type(error).__name__ == "ZstdError"
 
 
 class _Following:
@@ -115,7 +142,7 @@ class _Following:
 
 
 class Blocks:
-    """The whole lines of a stream, a block at a time: `data[1:end]`, a newline standing before.
+    """The whole lines of a stream, a block at a time: `data[1:end]`, a newline before them.
 
     Memory is one block, or the longest line where that is longer.
     """
@@ -159,7 +186,7 @@ class Blocks:
         return b"".join((*parts, self.rest))
 
     def is_capture(self) -> bool:
-        """Whether the block begins and ends with capture lines: then all its lines are taken for some."""
+        """Whether the block begins and ends with capture lines: then all of it is taken for some."""
         last = self.data.rfind(b"\n", 0, self.end - 1) + 1
         return self.data.startswith(START, 1) and self.data.startswith(START, last)
 
@@ -337,5 +364,5 @@ def _elements(document: bytes) -> Iterable[bytes]:
 
 
 def _on_one_line(document: bytes) -> bytes:
-    """JSON with the line ends between its tokens turned to spaces (inside a string there is none)."""
+    """JSON with its line ends turned to spaces: they stand between tokens, never in a string."""
     return document.replace(b"\r", b" ").replace(b"\n", b" ")

@@ -67,7 +67,7 @@ def size(count: int) -> str:
     if count < 1000:  # noqa: PLR2004 - the units are powers of 1000
         return f"{count} B"
     value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is told
         value /= 1000
         if value < 999.5:  # noqa: PLR2004 - else it would be rounded to 1000
             break
@@ -82,7 +82,11 @@ def duration(seconds: float) -> str:
     if value < 59.95:  # noqa: PLR2004 - else it would be rounded to 60 s
         return f"{sign}{value:.1f} s"
     whole = round(value)
-    for big, small, per, of in (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1)):
+    for big, small, per, of in (
+        ("d", "h", 86400, 3600),
+        ("h", "min", 3600, 60),
+        ("min", "s", 60, 1),
+    ):
         if whole >= per:
             rest = whole % per // of
             return f"{sign}{whole // per} {big}" + (f" {rest} {small}" if rest else "")
@@ -96,7 +100,9 @@ def clock(at: datetime) -> str:
 
 def iso(at: datetime) -> str:
     """An instant as the capture writes it: `2026-11-24T09:30:00.123456Z`."""
-    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")[:26] + "Z"
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")[
+        :26
+    ] + "Z"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

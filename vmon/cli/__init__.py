@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -9,7 +10,7 @@ from importlib import import_module
 import click
 
 from vmon import __version__
-from vmon.errors import INTERRUPTED, VmonError
+from vmon.errors import INTERRUPTED, VmonError, WrongUse
 
 COMMANDS = {
     "listen": "Receive callbacks: capture, answer and draw them live.",
@@ -45,7 +46,7 @@ class LazyGroup(click.Group):
 
             near = get_close_matches(name, COMMANDS, n=1)
             said = f"did you mean {near[0]}?" if near else "see vmon --help"
-            raise VmonError(f"there is no command {name!r}", hint=said)
+            raise WrongUse(f"there is no command {name!r}", hint=said)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -57,7 +58,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="vmon %(version)s")
 def cli() -> None:
-    """See every Vonage Video callback on your own machine.
+    r"""See every Vonage Video callback on your own machine.
 
     \b
     vmon listen                              receive, and watch them arrive
@@ -75,11 +76,11 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(args: list[str]) -> int:
+def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
     """Run a command line; its exit code. Every error becomes words here, and nowhere else."""
     try:
         code = cli.main(args, prog_name="vmon", standalone_mode=False)
-        _flush()
+        sys.stdout.flush()
     except VmonError as error:
         _say(error.message, error.hint)
         return error.exit_code
@@ -93,11 +94,13 @@ def run(args: list[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EIO, errno.EDQUOT} or error.filename:
+            raise
+        _forget_stdout()
+        _say(f"cannot write standard output: {error.strerror}", None)
+        return WrongUse.exit_code
     return code if isinstance(code, int) else 0
-
-
-def _flush() -> None:
-    sys.stdout.flush()
 
 
 def _say(message: str, hint: str | None) -> None:

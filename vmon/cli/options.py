@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """Seconds, written as people do: 250ms, 10, 10m, 1h30m."""
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         """The duration in seconds."""
         if isinstance(value, int | float):
             return float(value)
@@ -32,7 +34,7 @@ class Duration(click.ParamType):
             self.fail(f"{error.message}: {error.hint}", param, ctx)
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[int]):
     """Bytes, written as people do: 4096, 256k, 1MiB."""
 
     name = "size"
@@ -48,9 +50,19 @@ class Size(click.ParamType):
 
 
 _FILTERS = (
-    ("--event", "types", "TYPE", "Of these types: names, comma lists, globs ('stream*'), ! excludes."),
+    (
+        "--event",
+        "types",
+        "TYPE",
+        "Of these types: names, comma lists, globs ('stream*'), ! excludes.",
+    ),
     ("--session", "session", "ID", "Of this session: an ID, its beginning, or the handle shown."),
-    ("--connection", "connection", "ID", "About this connection (the beginning of an ID is enough)."),
+    (
+        "--connection",
+        "connection",
+        "ID",
+        "About this connection (the beginning of an ID is enough).",
+    ),
     ("--stream", "stream", "ID", "About this stream."),
     ("--archive", "archive", "ID", "About this archive."),
     ("--call", "call", "ID", "About this SIP call."),
@@ -101,7 +113,11 @@ def _filter_of(asked: dict[str, Any]) -> Filter:
 def form_options(command: _Command) -> _Command:
     """`--format` and `-v`: how events go out."""
     verbose = click.option(
-        "-v", "--verbose", "verbosity", count=True, help="Add the fields; -vv adds headers and body."
+        "-v",
+        "--verbose",
+        "verbosity",
+        count=True,
+        help="Add the fields; -vv adds headers and body.",
     )
     form = click.option(
         "--format",

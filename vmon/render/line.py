@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vmon.entry import Entry
-    from vmon.events import Event
+    from vmon.events import Connection, Event
     from vmon.render.paint import Paint
 
 GLYPHS = {"created": "+", "destroyed": "-", "changed": "~", "failed": "!"}
@@ -51,7 +51,7 @@ Piece = tuple[str, str]
 
 
 class Look(NamedTuple):
-    """How lines are drawn: with which paint, and in how many columns (None: as long as they are)."""
+    """How lines are drawn: the paint, and how many columns there are (None: no end)."""
 
     paint: Paint
     width: int | None = None
@@ -91,7 +91,9 @@ def _painted(pieces: Iterable[Piece], look: Look) -> str:
 def lag_s(entry: Entry) -> float | None:
     """Delivery lag in seconds: receipt less the event's own time; None when it has none."""
     said = entry.event.timestamp_at
-    return None if said is None else (entry.delivery.received_at - said).total_seconds()
+    if said is None or entry.delivery.remote is None:  # a bare body was received by nobody
+        return None
+    return (entry.delivery.received_at - said).total_seconds()
 
 
 def _clock(at: datetime, *, seconds: bool) -> str:
@@ -159,16 +161,17 @@ def subject(event: Event) -> Iterator[Piece]:
     yield from _what(event)
     yield from _why(event)
     if (lived := event.lived_s) is not None:
-        yield "dim", f"lived {duration(lived)}"
+        did = "recorded" if isinstance(event, ArchiveEvent) else "lived"
+        yield "dim", f"{did} {duration(lived)}"
     if event.warnings:
         more = f" (+{len(event.warnings) - 1} more)" if len(event.warnings) > 1 else ""
         yield "warning", f"! {disarm(event.warnings[0])}{more}"
 
 
-def _what(event: Event) -> Iterable[Piece]:
+def _what(event: Event) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
     match event:
         case ConnectionEvent():
-            return _connection(event.connection_id, event.connection and event.connection.data)
+            return _connection(event.connection_id, _data(event.connection))
         case StreamEvent():
             return _stream(event)
         case CallEvent():
@@ -192,11 +195,15 @@ def _connection(identifier: str | None, data: str | None = None) -> Iterator[Pie
         yield "name", _short(name)
 
 
+def _data(connection: Connection | None) -> str | None:
+    return connection.data if connection else None
+
+
 def _stream(event: StreamEvent) -> Iterator[Piece]:
     stream = event.stream
     if stream is None:
         return
-    yield from _connection(event.connection_id, stream.connection and stream.connection.data)
+    yield from _connection(event.connection_id, _data(stream.connection))
     if stream.id:
         yield colour_of(stream.id), handle(stream.id)
     if stream.name:
@@ -243,9 +250,13 @@ def _why(event: Event) -> Iterator[Piece]:
     reason, entry = event.reason, ALL[event.type]
     if not reason or reason in entry.ordinary_reasons:
         return
-    yield ("failed" if event.status == "failed" else "warning"), _short(reason)
-    if meaning := entry.reasons.get(reason):
-        yield "dim", f"({meaning.rstrip('.')})"
+    meaning = entry.reasons.get(reason)
+    yield (
+        "failed" if event.status == "failed" else "warning",
+        _short(reason) + (":" if meaning else ""),
+    )
+    if meaning:
+        yield "dim", meaning.rstrip(".")
 
 
 def _short(text: str) -> str:

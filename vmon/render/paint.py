@@ -5,7 +5,7 @@ The colours are chosen to be read on light and dark grounds alike.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -52,7 +52,7 @@ def painter(console: Console | None) -> Paint:
     if system is None:
         return lambda _style, text: text
 
-    @lru_cache(maxsize=None)
+    @cache
     def around(style: str) -> tuple[str, str]:
         spec = STYLES.get(style) or f"color({style})"
         before, _, after = Style.parse(spec).render("\0", color_system=system).partition("\0")

@@ -51,8 +51,9 @@ class Report:
         self._paint = painter(console(sys.stderr))
 
     def banner(self, url: str, capture: Path | None, chosen: str | None) -> str:
-        """Where callbacks can be sent, where they are kept, what is shown; in a pipe also a last
-        line for scripts.
+        """Where to send callbacks, where they are kept, what is shown.
+
+        Where nobody looks, the last line is one for scripts.
         """
         rows = [
             ("local", f"{self._paint('name', url)}  any path"),
@@ -103,7 +104,10 @@ class Report:
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
             ("capture", _home(totals.capture) if totals.capture else ""),
             ("not in the capture", totals.rescued or ""),
-            ("see it again", f"vmon replay {_home(totals.capture)}" if totals.capture and seen else ""),
+            (
+                "see it again",
+                f"vmon replay {_home(totals.capture)}" if totals.capture and seen else "",
+            ),
         ]
         head = f"{count(seen, 'delivery', 'deliveries')} in {lasted}"
         lines = [head, *by_type(totals.types, self._paint), *self._facts(rows)]

@@ -49,10 +49,14 @@ class Screen:
         self._bytes = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._writer = Writer(lambda: self._loop.call_soon_threadsafe(on_gone))
+        self._writer = Writer(self._tell_gone)
+        self._on_gone = on_gone
         self.hidden = 0
         self.undrawn = 0
         self.slowest_s: float | None = None
+
+    def _tell_gone(self) -> None:
+        self._loop.call_soon_threadsafe(self._on_gone)
 
     def offer(self, entry: Entry, line: bytes | None) -> None:
         """Have an entry drawn soon, or counted as not drawn."""
@@ -64,7 +68,7 @@ class Screen:
         self._wake()
 
     def offer_notice(self, text: str) -> None:
-        """Have something said on standard error, in its place among the events, if there is room."""
+        """Something to say on standard error, in its place among the events, if there is room."""
         if len(self._queue) < _MOST_ENTRIES:
             self._queue.append(text)
             self._wake()

@@ -1,0 +1,201 @@
+"""One run of `vmon replay`: a capture on the road of live events again, on screen or to an app.
+
+Instants are set against the start of the replay, never by adding up pauses: it does not drift.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count as forever
+from typing import TYPE_CHECKING
+
+from vmon import scan
+from vmon.errors import INTERRUPTED
+from vmon.filters import Filter
+from vmon.pace import Pace, schedule, survey
+from vmon.render.form import Form, console, drawing
+from vmon.text import count, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from vmon.entry import Entry
+    from vmon.forward import Outcome, Target
+    from vmon.pace import Due
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for; a source of None is standard input, a target of None the screen."""
+
+    source: Path | None
+    chosen: Filter = field(default_factory=Filter)
+    pace: Pace = field(default_factory=Pace)
+    form: Form = field(default_factory=Form)
+    target: Target | None = None
+    width: int = 16
+    loop: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+
+
+class Tally:
+    """What a replay has come to."""
+
+    def __init__(self) -> None:
+        self.played = 0
+        self.cut = 0
+        self.outcomes: Counter[str] = Counter()
+        self.refused = 0
+        self.started = time.monotonic()
+
+    def note(self, outcome: Outcome) -> None:
+        """Count what an app answered."""
+        self.outcomes[str(outcome.status or outcome.problem)] += 1
+        self.refused += not outcome.ok
+
+
+def run(asked: Options) -> int:
+    """Replay; 0 when all went well, 1 when an app refused or nothing was played."""
+    if asked.dry_run:
+        return _tell_survey(asked)
+    tally = Tally()
+    try:
+        for _ in forever() if asked.loop else range(1):
+            before = tally.played
+            _once(asked, tally)
+            if tally.played == before:
+                break  # nothing to play: a loop would spin
+    except KeyboardInterrupt:
+        _tell(tally, asked)
+        return INTERRUPTED
+    _tell(tally, asked)
+    return 1 if tally.refused or not tally.played else 0
+
+
+def _entries(asked: Options) -> Iterator[tuple[bytes, Entry]]:
+    with scan.opened(asked.source) as stream:
+        yield from scan.read(stream, scan.source_name(asked.source), asked.chosen, _say_bad)
+
+
+def _say_bad(bad: scan.BadLine) -> None:
+    sys.stderr.write(f"warning: {bad}\n")
+
+
+def _once(asked: Options, tally: Tally) -> None:
+    dues = _counted(schedule(_entries(asked), asked.pace), tally)
+    if asked.target is None:
+        _show_all(dues, asked)
+    else:
+        import asyncio
+
+        from vmon.dispatch import Sender
+
+        gone = False
+        with _progress(asked) as step:
+            told = _teller(asked, tally, step)
+            try:
+                asyncio.run(Sender(asked.target, asked.width, told).send_all(dues))
+            except* BrokenPipeError:
+                gone = True
+        if gone:
+            raise BrokenPipeError
+
+
+def _counted(dues: Iterator[Due], tally: Tally) -> Iterator[Due]:
+    for due in dues:
+        tally.played += 1
+        tally.cut += due.cut_s > 0
+        yield due
+
+
+def _show_all(dues: Iterator[Due], asked: Options) -> None:
+    draw, out = drawing(asked.form), sys.stdout.buffer
+    start = time.monotonic()
+    for due in dues:
+        if (wait := start + due.at_s - time.monotonic()) > 0:
+            out.flush()
+            time.sleep(wait)
+        if not asked.quiet:
+            out.write(draw(due.entry, due.line))
+
+
+@contextmanager
+def _progress(asked: Options) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal where no events are drawn; what is yielded moves it on by one."""
+    drawn = not asked.quiet and sys.stdout.isatty()
+    if drawn or asked.source is None or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console(sys.stderr), transient=True) as bar:
+        task = bar.add_task("replaying", total=_total(asked.source, asked.chosen))
+        yield lambda: bar.advance(task)
+
+
+def _total(source: Path, chosen: Filter) -> int:
+    with scan.opened(source) as stream:
+        return sum(map(len, scan.choose(stream, str(source), chosen, lambda _bad: None)))
+
+
+def _teller(
+    asked: Options, tally: Tally, step: Callable[[], None]
+) -> Callable[[Entry, Outcome], None]:
+    """What is done with each outcome: counted, and drawn under its event."""
+    from vmon.render.outcome import as_json, drawn
+
+    draw, out, as_lines = drawing(asked.form), sys.stdout.buffer, not asked.form.is_json
+
+    def told(entry: Entry, outcome: Outcome) -> None:
+        tally.note(outcome)
+        step()
+        if asked.quiet:
+            return
+        out.write(draw(entry, None) + drawn(outcome) if as_lines else as_json(entry, outcome))
+
+    return told
+
+
+def _tell_survey(asked: Options) -> int:
+    found = survey(_entries(asked), asked.pace)
+    if asked.form.is_json:
+        said = json.dumps(
+            {
+                "deliveries": found.deliveries,
+                "span_s": round(found.span_s, 6),
+                "takes_s": round(found.takes_s, 6),
+                "pauses_cut": found.cut,
+                "out_of_order": found.out_of_order,
+            }
+        )
+    else:
+        said = (
+            f"{_deliveries(found.deliveries)} over {duration(found.span_s)}\n"
+            f"would take {duration(found.takes_s)}{_cut(found.cut, asked.pace)}\n"
+            f"{found.out_of_order:,} out of order"
+        )
+    sys.stdout.write(said + "\n")
+    return 0 if found.deliveries else 1
+
+
+def _tell(tally: Tally, asked: Options) -> None:
+    """The summary, on standard error."""
+    sys.stdout.flush()
+    took = duration(time.monotonic() - tally.started)
+    sys.stderr.write(f"{_deliveries(tally.played)} in {took}{_cut(tally.cut, asked.pace)}\n")
+    for what, number in tally.outcomes.most_common():
+        sys.stderr.write(f"  {number:>7,}  {what}\n")
+
+
+def _deliveries(number: int) -> str:
+    return count(number, "delivery", "deliveries")
+
+
+def _cut(number: int, pace: Pace) -> str:
+    return f", {count(number, 'pause')} cut to {duration(pace.max_gap_s)}" if number else ""
