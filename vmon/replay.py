@@ -5,6 +5,7 @@ Instants are set against the start of the replay, never by adding up pauses: it 
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import Counter

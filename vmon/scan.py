@@ -186,7 +186,7 @@ class Blocks:
         return b"".join((*parts, self.rest))
 
     def is_capture(self) -> bool:
-        """Whether the block begins and ends with capture lines: then all of it is taken for some."""
+        """Whether the block begins and ends with capture lines: then all of it is taken so."""
         last = self.data.rfind(b"\n", 0, self.end - 1) + 1
         return self.data.startswith(START, 1) and self.data.startswith(START, last)
 
