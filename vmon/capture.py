@@ -169,11 +169,13 @@ def _lock(fd: int, path: Path) -> None:
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise CannotListen(
             f"another vmon is writing to {path}",
             hint="stop it, or name another file with --capture FILE",
         ) from None
+    except OSError:  # some network file systems have no locks
+        return
 
 
 def _mend(fd: int, path: Path) -> None:
@@ -184,7 +186,7 @@ def _mend(fd: int, path: Path) -> None:
     last, at = _last_line(fd, status.st_size)
     if last.endswith(b"\n") and last.startswith(START):
         return
-    if _is_torn(last):
+    if _is_torn(last) and (at == 0 or os.pread(fd, len(START), 0) == START):
         os.ftruncate(fd, at)  # never acknowledged: its write did not finish
     elif not (last.startswith(START) and last.endswith(b"}")):
         raise WrongUse(

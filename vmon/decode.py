@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import MsgspecError, Struct, inspect
 from msgspec.json import decode as _decode
+from msgspec.json import encode as _encode
 
 from vmon.catalogue import TYPES
 from vmon.errors import VmonError
@@ -293,7 +294,8 @@ SHAPES: dict[str, type[Known]] = {
 
 def event_of(payload: Payload) -> Event:
     """Turn a payload into its event; `warnings` holds the payload's notes and all that is odd."""
-    if (shape := SHAPES.get(payload.type)) is None:
+    shape = SHAPES.get(payload.type)
+    if shape is None or type(payload.value) is not dict:  # a capture may call any body anything
         return _event_of_no_type(payload)
     warnings: list[str] = []
     event = _fit(payload.value, shape, warnings)
@@ -355,7 +357,7 @@ def _quoted(text: str) -> str:
 
 def _repeated(payload: Payload) -> list[str]:
     line = payload.json
-    if line is None:
+    if line is None or _encoded(payload.value) == line:
         return []
     keys = _count_keys(payload.value)
     if line.count(_COLON) == keys:
@@ -366,6 +368,14 @@ def _repeated(payload: Payload) -> list[str]:
     seen: list[str] = []
     json.loads(line, object_pairs_hook=lambda pairs: _note_repeated(pairs, seen))
     return seen
+
+
+def _encoded(value: Any) -> bytes:
+    """Write a value as most senders do; a body equal to that has no key twice."""
+    try:
+        return _encode(value)
+    except (MsgspecError, ValueError, RecursionError):
+        return b""
 
 
 def _note_repeated(pairs: list[tuple[str, Any]], seen: list[str]) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmon.decode import Payload, event_of, read_body
+from vmon.events import LAST_MS
 
 if TYPE_CHECKING:
     from vmon.events import Delivery, Event
@@ -14,14 +14,27 @@ if TYPE_CHECKING:
 class Entry:
     """A delivery and its decoded body; the typed event is worked out when first asked for."""
 
+    __slots__ = ("_event", "delivery", "payload")
+
     def __init__(self, delivery: Delivery, payload: Payload | None = None) -> None:
         self.delivery = delivery
         self.payload = payload or read_body(delivery.body, encoding_of(delivery))
+        self._event: Event | None = None
 
-    @cached_property
+    @property
     def event(self) -> Event:
         """The typed event; total, like all decoding."""
-        return event_of(self.payload)
+        if self._event is None:
+            self._event = event_of(self.payload)
+        return self._event
+
+    @property
+    def lag_s(self) -> float | None:
+        """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
+        said = self.event.said_ms
+        if said is None or not 0 < said <= LAST_MS or self.delivery.remote is None:
+            return None  # a bare body was received by nobody
+        return self.delivery.received_at.timestamp() - said / 1000
 
 
 def header(delivery: Delivery, name: str) -> str:

@@ -197,6 +197,7 @@ _LONGEST_DATA = 8192  # token data has at most 1,000 characters
 _LONGEST_TEXT = 40
 
 
+@lru_cache(maxsize=1024)
 def person(data: str | None) -> str | None:
     """Find the human name in token data; None when there is none.
 
@@ -267,13 +268,14 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
         return parts.project if parts else None
 
     @property
-    def _said_ms(self) -> int | None:
+    def said_ms(self) -> int | None:
+        """When it happened, ms since the epoch, as far as the payload says."""
         return None
 
     @property
     def timestamp_at(self) -> datetime | None:
         """When it happened (UTC), as far as the payload says."""
-        return instant(self._said_ms)
+        return instant(self.said_ms)
 
     @property
     def created_ms(self) -> int | None:
@@ -322,7 +324,7 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def _since_creation_s(self) -> float | None:
-        ends, begins = instant(self._said_ms), instant(self.created_ms)
+        ends, begins = instant(self.said_ms), instant(self.created_ms)
         return (ends - begins).total_seconds() if ends and begins else None
 
 
@@ -350,7 +352,8 @@ class Monitored(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application
 
     @property
-    def _said_ms(self) -> int | None:
+    def said_ms(self) -> int | None:
+        """When it happened, ms since the epoch."""
         return self.timestamp
 
 
@@ -518,7 +521,8 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application or self.partner
 
     @property
-    def _said_ms(self) -> int | None:
+    def said_ms(self) -> int | None:
+        """When it happened, ms since the epoch."""
         return self.created_at if self.updated_at is None else self.updated_at
 
     @property
@@ -586,7 +590,8 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application or self.partner
 
     @property
-    def _said_ms(self) -> int | None:
+    def said_ms(self) -> int | None:
+        """When it happened, ms since the epoch."""
         return self.created_at if self.updated_at is None else self.updated_at
 
     @property
@@ -683,7 +688,8 @@ class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application or self.partner
 
     @property
-    def _said_ms(self) -> int | None:
+    def said_ms(self) -> int | None:
+        """When it happened, ms since the epoch."""
         return self.timestamp
 
     @property

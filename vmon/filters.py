@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vmon.catalogue import NAMES, suggest
@@ -69,12 +70,12 @@ class Filter:
     until: datetime | None = None
     invert: bool = False
 
-    @property
+    @cached_property
     def chooses_all(self) -> bool:
         """Nothing was asked for: every delivery passes."""
         return self == Filter()
 
-    @property
+    @cached_property
     def needs_body(self) -> bool:
         """Something is asked that only the body can tell."""
         return any(getattr(self, name) for name in (*_IDS[1:], "reason", "status"))

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from vmon.errors import WrongUse
 
@@ -28,7 +29,7 @@ def parse_size(text: str) -> int:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
     if not found or found[2] not in _SIZES:
         raise WrongUse(f"{text!r} is not a size", hint="write 4096, 256k, 1MiB or 100MB")
-    return int(float(found[1]) * _SIZES[found[2]])
+    return round(Decimal(found[1]) * _SIZES[found[2]])
 
 
 def parse_instant(text: str, now: datetime) -> datetime:
@@ -37,7 +38,8 @@ def parse_instant(text: str, now: datetime) -> datetime:
     Takes ISO 8601, `14:05`, `now`, `today`, `yesterday`, and a duration, meaning so long ago.
     """
     value = text.strip()
-    day = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    # Without its zone: each day has its own offset, and astimezone knows it.
+    day = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     named = {"now": now, "today": day, "yesterday": day - timedelta(days=1)}
     if found := named.get(value.lower()):
         return found.astimezone(UTC)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -21,20 +22,6 @@ from vmon.text import iso
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
-
-
-class _Head(msgspec.Struct, gc=False):
-    """The keys of a capture line before its body, in their order on the wire."""
-
-    vmon: int
-    type: str
-    session: str | None
-    id: str
-    received_at: str
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    remote: str | None
 
 
 class _Header(msgspec.Struct):
@@ -56,23 +43,22 @@ _header = msgspec.json.Decoder(_Header)
 
 def write_line(entry: Entry) -> bytes:
     """The capture line of an entry, newline included."""
-    delivery, payload = entry.delivery, entry.payload
-    head = _Head(
-        1,
-        payload.type,
-        payload.session,
-        delivery.id,
-        iso(delivery.received_at),
-        delivery.method,
-        delivery.path,
-        delivery.headers,
-        delivery.remote,
-    )
-    body, as_json = delivery.body, payload.json
+    delivery, body, as_json = entry.delivery, entry.delivery.body, entry.payload.json
     if as_json is body or as_json == body:
-        return b'%b,"body":%b}\n' % (quote(head)[:-1], body)
+        return b'%b,"body":%b}\n' % (_head(entry), body)
     rest = b"}\n" if as_json is None else b"%b%b}\n" % (_BODY, as_json)
-    return b'%b,"body_base64":"%b"%b' % (quote(head)[:-1], b64encode(body), rest)
+    return b'%b,"body_base64":"%b"%b' % (_head(entry), b64encode(delivery.body), rest)
+
+
+def _head(entry: Entry) -> bytes:
+    """A line up to its body. What repeats from line to line is quoted once."""
+    delivery, payload = entry.delivery, entry.payload
+    return (
+        f'{{"vmon":1,"type":"{payload.type}","session":{_quoted(payload.session)}'
+        f',"id":"{delivery.id}","received_at":"{iso(delivery.received_at)}"'
+        f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
+        f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
+    ).encode()
 
 
 def quote(value: object) -> bytes:
@@ -80,7 +66,12 @@ def quote(value: object) -> bytes:
     try:
         return _to_json(value)
     except UnicodeEncodeError:  # a lone surrogate: only as an escape can it be written down
-        return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=1024)
+def _quoted(value: str | tuple[tuple[str, str], ...] | None) -> str:
+    return quote(value).decode()
 
 
 def read_line(line: bytes, number: int = 0) -> Entry:
@@ -119,7 +110,7 @@ def _of_rewritten(value: dict[str, Any]) -> Entry:
 def _entry(header: _Header, body: bytes) -> Entry:
     delivery = Delivery(
         id=header.id,
-        received_at=header.received_at.astimezone(UTC),
+        received_at=_utc(header.received_at),
         method=header.method,
         path=header.path,
         headers=header.headers,
@@ -130,6 +121,13 @@ def _entry(header: _Header, body: bytes) -> Entry:
     if payload.type != header.type:  # the header is the contract: filters go by it
         payload = msgspec.structs.replace(payload, type=header.type)
     return Entry(delivery, payload)
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("received_at is out of range") from None
 
 
 def bare(body: bytes, number: int = 0) -> Entry:

@@ -7,9 +7,11 @@ that arrived whole) without a task or a request object: see `_Connection.data_re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
@@ -34,6 +36,8 @@ PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _LINGER_S = 2.0
 """How long a client that was refused may go on sending, so that it reads the answer."""
+_PARTING_S = 0.5
+"""How long the last answers may take to leave."""
 
 
 class Limits(Struct, frozen=True):
@@ -95,6 +99,9 @@ class Receiver:
         self._answers: dict[tuple[int, bool], Answer] = {}
         self._server: _Server | None = None
         self._listener: asyncio.Server | None = None
+        self._closing = False
+        self._in_flight = 0
+        self._finished = asyncio.Event()
 
     async def open(self, host: str, port: int) -> str:
         """Listen on host and port (0: any free one); the local URL, or CannotListen."""
@@ -103,6 +110,8 @@ class Receiver:
             self._listener = await asyncio.get_running_loop().create_server(
                 self._server, host, port, backlog=1024
             )
+        except UnicodeError:
+            raise _cannot_listen(host, port, OSError("that is no name of a host")) from None
         except OSError as error:
             raise _cannot_listen(host, port, error) from None
         address, bound, *_ = self._listener.sockets[0].getsockname()
@@ -113,19 +122,23 @@ class Receiver:
         if self._listener is None or self._server is None:
             return
         self._listener.close()
+        self._closing = True
+        self._server.dismiss()
+        if self._in_flight:  # aiohttp's own shutdown would read nothing more of their bodies
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._finished.wait(), grace_s)
         self._server.pre_shutdown()
-        await self._server.shutdown(grace_s)
+        await self._server.shutdown(_PARTING_S)
         await self._listener.wait_closed()
 
     def status_of(self, message: RawRequestMessage, peer: Any, body: bytes) -> tuple[Delivery, int]:
         """Hand a request that is here whole to the owner; the delivery, and what to answer."""
-        headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in message.raw_headers]
         delivery = Delivery(
             id=self._ids.next(),
             received_at=datetime.now(UTC),
             method=message.method,
             path=message.path,
-            headers=tuple(headers),
+            headers=_decoded(message.raw_headers),
             remote=f"{peer[0]}:{peer[1]}" if peer else None,
             body=body,
         )
@@ -158,6 +171,15 @@ class Receiver:
 
     async def respond(self, request: web.BaseRequest) -> Answer:
         """Answer any request, in aiohttp's way."""
+        self._in_flight += 1
+        try:
+            return await self._respond(request)
+        finally:
+            self._in_flight -= 1
+            if self._closing and not self._in_flight:
+                self._finished.set()
+
+    async def _respond(self, request: web.BaseRequest) -> Answer:
         message: RawRequestMessage = request._message  # noqa: SLF001 - the headers as they came
         if request.method != "POST":
             return self._respond_to_other(request, message)
@@ -166,6 +188,9 @@ class Receiver:
         except TimeoutError:
             limit = f"over {self.limits.body_timeout_s:g} s (--body-timeout)"
             return self._refuse(message, 408, f"its body took {limit}")
+        except ConnectionError:
+            self.hooks.notice(f"{_named(message)} broke off before its body was here: not captured")
+            return self.answer(400, keep=False)  # nobody is there to read it
         except (web.RequestPayloadError, ValueError) as error:
             return self._refuse(message, 400, f"its body is broken: {disarm(str(error))}")
         if body is None:
@@ -173,7 +198,7 @@ class Receiver:
         delivery, status = self.status_of(message, request.protocol.peername, body)
         if self.hooks.settle is not None:
             status = await self.hooks.settle(delivery, status)
-        return self.answer(status, keep=request.keep_alive)
+        return self.answer(status, keep=request.keep_alive and not self._closing)
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
         """The body as it came; None when it is too large."""
@@ -201,6 +226,12 @@ class Receiver:
         return self._refuse(message, 413, f"its body is over {limit} (--max-body)").status
 
 
+@lru_cache(maxsize=256)
+def _decoded(raw: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...]:
+    """Headers as text, one character a byte: nothing of them is lost. Senders repeat themselves."""
+    return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
+
+
 def _named(message: RawRequestMessage) -> str:
     return disarm(f"{message.method} {message.path}"[:120])
 
@@ -225,10 +256,24 @@ class _Server(web.Server):
     def __call__(self) -> web.RequestHandler:
         return _Connection(self)
 
+    def dismiss(self) -> None:
+        """Close the connections on which no request has begun."""
+        for connection in self.connections:
+            if not connection._request_in_progress and not connection._messages:  # noqa: SLF001 - aiohttp has no other name for it
+                connection.force_close()
+
 
 _SHORTCUT = all(
     hasattr(web.RequestHandler, name)
-    for name in ("_waiter", "_messages", "_next_keepalive_close_time", "_keepalive_timeout")
+    for name in (
+        "_waiter",
+        "_messages",
+        "_next_keepalive_close_time",
+        "_keepalive_timeout",
+        "_reading_paused",
+        "_buffer_paused",
+        "_resume_reading_if_drained",
+    )
 ) and hasattr(HttpRequestParser, "message_consumed")
 """Whether aiohttp's connection has the inner names that `_Connection.data_received` uses."""
 
@@ -265,19 +310,30 @@ class _Connection(web.RequestHandler):
         other kind of request stay aiohttp's; where its inner names have changed, it does it all.
         """
         waiter = self._waiter
-        if waiter is None or not _SHORTCUT or self._server.receiver.hooks.settle is not None:
+        if waiter is None or waiter.done() or not self._may_be_short:
             super().data_received(data)
             return
-        self._waiter = None  # aiohttp is not woken for what may be answered here
+        self._waiter = None  # aiohttp is not woken for what is answered here; it may call us again
         super().data_received(data)
-        self._waiter = waiter
         while self._messages and self._is_ordinary(*self._messages[0]):
             message, payload = self._messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
             self._answer(message, payload)
+            if self._buffer_paused and not self._messages:
+                self._resume_reading_if_drained()
+        self._waiter = waiter
         if self._messages and not waiter.done():
             waiter.set_result(None)
+
+    @property
+    def _may_be_short(self) -> bool:
+        return _SHORTCUT and self._server.receiver.hooks.settle is None
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's signature
+        """Go on where flow control stopped; aiohttp does so after every read, stopped or not."""
+        if not _SHORTCUT or self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
     def _is_ordinary(self, message: Any, payload: StreamReader) -> bool:
         return (

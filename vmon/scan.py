@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import sys
 import time
 import zlib
@@ -18,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vmon.capture import START
-from vmon.errors import WrongUse
+from vmon.errors import VmonError, WrongUse
 from vmon.filters import Filter
 from vmon.memmem import finder
 
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from zstandard import ZstdDecompressionObj
+
     from vmon.entry import Entry
 
 BLOCK = 1 << 20
 _GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
 _FOLLOW_EVERY_S = 0.1
+_ZSTD_CHUNK = 1 << 16
 
 
 class Readable(Protocol):
@@ -113,15 +117,50 @@ def _decompressed(raw: io.RawIOBase) -> Readable:
         raw.seek(0)
         plain: io.RawIOBase | io.BufferedReader = raw
     else:
-        plain = io.BufferedReader(raw, BLOCK)
+        plain = _Pipe(raw, BLOCK)
         magic = plain.peek(4)[:4]
     if magic.startswith(_GZIP):
         return gzip.GzipFile(fileobj=plain)
     if magic.startswith(_ZSTD):
-        import zstandard
-
-        return zstandard.ZstdDecompressor().stream_reader(plain, read_across_frames=True)  # type: ignore[arg-type] # any reader serves it
+        return _Zstd(plain)
     return plain
+
+
+class _Pipe(io.BufferedReader):
+    """A pipe that can be peeked into, and gives what there is without waiting for a whole block."""
+
+    readinto = io.BufferedReader.readinto1
+
+
+class _Zstd:
+    """The decompressed bytes of zstd frames; unlike zstandard's own reader it tells a cut."""
+
+    def __init__(self, plain: io.RawIOBase | io.BufferedReader) -> None:
+        self._plain = plain
+        self._frame: ZstdDecompressionObj | None = None
+        self._ahead = b""
+        self._out = memoryview(b"")
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        while not self._out:
+            chunk = self._ahead or self._plain.read(_ZSTD_CHUNK)
+            if not chunk:
+                if self._frame:
+                    raise EOFError("it breaks off")
+                return 0
+            self._feed(chunk)
+        count = min(len(buffer), len(self._out))
+        buffer[:count] = self._out[:count]
+        self._out = self._out[count:]
+        return count
+
+    def _feed(self, chunk: bytes) -> None:
+        from zstandard import ZstdDecompressor
+
+        frame = self._frame = self._frame or ZstdDecompressor().decompressobj()
+        self._out, self._ahead = memoryview(frame.decompress(chunk)), b""
+        if frame.eof:
+            self._frame, self._ahead = None, frame.unused_data
 
 
 def _is_damage(error: Exception) -> bool:
@@ -195,8 +234,8 @@ class Plan(NamedTuple):
     """How a filter looks at capture lines, the cheapest test first.
 
     A chosen line begins with one of `begins`; it has `needle` in it, or, where the needle comes
-    from the body, a backslash that may hide it (`escapable`); and it passes the filter itself,
-    which the other tests make needless when the plan is `exact`.
+    from the body (`escapable`), a backslash or base64 that may hide it; and it passes the filter
+    itself, which the other tests make needless when the plan is `exact`.
     """
 
     begins: tuple[bytes, ...] = (START,)
@@ -217,12 +256,23 @@ def plan_of(chosen: Filter) -> Plan:
     begins = begins if chosen.types is not None else (START,)
     from vmon.line import quote
 
-    if len(chosen.session) == 1:
+    if len(chosen.session) == 1 and _stands_as_it_is(chosen.session[0]):
         return Plan(begins, quote(chosen.session[0])[1:-1])
     for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
-        if len(asked) == 1:
+        if len(asked) == 1 and _stands_as_it_is(asked[0]):
             return Plan(begins, quote(asked[0])[1:-1], escapable=True)
     return Plan(begins)
+
+
+_OF_A_NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]*)?|i|in|inf)?")
+
+
+def _stands_as_it_is(asked: str) -> bool:
+    """Whether what matches this has it in its line.
+
+    Not so a handle with characters disarmed, nor an id sent as a number in another notation.
+    """
+    return asked.isascii() and " " not in asked and not _OF_A_NUMBER.fullmatch(asked)
 
 
 def choose(
@@ -240,10 +290,10 @@ def choose(
             break
         if not capture:
             yield judge.all(blocks.lines())
-        elif plan.exact:
-            yield [Stored(line) for line in _candidates(blocks, plan)]
-        elif plan.needle:
-            yield judge.some(_candidates(blocks, plan))
+        elif plan.exact or plan.needle:
+            judge.lose_count()
+            candidates = _candidates(blocks, plan)
+            yield [*map(Stored, candidates)] if plan.exact else judge.some(candidates)
         else:
             yield judge.all(blocks.lines(), plan.begins)
         first = False
@@ -272,6 +322,11 @@ class _Judge:
         self._chosen = chosen
         self._bad = bad
         self._number = 0
+        self._counts = True
+
+    def lose_count(self) -> None:
+        """Lines went by uncounted: those that follow have no number."""
+        self._counts = False
 
     def all(self, lines: Iterable[bytes], begins: tuple[bytes, ...] = ()) -> list[Stored]:
         """The chosen ones of consecutive lines; capture lines that do not begin so are not read."""
@@ -280,7 +335,7 @@ class _Judge:
             self._number += 1
             if begins and line.startswith(START) and not line.startswith(begins):
                 continue
-            entry = self.entry(line, self._number)
+            entry = self.entry(line, self._number if self._counts else 0)
             if entry and self._chosen(entry):
                 found.append(Stored(line if line.endswith(b"\n") else line + b"\n", entry))
         return found
@@ -298,21 +353,25 @@ class _Judge:
 
         try:
             return read_line(line, number)
-        except ValueError as error:
+        except (ValueError, VmonError) as error:  # a body may decompress to too much
             self._bad(BadLine(self._name, number, str(error)))
             return None
 
 
 def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
     """The capture lines of a block that pass the plan's own tests."""
-    needle, data = plan.needle, blocks.data
+    needle = plan.needle
     if needle is None:
         yield from (line for line in blocks.lines() if line.startswith(plan.begins))
-    elif plan.escapable and data.find(b"\\", 1, blocks.end) >= 0:
+    elif plan.escapable and any(blocks.find(sign, 1, blocks.end) >= 0 for sign in _HIDING):
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
-        yield from (line for line in begun if needle in line or b"\\" in line)
+        signs = (needle, *_HIDING)
+        yield from (line for line in begun if any(sign in line for sign in signs))
     else:
         yield from _around(blocks, needle, plan.begins)
+
+
+_HIDING = (b"\\", b',"body_base64":"')
 
 
 def _around(blocks: Blocks, needle: bytes, begins: tuple[bytes, ...]) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """Text for people: strangers' text disarmed, sizes and durations said shortly, ids as handles."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 """Printable says Python, yet drawn as nothing: a name made of them would be an invisible name."""
@@ -47,8 +48,12 @@ def _safe(char: str) -> str:
 
 
 def _selects_a_glyph(char: str) -> bool:
-    """A variation selector: it changes how wide the character before it is drawn."""
-    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+    """A variation selector: it changes how the character before it is drawn, and how wide."""
+    return (
+        "\ufe00" <= char <= "\ufe0f"
+        or "\U000e0100" <= char <= "\U000e01ef"
+        or "\u180b" <= char <= "\u180f"
+    )
 
 
 def handle(identifier: str, kind: str = "") -> str:
@@ -64,6 +69,8 @@ def handle(identifier: str, kind: str = "") -> str:
 
 def size(count: int) -> str:
     """Bytes as people say them: `312 B`, `4.2 MB`."""
+    if count >= 10**18:
+        return "over 1,000,000 TB"  # a stranger's number, and perhaps too long for a float
     if count < 1000:  # noqa: PLR2004 - the units are powers of 1000
         return f"{count} B"
     value = float(count)
@@ -100,9 +107,12 @@ def clock(at: datetime) -> str:
 
 def iso(at: datetime) -> str:
     """An instant as the capture writes it: `2026-11-24T09:30:00.123456Z`."""
-    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")[
-        :26
-    ] + "Z"
+    return f"{_utc_second(at.timestamp() // 1)}.{at.microsecond:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _utc_second(epoch_s: float) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat()[:19]
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vmon.events import instant
-from vmon.render.line import lag_s
 from vmon.text import clock, count, disarm, duration, size
 
 if TYPE_CHECKING:
@@ -53,17 +52,17 @@ def whole(entry: Entry, look: Look) -> Iterator[str]:
 
 
 def _from(entry: Entry) -> str:
-    delivery, lag = entry.delivery, lag_s(entry)
+    delivery, lag = entry.delivery, entry.lag_s
     remote = f" from {disarm(delivery.remote)}" if delivery.remote else ""
     late = "" if lag is None else f", {duration(lag)} after it happened"
-    return f"{remote}, {size(len(delivery.body))}{late}, id {delivery.id}"
+    return f"{remote}, {size(len(delivery.body))}{late}, id {disarm(delivery.id)}"
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every scalar of a payload under its dotted path, in the payload's order."""
     inner: list[tuple[str, Any]] = []
     if isinstance(value, dict) and value:
-        inner = [(f"{path}.{key}" if path else str(key), one) for key, one in value.items()]
+        inner = [(f"{path}.{key}" if path else str(key) or '""', one) for key, one in value.items()]
     elif isinstance(value, list) and value:
         inner = [(f"{path}[{at}]", one) for at, one in enumerate(value)]
     elif path or value is not None:
@@ -98,7 +97,10 @@ def _number(value: float) -> str:
 
 def _moment(value: int, paint: Paint) -> str:
     at = instant(value)
-    return paint("dim", f"  {at.astimezone():%Y-%m-%d} {clock(at)}") if at else ""
+    try:
+        return paint("dim", f"  {at.astimezone():%Y-%m-%d} {clock(at)}") if at else ""
+    except OverflowError:  # the last hours of the year 9999 are beyond it east of here
+        return ""
 
 
 def _cut(text: str) -> str:

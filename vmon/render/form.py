@@ -36,14 +36,14 @@ class Drawn:
     """Entries drawn for standard output, as wide as the terminal is now."""
 
     def __init__(self, form: Form) -> None:
-        from vmon.render.line import Look
-        from vmon.render.paint import painter
+        from vmon.render.line import Look, line
+        from vmon.render.paint import Paint
 
         self.console = console(sys.stdout)
-        self._paint = painter(self.console)
+        self._paint = Paint(self.console)
         self._is_terminal = sys.stdout.isatty()
         self._depth = max(form.verbosity, 1 if form.kind == "detail" else 0)
-        self._look = Look
+        self._line, self._look = line, Look
         self.look = self.measured()
 
     def measured(self) -> Look:
@@ -53,18 +53,17 @@ class Drawn:
 
     def __call__(self, entry: Entry, _line: bytes | None = None) -> bytes:
         """The entry as it is drawn, newline included."""
-        return ("\n".join(self._lines(entry)) + "\n").encode()
-
-    def _lines(self, entry: Entry) -> Iterator[str]:
-        from vmon.render.line import line
-
-        yield line(entry, self.look)
+        drawn = self._line(entry, self.look) + "\n"
         if self._depth:
-            from vmon.render.detail import fields, whole
+            drawn += "\n".join(self._more(entry)) + "\n"
+        return drawn.encode()
 
-            yield from fields(entry, self.look)
-            if self._depth > 1:
-                yield from whole(entry, self.look)
+    def _more(self, entry: Entry) -> Iterator[str]:
+        from vmon.render.detail import fields, whole
+
+        yield from fields(entry, self.look)
+        if self._depth > 1:
+            yield from whole(entry, self.look)
 
 
 def as_json(entry: Entry, line: bytes | None = None) -> bytes:

@@ -1,6 +1,6 @@
 """One delivery as one aligned line.
 
-    14:02:07.318 + streamCreated       kxOH45  166ms  c053fcc8 Ann  "desk" camera
+    14:02:07.318 + streamCreated       kxOH45  166ms  c053fcc8 Ann "desk" camera 63245362
 
 Time, verb, type, session, delivery lag stand in columns; then who or what, the reason where it is
 not an ordinary one, how long the thing lived, and the first thing that is wrong with the event.
@@ -47,7 +47,7 @@ _NARROW, _SLIM = 72, 50
 """Below these widths the lag and the milliseconds go, then the session and the alignment."""
 
 Piece = tuple[str, str]
-"""A style ("" for none), and harmless text."""
+"""A style, and harmless text with the space that follows it."""
 
 
 class Look(NamedTuple):
@@ -62,47 +62,50 @@ def line(entry: Entry, look: Look) -> str:
     event, width = entry.event, look.width
     slim = width is not None and width < _SLIM
     narrow = width is not None and width < _NARROW
-    pieces = [("dim", _clock(entry.delivery.received_at, seconds=narrow)), ("", " ")]
-    pieces.append(_type_column(entry.payload.type, event.status, aligned=not slim))
+    pieces = [
+        ("dim", _clock(entry.delivery.received_at, seconds=narrow)),
+        _type_column(entry.payload.type, event.status, aligned=not slim),
+    ]
     if not slim:
-        pieces += _session_column(event.session_id)
+        pieces.append(_session_column(event.session_id))
     if not narrow:
-        pieces.append(_lag_column(lag_s(entry)))
-    pieces.append(("", "  " if not slim else " "))
-    pieces += spaced(subject(event))
+        pieces.append(_lag_column(entry.lag_s))
+    pieces += subject(event)
     return _painted(pieces, look)
 
 
-def _painted(pieces: Iterable[Piece], look: Look) -> str:
-    paint, left = look.paint, look.width
-    if left is None:
-        return "".join([paint(style, text) if style else text for style, text in pieces]).rstrip()
-    out = []
+def _painted(pieces: list[Piece], look: Look) -> str:
+    paint, width = look.paint, look.width
+    plain = "".join([text for _, text in pieces]).rstrip()
+    if width is not None and _wide(plain) > width:
+        pieces = list(_cut(pieces, width - 1))
+    elif not paint.end:
+        return plain
+    return "".join([paint[style] + text for style, text in pieces]).rstrip() + paint.end
+
+
+def _wide(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _cut(pieces: Iterable[Piece], room: int) -> Iterator[Piece]:
+    """What of the pieces goes into so many columns, and a mark that there was more."""
     for style, text in pieces:
-        wide = len(text) if text.isascii() else cell_len(text)
-        shown = text if wide <= left else set_cell_size(text, max(left - 1, 0)) + "…"
-        out.append(paint(style, shown) if style else shown)
-        left -= wide
-        if left < 0:
-            break
-    return "".join(out).rstrip()
-
-
-def lag_s(entry: Entry) -> float | None:
-    """Delivery lag in seconds: receipt less the event's own time; None when it has none."""
-    said = entry.event.timestamp_at
-    if said is None or entry.delivery.remote is None:  # a bare body was received by nobody
-        return None
-    return (entry.delivery.received_at - said).total_seconds()
+        wide = _wide(text)
+        if wide > room:
+            yield style, set_cell_size(text, room) + "…"
+            return
+        room -= wide
+        yield style, text
 
 
 def _clock(at: datetime, *, seconds: bool) -> str:
-    second, micros = divmod(round(at.timestamp() * 1_000_000), 1_000_000)
-    return _second(second) if seconds else f"{_second(second)}.{micros // 1000:03d}"
+    millis = " " if seconds else f".{at.microsecond // 1000:03d} "
+    return _second(at.timestamp() // 1) + millis
 
 
 @lru_cache(maxsize=64)
-def _second(epoch_s: int) -> str:
+def _second(epoch_s: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(epoch_s))
 
 
@@ -110,22 +113,23 @@ def _second(epoch_s: int) -> str:
 def _type_column(name: str, status: str | None, *, aligned: bool) -> Piece:
     what = "changed" if name == "unknown" else verb(name, status)
     glyph = "?" if name == "unknown" else GLYPHS[what]
-    return what, f"{glyph} {name:{_TYPE_WIDTH}} " if aligned else f"{glyph} {name}"
+    shown = disarm(name)  # a capture may have been made by anyone
+    return what, f"{glyph} {set_cell_size(shown, _TYPE_WIDTH) if aligned else shown} "
 
 
 @lru_cache(maxsize=4096)
-def _session_column(session: str | None) -> tuple[Piece, Piece]:
+def _session_column(session: str | None) -> Piece:
     if session is None:
-        return ("dim", "-".ljust(_SESSION_WIDTH)), ("", " ")
+        return "dim", "-".ljust(_SESSION_WIDTH + 1)
     short = handle(session, "session")
-    return (colour_of(session), short), ("", " " * max(1, _SESSION_WIDTH - cell_len(short) + 1))
+    return colour_of(session), set_cell_size(short, _SESSION_WIDTH) + " "
 
 
 def _lag_column(lag: float | None) -> Piece:
     if lag is None:
-        return "dim", "-".rjust(_LAG_WIDTH)
-    late = "warning" if lag > _LATE_S or lag < -1 else "dim"
-    return late, compact(lag).rjust(_LAG_WIDTH)
+        return "dim", "-".rjust(_LAG_WIDTH) + "  "
+    style = "warning" if lag > _LATE_S or lag < -1 else "dim"
+    return style, compact(lag).rjust(_LAG_WIDTH) + "  "
 
 
 _LATE_S = 5.0
@@ -143,35 +147,27 @@ def compact(seconds: float) -> str:
     for unit, per, most in (("s", 1, 99.5), ("min", 60, 99.5), ("h", 3600, 47.5)):
         if value / per < most:
             return f"{sign}{value / per:.0f}{unit}"
-    return f"{sign}{min(value / 86400, 99999):.0f}d"
+    return f"{sign}{min(value / 86400, 9999):.0f}d"
 
 
-def spaced(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """The pieces with a space between each two."""
-    first = True
-    for piece in pieces:
-        if not first:
-            yield "", " "
-        first = False
-        yield piece
-
-
-def subject(event: Event) -> Iterator[Piece]:
+def subject(event: Event) -> list[Piece]:
     """Who or what an event is about, and what there is to say of it."""
-    yield from _what(event)
-    yield from _why(event)
+    pieces = list(_what(event))
+    if event.reason:
+        pieces += _why(event)
     if (lived := event.lived_s) is not None:
         did = "recorded" if isinstance(event, ArchiveEvent) else "lived"
-        yield "dim", f"{did} {duration(lived)}"
+        pieces.append(("dim", f"{did} {duration(lived)} "))
     if event.warnings:
         more = f" (+{len(event.warnings) - 1} more)" if len(event.warnings) > 1 else ""
-        yield "warning", f"! {disarm(event.warnings[0])}{more}"
+        pieces.append(("warning", f"! {disarm(event.warnings[0])}{more}"))
+    return pieces
 
 
 def _what(event: Event) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
     match event:
         case ConnectionEvent():
-            return _connection(event.connection_id, _data(event.connection))
+            return _connection(event.connection)
         case StreamEvent():
             return _stream(event)
         case CallEvent():
@@ -185,65 +181,70 @@ def _what(event: Event) -> Iterable[Piece]:  # noqa: PLR0911 - one return per sh
         case UnknownEvent():
             return _unknown(event)
         case Undecodable():
-            return (("failed", disarm(event.problem or "")),)
+            return (("failed", disarm(event.problem or "") + " "),)
 
 
-def _connection(identifier: str | None, data: str | None = None) -> Iterator[Piece]:
-    if identifier:
-        yield colour_of(identifier), handle(identifier)
-    if name := person(data):
-        yield "name", _short(name)
+@lru_cache(maxsize=8192)
+def _handle(identifier: str) -> Piece:
+    return colour_of(identifier), handle(identifier) + " "
 
 
-def _data(connection: Connection | None) -> str | None:
-    return connection.data if connection else None
+def _connection(connection: Connection | None) -> list[Piece]:
+    if connection is None:
+        return []
+    pieces = [_handle(connection.id)] if connection.id else []
+    if connection.data and (name := person(connection.data)):
+        pieces.append(("name", _short(name) + " "))
+    return pieces
 
 
-def _stream(event: StreamEvent) -> Iterator[Piece]:
+def _stream(event: StreamEvent) -> list[Piece]:
     stream = event.stream
     if stream is None:
-        return
-    yield from _connection(event.connection_id, _data(stream.connection))
-    if stream.id:
-        yield colour_of(stream.id), handle(stream.id)
+        return []
+    pieces = _connection(stream.connection)
     if stream.name:
-        yield "", f'"{_short(stream.name)}"'
-    yield "", _short(stream.video_type or "audio only")
+        pieces.append(("", f'"{_short(stream.name)}" '))
+    pieces.append(("", _short(stream.video_type or "audio only") + " "))
+    if stream.id:
+        pieces.append(_handle(stream.id))
+    return pieces
 
 
 def _call(event: CallEvent) -> Iterator[Piece]:
     if event.call_id:
-        yield colour_of(event.call_id), handle(event.call_id)
-    yield from _connection(event.connection_id)
+        yield _handle(event.call_id)
+    if event.connection_id:
+        yield _handle(event.connection_id)
     if event.status:
-        yield "name", _short(event.status)
+        yield "name", _short(event.status) + " "
     if event.reason_code:
-        yield "", _short(event.reason_code)
+        yield "", _short(event.reason_code) + " "
 
 
 def _archive(event: ArchiveEvent) -> Iterator[Piece]:
     yield from _output(event)
     if event.name:
-        yield "", f'"{_short(event.name)}"'
+        yield "", f'"{_short(event.name)}" '
     if event.size:
-        yield "", size(event.size)
+        yield "", size(event.size) + " "
 
 
 def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> Iterator[Piece]:
-    identifier = (
-        event.captions_id or event.caption_id if isinstance(event, CaptionsEvent) else event.id
-    )
+    if isinstance(event, CaptionsEvent):
+        identifier = event.captions_id or event.caption_id
+    else:
+        identifier = event.id
     if identifier:
-        yield colour_of(identifier), handle(identifier)
+        yield _handle(identifier)
     if event.status:
-        style = "failed" if event.status == "failed" else "name"
-        yield style, _short(event.status)
+        yield "failed" if event.status == "failed" else "name", _short(event.status) + " "
 
 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
-        yield "name", f'"{_short(event.event)}"'
-    yield "dim", "no type that vmon knows"
+        yield "name", f'"{_short(event.event)}" '
+    yield "dim", "no type that vmon knows "
 
 
 def _why(event: Event) -> Iterator[Piece]:
@@ -251,21 +252,19 @@ def _why(event: Event) -> Iterator[Piece]:
     if not reason or reason in entry.ordinary_reasons:
         return
     meaning = entry.reasons.get(reason)
-    yield (
-        "failed" if event.status == "failed" else "warning",
-        _short(reason) + (":" if meaning else ""),
-    )
+    style = "failed" if event.status == "failed" else "warning"
+    yield style, _short(reason) + (": " if meaning else " ")
     if meaning:
-        yield "dim", meaning.rstrip(".")
+        yield "dim", meaning.rstrip(".") + " "
+
+
+_LONGEST = 60
 
 
 def _short(text: str) -> str:
     """A stranger's text, harmless and not so long that it hides the rest."""
     safe = disarm(text[: _LONGEST + 1])
     return safe if len(text) <= _LONGEST else safe[:_LONGEST] + "…"
-
-
-_LONGEST = 60
 
 
 def not_drawn(number: int) -> str:

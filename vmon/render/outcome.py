@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 from vmon.line import quote
 from vmon.render.form import console
-from vmon.render.paint import painter
+from vmon.render.paint import Paint
 
 if TYPE_CHECKING:
     from vmon.entry import Entry
     from vmon.forward import Outcome
-    from vmon.render.paint import Paint
 
 
 @cache
 def _paint() -> Paint:
-    return painter(console(sys.stdout))
+    return Paint(console(sys.stdout))
 
 
 def drawn(outcome: Outcome) -> bytes:

@@ -5,7 +5,7 @@ The colours are chosen to be read on light and dark grounds alike.
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -13,14 +13,10 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
-    Paint = Callable[[str, str], str]
-    """Style name, text → the text in that style."""
-
 STYLES = {
+    "": "none",
     "created": "color(34)",
     "destroyed": "color(246)",
     "changed": "color(32)",
@@ -38,6 +34,7 @@ STYLES = {
 HANDLES = ("31", "97", "130", "64", "168", "37", "136", "62", "132", "29", "166", "98")
 """Colours (of the 256) of handles: which one an id has is its own, and does not change."""
 
+_RESET = "\x1b[0m"
 _SYSTEMS = {
     "standard": ColorSystem.STANDARD,
     "256": ColorSystem.EIGHT_BIT,
@@ -46,23 +43,27 @@ _SYSTEMS = {
 }
 
 
-def painter(console: Console | None) -> Paint:
-    """What paints for a console; without one, or without colours, text stays as it is."""
-    system = _SYSTEMS.get(console.color_system or "") if console else None
-    if system is None:
-        return lambda _style, text: text
+class Paint(dict[str, str]):
+    """What begins each style on a console, whatever style came before; nothing without colours."""
 
-    @cache
-    def around(style: str) -> tuple[str, str]:
-        spec = STYLES.get(style) or f"color({style})"
-        before, _, after = Style.parse(spec).render("\0", color_system=system).partition("\0")
-        return before, after
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__()
+        self._system = _SYSTEMS.get(console.color_system or "") if console else None
+        self.end = _RESET if self._system is not None else ""
 
-    def paint(style: str, text: str) -> str:
-        before, after = around(style)
-        return f"{before}{text}{after}"
+    def __missing__(self, style: str) -> str:
+        """Resolve a style when it is first used; a style of its own is a number of a colour."""
+        begin = ""
+        if self._system is not None:
+            spec = STYLES.get(style) or f"color({style})"
+            drawn = Style.parse(spec).render("\0", color_system=self._system)
+            begin = _RESET + drawn.partition("\0")[0]
+        self[style] = begin
+        return begin
 
-    return paint
+    def __call__(self, style: str, text: str) -> str:
+        """The text in that style, and none after it."""
+        return self[style] + text + self.end
 
 
 @lru_cache(maxsize=8192)

@@ -14,15 +14,16 @@ from msgspec import Struct, field
 from vmon import __version__
 from vmon.catalogue import NAMES
 from vmon.render.form import console
-from vmon.render.paint import painter
+from vmon.render.paint import Paint
 from vmon.text import count, disarm, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmon.render.paint import Paint
 
 _BAR = 24
+_BEFORE_BAR = 36
+_PIPED = 200
 
 
 class Totals(Struct):
@@ -47,8 +48,10 @@ class Report:
     """Words of a run, in the colours of standard error."""
 
     def __init__(self) -> None:
+        terminal = console(sys.stderr)
         self._is_terminal = sys.stderr.isatty()
-        self._paint = painter(console(sys.stderr))
+        self._width = terminal.width if self._is_terminal else _PIPED
+        self._paint = Paint(terminal)
 
     def banner(self, url: str, capture: Path | None, chosen: str | None) -> str:
         """Where to send callbacks, where they are kept, what is shown.
@@ -110,8 +113,10 @@ class Report:
             ),
         ]
         head = f"{count(seen, 'delivery', 'deliveries')} in {lasted}"
-        lines = [head, *by_type(totals.types, self._paint), *self._facts(rows)]
-        return "\n".join(lines)
+        bar = max(0, min(_BAR, self._width - _BEFORE_BAR))
+        lines = [head, *by_type(totals.types, self._paint, bar), *self._facts(rows)]
+        over = "\r" if self._is_terminal else ""  # the terminal has just put ^C there
+        return over + "\n".join(lines)
 
     def _facts(self, rows: list[tuple[str, str]]) -> list[str]:
         told = [(label, said) for label, said in rows if said]
@@ -119,13 +124,13 @@ class Report:
         return [f"  {self._paint('dim', label.ljust(wide))}  {said}" for label, said in told]
 
 
-def by_type(types: Counter[str], paint: Paint) -> Iterator[str]:
-    """A row per type seen: its name, how many, a bar."""
+def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:
+    """A row per type seen: its name, how many, a bar of at most so many columns."""
     most = max(types.values(), default=1)
     for name in (*NAMES, *(other for other in types if other not in NAMES)):
         if number := types[name]:
-            bar = "▇" * max(1, round(number / most * _BAR))
-            yield f"  {disarm(name):<20} {number:>9,}  {paint('dim', bar)}"
+            bar = "▇" * min(longest, max(1, round(number / most * longest)))
+            yield f"  {disarm(name):<20} {number:>9,}" + (f"  {paint('dim', bar)}" if bar else "")
 
 
 def _some(number: int) -> str:

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from vmon.render.line import lag_s, not_drawn
+from vmon.render.line import not_drawn
 from vmon.render.writer import ERR, OUT, Writer
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Screen:
         on_gone: Callable[[], None],
     ) -> None:
         self._draw = draw
-        self._chosen = chosen
+        self._chosen = None if chosen.chooses_all else chosen
         self._queue: deque[tuple[Entry, bytes | None] | str | _Gap] = deque()
         self._bytes = 0
         self._loop = asyncio.get_running_loop()
@@ -116,10 +116,10 @@ class Screen:
         self._writer.put(OUT, b"".join(out))
 
     def _drawn(self, entry: Entry, line: bytes | None) -> tuple[bytes, ...]:
-        lag = lag_s(entry)
+        lag = entry.lag_s
         if lag is not None and (self.slowest_s is None or lag > self.slowest_s):
             self.slowest_s = lag
-        if self._chosen(entry):
+        if self._chosen is None or self._chosen(entry):
             return (self._draw(entry, line),)
         self.hidden += 1
         return ()

@@ -1,0 +1,294 @@
+"""What the tests share: entries, and the real program as a process."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+import vmon
+from vmon.entry import Entry
+from vmon.events import Delivery
+from vmon.render import line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RECEIVED = datetime(2016, 8, 3, 21, 16, 0, 318_542, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def delivered() -> Callable[..., Entry]:
+    """Make the entry of a body: posted to `/` from loopback, or as the keywords say."""
+
+    def entry(body: bytes, **changed: Any) -> Entry:
+        said: dict[str, Any] = {
+            "id": "00053932d7f0ab-5a17c0de",
+            "received_at": RECEIVED,
+            "method": "POST",
+            "path": "/",
+            "headers": (("Content-Type", "application/json"),),
+            "remote": "127.0.0.1:50412",
+        }
+        return Entry(Delivery(**said | changed, body=body))
+
+    return entry
+
+
+@pytest.fixture
+def zone() -> Iterator[Callable[[str], None]]:
+    """Set the local time zone for a test."""
+    before = os.environ.get("TZ")
+
+    def set_to(name: str | None) -> None:
+        os.environ.pop("TZ", None)
+        if name is not None:
+            os.environ["TZ"] = name
+        time.tzset()
+        line._second.cache_clear()
+
+    yield set_to
+    set_to(before)
+
+
+@pytest.fixture
+def utc(zone: Callable[[str], None]) -> None:
+    """Make UTC the local time."""
+    zone("UTC")
+
+
+# The program as a process.
+
+DATA = Path(__file__).parent / "data"
+
+
+class Flow:
+    """What comes out of a pipe, read by a thread as it comes."""
+
+    def __init__(self, pipe: IO[bytes] | int) -> None:
+        self._pipe = pipe
+        self._fd = pipe if isinstance(pipe, int) else pipe.fileno()
+        self._seen = bytearray()
+        self._ended = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while piece := self._piece():
+            with self._news:
+                self._seen += piece
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def _piece(self) -> bytes:
+        try:
+            return os.read(self._fd, 1 << 16)
+        except OSError:  # a terminal ends so
+            return b""
+
+    def until(self, word: bytes, within_s: float = 20.0) -> bytes:
+        """All there is, once `word` is in it."""
+        with self._news:
+            self._news.wait_for(lambda: word in self._seen or self._ended, within_s)
+            assert word in self._seen, bytes(self._seen)
+            return bytes(self._seen)
+
+    def match(self, pattern: bytes, within_s: float = 20.0) -> re.Match[bytes]:
+        """What matches, once something does."""
+        with self._news:
+            self._news.wait_for(lambda: re.search(pattern, self._seen) or self._ended, within_s)
+            found = re.search(pattern, bytes(self._seen))
+        assert found is not None, bytes(self._seen)
+        return found
+
+    def all(self, within_s: float = 20.0) -> bytes:
+        """All there is, once it has ended."""
+        with self._news:
+            assert self._news.wait_for(lambda: self._ended, within_s), "it does not end"
+        self._thread.join()
+        if not isinstance(self._pipe, int):
+            self._pipe.close()
+        return bytes(self._seen)
+
+
+class Program:
+    """A running `vmon`; standard output goes to a Flow of its own unless `out` is given."""
+
+    def __init__(
+        self, argv: list[str], env: dict[str, str], *, out: int | None, file_size: int | None
+    ) -> None:
+        def limit_files() -> None:
+            if file_size is not None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
+
+        self.process = subprocess.Popen(
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if out is None else out,
+            stderr=subprocess.PIPE,
+            preexec_fn=limit_files,  # noqa: PLW1509 - no thread of ours holds a lock here
+            start_new_session=True,
+        )
+        assert self.process.stderr is not None
+        self.err = Flow(self.process.stderr)
+        self.out = Flow(self.process.stdout) if self.process.stdout else None
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def ended(self, within_s: float = 20.0) -> int:
+        """Its exit code, once it has ended."""
+        return self.process.wait(within_s)
+
+    def result(self) -> tuple[int, str, str]:
+        """Exit code, standard output, standard error, once it has ended."""
+        code = self.ended()
+        out = self.out.all().decode() if self.out else ""
+        return code, out, self.err.all().decode()
+
+
+class Listening(Program):
+    """A running `vmon listen` that is ready."""
+
+    port: int
+    capture: str
+
+    def ready(self) -> None:
+        """Wait for its ready line."""
+        found = self.err.match(rb"\nready local=http://\S*:(\d+) capture=(.*)\n")
+        self.port, self.capture = int(found[1]), found[2].decode()
+
+    def post(self, body: bytes, path: str = "/", **headers: str) -> int:
+        """POST a body on a connection of its own; the status of the answer."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        client.request("POST", path, body, headers)
+        answer = client.getresponse()
+        assert answer.read() == b""
+        client.close()
+        return answer.status
+
+    def client(self) -> http.client.HTTPConnection:
+        """A connection to it."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """Send it a signal: exit code, standard output, standard error."""
+        self.signal(number)
+        return self.result()
+
+
+class Start(Protocol):
+    """Starts `vmon` with arguments. `code` runs before it, in its process."""
+
+    def __call__(
+        self,
+        *args: str | Path,
+        out: int | None = None,
+        file_size: int | None = None,
+        code: str = "",
+        **env: str,
+    ) -> Program:
+        """Start it."""
+
+
+class Listen(Protocol):
+    """Starts `vmon listen --port 0` and waits until it is ready."""
+
+    def __call__(self, *args: str | Path, **asked: Any) -> Listening:
+        """Start it."""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of programs under test: UTC, no colour wishes, its own data folder."""
+    dropped = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"}
+    return {name: value for name, value in os.environ.items() if name not in dropped} | {
+        "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "HOME": str(tmp_path),
+        "TMPDIR": str(tmp_path),
+        "TZ": "UTC",
+        "TERM": "xterm-256color",
+    }
+
+
+def _argv(code: str, args: tuple[str | Path, ...]) -> list[str]:
+    head = ["-c", f"{code}\nfrom vmon.cli import main; main()"] if code else ["-m", "vmon"]
+    return [sys.executable, *head, *map(str, args)]
+
+
+@pytest.fixture
+def programs() -> Iterator[list[Program]]:
+    """The programs a test starts; what still runs at its end is killed."""
+    started: list[Program] = []
+    yield started
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.wait()
+        one.err.all()
+        if one.out:
+            one.out.all()
+
+
+@pytest.fixture
+def start(environment: dict[str, str], programs: list[Program]) -> Start:
+    """Start `vmon`."""
+
+    def starting(
+        *args: str | Path,
+        out: int | None = None,
+        file_size: int | None = None,
+        code: str = "",
+        **env: str,
+    ) -> Program:
+        one = Program(_argv(code, args), environment | env, out=out, file_size=file_size)
+        programs.append(one)
+        return one
+
+    return starting
+
+
+@pytest.fixture
+def listen(environment: dict[str, str], programs: list[Program]) -> Listen:
+    """Start `vmon listen`."""
+
+    def starting(*args: str | Path, **asked: Any) -> Listening:
+        out, size, code = (asked.pop(name, None) for name in ("out", "file_size", "code"))
+        argv = _argv(code or "", ("listen", "--port", "0", *args))
+        one = Listening(argv, environment | asked, out=out, file_size=size)
+        programs.append(one)
+        one.ready()
+        return one
+
+    return starting
+
+
+@pytest.fixture
+def bodies() -> dict[str, bytes]:
+    """Every body in tests/data, by its path there."""
+    files = [path for path in sorted(DATA.rglob("*")) if path.suffix in {".json", ".body"}]
+    return {str(path.relative_to(DATA)): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def vmon_run(start: Start) -> Callable[..., tuple[int, str, str]]:
+    """Run `vmon` to its end: exit code, standard output, standard error."""
+    return lambda *args, **asked: start(*args, **asked).result()
