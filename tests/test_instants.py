@@ -47,14 +47,13 @@ def test_what_is_no_duration_is_refused_with_examples(text: str) -> None:
         (" 1.5 kb ", 1500),
         ("2G", 2 << 30),
         ("7b", 7),
-        ("1" + "0" * 400, 10**400),
     ],
 )
 def test_a_size_is_read_as_people_type_it(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "k", "-1", "1 TB", "1kk", "1_000"])
+@pytest.mark.parametrize("text", ["", "k", "-1", "1 TB", "1kk", "1_000", "9" * 400])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(WrongUse, match="is not a size"):
         parse_size(text)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -68,7 +69,7 @@ def test_time_never_goes_back_and_no_pause_is_longer_than_it_may_be(
     stored: Stored, offsets: list[float], speed: float, gap: float
 ) -> None:
     at = [one.at_s for one in schedule(stored(*offsets), Pace(speed, gap))]
-    steps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    steps = [later - earlier for earlier, later in pairwise(at)]
     assert len(at) == len(offsets)
     assert all(-1e-9 <= step <= gap / speed + 1e-6 for step in steps)
 

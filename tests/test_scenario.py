@@ -24,14 +24,14 @@ def test_the_story_has_every_type_once() -> None:
 
 @pytest.mark.parametrize("unified", [False, True])
 @pytest.mark.parametrize("name", TYPES)
-def test_every_sample_is_read_as_its_type_without_a_warning(name: str, unified: bool) -> None:
+def test_every_sample_is_read_as_its_type_without_a_warning(name: str, *, unified: bool) -> None:
     payload = read_body(Scenario(NOW_MS, unified=unified).payload(name, NOW_MS))
     assert payload.type == name
     assert event_of(payload).warnings == ()
 
 
 @pytest.mark.parametrize("unified", [False, True])
-def test_a_story_is_of_one_session_that_began_when_it_did(unified: bool) -> None:
+def test_a_story_is_of_one_session_that_began_when_it_did(*, unified: bool) -> None:
     sessions = {payload["sessionId"] for payload in story(unified=unified)}
     assert len(sessions) == 1
     parts = session_parts(sessions.pop())

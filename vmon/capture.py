@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from vmon.errors import CannotListen, WrongUse
@@ -56,7 +56,7 @@ class Ids:
     """
 
     def __init__(self) -> None:
-        self._salt = secrets.token_hex(4)
+        self._salt = os.urandom(4).hex()
         self._last = 0
 
     def next(self) -> str:
@@ -77,7 +77,7 @@ class Capture:
         self, path: Path, *, bound: int = 64 << 20, trouble: Callable[[str | None], None]
     ) -> None:
         self.path = path
-        self.waiting: list[bytes] = []
+        self.waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._bound = bound
         self._trouble = trouble
@@ -96,7 +96,7 @@ class Capture:
     def retry(self) -> bool:
         """Try to write what waits in memory; True when nothing waits any more."""
         while self.waiting and self._write(self.waiting[0]):
-            self._waiting_bytes -= len(self.waiting.pop(0))
+            self._waiting_bytes -= len(self.waiting.popleft())
         if not self.waiting:
             self._trouble(None)
         return not self.waiting

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.catalogue import NAMES, suggest
 from vmon.errors import WrongUse
@@ -47,8 +45,7 @@ def _named(pattern: str) -> list[str]:
     return found
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(NamedTuple):
     """What must hold for a delivery to be chosen; several values of one field are alternatives.
 
     Ids match by prefix, sessions also by the handle that drawings show. `reason` and `status`
@@ -70,15 +67,16 @@ class Filter:
     until: datetime | None = None
     invert: bool = False
 
-    @cached_property
+    @property
     def chooses_all(self) -> bool:
         """Nothing was asked for: every delivery passes."""
         return self == Filter()
 
-    @cached_property
+    @property
     def needs_body(self) -> bool:
         """Something is asked that only the body can tell."""
-        return any(getattr(self, name) for name in (*_IDS[1:], "reason", "status"))
+        ids = self.connection or self.stream or self.archive or self.call or self.project
+        return bool(ids or self.reason or self.status)
 
     def __call__(self, entry: Entry) -> bool:
         """Whether the filter chooses this entry."""

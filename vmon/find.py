@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vmon import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import BinaryIO, Literal
 
     from vmon.filters import Filter
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What was asked for; a source of None is standard input."""
 
-    sources: tuple[Path | None, ...]
+    sources: tuple[str | None, ...]
     chosen: Filter
     kind: Literal["auto", "line", "detail", "json"] = "auto"
     verbosity: int = 0
@@ -35,6 +33,7 @@ class Options:
 
 def run(asked: Options) -> int:
     """Put out what is found; 0 when something was, 1 when nothing."""
+    gc.disable()  # nothing below makes cycles, and what is read is much
     out = sys.stdout.buffer
     found = 0
     put = _putter(asked, out)

@@ -134,20 +134,36 @@ class Client:
 
 
 def joined(target: Target, path: str) -> URL:
-    """The URL a delivery goes to: the target's, and the delivery's path and query after it."""
+    """The URL a delivery goes to: the target's path, then the delivery's; both their queries."""
     base = URL(target.url)
     if target.exact_path:
         return base
     if not path.startswith("/"):  # an absolute-form or asterisk-form request target
         path = URL(path).raw_path_qs if "://" in path else "/"
     root = str(base.with_query(None).with_fragment(None)).rstrip("/")
+    if query := base.raw_query_string:
+        path += ("&" if "?" in path else "?") + query
     return URL(root + path, encoded=True)
 
 
 def _onward(delivery: Delivery) -> CIMultiDict[str]:
     return CIMultiDict(
-        [(name, value) for name, value in delivery.headers if name.lower() not in HOP_BY_HOP]
+        [
+            (name, _as_text(value))
+            for name, value in delivery.headers
+            if name.lower() not in HOP_BY_HOP
+        ]
     )
+
+
+def _as_text(value: str) -> str:
+    """A header's bytes (each a character, as they were received) as the text that aiohttp sends."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:  # not UTF-8: aiohttp sends nothing else
+        return value
 
 
 def _problem(error: Exception, target: Target) -> str:

@@ -2,13 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 from vmon.errors import WrongUse
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1000, "m": 1 << 20, "mib": 1 << 20}
 _SIZES |= {"mb": 1000_000, "g": 1 << 30, "gib": 1 << 30, "gb": 1000_000_000}
+_MOST_DIGITS = 300  # a float holds no more
 
 
 def parse_duration(text: str) -> float:
@@ -27,9 +27,9 @@ def _covers(parts: list[tuple[str, str]], text: str) -> bool:
 def parse_size(text: str) -> int:
     """Bytes of `4096`, `256k`, `1MiB`, `100MB`; WrongUse for anything else."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
-    if not found or found[2] not in _SIZES:
+    if not found or found[2] not in _SIZES or len(found[1]) > _MOST_DIGITS:
         raise WrongUse(f"{text!r} is not a size", hint="write 4096, 256k, 1MiB or 100MB")
-    return round(Decimal(found[1]) * _SIZES[found[2]])
+    return round(float(found[1]) * _SIZES[found[2]])
 
 
 def parse_instant(text: str, now: datetime) -> datetime:

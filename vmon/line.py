@@ -78,10 +78,11 @@ def read_line(line: bytes, number: int = 0) -> Entry:
     """The entry of a line of a capture or of bare bodies; ValueError says why it holds none."""
     if line.startswith(START):
         return _of_capture(line)
-    value = _decoded(line)
-    if isinstance(value, dict) and "vmon" in value:
-        return _of_rewritten(value)
-    return bare(line.strip(), number)
+    entry = bare(line.strip(), number)
+    if entry.payload.problem:
+        raise ValueError(entry.payload.problem)
+    value = entry.payload.value
+    return _of_rewritten(value) if isinstance(value, dict) and "vmon" in value else entry
 
 
 def _of_capture(line: bytes) -> Entry:

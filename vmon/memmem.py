@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def finder(data: bytearray) -> Find:
-    """A function (needle, start, end) → index or -1 over `data`: not empty, and not to be resized."""
+    """A function (needle, start, end) → index or -1 over `data`: not empty, never resized."""
     try:
         import ctypes
 

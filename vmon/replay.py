@@ -23,7 +23,6 @@ from vmon.text import count, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from vmon.entry import Entry
     from vmon.forward import Outcome, Target
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 class Options:
     """What was asked for; a source of None is standard input, a target of None the screen."""
 
-    source: Path | None
+    source: str | None
     chosen: Filter = field(default_factory=Filter)
     pace: Pace = field(default_factory=Pace)
     form: Form = field(default_factory=Form)
@@ -140,9 +139,9 @@ def _progress(asked: Options) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _total(source: Path, chosen: Filter) -> int:
+def _total(source: str, chosen: Filter) -> int:
     with scan.opened(source) as stream:
-        return sum(map(len, scan.choose(stream, str(source), chosen, lambda _bad: None)))
+        return sum(map(len, scan.choose(stream, source, chosen, lambda _bad: None)))
 
 
 def _teller(
@@ -159,6 +158,7 @@ def _teller(
         if asked.quiet:
             return
         out.write(draw(entry, None) + drawn(outcome) if as_lines else as_json(entry, outcome))
+        out.flush()  # whoever looks sees an answer when it comes
 
     return told
 

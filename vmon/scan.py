@@ -7,15 +7,12 @@ canonical beginning of a line, block by block.
 
 from __future__ import annotations
 
-import gzip
 import io
-import json
 import re
 import sys
 import time
 import zlib
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vmon.capture import START
@@ -25,7 +22,6 @@ from vmon.memmem import finder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from zstandard import ZstdDecompressionObj
 
@@ -57,19 +53,16 @@ class BadLine(NamedTuple):
         return f"{self.source}{place}: a line is skipped: {self.why}"
 
 
-class Stored(NamedTuple):
-    """A line of a file, and the entry it holds (None where nobody had to decode it yet)."""
-
-    line: bytes
-    entry: Entry | None = None
+Stored = tuple[bytes, "Entry | None"]
+"""A line of a file, and the entry it holds (None where nobody had to decode it yet)."""
 
 
 @contextmanager
-def opened(path: Path | None, *, follow: bool = False) -> Iterator[Readable]:
+def opened(path: str | None, *, follow: bool = False) -> Iterator[Readable]:
     """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable."""
     name = source_name(path)
     with _told(name):
-        raw = _stdin() if path is None else path.open("rb", buffering=0)
+        raw = _stdin() if path is None else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed below
         stream = _Following(raw) if follow else _decompressed(raw)
     try:
         yield _Told(stream, name)
@@ -102,7 +95,7 @@ class _Told:
             return self._stream.readinto(buffer)
 
 
-def source_name(path: Path | None) -> str:
+def source_name(path: str | None) -> str:
     """How messages call a source."""
     return "standard input" if path is None else str(path)
 
@@ -120,6 +113,8 @@ def _decompressed(raw: io.RawIOBase) -> Readable:
         plain = _Pipe(raw, BLOCK)
         magic = plain.peek(4)[:4]
     if magic.startswith(_GZIP):
+        import gzip
+
         return gzip.GzipFile(fileobj=plain)
     if magic.startswith(_ZSTD):
         return _Zstd(plain)
@@ -250,7 +245,7 @@ def plan_of(chosen: Filter) -> Plan:
         return Plan()
     names = sorted(chosen.types or ())
     begins = tuple(START + name.encode() + b'","session":' for name in names)
-    if chosen == replace(Filter(), types=chosen.types):
+    if chosen == Filter(types=chosen.types):
         whole = b"\n" + begins[0] if len(begins) == 1 else None
         return Plan(begins or (START,) if chosen.types is None else begins, whole, exact=True)
     begins = begins if chosen.types is not None else (START,)
@@ -264,7 +259,7 @@ def plan_of(chosen: Filter) -> Plan:
     return Plan(begins)
 
 
-_OF_A_NUMBER = re.compile(r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]*)?|i|in|inf)?")
+_OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]*)?|i|in|inf)?"
 
 
 def _stands_as_it_is(asked: str) -> bool:
@@ -272,7 +267,7 @@ def _stands_as_it_is(asked: str) -> bool:
 
     Not so a handle with characters disarmed, nor an id sent as a number in another notation.
     """
-    return asked.isascii() and " " not in asked and not _OF_A_NUMBER.fullmatch(asked)
+    return asked.isascii() and " " not in asked and not re.fullmatch(_OF_A_NUMBER, asked)
 
 
 def choose(
@@ -293,7 +288,7 @@ def choose(
         elif plan.exact or plan.needle:
             judge.lose_count()
             candidates = _candidates(blocks, plan)
-            yield [*map(Stored, candidates)] if plan.exact else judge.some(candidates)
+            yield [(line, None) for line in candidates] if plan.exact else judge.some(candidates)
         else:
             yield judge.all(blocks.lines(), plan.begins)
         first = False
@@ -330,20 +325,20 @@ class _Judge:
 
     def all(self, lines: Iterable[bytes], begins: tuple[bytes, ...] = ()) -> list[Stored]:
         """The chosen ones of consecutive lines; capture lines that do not begin so are not read."""
-        found = []
+        found: list[Stored] = []
         for line in lines:
             self._number += 1
             if begins and line.startswith(START) and not line.startswith(begins):
                 continue
             entry = self.entry(line, self._number if self._counts else 0)
             if entry and self._chosen(entry):
-                found.append(Stored(line if line.endswith(b"\n") else line + b"\n", entry))
+                found.append((line if line.endswith(b"\n") else line + b"\n", entry))
         return found
 
     def some(self, lines: Iterable[bytes]) -> list[Stored]:
         """The chosen ones of lines picked out of many: nobody knows their numbers."""
         entries = ((line, self.entry(line)) for line in lines)
-        return [Stored(line, entry) for line, entry in entries if entry and self._chosen(entry)]
+        return [(line, entry) for line, entry in entries if entry and self._chosen(entry)]
 
     def entry(self, line: bytes, number: int = 0) -> Entry | None:
         """What a line holds; None, and a report, when it holds nothing."""
@@ -374,16 +369,19 @@ def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
 _HIDING = (b"\\", b',"body_base64":"')
 
 
-def _around(blocks: Blocks, needle: bytes, begins: tuple[bytes, ...]) -> Iterator[bytes]:
+def _around(blocks: Blocks, needle: bytes, begins: tuple[bytes, ...]) -> list[bytes]:
     """The lines of a block in which the needle stands, if they begin as they should."""
-    data, last = blocks.data, blocks.end
-    at = blocks.find(needle, 0, last)
+    find, data, last = blocks.find, blocks.data, blocks.end
+    whole_line = data.find
+    found = []
+    at = find(needle, 0, last)
     while at >= 0:
         start = data.rfind(b"\n", 0, at + 1) + 1
-        end = data.find(b"\n", at + 1, last) + 1
+        end = whole_line(b"\n", at + 1, last) + 1
         if data.startswith(begins, start):
-            yield bytes(data[start:end])
-        at = blocks.find(needle, end - 1, last)
+            found.append(bytes(data[start:end]))
+        at = find(needle, end - 1, last)
+    return found
 
 
 def _is_document(data: bytes | bytearray) -> bool:
@@ -398,6 +396,8 @@ def _documents(blocks: Blocks) -> Iterator[bytes]:
     The whole is held in memory: an array has no lines to go by.
     """
     text = blocks.remaining().removeprefix(_BOM).decode("utf-8", "surrogateescape")
+    import json
+
     decoder, at = json.JSONDecoder(), 0
     while at < len(text):
         if text[at].isspace():

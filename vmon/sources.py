@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from vmon.capture import default_folder, newest
 from vmon.errors import WrongUse
 
 
-def sources_of(files: tuple[str, ...]) -> tuple[Path | None, ...]:
+def sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
     """The sources that were named (`-` is standard input: None), else the one that is meant."""
     if files:
-        return tuple(None if name == "-" else Path(name) for name in files)
+        return tuple(None if name == "-" else name for name in files)
     if not sys.stdin.isatty():
         return (None,)
     found = newest()
@@ -21,4 +20,4 @@ def sources_of(files: tuple[str, ...]) -> tuple[Path | None, ...]:
             f"there is no capture in {default_folder()} yet",
             hint="name a file, or make a capture with vmon listen",
         )
-    return (found,)
+    return (str(found),)

@@ -49,6 +49,14 @@ class LazyGroup(click.Group):
             raise WrongUse(f"there is no command {name!r}", hint=said)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Click's own, but for a reader of standard output that went away, as `head` does."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would exit with 1
+            _forget_stdout()
+            return 0
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands of the help text, without importing them."""
         with formatter.section("Commands"):

@@ -48,7 +48,9 @@ class Paint(dict[str, str]):
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
-        self._system = _SYSTEMS.get(console.color_system or "") if console else None
+        # Under NO_COLOR rich still names a system: it drops colours only when it renders itself.
+        name = console.color_system if console and not console.no_color else None
+        self._system = _SYSTEMS.get(name or "")
         self.end = _RESET if self._system is not None else ""
 
     def __missing__(self, style: str) -> str:

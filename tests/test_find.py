@@ -1,0 +1,159 @@
+import gzip
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vmon import find, sources
+from vmon.catalogue import TYPES
+from vmon.entry import Entry
+from vmon.errors import WrongUse
+from vmon.filters import Filter
+from vmon.find import Options
+from vmon.line import write_line
+
+STREAMS = Filter(types=frozenset({"streamCreated", "streamDestroyed"}))
+
+
+@pytest.fixture
+def lines(delivered: Callable[..., Entry]) -> list[bytes]:
+    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+
+
+@pytest.fixture
+def path(lines: list[bytes], tmp_path: Path) -> Path:
+    made = tmp_path / "a.jsonl"
+    made.write_bytes(b"".join(lines))
+    return made
+
+
+@pytest.fixture
+def found(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> Callable[..., tuple[int, bytes, bytes]]:
+    """Run a filter over files: its exit code, what it put out and what it said."""
+
+    def run(*files: Path, chosen: Filter = STREAMS, **more: Any) -> tuple[int, bytes, bytes]:
+        code = find.run(Options(sources=tuple(map(str, files)), chosen=chosen, **more))
+        sys.stdout.flush()
+        return code, *capsysbinary.readouterr()
+
+    return run
+
+
+Found = Callable[..., tuple[int, bytes, bytes]]
+
+
+def test_lines_go_out_unchanged(found: Found, path: Path, lines: list[bytes]) -> None:
+    wanted = b"".join(line for line in lines if b'"type":"stream' in line)
+    assert wanted.count(b"\n") == 2
+    assert found(path) == (0, wanted, b"")
+    assert found(path, kind="json") == (0, wanted, b"")
+    assert found(path, chosen=Filter()) == (0, path.read_bytes(), b"")
+
+
+def test_what_was_found_is_a_capture_again(found: Found, path: Path, tmp_path: Path) -> None:
+    once = tmp_path / "b.jsonl"
+    once.write_bytes(found(path)[1])
+    assert found(once, chosen=Filter())[1] == once.read_bytes()
+
+
+def test_files_are_read_in_their_order(found: Found, path: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "b.gz"
+    packed.write_bytes(gzip.compress(b'{"event":"streamCreated"}\n'))
+    code, out, said = found(packed, path)
+    assert (code, said) == (0, b"")
+    assert out == b'{"event":"streamCreated"}\n' + found(path)[1]
+
+
+def test_nothing_found_is_a_no(found: Found, path: Path) -> None:
+    assert found(path, chosen=Filter(session=("nobody",))) == (1, b"", b"")
+    assert found(path, chosen=Filter(session=("nobody",)), only_count=True) == (1, b"0\n", b"")
+
+
+def test_a_count_is_all_that_is_put_out(found: Found, path: Path) -> None:
+    assert found(path, path, only_count=True) == (0, b"4\n", b"")
+
+
+def test_a_bad_line_is_told_beside_what_was_found(found: Found, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b'{"event":"streamCreated"}\nnonsense\n{"event":"streamDestroyed"}\n')
+    code, out, said = found(path)
+    assert (code, out) == (0, b'{"event":"streamCreated"}\n{"event":"streamDestroyed"}\n')
+    assert said.startswith(f"warning: {path}:2: a line is skipped: ".encode())
+    assert said.count(b"\n") == 1
+
+
+def test_lines_can_be_drawn(found: Found, path: Path, utc: None) -> None:
+    del utc
+    code, out, said = found(path, kind="line")
+    assert (code, said) == (0, b"")
+    assert [line.split()[2] for line in out.splitlines()] == [b"streamCreated", b"streamDestroyed"]
+    drawn = found(path, kind="line", verbosity=1)[1].decode()
+    assert "    sessionId " in drawn
+    assert found(path, kind="detail")[1].decode() == drawn
+
+
+def test_an_unreadable_file_is_wrong_use(found: Found, tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="cannot read"):
+        found(tmp_path / "none")
+
+
+def test_following_puts_each_line_out_as_it_comes(
+    path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flushed(Exception):
+        pass
+
+    flushed: list[bytes] = []
+
+    class Out(io.BytesIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue())
+            if len(flushed) > 1 and flushed[-1] != flushed[0]:
+                raise Flushed
+
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(Out()))
+    more = next(line for line in lines if b'"type":"streamCreated"' in line)
+
+    def append() -> None:
+        with path.open("ab") as file:
+            file.write(more)
+
+    later = threading.Timer(0.05, append)
+    later.start()
+    with pytest.raises(Flushed):
+        find.run(Options(sources=(str(path),), chosen=STREAMS, follow=True))
+    later.join()
+    assert flushed[-1] == flushed[0] + more
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_named_files_are_read_and_a_dash_is_standard_input() -> None:
+    assert sources.sources_of(("a", "-", "b/c")) == ("a", None, "b/c")
+
+
+def test_without_a_file_a_pipe_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert sources.sources_of(()) == (None,)
+
+
+def test_without_a_file_at_a_terminal_the_newest_capture_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr(sources, "newest", lambda: tmp_path / "new.jsonl")
+    assert sources.sources_of(()) == (str(tmp_path / "new.jsonl"),)
+    monkeypatch.setattr(sources, "newest", lambda: None)
+    with pytest.raises(WrongUse, match="there is no capture in") as caught:
+        sources.sources_of(())
+    assert caught.value.hint == "name a file, or make a capture with vmon listen"

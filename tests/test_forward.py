@@ -1,0 +1,282 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vmon.errors import WrongUse
+from vmon.events import Delivery
+from vmon.forward import Client, Outcome, Target, connectable, joined, target_of
+
+if TYPE_CHECKING:
+    from tests.conftest import App
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def delivery(
+    body: bytes = b'{"a":1}',
+    path: str = "/",
+    headers: tuple[tuple[str, str], ...] = (),
+    method: str = "POST",
+) -> Delivery:
+    return Delivery("1", NOW, method, path, headers, None, body)
+
+
+Send = Callable[..., Awaitable[Outcome]]
+
+
+@pytest.fixture
+async def send() -> AsyncIterator[Send]:
+    async with Client(connections=4) as client:
+        yield client.send
+
+
+# What arrives.
+
+
+async def test_an_app_gets_the_method_the_path_the_headers_and_the_bytes(
+    app: "App", send: Send
+) -> None:
+    headers = (
+        ("Host", "example.org"),
+        ("content-TYPE", "application/json; charset=x"),
+        ("Authorization", "Bearer ey.ey.x"),
+        ("X-Twice", "1"),
+        ("X-Twice", "2"),
+        ("User-Agent", "Vonage"),
+        ("Content-Length", "9999"),
+    )
+    body = bytes(range(256))
+    outcome = await send(delivery(body, "/hook?a=b", headers), target_of(app.url))
+    assert (outcome.status, outcome.ok, outcome.problem) == (200, True, None)
+    (request,) = app.requests
+    assert request.first == "POST /hook?a=b HTTP/1.1"
+    assert request.body == body
+    assert request.headers == [
+        ("Host", f"127.0.0.1:{app.port}"),
+        ("content-TYPE", "application/json; charset=x"),
+        ("Authorization", "Bearer ey.ey.x"),
+        ("X-Twice", "1"),
+        ("X-Twice", "2"),
+        ("User-Agent", "Vonage"),
+        ("Content-Length", "256"),
+    ]
+
+
+async def test_headers_about_one_connection_stay_behind(app: "App", send: Send) -> None:
+    names = (
+        *("Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding"),
+        *("Upgrade", "Expect", "Proxy-Authorization", "Proxy-Authenticate"),
+    )
+    headers = (*((name, "100-continue") for name in names), ("X-Kept", "yes"))
+    assert (await send(delivery(headers=headers), target_of(app.url))).status == 200
+    kept = [name for name, _ in app.requests[0].headers]
+    assert sorted(kept) == ["Content-Length", "Host", "X-Kept"]
+
+
+async def test_nothing_is_added_to_headers_that_were_not_there(app: "App", send: Send) -> None:
+    await send(delivery(), target_of(app.url))
+    assert sorted(name for name, _ in app.requests[0].headers) == ["Content-Length", "Host"]
+
+
+async def test_a_compressed_body_goes_on_as_it_came(app: "App", send: Send) -> None:
+    body = b"\x1f\x8b not really gzip"
+    headers = (("Content-Encoding", "gzip"),)
+    await send(delivery(body, headers=headers), target_of(app.url))
+    assert app.requests[0].body == body
+    assert ("Content-Encoding", "gzip") in app.requests[0].headers
+
+
+async def test_a_header_in_utf_8_goes_on_in_the_same_bytes(app: "App", send: Send) -> None:
+    received = "Zoë".encode().decode("latin-1")
+    await send(delivery(headers=(("X-Name", received),)), target_of(app.url))
+    assert ("X-Name", received) in app.requests[0].headers
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+async def test_the_method_is_kept(app: "App", send: Send, method: str) -> None:
+    await send(delivery(method=method), target_of(app.url))
+    assert app.requests[0].first == f"{method} / HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("to", "path", "asked"),
+    [
+        ("", "/hook", "/hook"),
+        ("/", "/hook", "/hook"),
+        ("/base", "/hook?a=1&b=%20", "/base/hook?a=1&b=%20"),
+        ("/base/", "/hook", "/base/hook"),
+        ("/base/", "/", "/base/"),
+        ("", "//double//slash", "//double//slash"),
+        ("", "/%2F%zz/%C3%A9", "/%2F%zz/%C3%A9"),
+        ("", "/a/../b/./c", "/a/../b/./c"),
+        ("", "/a?b?c=d;e", "/a?b?c=d;e"),
+        ("", "http://elsewhere.example/hook?a=1", "/hook?a=1"),
+        ("", "*", "/"),
+        ("/base?key=1", "/hook", "/base/hook?key=1"),
+        ("/base?key=1", "/hook?a=2", "/base/hook?a=2&key=1"),
+    ],
+)
+async def test_the_path_goes_after_that_of_the_target_as_it_is(
+    app: "App", send: Send, to: str, path: str, asked: str
+) -> None:
+    outcome = await send(delivery(path=path), target_of(app.url + to))
+    assert outcome.problem is None
+    assert app.requests[0].first == f"POST {asked} HTTP/1.1"
+
+
+@pytest.mark.parametrize("to", ["/", "/exact", "/exact/?a=1&b"])
+async def test_an_exact_path_is_that_of_the_target(app: "App", send: Send, to: str) -> None:
+    await send(delivery(path="/hook?c=1"), target_of(app.url + to, exact_path=True))
+    assert app.requests[0].first == f"POST {to} HTTP/1.1"
+
+
+def test_many_paths_do_not_pile_up() -> None:
+    target = target_of("http://localhost")
+    assert str(joined(target, "/x")) == "http://localhost/x"
+    client = Client.__new__(Client)
+    client._urls = {}
+    for number in range(5000):
+        assert client._url(target, f"/{number}").raw_path == f"/{number}"
+    assert len(client._urls) <= 1001
+
+
+# What it answers.
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+async def test_any_2xx_is_a_success(app: "App", send: Send, status: int) -> None:
+    app.answer = b"HTTP/1.1 %d Fine\r\nContent-Length: 0\r\n\r\n" % status
+    outcome = await send(delivery(), target_of(app.url))
+    assert (outcome.status, outcome.ok, outcome.body) == (status, True, b"")
+    assert str(outcome).startswith(f"{status} in ")
+
+
+async def test_a_redirect_is_told_and_not_followed(app: "App", send: Send) -> None:
+    app.answer = b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
+    outcome = await send(delivery(), target_of(app.url))
+    assert (outcome.status, outcome.ok) == (302, False)
+    assert len(app.requests) == 1
+
+
+async def test_a_failure_is_told_with_its_first_line_disarmed(app: "App", send: Send) -> None:
+    said = b"  no such \x1b[31mroom\r\nsecond line"
+    app.answer = b"HTTP/1.1 500 Oops\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said)
+    outcome = await send(delivery(), target_of(app.url))
+    assert (outcome.status, outcome.ok) == (500, False)
+    assert outcome.body == said
+    assert str(outcome).partition(": ")[2].rstrip("␍") == "no such ␛[31mroom"
+
+
+async def test_an_endless_failure_is_not_read_to_its_end(app: "App", send: Send) -> None:
+    app.answer = b"HTTP/1.1 500 Oops\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 100_000
+    outcome = await send(delivery(), target_of(app.url))
+    assert outcome.status == 500
+    assert 0 < len(outcome.body) <= 2048
+    assert (await send(delivery(), target_of(app.url))).status == 500
+
+
+async def test_an_answer_is_timed(app: "App", send: Send) -> None:
+    outcome = await send(delivery(), target_of(app.url))
+    assert 0 < outcome.took_s < 10
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        port: int = one.getsockname()[1]
+        return port
+
+
+async def test_where_nothing_listens_the_app_is_asked_after(send: Send) -> None:
+    port = a_free_port()
+    outcome = await send(delivery(), target_of(f"localhost:{port}"))
+    assert (outcome.status, outcome.ok) == (None, False)
+    assert str(outcome) == f"nothing listens on localhost:{port}: is your app running?"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_closed_without_an_answer_is_said(
+    app: "App", send: Send, *, reset: bool
+) -> None:
+    app.answer, app.reset = b"", reset
+    outcome = await send(delivery(), target_of(app.url))
+    assert outcome.status is None
+    assert outcome.problem == f"127.0.0.1:{app.port} closed the connection without an answer"
+
+
+async def test_an_answer_that_breaks_off_is_a_problem(app: "App", send: Send) -> None:
+    app.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+    outcome = await send(delivery(), target_of(app.url))
+    assert (outcome.status, outcome.ok) == (None, False)
+    assert outcome.problem is not None
+    assert outcome.problem.startswith(f"127.0.0.1:{app.port}")
+
+
+async def test_what_is_not_http_is_a_problem_on_one_line(app: "App", send: Send) -> None:
+    app.answer = b"SSH-2.0-OpenSSH\x1b[31m\r\n\r\n"
+    outcome = await send(delivery(), target_of(app.url))
+    assert outcome.status is None
+    assert str(outcome).isprintable()
+
+
+async def test_an_app_that_does_not_answer_times_out(app: "App", send: Send) -> None:
+    app.silent = True
+    outcome = await send(delivery(), target_of(app.url, timeout_s=0.1))
+    assert (outcome.status, outcome.problem) == (None, "no answer within 100 ms")
+
+
+async def test_a_name_that_nobody_knows_is_said(send: Send) -> None:
+    outcome = await send(delivery(), target_of("http://no-such-host.invalid"))
+    assert outcome.problem == "no-such-host.invalid is a name nobody knows"
+
+
+async def test_a_header_that_cannot_be_sent_is_a_problem_and_not_a_crash(
+    app: "App", send: Send
+) -> None:
+    outcome = await send(delivery(headers=(("X", "a\r\nY: b"),)), target_of(app.url))
+    assert outcome.status is None
+    assert outcome.problem
+    assert app.requests == []
+
+
+# Targets.
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("localhost:3000", "http://localhost:3000"),
+        ("127.0.0.1:3000/hook", "http://127.0.0.1:3000/hook"),
+        ("https://example.org/a?b", "https://example.org/a?b"),
+        ("[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_a_target_may_be_written_shortly(given: str, url: str) -> None:
+    assert target_of(given) == Target(url)
+
+
+@pytest.mark.parametrize(
+    "given", ["", "http://", "ftp://x", "http://x:port", "http://[", "file:///etc", "x:99999"]
+)
+def test_what_is_no_url_is_refused_with_an_example(given: str) -> None:
+    with pytest.raises(WrongUse, match="is not a URL to send to") as caught:
+        target_of(given)
+    assert caught.value.hint == "write http://localhost:3000/hook"
+
+
+async def test_a_listener_is_waited_for_until_it_is_there(app: "App") -> None:
+    assert await connectable(target_of(app.url), 0)
+    port = a_free_port()
+    waiting = asyncio.ensure_future(connectable(target_of(f"127.0.0.1:{port}"), 10))
+    await asyncio.sleep(0)
+    late = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+    assert await waiting
+    late.close()
+    await late.wait_closed()
+
+
+async def test_a_listener_that_never_comes_is_not_waited_for_longer() -> None:
+    assert not await connectable(target_of(f"127.0.0.1:{a_free_port()}"), 0.1)
