@@ -205,6 +205,7 @@ BODIES = EVENTS.map(lambda value: json.dumps(value).encode()) | st.binary(max_si
 @given(body=BODIES, width=st.integers(20, 250), late=st.floats(-1e9, 1e9))
 @example(json.dumps({"event": "archive", "size": 10**400, "duration": 10**300}).encode(), 250, 0)
 @example(json.dumps({"event": "streamCreated", "stream": {"name": "日" * 99}}).encode(), 79, 0)
+@example(json.dumps({"event": "streamCreated", "stream": {"name": "日" * 40}}).encode(), 110, 0)
 @example(b'{"event":"callCreated","call":{"id":"\\u001b[2J\\n\\ud800"}}', 20, 1e9)
 def test_whatever_happened_is_one_harmless_line_that_fits(
     delivered: Delivered, body: bytes, width: int, late: float

@@ -333,7 +333,7 @@ PACKERS = [gzip.compress, packed_zstd]
 
 
 def chosen_of_file(path: Path | None, asked: Filter) -> list[bytes]:
-    with scan.opened(path and str(path)) as stream:
+    with scan.opened(str(path) if path else None) as stream:
         return chosen_of(stream, asked)[0]
 
 

@@ -106,9 +106,13 @@ def parse_change(text: str) -> tuple[str, Any]:
     if not equals or not path:
         raise WrongUse(f"{text!r} sets nothing", hint="write --set stream.name=Ann")
     try:
-        return path, json.loads(value)
+        return path, json.loads(value, parse_constant=_no_constant)
     except ValueError:
         return path, value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is Python's, and no JSON")
 
 
 def change(payload: dict[str, Any], path: str, value: Any) -> None:
@@ -118,5 +122,8 @@ def change(payload: dict[str, Any], path: str, value: Any) -> None:
     for name in way:
         inside = inside.setdefault(name, {})
         if not isinstance(inside, dict):
-            raise WrongUse(f"{path!r} goes through {name!r}, which is not an object")
+            raise WrongUse(
+                f"{path!r} goes through {name!r}, which is not an object",
+                hint="vmon events TYPE tells the fields there are",
+            )
     inside[last] = value

@@ -1,4 +1,4 @@
-"""Measure vmon against what it is compared with, interleaved in one run: `python tests/bench [NAME]…`.
+"""Measure vmon against what it is compared with: `python -m tests.bench [NAME]…`.
 
 Figures are ratios with their floors (or ceilings); absolute times say more of the machine. Needs
 ripgrep and jq for `filter`; what is missing is said and left out. Nothing here is run by CI.
@@ -6,9 +6,6 @@ ripgrep and jq for `filter`; what is missing is said and left out. Nothing here 
 
 import sys
 from importlib import import_module
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 SUITES = ("startup", "receiver", "filter", "replay")
 
@@ -18,7 +15,7 @@ def main(names: list[str]) -> int:
     missed = 0
     for name in names or SUITES:
         print(f"{name}", flush=True)
-        for row in import_module(name).rows():
+        for row in import_module(f"tests.bench.{name}").rows():
             missed += not row.holds
             print(f"  {row}", flush=True)
     return 1 if missed else 0

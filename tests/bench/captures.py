@@ -24,7 +24,7 @@ _HEADERS = (
 
 def write(path: Path, megabytes: int, *, bare: bool = False) -> int:
     """Write a capture (or its bodies alone) of that size; how many lines it has."""
-    rng = random.Random(20261124)  # noqa: S311 - it must be the same every time
+    rng = random.Random(20261124)
     sessions = [f"2_MX4xMzExMjU3MX5-MTQ3MDI1NzY{rng.getrandbits(64):016x}-fg" for _ in range(5000)]
     lines, left, at = 0, megabytes * 1_000_000, datetime(2026, 11, 24, tzinfo=UTC)
     with path.open("wb", buffering=1 << 20) as file:

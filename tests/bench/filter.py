@@ -9,10 +9,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-import captures
-from table import Row, interleaved, timed
+from tests.bench import captures
+from tests.bench.table import Row, interleaved, timed
 
 MEGABYTES = 320
 TYPE = "streamCreated"
@@ -36,7 +37,7 @@ def rows() -> Iterator[Row]:
                 print(f"  left out: {theirs[0]} is not installed")
                 continue
             assert _digest(ours) == _digest(theirs), "they do not find the same"
-            a, b, ratio = interleaved(lambda: timed(ours), lambda t=theirs: timed(t), rounds)
+            a, b, ratio = interleaved(partial(timed, ours), partial(timed, theirs), rounds)
             detail = f"vmon {a * 1000:.0f} ms, {theirs[0]} {b * 1000:.0f} ms"
             yield Row(what, 1 / ratio if at_least else ratio, bound, at_least, detail)
 

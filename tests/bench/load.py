@@ -9,20 +9,18 @@ import socket
 import sys
 import time
 
+_SESSION = b'"sessionId":"2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr","projectId":"123456"'
+_CONNECTION = b'"id":"c053fcc8-c681-41d5-8ec2-7a9e1434a21e","createdAt":1470257688143'
+_STREAM = (
+    b'"stream":{"id":"63245362-e00e-4834-8371-9397deb3e452","connection":{%b,"data":""},'
+    b'"createdAt":1470258845416,"name":"desk","videoType":"camera"}'
+) % _CONNECTION
 BODIES = (
-    b'{"sessionId":"2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr","projectId":"123456",'
-    b'"event":"connectionCreated","timestamp":1470257688309,"connection":{"id":'
-    b'"c053fcc8-c681-41d5-8ec2-7a9e1434a21e","createdAt":1470257688143,"data":"TOKENDATA"}}',
-    b'{"sessionId":"2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr","projectId":"123456",'
-    b'"event":"streamCreated","timestamp":1470258860571,"stream":{"id":'
-    b'"63245362-e00e-4834-8371-9397deb3e452","connection":{"id":'
-    b'"c053fcc8-c681-41d5-8ec2-7a9e1434a21e","createdAt":1470257688143,"data":""},'
-    b'"createdAt":1470258845416,"name":"","videoType":"camera"}}',
-    b'{"sessionId":"2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr","projectId":"123456",'
-    b'"event":"streamDestroyed","reason":"networkDisconnected","timestamp":1470258896953,"stream":'
-    b'{"id":"63245362-e00e-4834-8371-9397deb3e452","connection":{"id":'
-    b'"c053fcc8-c681-41d5-8ec2-7a9e1434a21e","createdAt":1470257688143,"data":""},'
-    b'"createdAt":1470258845416,"name":"desk","videoType":"screen"}}',
+    b'{%b,"event":"connectionCreated","timestamp":1470257688309,"connection":{%b,"data":"Ann"}}'
+    % (_SESSION, _CONNECTION),
+    b'{%b,"event":"streamCreated","timestamp":1470258860571,%b}' % (_SESSION, _STREAM),
+    b'{%b,"event":"streamDestroyed","reason":"networkDisconnected","timestamp":1470258896953,%b}'
+    % (_SESSION, _STREAM),
 )
 
 

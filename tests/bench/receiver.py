@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from table import Row, interleaved
+from tests.bench.table import Row, interleaved
 
 HERE = Path(__file__).parent
 SECONDS = 2
@@ -25,7 +25,7 @@ ROUNDS = 7
 
 def rows() -> Iterator[Row]:
     """The ratios."""
-    with tempfile.TemporaryDirectory() as folder, _bare() as bare:
+    with tempfile.TemporaryDirectory() as folder, bare_aiohttp() as bare:
         capture = ["--capture", f"{folder}/capture.jsonl"]
         with _vmon([*capture, "--format", "line"]) as ours:
             yield _row("listen, drawn on a terminal / bare aiohttp", ours, bare, 1.0)
@@ -43,20 +43,20 @@ def _row(what: str, ours: str, theirs: str, bound: float) -> Row:
 def _rate(url: str) -> float:
     host, port = re.findall(r"http://([\d.]+):(\d+)", url)[0]
     load = [sys.executable, str(HERE / "load.py"), host, port, "16", str(SECONDS)]
-    return float(subprocess.run(_on(1, load), check=True, capture_output=True).stdout)
+    return float(subprocess.run(on_processor(1, load), check=True, capture_output=True).stdout)
 
 
-def _on(processor: int, argv: list[str]) -> list[str]:
+def on_processor(processor: int, argv: list[str]) -> list[str]:
     """The command, on a processor of its own where there are two and that can be asked for."""
     usable = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1
     return ["taskset", "-c", str(processor), *argv] if usable else argv
 
 
 @contextmanager
-def _bare() -> Iterator[str]:
-    argv = _on(0, [sys.executable, str(HERE / "bare_server.py")])
+def bare_aiohttp() -> Iterator[str]:
+    argv = on_processor(0, [sys.executable, str(HERE / "bare_server.py")])
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        yield process.stdout.readline()
+        yield next(iter(process.stdout or ()))
         process.kill()
 
 
@@ -64,11 +64,12 @@ def _bare() -> Iterator[str]:
 def _vmon(options: list[str]) -> Iterator[str]:
     ours, theirs = pty.openpty()
     threading.Thread(target=_read_all, args=(ours,), daemon=True).start()
-    argv = _on(0, [sys.executable, "-m", "vmon", "listen", "--port", "0", *options])
+    argv = on_processor(0, [sys.executable, "-m", "vmon", "listen", "--port", "0", *options])
     with subprocess.Popen(argv, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
-        yield next(line for line in process.stderr if line.startswith("ready"))
+        said = iter(process.stderr or ())
+        yield next(line for line in said if line.startswith("ready"))
         process.send_signal(signal.SIGINT)
-        process.stderr.read()
+        print("".join(line for line in said if "not drawn" in line), end="")
     os.close(theirs)
 
 

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import captures
-from receiver import _bare, _on
-from table import Row, interleaved
+from tests.bench import captures
+from tests.bench.receiver import bare_aiohttp, on_processor
+from tests.bench.table import Row, interleaved
 
 HERE = Path(__file__).parent
 WIDTH = 16
@@ -22,7 +22,7 @@ ROUNDS = 7
 
 def rows() -> Iterator[Row]:
     """The ratio."""
-    with tempfile.TemporaryDirectory() as folder, _bare() as ready:
+    with tempfile.TemporaryDirectory() as folder, bare_aiohttp() as ready:
         url = re.findall(r"http://[\d.]+:\d+", ready)[0]
         capture, bodies = Path(folder, "capture.jsonl"), Path(folder, "bodies.jsonl")
         lines = captures.write(capture, 20)
@@ -32,11 +32,13 @@ def rows() -> Iterator[Row]:
         theirs = [sys.executable, str(HERE / "bare_client.py"), url, str(WIDTH), str(bodies)]
 
         def vmon() -> float:
-            done = subprocess.run(_on(1, ours), check=True, capture_output=True, text=True)
-            return lines / _seconds(done.stderr)
+            done = subprocess.run(on_processor(1, ours), check=True, capture_output=True, text=True)
+            return lines / _seconds(str(done.stderr))
 
         def bare() -> float:
-            done = subprocess.run(_on(1, theirs), check=True, capture_output=True, text=True)
+            done = subprocess.run(
+                on_processor(1, theirs), check=True, capture_output=True, text=True
+            )
             return float(done.stdout)
 
         a, b, ratio = interleaved(vmon, bare, ROUNDS)

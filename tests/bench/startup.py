@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from table import Row, interleaved, timed
+from tests.bench.table import Row, interleaved, timed
 
 ROUNDS = 31
 

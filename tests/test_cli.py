@@ -1,0 +1,262 @@
+"""The command line as its users meet it: exit codes, errors, help, and what it imports."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+import vmon
+from vmon import cli
+from vmon.cli import COMMANDS
+
+if TYPE_CHECKING:
+    from tests.conftest import Start
+
+Run = Callable[..., tuple[int, str, str]]
+HEAVY = {"aiohttp", "rich", "pyngrok", "asyncio", "uvloop"}
+BODY = '{"event":"streamCreated","sessionId":"2_A"}\n'
+
+
+# Help.
+
+
+def test_the_help_of_the_whole_is_this(vmon_run: Run) -> None:
+    code, out, err = vmon_run("--help", COLUMNS="80")
+    assert (code, err) == (0, "")
+    for name, said in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(said)}$", out, re.MULTILINE)
+    for number in ("0 ok", "1 no", "2 wrong use", "3", "4", "5 timed out", "130 interrupted"):
+        assert number in " ".join(out.split())
+
+
+def test_the_version_is_that_of_the_package(vmon_run: Run) -> None:
+    assert vmon_run("--version") == (0, f"vmon {vmon.__version__}\n", "")
+    assert vmon_run("-V") == (0, f"vmon {vmon.__version__}\n", "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_the_help_says_of_a_command_is_what_it_says_of_itself(name: str) -> None:
+    command = import_module(f"vmon.cli.{name}").command
+    assert isinstance(command, click.Command)
+    assert (command.name, command.short_help) == (name, COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_no_help_is_wider_than_80_columns(name: str | None, vmon_run: Run) -> None:
+    code, out, err = vmon_run(*([name] if name else []), "--help", COLUMNS="80")
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage: vmon ")
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_without_a_command_the_help_is_shown_and_it_is_exit_2(vmon_run: Run) -> None:
+    code, out, err = vmon_run()
+    assert code == 2
+    assert "vmon listen" in out + err
+    assert "Traceback" not in err
+
+
+# Errors.
+
+
+def is_an_error(err: str) -> bool:
+    """What it says is one error and at most one way out."""
+    first, *rest = err.splitlines()
+    return first.startswith("error: ") and [line[:6] for line in rest] in ([], ["hint: "])
+
+
+def test_an_unknown_command_gets_a_suggestion(vmon_run: Run) -> None:
+    said = "error: there is no command 'lissten'\nhint: did you mean listen?\n"
+    assert vmon_run("lissten") == (2, "", said)
+    said = "error: there is no command 'zzz'\nhint: see vmon --help\n"
+    assert vmon_run("zzz") == (2, "", said)
+
+
+def test_an_unknown_option_gets_a_suggestion(vmon_run: Run) -> None:
+    code, out, err = vmon_run("filter", "--evnt", "x")
+    assert (code, out) == (2, "")
+    assert "--evnt" in err
+    assert "--event" in err
+    assert err.endswith("hint: see vmon filter --help\n")
+    assert is_an_error(err)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--nope",),
+        ("listen", "--port", "70000"),
+        ("listen", "--port", "x"),
+        ("listen", "--max-body", "huge"),
+        ("listen", "--body-timeout", "-1"),
+        ("listen", "--event", "streamCraeted"),
+        ("listen", "--since", "someday"),
+        ("listen", "--format", "xml"),
+        ("listen", "--no-capture", "--fsync"),
+        ("listen", "--no-capture", "--capture", "x"),
+        ("listen", "extra"),
+        ("filter", "no-such-file"),
+        ("filter", "."),
+        ("filter", "--follow", "--count", "x"),
+        ("filter", "--follow", "a", "b"),
+        ("replay", "no-such-file"),
+        ("replay", "--speed", "0", "x"),
+        ("replay", "--speed", "nan", "x"),
+        ("replay", "--speed", "fast", "x"),
+        ("replay", "--to", "ftp://x", "x"),
+        ("replay", "--concurrency", "0", "x"),
+        ("events", "streamCraeted"),
+        ("events", "--format", "xml"),
+    ],
+)
+def test_wrong_use_is_exit_2_in_words(args: tuple[str, ...], vmon_run: Run) -> None:
+    code, out, err = vmon_run(*args)
+    assert (code, out) == (2, "")
+    assert is_an_error(err), err
+
+
+def test_an_error_of_ours_in_a_capture_is_told_once(vmon_run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(b"\x1f\x8b\x08\x00 not gzip at all")
+    code, out, err = vmon_run("filter", path)
+    assert (code, out) == (2, "")
+    assert is_an_error(err)
+    assert str(path) in err
+
+
+# Exit codes; those of listen are in test_end_to_end.py, 5 is in test_trigger.py.
+
+
+def test_filter_says_0_when_it_found_something_and_1_when_nothing(
+    vmon_run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(BODY)
+    assert vmon_run("filter", "--event", "streamCreated", path) == (0, BODY, "")
+    assert vmon_run("filter", "--event", "archive", path) == (1, "", "")
+    assert vmon_run("filter", "--count", "--event", "archive", path) == (1, "0\n", "")
+
+
+def test_events_is_0(vmon_run: Run) -> None:
+    code, out, err = vmon_run("events")
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) >= 15
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt()", "__import__('click').Abort()"])
+def test_an_interrupt_anywhere_is_130_without_a_traceback(raised: str, vmon_run: Run) -> None:
+    code = f"import vmon.find\ndef run(_): raise {raised}\nvmon.find.run = run"
+    ended, out, err = vmon_run("filter", "x", code=code)
+    assert (ended, out, err.strip()) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("raised", "number"),
+    [("Refused", 1), ("WrongUse", 2), ("CannotListen", 3), ("TunnelFailed", 4), ("TimedOut", 5)],
+)
+def test_each_error_ends_in_its_own_exit_code(raised: str, number: int, vmon_run: Run) -> None:
+    code = f"""
+import vmon.find
+from vmon import errors
+def run(_): raise errors.{raised}("it broke", hint="mend it")
+vmon.find.run = run
+"""
+    assert vmon_run("filter", "x", code=code) == (number, "", "error: it broke\nhint: mend it\n")
+
+
+def test_a_bug_shows_its_traceback(vmon_run: Run) -> None:
+    code = "import vmon.find\ndef run(_): return 1 // 0\nvmon.find.run = run"
+    ended, out, err = vmon_run("filter", "x", code=code)
+    assert (ended, out) == (1, "")
+    assert err.startswith("Traceback ")
+    assert err.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(start: "Start", tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(BODY * 50_000)
+    ours, theirs = os.pipe()
+    run = start("filter", path, out=theirs)
+    os.close(theirs)
+    assert os.read(ours, 9) == b'{"event":'
+    os.close(ours)
+    code, _, err = run.result()
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("args", [("filter",), ("replay", "--speed", "max")])
+def test_a_full_disk_behind_stdout_is_an_error_in_words(
+    args: tuple[str, ...], start: "Start", tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(BODY)
+    full = os.open("/dev/full", os.O_WRONLY)
+    run = start(*args, path, out=full)
+    os.close(full)
+    code, _, err = run.result()
+    assert code == 2
+    assert err.endswith("error: cannot write standard output: No space left on device\n")
+    assert "Traceback" not in err
+
+
+# What a start costs.
+
+
+def modules_after(env: dict[str, str], *args: str) -> set[str]:
+    """Run `vmon` and tell what it had imported in the end."""
+    code = "import atexit, json, sys\n" + (
+        "atexit.register(lambda: sys.stderr.write('\\n' + json.dumps(list(sys.modules))))\n"
+    )
+    argv = [sys.executable, "-c", code + "from vmon.cli import main; main()", *args]
+    ran = subprocess.run(
+        argv, env=env, capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=60
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout
+    found: list[str] = json.loads(ran.stderr.rpartition(b"\n")[2])
+    return set(found)
+
+
+@pytest.mark.parametrize("args", [("--help",), ("--version",), ("listen", "--help"),
+                                  ("filter", "--help"), ("replay", "--help"),
+                                  ("trigger", "--help"), ("events", "--help")])  # fmt: skip # a list
+def test_help_and_version_import_nothing_heavy(
+    args: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    loaded = modules_after(environment, *args)
+    assert "vmon.cli" in loaded
+    assert not loaded & (HEAVY | {"msgspec", "platformdirs", "unicodedata"})
+
+
+@pytest.mark.parametrize("args", [("--event", "streamCreated"), ("--session", "2_"), ("--count",)])
+def test_a_filter_into_a_pipe_imports_nothing_heavy(
+    args: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(BODY)
+    loaded = modules_after(environment, "filter", *args, str(path))
+    assert "vmon.scan" in loaded
+    assert not loaded & HEAVY
+
+
+def test_a_replay_into_a_pipe_imports_no_server_and_no_client(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(BODY)
+    loaded = modules_after(environment, "replay", "--speed", "max", str(path))
+    assert not loaded & {"aiohttp", "pyngrok", "asyncio"}
+
+
+def test_the_commands_are_those_there_are() -> None:
+    names = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
+    assert names - {"__init__", "options"} == set(COMMANDS)
