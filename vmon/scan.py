@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 _GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
 _FOLLOW_EVERY_S = 0.1
-_ZSTD_CHUNK = 1 << 16
+_ZSTD_CHUNK = 1 << 12  # at most 128 MiB when unpacked: runs of one byte
 
 
 class Readable(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import urlsafe_b64encode
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -55,7 +54,7 @@ class Scenario:
         """The body of a sample of that type, as sent at `at_ms` (ms since the epoch, UTC)."""
         entry = TYPES[name]
         sample = (entry.sample_unified if self._unified else None) or entry.sample
-        fresh: dict[str, Any] = self._fresh(deepcopy(sample), at_ms)
+        fresh: dict[str, Any] = self._fresh(sample, at_ms)
         for path, value in changes:
             change(fresh, path, value)
         return json.dumps(fresh, separators=(",", ":"), ensure_ascii=False).encode()

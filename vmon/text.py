@@ -107,11 +107,12 @@ def clock(at: datetime) -> str:
 
 def iso(at: datetime) -> str:
     """An instant as the capture writes it: `2026-11-24T09:30:00.123456Z`."""
-    return f"{_utc_second(at.timestamp() // 1)}.{at.microsecond:06d}Z"
+    micros = at.microsecond
+    return f"{_utc_second(round(at.timestamp() - micros / 1e6))}.{micros:06d}Z"
 
 
 @lru_cache(maxsize=64)
-def _utc_second(epoch_s: float) -> str:
+def _utc_second(epoch_s: int) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).isoformat()[:19]
 
 

@@ -7,6 +7,7 @@ terminal does not take what was drawn before. What finds the queue full is count
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,8 @@ class Screen:
         self.slowest_s: float | None = None
 
     def _tell_gone(self) -> None:
-        self._loop.call_soon_threadsafe(self._on_gone)
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell
+            self._loop.call_soon_threadsafe(self._on_gone)
 
     def offer(self, entry: Entry, line: bytes | None) -> None:
         """Have an entry drawn soon, or counted as not drawn."""
@@ -133,7 +135,10 @@ class Screen:
         while self._queue and self._loop.time() < deadline:
             self._draw_for(_BUDGET_S)
             await asyncio.to_thread(self._writer.finish, deadline - self._loop.time())
-        await asyncio.to_thread(self._writer.finish, max(0.0, deadline - self._loop.time()))
+        left_s = max(0.0, deadline - self._loop.time())
+        if not await asyncio.to_thread(self._writer.finish, left_s):
+            self._writer.close()  # it is stuck: what is said from here on need not be
+            self._writer = Writer(self._tell_gone)
         self.undrawn += sum(isinstance(item, tuple) for item in self._queue)
         self._queue.clear()
 

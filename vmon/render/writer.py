@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -64,8 +65,17 @@ class Writer:
         view = memoryview(batch)
         try:
             while view:
-                view = view[os.write(fd, view) :]
+                view = view[_some(fd, view) :]
         except OSError:  # EPIPE: the reader went away; EIO: the terminal did
             self._gone.add(fd)
             if fd == OUT:
                 self._on_gone()
+
+
+def _some(fd: int, view: memoryview) -> int:
+    """Write as much as goes at once; how much that was."""
+    try:
+        return os.write(fd, view)
+    except BlockingIOError:  # whoever shares the terminal with us may have made it non-blocking
+        select.select([], [fd], [])
+        return 0
