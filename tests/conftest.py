@@ -223,7 +223,12 @@ class Listen(Protocol):
 def environment(tmp_path: Path) -> dict[str, str]:
     """The environment of programs under test: UTC, no colour wishes, its own data folder."""
     dropped = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"}
-    return {name: value for name, value in os.environ.items() if name not in dropped} | {
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith("PYTHON")  # such as PYTHONUNBUFFERED
+    }
+    return kept | {
         "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "HOME": str(tmp_path),

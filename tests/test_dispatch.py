@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -38,13 +38,17 @@ class Told:
         self.outcomes.append((entry.delivery.id, outcome.status))
 
 
-def a_sender(app: "App", width: int, told: Callable[[Entry, Outcome], None]) -> Sender:
-    return Sender(target_of(app.url), width, told)
+async def send(
+    app: "App", dues: Iterable[Due], width: int, told: Callable[[Entry, Outcome], None] | None = None
+) -> None:
+    """Send it all, in a time that is long enough."""
+    async with asyncio.timeout(20):
+        await Sender(target_of(app.url), width, told or Told()).send_all(dues)
 
 
 async def test_each_entry_is_sent_once_and_told_with_its_outcome(app: "App") -> None:
     told = Told()
-    await a_sender(app, 4, told).send_all(due(number, str(number % 3)) for number in range(30))
+    await send(app, (due(number, str(number % 3)) for number in range(30)), 4, told)
     assert sorted(said(one)[1] for one in app.requests) == list(range(30))
     assert sorted(told.outcomes) == sorted((str(number), 200) for number in range(30))
 
@@ -52,7 +56,7 @@ async def test_each_entry_is_sent_once_and_told_with_its_outcome(app: "App") -> 
 async def test_sessions_go_side_by_side_and_each_in_its_own_order(app: "App") -> None:
     app.gate = asyncio.Event()
     dues = [due(number, "ABC"[number % 3]) for number in range(60)]
-    sending = asyncio.ensure_future(a_sender(app, 8, Told()).send_all(dues))
+    sending = asyncio.ensure_future(send(app, dues, 8))
     await app.wait_for(lambda: app.running == 3)
     assert [said(one) for one in app.requests] == [("A", 0), ("B", 1), ("C", 2)]
     app.gate.set()
@@ -67,7 +71,7 @@ async def test_sessions_go_side_by_side_and_each_in_its_own_order(app: "App") ->
 async def test_no_more_sessions_go_side_by_side_than_asked_for(app: "App") -> None:
     app.gate = asyncio.Event()
     dues = [due(number, str(number)) for number in range(20)]
-    sending = asyncio.ensure_future(a_sender(app, 4, Told()).send_all(dues))
+    sending = asyncio.ensure_future(send(app, dues, 4))
     await app.wait_for(lambda: app.running == 4)
     app.gate.set()
     await sending
@@ -76,13 +80,13 @@ async def test_no_more_sessions_go_side_by_side_than_asked_for(app: "App") -> No
 
 
 async def test_one_session_alone_is_never_two_at_a_time(app: "App") -> None:
-    await a_sender(app, 16, Told()).send_all(due(number, "A") for number in range(40))
+    await send(app, due(number, "A") for number in range(40, 16))
     assert app.most_running == 1
     assert [said(one)[1] for one in app.requests] == list(range(40))
 
 
 async def test_what_has_no_session_keeps_its_order_too(app: "App") -> None:
-    await a_sender(app, 16, Told()).send_all(due(number) for number in range(40))
+    await send(app, due(number) for number in range(40, 16))
     assert app.most_running == 1
     assert [said(one)[1] for one in app.requests] == list(range(40))
 
@@ -91,7 +95,7 @@ async def test_a_session_that_is_stuck_does_not_hold_the_others(app: "App") -> N
     app.gate = asyncio.Event()
     app.held = lambda request: said(request)[0] == "stuck"
     dues = [due(number, "stuck" if number < 5 else "free") for number in range(10)]
-    sending = asyncio.ensure_future(a_sender(app, 2, Told()).send_all(dues))
+    sending = asyncio.ensure_future(send(app, dues, 2))
     await app.wait_for(lambda: len(app.requests) == 6)
     assert {said(one) for one in app.requests} == {
         ("stuck", 0),
@@ -107,7 +111,7 @@ async def test_a_failure_does_not_stop_what_comes_after_it(app: "App") -> None:
         b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % (500 if said(request)[1] == 1 else 200)
     )
     told = Told()
-    await a_sender(app, 4, told).send_all(due(number, "A") for number in range(4))
+    await send(app, (due(number, "A") for number in range(4)), 4, told)
     assert told.outcomes == [("0", 200), ("1", 500), ("2", 200), ("3", 200)]
 
 
@@ -121,7 +125,7 @@ async def test_reading_waits_for_the_app(app: "App", monkeypatch: pytest.MonkeyP
             read.append(number)
             yield due(number, str(number % 7))
 
-    sending = asyncio.ensure_future(a_sender(app, 4, Told()).send_all(dues()))
+    sending = asyncio.ensure_future(send(app, dues(), 4))
     await app.wait_for(lambda: app.running == 4)
     assert len(read) <= 11
     app.gate.set()
@@ -139,7 +143,7 @@ async def test_entries_are_sent_when_they_are_due(
 
     monkeypatch.setattr("vmon.dispatch.asyncio.sleep", sleep)
     dues = [due(0, "A", 0.0), due(1, "A", 100.0), due(2, "B", 100.0), due(3, "A", 350.5)]
-    await a_sender(app, 4, Told()).send_all(dues)
+    await send(app, (dues), 4)
     assert waits == pytest.approx([100.0, 100.0, 350.5], abs=5)
     assert len(app.requests) == 4
 
@@ -150,7 +154,7 @@ async def test_what_is_raised_when_an_outcome_is_told_ends_it(app: "App") -> Non
 
     caught = []
     try:
-        await a_sender(app, 4, told).send_all(due(number, "A") for number in range(100))
+        await send(app, (due(number, "A") for number in range(100)), 4, told)
     except* BrokenPipeError as group:
         caught.append(group)
     assert len(caught) == 1
@@ -159,5 +163,5 @@ async def test_what_is_raised_when_an_outcome_is_told_ends_it(app: "App") -> Non
 
 async def test_nothing_to_send_is_no_trouble(app: "App") -> None:
     told = Told()
-    await a_sender(app, 4, told).send_all([])
+    await send(app, ([]), 4, told)
     assert (told.outcomes, app.requests) == ([], [])

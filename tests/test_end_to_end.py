@@ -507,6 +507,7 @@ def test_a_capture_in_use_is_exit_3_and_the_run_that_has_it_goes_on(
 ) -> None:
     path = tmp_path / "a.jsonl"
     run = listen("--capture", path)
+    assert run.post(b"{}") == 200
     code, out, err = start("listen", "--port", "0", "--capture", path).result()
     assert (code, out) == (3, "")
     assert err == (
@@ -515,4 +516,4 @@ def test_a_capture_in_use_is_exit_3_and_the_run_that_has_it_goes_on(
     )
     assert run.post(b"{}") == 200
     assert run.stop()[0] == 0
-    assert len(path.read_bytes().splitlines()) == 1
+    assert len(path.read_bytes().splitlines()) == 2

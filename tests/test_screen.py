@@ -1,0 +1,234 @@
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vmon.entry import Entry
+from vmon.events import Delivery
+from vmon.filters import Filter
+from vmon.render import screen as module
+from vmon.render.screen import Screen
+from vmon.render.writer import ERR, OUT
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+
+class Paper:
+    """A writer that keeps what it is given, and may be stuck."""
+
+    def __init__(self) -> None:
+        self.put_there: list[tuple[int, bytes]] = []
+        self.free = True
+        self.closed = False
+        self.finished: list[float] = []
+
+    def put(self, fd: int, batch: bytes) -> None:
+        if batch:
+            self.put_there.append((fd, batch))
+
+    def finish(self, within_s: float) -> bool:
+        self.finished.append(within_s)
+        return self.free
+
+    def close(self) -> None:
+        self.closed = True
+
+    def lines(self, fd: int = OUT) -> list[str]:
+        return b"".join(batch for to, batch in self.put_there if to == fd).decode().splitlines()
+
+
+@pytest.fixture
+def papers(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
+    made: list[Paper] = []
+
+    def writer(_on_gone: Callable[[], None]) -> Paper:
+        made.append(Paper())
+        return made[-1]
+
+    monkeypatch.setattr(module, "Writer", writer)
+    monkeypatch.setattr(module, "_TICK_S", 0.001)
+    return made
+
+
+def draw(entry: Entry, _line: bytes | None) -> bytes:
+    return entry.delivery.id.encode() + b"\n"
+
+
+def a_screen(chosen: Filter | None = None, drawn: Callable[..., bytes] = draw) -> Screen:
+    return Screen(drawn, chosen or Filter(), lambda: None)
+
+
+def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: float = 0) -> Entry:
+    happened = (NOW - timedelta(seconds=lag_s)).timestamp()
+    said = {"event": event, "timestamp": int(happened * 1000), "x": "y" * body_size}
+    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+
+
+async def test_entries_are_drawn_soon_and_in_their_order(papers: list[Paper]) -> None:
+    screen = a_screen()
+    for number in range(100):
+        screen.offer(entry(number), None)
+    assert papers[0].put_there == []  # never on the answer's path
+    await until(lambda: len(papers[0].lines()) == 100)
+    assert papers[0].lines() == [str(number) for number in range(100)]
+    assert (screen.hidden, screen.undrawn) == (0, 0)
+
+
+async def test_what_the_filter_hides_is_counted(papers: list[Paper]) -> None:
+    screen = a_screen(Filter(types=frozenset({"archive"})))
+    for number in range(6):
+        screen.offer(entry(number, "archive" if number % 3 == 0 else "streamCreated"), None)
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "3"]
+    assert (screen.hidden, screen.undrawn) == (4, 0)
+
+
+async def test_a_notice_keeps_its_place_among_the_events(papers: list[Paper]) -> None:
+    screen = a_screen()
+    screen.offer(entry(1), None)
+    screen.offer_notice("a probe")
+    screen.offer(entry(2), None)
+    await screen.drain(10)
+    assert papers[0].put_there == [(OUT, b"1\n"), (ERR, b"a probe\n"), (OUT, b"2\n")]
+
+
+async def test_what_finds_the_queue_full_is_said_in_its_place(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
+    screen = a_screen()
+    papers[0].free = False
+    for number in range(8):
+        screen.offer(entry(number), None)
+    papers[0].free = True
+    await until(lambda: screen._queue == type(screen._queue)())
+    screen.offer(entry(8), None)
+    await screen.drain(10)
+    assert papers[0].put_there == [
+        (OUT, b"0\n1\n2\n"),
+        (ERR, "… 5 more, not drawn (all captured)\n".encode()),
+        (OUT, b"8\n"),
+    ]
+    assert screen.undrawn == 5
+
+
+async def test_large_bodies_fill_the_queue_sooner(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_BYTES", 10_000)
+    screen = a_screen()
+    for number in range(10):
+        screen.offer(entry(number, body_size=4000), None)
+    assert screen.undrawn == 7
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "1", "2"]
+    screen.offer(entry(10, body_size=4000), None)
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "1", "2", "10"]
+
+
+async def test_notices_alone_cannot_fill_memory(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
+    screen = a_screen()
+    for number in range(10):
+        screen.offer_notice(str(number))
+    await screen.drain(10)
+    assert papers[0].lines(ERR) == ["0", "1", "2"]
+
+
+async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Paper]) -> None:
+    calls = []
+
+    def drawn(one: Entry, line: bytes | None) -> bytes:
+        calls.append(one)
+        return draw(one, line)
+
+    screen = a_screen(drawn=drawn)
+    papers[0].free = False
+    screen.offer(entry(1), None)
+    ticks = 0
+    while ticks < 20:
+        ticks += 1
+        await asyncio.sleep(module._TICK_S)
+    assert calls == []
+    papers[0].free = True
+    await until(lambda: papers[0].lines() == ["1"])
+
+
+async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
+    def slow(one: Entry, line: bytes | None) -> bytes:
+        time.sleep(0.002)
+        return draw(one, line)
+
+    screen = a_screen(drawn=slow)
+    for number in range(200):
+        screen.offer(entry(number), None)
+    screen._draw_for(0.01)
+    assert 0 < len(papers[0].lines()) <= module._AT_ONCE
+    await screen.drain(10)
+    assert len(papers[0].lines()) == 200
+
+
+async def test_the_slowest_delivery_is_remembered_hidden_or_not(papers: list[Paper]) -> None:
+    screen = a_screen(Filter(types=frozenset({"archive"})))
+    assert screen.slowest_s is None
+    for lag_s in (1.5, 120.25, 3):
+        screen.offer(entry(1, lag_s=lag_s), None)
+    await screen.drain(10)
+    assert screen.slowest_s == pytest.approx(120.25)
+    assert papers[0].lines() == []
+
+
+async def test_what_is_said_is_said_now(papers: list[Paper]) -> None:
+    screen = a_screen()
+    screen.offer(entry(1), None)
+    screen.say("ready \udcff")
+    assert papers[0].put_there == [(ERR, b"ready \\udcff\n")]
+    await screen.drain(10)
+
+
+async def test_a_terminal_that_is_stuck_at_the_end_is_not_waited_for_longer(
+    papers: list[Paper],
+) -> None:
+    screen = a_screen()
+    papers[0].free = False
+    for number in range(100_000 // 1000):
+        screen.offer(entry(number), None)
+    await screen.drain(0)
+    assert screen.undrawn == 100
+    screen.say("100 deliveries")
+    assert papers[0].closed
+    assert papers[0].put_there == []
+    assert papers[1].put_there == [(ERR, b"100 deliveries\n")]
+    assert all(within_s <= 0 for within_s in papers[0].finished)
+    screen.close()
+    assert papers[1].closed
+
+
+async def test_lines_are_measured_anew_with_each_tick(papers: list[Paper]) -> None:
+    class Measured:
+        times = 0
+
+        def measured(self) -> None:
+            self.times += 1
+
+        def __call__(self, one: Entry, line: bytes | None) -> bytes:
+            return draw(one, line)
+
+    drawn = Measured()
+    screen = a_screen(drawn=drawn)
+    for expected in (1, 2):
+        screen.offer(entry(expected), None)
+        await until(lambda expected=expected: len(papers[0].lines()) == expected)  # type: ignore[misc] # a default of a lambda has no type
+        assert drawn.times == expected
