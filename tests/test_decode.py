@@ -128,7 +128,8 @@ def test_a_bom_is_taken_off_and_noted_and_counts_in_positions() -> None:
 
 def test_half_a_surrogate_pair_breaks_nothing() -> None:
     payload = nasty("lone-surrogate-session")
-    assert (payload.type, payload.session) == ("sessionCreated", "\udcff")
+    assert (payload.type, payload.session, payload.json) == ("sessionCreated", None, None)
+    assert payload.notes == ("half a surrogate pair in a string",)
     event = event_of(payload)
     assert (event.session_id, event.project_id) == ("\udcff", None)
     assert event_of(nasty("lone-surrogate-key")).type == "sessionCreated"

@@ -39,7 +39,10 @@ class Told:
 
 
 async def send(
-    app: "App", dues: Iterable[Due], width: int, told: Callable[[Entry, Outcome], None] | None = None
+    app: "App",
+    dues: Iterable[Due],
+    width: int,
+    told: Callable[[Entry, Outcome], None] | None = None,
 ) -> None:
     """Send it all, in a time that is long enough."""
     async with asyncio.timeout(20):
@@ -80,13 +83,13 @@ async def test_no_more_sessions_go_side_by_side_than_asked_for(app: "App") -> No
 
 
 async def test_one_session_alone_is_never_two_at_a_time(app: "App") -> None:
-    await send(app, due(number, "A") for number in range(40, 16))
+    await send(app, (due(number, "A") for number in range(40)), 16)
     assert app.most_running == 1
     assert [said(one)[1] for one in app.requests] == list(range(40))
 
 
 async def test_what_has_no_session_keeps_its_order_too(app: "App") -> None:
-    await send(app, due(number) for number in range(40, 16))
+    await send(app, (due(number) for number in range(40)), 16)
     assert app.most_running == 1
     assert [said(one)[1] for one in app.requests] == list(range(40))
 
@@ -143,7 +146,7 @@ async def test_entries_are_sent_when_they_are_due(
 
     monkeypatch.setattr("vmon.dispatch.asyncio.sleep", sleep)
     dues = [due(0, "A", 0.0), due(1, "A", 100.0), due(2, "B", 100.0), due(3, "A", 350.5)]
-    await send(app, (dues), 4)
+    await send(app, dues, 4)
     assert waits == pytest.approx([100.0, 100.0, 350.5], abs=5)
     assert len(app.requests) == 4
 
@@ -163,5 +166,5 @@ async def test_what_is_raised_when_an_outcome_is_told_ends_it(app: "App") -> Non
 
 async def test_nothing_to_send_is_no_trouble(app: "App") -> None:
     told = Told()
-    await send(app, ([]), 4, told)
+    await send(app, [], 4, told)
     assert (told.outcomes, app.requests) == ([], [])

@@ -167,6 +167,6 @@ def test_a_prefix_that_stood_for_several_ids_is_told(sample: Callable[..., Entry
     prefixes = Prefixes(Filter(stream=("6",), connection=("c0",)))
     first = sample("streamCreated")
     other = sample("streamCreated", stream=first.payload.value["stream"] | {"id": "6x"})
-    for entry in (first, first, other, sample("archive")):
-        prefixes.note(entry)
+    prefixes.note((first, None, first))
+    prefixes.note((other, sample("archive")))
     assert list(prefixes.ambiguous()) == ["--stream 6 stood for 2 streams"]

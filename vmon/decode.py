@@ -103,7 +103,7 @@ def _payload(value: Any, line: bytes | None, notes: tuple[str, ...]) -> Payload:
         noted = (*notes, f"{_kind(value)}, not an object")
         return Payload("unknown", None, value, line, None, noted)
     session = value.get("sessionId")
-    if type(session) is not str or not session:
+    if type(session) is not str or not session or (not session.isascii() and _halved(session)):
         session = None
     return Payload(_type_of(value), session, value, line, None, notes)
 
@@ -157,8 +157,17 @@ def _read_leniently(body: bytes, notes: tuple[str, ...]) -> Payload:
         value, huge = _parse(body.decode())
     except (ValueError, RecursionError, MemoryError) as error:
         return _undecodable(_why(error, _shift(notes)), notes)
-    unfit = (*huge, *_too_deep(value))
+    unfit = (*huge, *_too_deep(value)) or _halved(value)
     return _payload(value, None if unfit else _line(body), (*notes, *unfit))
+
+
+def _halved(value: Any) -> tuple[str, ...]:
+    """Say whether a string has half a surrogate pair: jq 1.6 reads no further in a file."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return ("half a surrogate pair in a string",)
+    return ()
 
 
 def _parse(text: str) -> tuple[Any, tuple[str, ...]]:

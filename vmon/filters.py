@@ -19,6 +19,7 @@ _IDS = ("session", "connection", "stream", "archive", "call", "project")
 _WORDS = ("reason", "status", "path")
 _HANDLE = 10
 """What is longer is an id, or the beginning of one, and not a handle."""
+_ENOUGH_TO_WARN = 1000
 
 
 def types_of(patterns: Iterable[str]) -> frozenset[str]:
@@ -159,12 +160,15 @@ class Prefixes:
         }
         self._seen = {(name, prefix): set[str]() for name, all_ in asked.items() for prefix in all_}
 
-    def note(self, entry: Entry) -> None:
-        """Remember which ids of a chosen entry a prefix stood for."""
-        for (name, prefix), seen in self._seen.items():
-            value = getattr(entry.event, f"{name}_id")
-            if value is not None and value.startswith(prefix) and len(seen) < 1000:  # noqa: PLR2004 - enough to warn
-                seen.add(value)
+    def note(self, chosen: Iterable[Entry | None]) -> None:
+        """Remember which ids of chosen entries the prefixes stood for."""
+        if not self._seen:
+            return
+        for entry in chosen:
+            for (name, prefix), seen in self._seen.items():
+                value = entry and getattr(entry.event, f"{name}_id")
+                if value and value.startswith(prefix) and len(seen) < _ENOUGH_TO_WARN:
+                    seen.add(value)
 
     def ambiguous(self) -> Iterable[str]:
         """A sentence for each prefix that stood for several ids."""

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon import scan
+from vmon.filters import Prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,12 +37,15 @@ def run(asked: Options) -> int:
     gc.disable()  # nothing below makes cycles, and what is read is much
     out = sys.stdout.buffer
     found = 0
-    put = _putter(asked, out)
+    put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
     for source in asked.sources:
         with scan.opened(source, follow=asked.follow) as stream:
             for batch in scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad):
                 found += len(batch)
                 put(batch)
+                prefixes.note(entry for _, entry in batch)
+    for sentence in prefixes.ambiguous():
+        sys.stderr.write(f"warning: {sentence}\n")
     if asked.only_count:
         out.write(b"%d\n" % found)
     return 0 if found else 1

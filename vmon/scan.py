@@ -395,10 +395,10 @@ def _documents(blocks: Blocks) -> Iterator[bytes]:
 
     The whole is held in memory: an array has no lines to go by.
     """
-    text = blocks.remaining().removeprefix(_BOM).decode("utf-8", "surrogateescape")
     import json
 
-    decoder, at = json.JSONDecoder(), 0
+    whole = blocks.remaining().removeprefix(_BOM)
+    text, decoder, at = whole.decode("utf-8", "surrogateescape"), json.JSONDecoder(), 0
     while at < len(text):
         if text[at].isspace():
             at += 1
@@ -406,6 +406,9 @@ def _documents(blocks: Blocks) -> Iterator[bytes]:
         try:
             end = decoder.raw_decode(text, at)[1]
         except (ValueError, RecursionError):
+            if not text[:at].strip() and text[at] == "{":  # lines after all, the first one torn
+                yield from whole.splitlines(keepends=True)
+                return
             end = len(text)
         yield from _elements(text[at:end].encode("utf-8", "surrogateescape"))
         at = end
