@@ -3,14 +3,10 @@
 import asyncio
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import pytest
-
-from vmon import listen as module
 from vmon.capture import Capture
 from vmon.events import Delivery
 from vmon.listen import _Sync
@@ -73,13 +69,6 @@ async def test_another_status_is_kept_when_it_is_settled() -> None:
     disk = Disk()
     disk.may.set()
     assert await _Sync(cast(Capture, disk)).settle(ANY, 503) == 503
-
-
-def test_uvloop_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    uvloop = pytest.importorskip("uvloop")
-    assert module._loop_factory() is uvloop.Loop
-    monkeypatch.setitem(sys.modules, "uvloop", cast(Any, None))
-    assert module._loop_factory() is None
 
 
 def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:

@@ -9,61 +9,65 @@ from typing import TYPE_CHECKING
 from vmon.forward import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from vmon.entry import Entry
     from vmon.forward import Outcome, Target
     from vmon.pace import Due
 
 _AHEAD = 1000
-"""Deliveries read ahead of the app: beyond, reading waits."""
+"""Deliveries that may wait for one of their session to be answered: beyond, reading waits."""
 
 
 class Sender:
     """Sends entries to an app when they are due: one at a time per session, `width` in all.
 
-    `told` gets each entry with its outcome. Memory is bounded: reading waits for the app.
+    Each worker takes the next entry itself. An entry whose session is being sent by another
+    worker is left to that one. `told` gets each entry with its outcome.
     """
 
     def __init__(self, target: Target, width: int, told: Callable[[Entry, Outcome], None]) -> None:
         self._target = target
         self._width = width
         self._told = told
-        self._ready: asyncio.Queue[deque[Entry] | None] = asyncio.Queue()
-        self._lanes: dict[str | None, deque[Entry]] = {}
-        self._room = asyncio.Semaphore(_AHEAD)
+        self._behind: dict[str | None, deque[Due]] = {}
+        self._waiting = 0
+        self._room = asyncio.Event()
 
     async def send_all(self, dues: Iterable[Due]) -> None:
         """Send everything; returns when the last answer is there."""
+        source = iter(dues)
+        self._start = asyncio.get_running_loop().time()
         async with Client(self._width) as client, asyncio.TaskGroup() as group:
             for _ in range(self._width):
-                group.create_task(self._work(client))
-            await self._feed(dues)
-            for _ in range(_AHEAD):  # all that was read has been answered
-                await self._room.acquire()
-            for _ in range(self._width):
-                self._ready.put_nowait(None)
+                group.create_task(self._work(client, source))
 
-    async def _feed(self, dues: Iterable[Due]) -> None:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for due in dues:
-            await self._room.acquire()
-            if (wait := start + due.at_s - loop.time()) > 0:
-                await asyncio.sleep(wait)
+    async def _work(self, client: Client, source: Iterator[Due]) -> None:
+        for due in source:
             session = due.entry.payload.session
-            if (lane := self._lanes.get(session)) is None:
-                lane = self._lanes[session] = deque()
-                self._ready.put_nowait(lane)
-            lane.append(due.entry)
-
-    async def _work(self, client: Client) -> None:
-        while (lane := await self._ready.get()) is not None:
-            entry = lane.popleft()
-            outcome = await client.send(entry.delivery, self._target)
-            self._told(entry, outcome)
-            self._room.release()
-            if lane:
-                self._ready.put_nowait(lane)
+            if (behind := self._behind.get(session)) is None:
+                self._behind[session] = deque()
+                await self._send_session(client, session, due)
             else:
-                del self._lanes[entry.payload.session]
+                behind.append(due)
+                self._waiting += 1
+                await self._wait_for_room()
+
+    async def _send_session(self, client: Client, session: str | None, due: Due) -> None:
+        """Send an entry, and those of its session that came up meanwhile."""
+        loop, behind = asyncio.get_running_loop(), self._behind[session]
+        while True:
+            if (wait := self._start + due.at_s - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            self._told(due.entry, await client.send(due.entry.delivery, self._target))
+            if not behind:
+                del self._behind[session]
+                return
+            due = behind.popleft()
+            self._waiting -= 1
+            self._room.set()
+
+    async def _wait_for_room(self) -> None:
+        while self._waiting >= _AHEAD:
+            self._room.clear()
+            await self._room.wait()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from msgspec import Struct
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from vmon.errors import WrongUse
@@ -110,9 +111,9 @@ class Client:
                 delivery.method,
                 self._url(target, delivery.path),
                 data=delivery.body,
-                headers=_onward(delivery),
+                headers=_onward(delivery.headers),
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=target.timeout_s),
+                timeout=_timeout(target.timeout_s),
             ) as answer:
                 body = await answer.content.read(_KEPT_BODY) if answer.status >= 300 else b""  # noqa: PLR2004 - what is no success has something to say
                 if answer.status < 300:  # noqa: PLR2004 - read whole, so that the connection can be used again
@@ -146,14 +147,15 @@ def joined(target: Target, path: str) -> URL:
     return URL(root + path, encoded=True)
 
 
-def _onward(delivery: Delivery) -> CIMultiDict[str]:
-    return CIMultiDict(
-        [
-            (name, _as_text(value))
-            for name, value in delivery.headers
-            if name.lower() not in HOP_BY_HOP
-        ]
-    )
+@lru_cache(maxsize=16)
+def _timeout(total_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s)
+
+
+@lru_cache(maxsize=256)
+def _onward(headers: tuple[tuple[str, str], ...]) -> CIMultiDictProxy[str]:
+    kept = [(name, _as_text(value)) for name, value in headers if name.lower() not in HOP_BY_HOP]
+    return CIMultiDictProxy(CIMultiDict(kept))
 
 
 def _as_text(value: str) -> str:

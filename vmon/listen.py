@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from vmon import loop
 from vmon.capture import Capture, Ids
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
@@ -54,16 +55,7 @@ class Options(Struct, frozen=True):
 
 def run(options: Options) -> int:
     """Listen until told to stop; the exit code."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_listen(options))
-
-
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # Windows has none: asyncio's own loop does
-        return None
-    return uvloop.Loop
+    return loop.run(_listen(options))
 
 
 async def _listen(options: Options) -> int:
@@ -174,8 +166,8 @@ class Run:
             self._screen.say(self._report.trouble_over())
             return
         if self._retry is None:
-            loop = asyncio.get_running_loop()
-            self._retry = loop.call_later(_RETRY_S, self._write_again)
+            timers = asyncio.get_running_loop()
+            self._retry = timers.call_later(_RETRY_S, self._write_again)
         if not self._troubled:
             self._troubled = True
             self._screen.say(self._report.trouble(why))

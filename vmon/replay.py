@@ -64,11 +64,12 @@ def run(asked: Options) -> int:
     """Replay; 0 when all went well, 1 when an app refused or nothing was played."""
     if asked.dry_run:
         return _tell_survey(asked)
+    once = _show_all if asked.target is None else _sending()
     tally = Tally()
     try:
         for _ in forever() if asked.loop else range(1):
             before = tally.played
-            _once(asked, tally)
+            once(_dues(asked, tally), asked, tally)
             if tally.played == before:
                 break  # nothing to play: a loop would spin
     except KeyboardInterrupt:
@@ -87,34 +88,34 @@ def _say_bad(bad: scan.BadLine) -> None:
     sys.stderr.write(f"warning: {bad}\n")
 
 
-def _once(asked: Options, tally: Tally) -> None:
-    dues = _counted(schedule(_entries(asked), asked.pace), tally)
-    if asked.target is None:
-        _show_all(dues, asked)
-    else:
-        import asyncio
+def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:
+    """What sends entries to an app; it imports the client before the clock starts."""
+    from vmon import loop
+    from vmon.dispatch import Sender
 
-        from vmon.dispatch import Sender
-
+    def send_all(dues: Iterator[Due], asked: Options, tally: Tally) -> None:
+        assert asked.target is not None  # noqa: S101 - said to mypy: that is why this is called
         gone = False
         with _progress(asked) as step:
             told = _teller(asked, tally, step)
             try:
-                asyncio.run(Sender(asked.target, asked.width, told).send_all(dues))
+                loop.run(Sender(asked.target, asked.width, told).send_all(dues))
             except* BrokenPipeError:
                 gone = True
         if gone:
             raise BrokenPipeError
 
+    return send_all
 
-def _counted(dues: Iterator[Due], tally: Tally) -> Iterator[Due]:
-    for due in dues:
+
+def _dues(asked: Options, tally: Tally) -> Iterator[Due]:
+    for due in schedule(_entries(asked), asked.pace):
         tally.played += 1
         tally.cut += due.cut_s > 0
         yield due
 
 
-def _show_all(dues: Iterator[Due], asked: Options) -> None:
+def _show_all(dues: Iterator[Due], asked: Options, _tally: Tally) -> None:
     draw, out = drawing(asked.form), sys.stdout.buffer
     start = time.monotonic()
     for due in dues:

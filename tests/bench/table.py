@@ -33,7 +33,7 @@ class Row(NamedTuple):
 def interleaved(
     ours: Callable[[], float], theirs: Callable[[], float], rounds: int
 ) -> tuple[float, float, float]:
-    """Medians of both, measured in turn, and the median of the ratios pair by pair (ours/theirs)."""
+    """Medians of both, measured in turn, and that of the ratios pair by pair (ours/theirs)."""
     pairs = [(ours(), theirs()) for _ in range(rounds)]
     ratios = statistics.median(a / b for a, b in pairs)
     return (
