@@ -211,7 +211,7 @@ def test_a_capture_that_was_made_up_is_read_or_refused_but_breaks_nothing(
     line = write_line(delivered(b'{"event":"archive"}'))
     body = b'"body":{"event":"archive"}'
     listed = read_line(line.replace(body, b'"body":[1]'))
-    assert (listed.payload.type, listed.event.type) == ("archive", "unknown")
+    assert (listed.type, listed.event.type) == ("archive", "unknown")
     rubbish = read_line(line.replace(body, b'"body_base64":"AAAA"'))
     assert (rubbish.payload.type, rubbish.event.type) == ("archive", "undecodable")
     future = read_line(line.replace(b'"type":"archive"', b'"type":"somethingNew"'))

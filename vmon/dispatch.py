@@ -44,7 +44,7 @@ class Sender:
 
     async def _work(self, client: Client, source: Iterator[Due]) -> None:
         for due in source:
-            session = due.entry.payload.session
+            session = due.entry.session
             if (behind := self._behind.get(session)) is None:
                 self._behind[session] = deque()
                 await self._send_session(client, session, due)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from vmon.decode import Payload, event_of, read_body
 from vmon.events import LAST_MS
 
@@ -12,20 +14,43 @@ if TYPE_CHECKING:
 
 
 class Entry:
-    """A delivery and its decoded body; the typed event is worked out when first asked for."""
+    """A delivery and what its body says, which is worked out when first asked for.
 
-    __slots__ = ("_event", "delivery", "payload")
+    `type` and `session` are at hand at once: the receiver has just read the body, and a stored
+    line tells them before it. What a line tells is the contract: filters go by it.
+    """
 
-    def __init__(self, delivery: Delivery, payload: Payload | None = None) -> None:
+    __slots__ = ("_event", "_payload", "delivery", "session", "type")
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        payload: Payload | None = None,
+        told: tuple[str, str | None] | None = None,
+    ) -> None:
         self.delivery = delivery
-        self.payload = payload or read_body(delivery.body, encoding_of(delivery))
+        if told is None:
+            payload = payload or read_body(delivery.body, encoding_of(delivery))
+            told = payload.type, payload.session
+        self.type, self.session = told
+        self._payload = payload
         self._event: Event | None = None
+
+    @property
+    def payload(self) -> Payload:
+        """The decoded body."""
+        if self._payload is None:
+            self._payload = read_body(self.delivery.body, encoding_of(self.delivery))
+        return self._payload
 
     @property
     def event(self) -> Event:
         """The typed event; total, like all decoding."""
         if self._event is None:
-            self._event = event_of(self.payload)
+            payload = self.payload
+            if payload.type != self.type:
+                payload = replace(payload, type=self.type)
+            self._event = event_of(payload)
         return self._event
 
     @property

@@ -84,12 +84,12 @@ class Filter(NamedTuple):
         return self._holds(entry) is not self.invert
 
     def _holds(self, entry: Entry) -> bool:
-        delivery, payload = entry.delivery, entry.payload
+        delivery = entry.delivery
         return (
-            (self.types is None or payload.type in self.types)
+            (self.types is None or entry.type in self.types)
             and (self.since is None or delivery.received_at >= self.since)
             and (self.until is None or delivery.received_at < self.until)
-            and (not self.session or session_matches(payload.session, self.session))
+            and (not self.session or session_matches(entry.session, self.session))
             and (not self.path or any(part in delivery.path for part in self.path))
             and (not self.needs_body or self._holds_of_body(entry))
         )

@@ -34,6 +34,7 @@ class _Header(msgspec.Struct):
     path: str
     headers: tuple[tuple[str, str], ...]
     remote: str | None = None
+    session: str | None = None
     body_base64: str | None = None
 
 
@@ -52,9 +53,9 @@ def write_line(entry: Entry) -> bytes:
 
 def _head(entry: Entry) -> bytes:
     """A line up to its body. What repeats from line to line is quoted once."""
-    delivery, payload = entry.delivery, entry.payload
+    delivery = entry.delivery
     return (
-        f'{{"vmon":1,"type":"{payload.type}","session":{_quoted(payload.session)}'
+        f'{{"vmon":1,"type":"{entry.type}","session":{_quoted(entry.session)}'
         f',"id":"{delivery.id}","received_at":"{iso(delivery.received_at)}"'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
@@ -118,10 +119,10 @@ def _entry(header: _Header, body: bytes) -> Entry:
         remote=header.remote,
         body=body,
     )
-    payload = read_body(body, encoding_of(delivery))
-    if payload.type != header.type:  # the header is the contract: filters go by it
-        payload = msgspec.structs.replace(payload, type=header.type)
-    return Entry(delivery, payload)
+    told = header.type, header.session
+    if header.body_base64 is None:
+        return Entry(delivery, told=told)
+    return Entry(delivery, read_body(body, encoding_of(delivery)), told)
 
 
 def _utc(at: datetime) -> datetime:

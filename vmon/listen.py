@@ -140,7 +140,7 @@ class Run:
         line = write_line(entry) if self._needs_line else None
         if self._capture and line and not self._capture.append(line):
             return self._overflowed()
-        self._totals.types[entry.payload.type] += 1
+        self._totals.types[entry.type] += 1
         if not self._options.quiet:
             self._screen.offer(entry, line)
         return 200

@@ -65,7 +65,7 @@ def survey(entries: Iterable[tuple[bytes, Entry]], pace: Pace) -> Survey:
         found.out_of_order += before is not None and received < before
         before = received
         found.deliveries += 1
-        found.types[due.entry.payload.type] += 1
+        found.types[due.entry.type] += 1
         found.takes_s = due.at_s
         found.cut += due.cut_s > 0
     found.span_s = (last - first).total_seconds() if first and last else 0.0

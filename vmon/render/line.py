@@ -64,7 +64,7 @@ def line(entry: Entry, look: Look) -> str:
     narrow = width is not None and width < _NARROW
     pieces = [
         ("dim", _clock(entry.delivery.received_at, seconds=narrow)),
-        _type_column(entry.payload.type, event.status, aligned=not slim),
+        _type_column(entry.type, event.status, aligned=not slim),
     ]
     if not slim:
         pieces.append(_session_column(event.session_id))

@@ -30,8 +30,8 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
     """`{"id":…,"type":…,"session":…,"status":200,"took_ms":12.3,"problem":null}` and a newline."""
     said = {
         "id": entry.delivery.id,
-        "type": entry.payload.type,
-        "session": entry.payload.session,
+        "type": entry.type,
+        "session": entry.session,
         "status": outcome.status,
         "took_ms": round(outcome.took_s * 1000, 3),
         "problem": outcome.problem,
