@@ -11,6 +11,7 @@ from vmon.events import LAST_MS
 
 if TYPE_CHECKING:
     from vmon.events import Delivery, Event
+    from vmon.verdict import Verdict
 
 
 class Entry:
@@ -18,17 +19,20 @@ class Entry:
 
     `type` and `session` are at hand at once: the receiver has just read the body, and a stored
     line tells them before it. What a line tells is the contract: filters go by it.
+    `verdict` is that of the signature, where there is one.
     """
 
-    __slots__ = ("_event", "_payload", "delivery", "session", "type")
+    __slots__ = ("_event", "_payload", "delivery", "session", "type", "verdict")
 
     def __init__(
         self,
         delivery: Delivery,
         payload: Payload | None = None,
         told: tuple[str, str | None] | None = None,
+        verdict: Verdict | None = None,
     ) -> None:
         self.delivery = delivery
+        self.verdict = verdict
         if told is None:
             payload = payload or read_body(delivery.body, encoding_of(delivery))
             told = payload.type, payload.session

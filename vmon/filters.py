@@ -50,7 +50,7 @@ class Filter(NamedTuple):
     """What must hold for a delivery to be chosen; several values of one field are alternatives.
 
     Ids match by prefix, sessions also by the handle that drawings show. `reason` and `status`
-    match whole words in any case, `path` a part of the path. `since` and `until` are aware UTC
+    match whole words in any case, `path` a part of the path, `verdict` the kind of a verdict. `since` and `until` are aware UTC
     and about when a delivery was received.
     """
 
@@ -64,6 +64,7 @@ class Filter(NamedTuple):
     reason: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     invert: bool = False
@@ -90,6 +91,7 @@ class Filter(NamedTuple):
             and (self.since is None or delivery.received_at >= self.since)
             and (self.until is None or delivery.received_at < self.until)
             and (not self.session or session_matches(entry.session, self.session))
+            and (not self.verdict or _judged(entry) in self.verdict)
             and (not self.path or any(part in delivery.path for part in self.path))
             and (not self.needs_body or self._holds_of_body(entry))
         )
@@ -125,10 +127,16 @@ class Filter(NamedTuple):
                 )
                 preposition = "in session" if name == "session" else f"of {name}"
                 yield f"{preposition} " + " or ".join(disarm(value) for value in shown)
+        if self.verdict:
+            yield f"{' or '.join(disarm(kind) for kind in self.verdict)} by its signature"
         if self.since:
             yield f"since {iso(self.since)[:19]}Z"
         if self.until:
             yield f"until {iso(self.until)[:19]}Z"
+
+
+def _judged(entry: Entry) -> str | None:
+    return entry.verdict.kind if entry.verdict else None
 
 
 def _types_in_words(types: frozenset[str]) -> str:

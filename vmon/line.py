@@ -19,6 +19,7 @@ from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.events import Delivery
 from vmon.text import iso
+from vmon.verdict import Verdict
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
@@ -35,6 +36,7 @@ class _Header(msgspec.Struct):
     headers: tuple[tuple[str, str], ...]
     remote: str | None = None
     session: str | None = None
+    verdict: Verdict | None = None
     body_base64: str | None = None
 
 
@@ -56,6 +58,7 @@ def _head(entry: Entry) -> bytes:
     delivery = entry.delivery
     return (
         f'{{"vmon":1,"type":"{entry.type}","session":{_quoted(entry.session)}'
+        f'{"" if entry.verdict is None else _judged(entry.verdict)}'
         f',"id":"{delivery.id}","received_at":"{iso(delivery.received_at)}"'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
@@ -73,6 +76,16 @@ def quote(value: object) -> bytes:
 @lru_cache(maxsize=1024)
 def _quoted(value: str | tuple[tuple[str, str], ...] | None) -> str:
     return quote(value).decode()
+
+
+@lru_cache(maxsize=256)
+def _said(kind: str, why: str, secret: str | None) -> str:
+    return f',"verdict":{quote({"kind": kind, "why": why, "secret": secret}).decode()}'
+
+
+def _judged(verdict: Verdict) -> str:
+    """The key `verdict`, without the claims: those stand in the delivery's own header."""
+    return _said(verdict.kind, verdict.why, verdict.secret)
 
 
 def read_line(line: bytes, number: int = 0) -> Entry:
@@ -121,8 +134,8 @@ def _entry(header: _Header, body: bytes) -> Entry:
     )
     told = header.type, header.session
     if header.body_base64 is None:
-        return Entry(delivery, told=told)
-    return Entry(delivery, read_body(body, encoding_of(delivery)), told)
+        return Entry(delivery, None, told, header.verdict)
+    return Entry(delivery, read_body(body, encoding_of(delivery)), told, header.verdict)
 
 
 def _utc(at: datetime) -> datetime:

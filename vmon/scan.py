@@ -256,6 +256,8 @@ def plan_of(chosen: Filter) -> Plan:
     for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
         if len(asked) == 1 and _stands_as_it_is(asked[0]):
             return Plan(begins, quote(asked[0])[1:-1], escapable=True)
+    if len(chosen.verdict) == 1:
+        return Plan(begins, b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode())
     return Plan(begins)
 
 

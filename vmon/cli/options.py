@@ -71,6 +71,7 @@ _FILTERS = (
     ("--status", "status", "STATUS", "With this status, or this state of a call."),
     ("--path", "path", "TEXT", "Received on a path that has this in it."),
 )
+VERDICTS = ("valid", "invalid", "unsigned", "stale", "unchecked")
 _TIMES = (
     ("--since", "since", "WHEN", "Received since then: 10m (ago), 14:05, yesterday, ISO 8601."),
     ("--until", "until", "WHEN", "Received before then."),
@@ -83,7 +84,7 @@ def filter_options(command: _Command) -> _Command:
 
     @wraps(command)
     def with_filter(**values: Any) -> Any:
-        names = [name for _, name, _, _ in (*_FILTERS, *_TIMES)] + ["invert"]
+        names = [name for _, name, _, _ in (*_FILTERS, *_TIMES)] + ["verdict", "invert"]
         asked = {name: values.pop(name) for name in names}
         return command(chosen=_filter_of(asked), **values)
 
@@ -92,6 +93,9 @@ def filter_options(command: _Command) -> _Command:
     )
     for flag, name, metavar, text in reversed(_TIMES):
         wrapped = click.option(flag, name, metavar=metavar, help=text)(wrapped)
+    wrapped = click.option(
+        "--verdict", multiple=True, type=click.Choice(VERDICTS), help="With that kind of signature."
+    )(wrapped)
     for flag, name, metavar, text in reversed(_FILTERS):
         wrapped = click.option(flag, name, metavar=metavar, multiple=True, help=text)(wrapped)
     return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
