@@ -231,6 +231,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return kept | {
         "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
         "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),
         "TZ": "UTC",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from vmon.entry import Entry
+    from vmon.events import Delivery
     from vmon.forward import Outcome, Target
     from vmon.pace import Due
 
@@ -23,10 +24,18 @@ class Sender:
     """Sends entries to an app when they are due: one at a time per session, `width` in all.
 
     Each worker takes the next entry itself. An entry whose session is being sent by another
-    worker is left to that one. `told` gets each entry with its outcome.
+    worker is left to that one. `told` gets each entry with its outcome. `ready` makes of an entry
+    what is sent, when it is sent.
     """
 
-    def __init__(self, target: Target, width: int, told: Callable[[Entry, Outcome], None]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        width: int,
+        told: Callable[[Entry, Outcome], None],
+        ready: Callable[[Entry], Delivery] = lambda entry: entry.delivery,
+    ) -> None:
+        self._ready = ready
         self._target = target
         self._width = width
         self._told = told
@@ -59,7 +68,7 @@ class Sender:
         while True:
             if (wait := self._start + due.at_s - loop.time()) > 0:
                 await asyncio.sleep(wait)
-            self._told(due.entry, await client.send(due.entry.delivery, self._target))
+            self._told(due.entry, await client.send(self._ready(due.entry), self._target))
             if not behind:
                 del self._behind[session]
                 return

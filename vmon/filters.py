@@ -50,8 +50,8 @@ class Filter(NamedTuple):
     """What must hold for a delivery to be chosen; several values of one field are alternatives.
 
     Ids match by prefix, sessions also by the handle that drawings show. `reason` and `status`
-    match whole words in any case, `path` a part of the path, `verdict` the kind of a verdict. `since` and `until` are aware UTC
-    and about when a delivery was received.
+    match whole words in any case, `path` a part of the path, `verdict` the kind of a verdict.
+    `since` and `until` are aware UTC and about when a delivery was received.
     """
 
     types: frozenset[str] | None = None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Literal
 
     from vmon.filters import Filter
+    from vmon.redact import Redactor
 
 
 class Options(NamedTuple):
@@ -25,11 +26,13 @@ class Options(NamedTuple):
     verbosity: int = 0
     only_count: bool = False
     follow: bool = False
+    redact: Redactor | None = None
 
     @property
     def unchanged(self) -> bool:
         """Lines go out as they stand in the file."""
-        return self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
+        as_json = self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
+        return as_json and self.redact is None
 
 
 def run(asked: Options) -> int:
@@ -46,6 +49,8 @@ def run(asked: Options) -> int:
                 prefixes.note(entry for _, entry in batch)
     for sentence in prefixes.ambiguous():
         sys.stderr.write(f"warning: {sentence}\n")
+    for path in asked.redact.unmet if asked.redact and found else ():
+        sys.stderr.write(f"warning: nothing was redacted at {path}: it stands nowhere\n")
     if asked.only_count:
         out.write(b"%d\n" % found)
     return 0 if found else 1
@@ -70,10 +75,10 @@ def _unchanged(batch: list[scan.Stored]) -> bytes:
 
 def _drawn(asked: Options) -> Callable[[list[scan.Stored]], bytes]:
     from vmon.line import read_line
-    from vmon.render.form import Drawn, Form
+    from vmon.render.form import Form, drawing
 
-    draw = Drawn(Form(asked.kind, asked.verbosity))
-    return lambda batch: b"".join([draw(entry or read_line(line)) for line, entry in batch])
+    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact)
+    return lambda batch: b"".join([draw(entry or read_line(line), None) for line, entry in batch])
 
 
 def _say_bad(bad: scan.BadLine) -> None:

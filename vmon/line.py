@@ -36,7 +36,7 @@ class _Header(msgspec.Struct):
     headers: tuple[tuple[str, str], ...]
     remote: str | None = None
     session: str | None = None
-    verdict: Verdict | None = None
+    verdict: Any = None
     body_base64: str | None = None
 
 
@@ -58,7 +58,7 @@ def _head(entry: Entry) -> bytes:
     delivery = entry.delivery
     return (
         f'{{"vmon":1,"type":"{entry.type}","session":{_quoted(entry.session)}'
-        f'{"" if entry.verdict is None else _judged(entry.verdict)}'
+        f"{'' if entry.verdict is None else _judged(entry.verdict)}"
         f',"id":"{delivery.id}","received_at":"{iso(delivery.received_at)}"'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
@@ -133,9 +133,18 @@ def _entry(header: _Header, body: bytes) -> Entry:
         body=body,
     )
     told = header.type, header.session
+    judged = None if header.verdict is None else _verdict_of(header.verdict)
     if header.body_base64 is None:
-        return Entry(delivery, None, told, header.verdict)
-    return Entry(delivery, read_body(body, encoding_of(delivery)), told, header.verdict)
+        return Entry(delivery, None, told, judged)
+    return Entry(delivery, read_body(body, encoding_of(delivery)), told, judged)
+
+
+def _verdict_of(value: Any) -> Verdict | None:
+    """The verdict of a line; None where another tool has put something else under that key."""
+    try:
+        return msgspec.convert(value, Verdict)
+    except msgspec.ValidationError:
+        return None
 
 
 def _utc(at: datetime) -> datetime:

@@ -12,8 +12,10 @@ import os
 import signal
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from vmon import loop
 from vmon.capture import Capture, Ids
@@ -21,11 +23,14 @@ from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.errors import INTERRUPTED
 from vmon.filters import Filter
+from vmon.guard import LOOPBACK, Guard, Strangers, host_name, secret_path
 from vmon.line import write_line
 from vmon.receiver import Hooks, Limits, Receiver
+from vmon.redact import redactor_of
 from vmon.render.form import Form, drawing
 from vmon.render.report import Report, Totals
 from vmon.render.screen import Screen
+from vmon.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +46,11 @@ _RETRY_S = 1.0
 
 
 class Options(Struct, frozen=True):
-    """What a run was asked for; `capture` None keeps no capture, `fsync` outlives a power loss."""
+    """What a run was asked for; `capture` None keeps no capture, `fsync` outlives a power loss.
+
+    `redact` are the paths under pseudonyms in what is drawn. `secret_path` None means the prefix
+    that is remembered; with `open_path` the public URL has none.
+    """
 
     host: str = "127.0.0.1"
     port: int = 4680
@@ -51,6 +60,10 @@ class Options(Struct, frozen=True):
     chosen: Filter = field(default_factory=Filter)
     form: Form = field(default_factory=Form)
     quiet: bool = False
+    trust: Trust = field(default_factory=Trust)
+    redact: tuple[str, ...] | None = None
+    secret_path: str | None = None
+    open_path: bool = False
 
 
 def run(options: Options) -> int:
@@ -77,14 +90,22 @@ class Run:
         self._bugs: list[Exception] = []
         self._retry: asyncio.TimerHandle | None = None
         self._troubled = False
+        self._strangers = Strangers()
         self._report = Report()
         self._totals = Totals(capture=options.capture)
-        self._screen = Screen(drawing(options.form), options.chosen, self._stop.set)
+        redact = None if options.redact is None else redactor_of(options.redact)
+        self._screen = Screen(drawing(options.form, redact), options.chosen, self._stop.set)
         self._capture = options.capture and Capture(options.capture, trouble=self._trouble)
         self._needs_line = self._capture is not None or options.form.is_json
         sync = _Sync(self._capture) if options.fsync and self._capture else None
         self._receiver = Receiver(
-            Hooks(self._accept, self._notice, self._bug, sync.settle if sync else None),
+            Hooks(
+                self._accept,
+                self._notice,
+                self._bug,
+                sync.settle if sync else None,
+                self._stranger,
+            ),
             ids=Ids(),
             limits=options.limits,
         )
@@ -97,6 +118,20 @@ class Run:
         self._totals.started_s = time.monotonic()
         chosen = None if self._options.chosen.chooses_all else str(self._options.chosen)
         self._screen.say(self._report.banner(url, self._options.capture, chosen))
+        if host_name(url.partition("//")[2]) not in LOOPBACK:
+            self._screen.say(self._report.exposed(url))
+
+    def guarded(self, public_url: str | None = None, *, everyone: bool = False) -> str | None:
+        """Let nobody in from outside who does not know the secret path; the public URL with it.
+
+        Call it without a URL before a tunnel is opened (then nobody gets in), and again when its
+        URL is known or has changed. `everyone` is for tunnels that pass bytes on as they are.
+        """
+        prefix = None if self._options.open_path else secret_path(self._options.secret_path)
+        host = public_url and urlsplit(public_url).hostname
+        hosts = frozenset({host.lower()} if host else ())
+        self._receiver.guard = Guard(prefix, hosts, everyone)
+        return public_url and f"{public_url.rstrip('/')}/{prefix or ''}"
 
     def _on_signal(self, name: str) -> None:
         if (number := getattr(signal, name, None)) is None:
@@ -126,6 +161,7 @@ class Run:
         if self._totals.started_s is not None:
             self._totals.hidden, self._totals.undrawn = self._screen.hidden, self._screen.undrawn
             self._totals.slowest_s = self._screen.slowest_s
+            self._totals.strangers = self._strangers.total
             self._screen.say(self._report.summary(self._totals))
         await self._screen.drain(_DRAIN_S)
         self._screen.close()
@@ -136,14 +172,27 @@ class Run:
 
     def _accept(self, delivery: Delivery) -> int:
         limit = self._options.limits.max_body
-        entry = Entry(delivery, read_body(delivery.body, encoding_of(delivery), limit=limit))
+        payload = read_body(delivery.body, encoding_of(delivery), limit=limit)
+        verdict = self._options.trust.verdict(delivery)
+        entry = Entry(delivery, payload, verdict=verdict)
         line = write_line(entry) if self._needs_line else None
         if self._capture and line and not self._capture.append(line):
             return self._overflowed()
         self._totals.types[entry.type] += 1
         if not self._options.quiet:
-            self._screen.offer(entry, line)
-        return 200
+            self._screen.offer(self._shown(entry), line)
+        if verdict is None:
+            return 200
+        self._totals.verdicts[verdict.kind] += 1
+        return 401 if self._options.trust.required and verdict.kind != "valid" else 200
+
+    def _shown(self, entry: Entry) -> Entry:
+        """The entry as it is drawn: without the secret path, which a screenshot would tell."""
+        guard, delivery = self._receiver.guard, entry.delivery
+        if guard is None or (path := guard.inner_path(delivery.path)) == delivery.path:
+            return entry
+        told = entry.type, entry.session
+        return Entry(replace(delivery, path=path), entry.payload, told, entry.verdict)
 
     def _overflowed(self) -> int:
         self._totals.turned_away += 1
@@ -156,6 +205,10 @@ class Run:
     def _notice(self, text: str) -> None:
         self._totals.notices += 1
         self._screen.offer_notice(self._report.notice(text))
+
+    def _stranger(self, what: str) -> None:
+        if told := self._strangers.note(what):
+            self._screen.offer_notice(self._report.notice(told))
 
     def _bug(self, error: Exception) -> None:
         self._bugs.append(error)

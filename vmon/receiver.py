@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
     from vmon.capture import Ids
+    from vmon.guard import Guard
 
 PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods the dashboard may try the URL with: answered 200, and no delivery."""
@@ -55,18 +56,24 @@ class Hooks(Struct, frozen=True):
     `accept` takes a delivery and gives the status of its answer; it may raise TooLarge. `settle`,
     where there is one, is awaited before the answer goes out and may change its status. `notice`
     is told, in a sentence, of each request that became no delivery. `bug` gets what else is raised.
+    `stranger` is told of what the guard does not admit: method, path and whence.
     """
 
     accept: Callable[[Delivery], int]
     notice: Callable[[str], None]
     bug: Callable[[Exception], None]
     settle: Callable[[Delivery, int], Awaitable[int]] | None = None
+    stranger: Callable[[str], None] = lambda _what: None
 
 
 class Answer(web.StreamResponse):
     """An answer with an empty body, its bytes made beforehand; it holds nothing of a request."""
 
-    _extra: ClassVar = {405: "Allow: POST, GET, HEAD, OPTIONS\r\n", 503: "Retry-After: 5\r\n"}
+    _extra: ClassVar = {
+        401: "WWW-Authenticate: Bearer\r\n",
+        405: "Allow: POST, GET, HEAD, OPTIONS\r\n",
+        503: "Retry-After: 5\r\n",
+    }
 
     def __init__(self, status: int, *, keep: bool) -> None:
         super().__init__(status=status)
@@ -95,6 +102,7 @@ class Receiver:
     def __init__(self, hooks: Hooks, *, ids: Ids, limits: Limits | None = None) -> None:
         self.hooks = hooks
         self.limits = limits or Limits()
+        self.guard: Guard | None = None
         self._ids = ids
         self._answers: dict[tuple[int, bool], Answer] = {}
         self._server: _Server | None = None
@@ -173,11 +181,19 @@ class Receiver:
         """Answer any request, in aiohttp's way."""
         self._in_flight += 1
         try:
-            return await self._respond(request)
+            return self._stranger(request) or await self._respond(request)
         finally:
             self._in_flight -= 1
             if self._closing and not self._in_flight:
                 self._finished.set()
+
+    def _stranger(self, request: web.BaseRequest) -> Answer | None:
+        """The answer to a request that is none of ours, before anything of it is looked at."""
+        message: RawRequestMessage = request._message  # noqa: SLF001 - the headers as they came
+        if self.guard is None or self.guard.admits(message.raw_headers, message.path):
+            return None
+        self.hooks.stranger(_named(message) + _whence(message))
+        return self.answer(404, keep=False)
 
     async def _respond(self, request: web.BaseRequest) -> Answer:
         message: RawRequestMessage = request._message  # noqa: SLF001 - the headers as they came
@@ -234,6 +250,12 @@ def _decoded(raw: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[str, str], ...
 
 def _named(message: RawRequestMessage) -> str:
     return disarm(f"{message.method} {message.path}"[:120])
+
+
+def _whence(message: RawRequestMessage) -> str:
+    """Whom a tunnel says a request is from, and whom it was sent to."""
+    told = (("from", message.headers.get("X-Forwarded-For")), ("Host", message.headers.get("Host")))
+    return "".join(f", {what} {disarm(said[:80])}" for what, said in told if said)
 
 
 async def _read(content: StreamReader, most: int) -> bytes:
@@ -336,11 +358,13 @@ class _Connection(web.RequestHandler):
             super().resume_reading(resume_parser)
 
     def _is_ordinary(self, message: Any, payload: StreamReader) -> bool:
+        guard = self._server.receiver.guard
         return (
             payload.is_eof()
             and payload.total_bytes <= self._server.receiver.limits.max_body
             and getattr(message, "method", "") == "POST"
             and not (message.should_close or message.upgrade or self.transport is None)
+            and (guard is None or guard.admits(message.raw_headers, message.path))
         )
 
     def _answer(self, message: Any, payload: StreamReader) -> None:

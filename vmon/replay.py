@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmon.entry import Entry
+    from vmon.events import Delivery
     from vmon.forward import Outcome, Target
     from vmon.pace import Due
+    from vmon.redact import Redactor
+    from vmon.trust import Signer
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Options:
     loop: bool = False
     dry_run: bool = False
     quiet: bool = False
+    signer: Signer | None = None
+    redact: Redactor | None = None
 
 
 class Tally:
@@ -95,17 +100,33 @@ def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:
 
     def send_all(dues: Iterator[Due], asked: Options, tally: Tally) -> None:
         assert asked.target is not None  # noqa: S101 - said to mypy: that is why this is called
-        gone = False
+        gone, ready = False, _ready(asked.signer)
         with _progress(asked) as step:
             told = _teller(asked, tally, step)
             try:
-                loop.run(Sender(asked.target, asked.width, told).send_all(dues))
+                loop.run(Sender(asked.target, asked.width, told, ready).send_all(dues))
             except* BrokenPipeError:
                 gone = True
         if gone:
             raise BrokenPipeError
 
     return send_all
+
+
+def _ready(signer: Signer | None) -> Callable[[Entry], Delivery]:
+    """What makes of a stored entry what is sent: without vmon's own prefix, and signed anew."""
+    from msgspec.structs import replace
+
+    from vmon.guard import stored_path
+
+    inner = stored_path()
+
+    def ready(entry: Entry) -> Delivery:
+        delivery = signer(entry) if signer else entry.delivery
+        path = inner(delivery.path)
+        return delivery if path == delivery.path else replace(delivery, path=path)
+
+    return ready
 
 
 def _dues(asked: Options, tally: Tally) -> Iterator[Due]:
@@ -116,7 +137,7 @@ def _dues(asked: Options, tally: Tally) -> Iterator[Due]:
 
 
 def _show_all(dues: Iterator[Due], asked: Options, _tally: Tally) -> None:
-    draw, out = drawing(asked.form), sys.stdout.buffer
+    draw, out = drawing(asked.form, asked.redact), sys.stdout.buffer
     start = time.monotonic()
     for due in dues:
         if (wait := start + due.at_s - time.monotonic()) > 0:
@@ -151,6 +172,7 @@ def _teller(
     """What is done with each outcome: counted, and drawn under its event."""
     from vmon.render.outcome import as_json, drawn
 
+    redact = asked.redact or (lambda entry: entry)
     draw, out, as_lines = drawing(asked.form), sys.stdout.buffer, not asked.form.is_json
 
     def told(entry: Entry, outcome: Outcome) -> None:
@@ -158,7 +180,8 @@ def _teller(
         step()
         if asked.quiet:
             return
-        out.write(draw(entry, None) + drawn(outcome) if as_lines else as_json(entry, outcome))
+        shown = redact(entry)
+        out.write(draw(shown, None) + drawn(outcome) if as_lines else as_json(shown, outcome))
         out.flush()  # whoever looks sees an answer when it comes
 
     return told

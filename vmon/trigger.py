@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmon import __version__
 from vmon.capture import Ids
+from vmon.entry import Entry
 from vmon.errors import TimedOut
 from vmon.events import Delivery
 from vmon.forward import Client, Outcome, Target, connectable
@@ -17,6 +18,8 @@ from vmon.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vmon.trust import Signer
 
 _HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"vmon/{__version__} (sample)"))
 
@@ -33,6 +36,7 @@ class Options:
     pace_s: float = 0.0
     wait_s: float = 0.0
     dry_run: bool = False
+    signer: Signer | None = None
     told: Callable[[str, Outcome | bytes], None] = field(default=lambda _name, _what: None)
 
 
@@ -59,7 +63,10 @@ async def _send_all(asked: Options) -> int:
                 if asked.dry_run:
                     asked.told(name, body)
                     continue
-                outcome = await client.send(_delivery(ids, body), asked.target)
+                delivery = _delivery(ids, body)
+                if asked.signer:
+                    delivery = asked.signer(Entry(delivery))
+                outcome = await client.send(delivery, asked.target)
                 refused += not outcome.ok
                 asked.told(name, outcome)
     return 1 if refused else 0

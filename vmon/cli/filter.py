@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli.options import filter_options, form_options
+from vmon.cli.options import filter_options, form_options, redact_option
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--count", "only_count", is_flag=True, help="Print how many there are, nothing else.")
 @click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
+@redact_option
 @form_options
 @filter_options
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
@@ -23,8 +24,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     FILE may be a capture, lines of bare bodies, a JSON array, any of them gzipped or in zstd, or
     - for standard input. Without FILE: standard input where it is piped, else the newest capture.
-    Into a pipe the lines go out unchanged, so that what was found is a capture again. Exits with
-    1 when nothing was found.
+    Into a pipe the lines go out unchanged, so that what was found is a capture again; with --redact
+    it is one to share, without secrets. Exits with 1 when nothing was found.
     """
     from vmon.errors import WrongUse
     from vmon.find import Options, run
@@ -32,6 +33,11 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     if asked["follow"] and (len(files) > 1 or asked["only_count"]):
         raise WrongUse("--follow reads one file, and never comes to a count")
+    redactor = None
+    if asked["redact"]:
+        from vmon.redact import paths_of, redactor_of
+
+        redactor = redactor_of(paths_of(asked["redact"]))
     return run(
         Options(
             sources=sources_of(files),
@@ -40,5 +46,6 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
             verbosity=asked["verbosity"],
             only_count=asked["only_count"],
             follow=asked["follow"],
+            redact=redactor,
         )
     )

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli.options import Duration, Size, filter_options, form_options
+from vmon.cli.options import (
+    Duration,
+    Size,
+    filter_options,
+    form_options,
+    redact_option,
+    trust_options,
+)
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
@@ -26,7 +33,17 @@ if TYPE_CHECKING:
     "--body-timeout", type=Duration(), default="10s", show_default=True,
     help="A body that takes longer: 408.",
 )  # fmt: skip # one thing a line
+@trust_options
+@click.option(
+    "--require-signature", is_flag=True, help="Answer 401 to what is not valid; capture it still."
+)
+@click.option(
+    "--secret-path", metavar="TOKEN",
+    help="First part of the public URL's path. Default: one of its own, remembered.",
+)  # fmt: skip # one thing a line
+@click.option("--no-secret-path", is_flag=True, help="Let in who knows the public host's name.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events.")
+@redact_option
 @form_options
 @filter_options
 def command(chosen: Filter, **asked: Any) -> int:
@@ -41,10 +58,21 @@ def command(chosen: Filter, **asked: Any) -> int:
     from vmon.errors import WrongUse
     from vmon.listen import Options, run
     from vmon.receiver import Limits
+    from vmon.redact import paths_of
     from vmon.render.form import Form
+    from vmon.trust import Trust, secrets_of
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
         raise WrongUse("--no-capture keeps nothing: it goes with neither --capture nor --fsync")
+    if asked["secret_path"] and asked["no_secret_path"]:
+        raise WrongUse("either --secret-path or --no-secret-path")
+    secrets = secrets_of(asked["secrets"], asked["secret_files"])
+    trust = Trust(secrets, asked["max_age"], asked["require_signature"])
+    if trust.required and not secrets:
+        raise WrongUse(
+            "--require-signature needs a secret to check with",
+            hint="--secret, --secret-file or VMON_SIGNATURE_SECRET; it is in the dashboard",
+        )
     file = Path(asked["capture"]) if asked["capture"] else default_path(datetime.now(UTC))
     return run(
         Options(
@@ -56,5 +84,9 @@ def command(chosen: Filter, **asked: Any) -> int:
             chosen=chosen,
             form=Form(asked["kind"], asked["verbosity"]),
             quiet=asked["quiet"],
+            trust=trust,
+            redact=paths_of(asked["redact"]) if asked["redact"] else None,
+            secret_path=asked["secret_path"],
+            open_path=asked["no_secret_path"],
         )
     )

@@ -132,3 +132,37 @@ def form_options(command: _Command) -> _Command:
         help="How events go out: auto draws lines on a terminal, and is json in a pipe.",
     )
     return form(verbose(command))
+
+
+def trust_options(command: _Command) -> _Command:
+    """`--secret` and what goes with it; the command's function gets them as they were given."""
+    secret = click.option(
+        "--secret", "secrets", multiple=True, metavar="SECRET", envvar="VMON_SIGNATURE_SECRET",
+        help="Check signatures with this secret; several are tried in turn.",
+    )  # fmt: skip # one thing a line
+    file = click.option(
+        "--secret-file", "secret_files", multiple=True, metavar="FILE",
+        help="Secrets from a file, one a line: name=secret, or bare.",
+    )  # fmt: skip # one thing a line
+    age = click.option(
+        "--max-age", type=Duration(),
+        help="A signature older than that is stale; retries come for 24h. Default: off.",
+    )  # fmt: skip # one thing a line
+    return secret(file(age(command)))
+
+
+def redact_option(command: _Command) -> _Command:
+    """`--redact`; the command's function gets the values as they were given."""
+    return click.option(
+        "--redact", multiple=True, metavar="PATHS",
+        help="Show pseudonyms there: connection.data,stream.name.",
+    )(command)  # fmt: skip # one thing a line
+
+
+def sign_options(command: _Command) -> _Command:
+    """`--sign` and `--api-key`; the command's function gets them as they were given."""
+    sign = click.option("--sign", metavar="SECRET", help="Sign what is sent, as Vonage does.")
+    key = click.option(
+        "--api-key", metavar="KEY", help="The API key to sign for. Default: the project's ID."
+    )
+    return sign(key(command))

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli.options import Duration, filter_options, form_options
+from vmon.cli.options import (
+    Duration,
+    filter_options,
+    form_options,
+    redact_option,
+    sign_options,
+)
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
@@ -51,9 +57,11 @@ class Speed(click.ParamType[float]):
     help="Sessions sent side by side; within a session one follows the other.",
 )  # fmt: skip # one thing a line
 @click.option("--timeout", type=Duration(), default="10s", show_default=True, help="For an answer.")
+@sign_options
 @click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Say what it would be, and do nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events; the summary comes all the same.")
+@redact_option
 @form_options
 @filter_options
 def command(chosen: Filter, file: str | None, **asked: Any) -> int:
@@ -71,7 +79,18 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     source = sources_of((file,) if file else ())[0]
     if asked["loop"] and source is None:
         raise WrongUse("--loop cannot read standard input twice", hint="name a file")
-    target = None
+    target = signer = redactor = None
+    if asked["sign"] is not None and not asked["to"]:
+        raise WrongUse("--sign signs what is sent, and nothing is", hint="name your app with --to")
+    if asked["sign"] is not None:
+        from vmon.signature import Secret
+        from vmon.trust import Signer
+
+        signer = Signer(Secret("--sign", asked["sign"]), asked["api_key"])
+    if asked["redact"]:
+        from vmon.redact import paths_of, redactor_of
+
+        redactor = redactor_of(paths_of(asked["redact"]))
     if asked["to"]:
         from vmon.forward import target_of
 
@@ -87,5 +106,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
             loop=asked["loop"],
             dry_run=asked["dry_run"],
             quiet=asked["quiet"],
+            signer=signer,
+            redact=redactor,
         )
     )

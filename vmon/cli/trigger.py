@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vmon.cli.options import Duration
+from vmon.cli.options import Duration, sign_options
 
 LISTENER = "http://127.0.0.1:4680"
 
@@ -25,6 +25,7 @@ LISTENER = "http://127.0.0.1:4680"
 @click.option("--times", type=click.IntRange(1), default=1, show_default=True, help="How often.")
 @click.option("--pace", type=Duration(), default="0", help="Pause between two of them: 200ms.")
 @click.option("--wait", type=Duration(), default="0", help="Wait so long for a listener to be up.")
+@sign_options
 @click.option("--dry-run", is_flag=True, help="Print the samples, one per line, and send nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when all goes well.")
 def command(types: tuple[str, ...], **asked: Any) -> int:
@@ -51,6 +52,13 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     if not names:
         raise WrongUse("there are samples of Vonage's own types only", hint=", ".join(TYPES))
 
+    signer = None
+    if asked["sign"] is not None:
+        from vmon.signature import Secret
+        from vmon.trust import Signer
+
+        signer = Signer(Secret("--sign", asked["sign"]), asked["api_key"])
+
     def told(name: str, what: Outcome | bytes) -> None:
         if isinstance(what, bytes):
             click.echo(what)
@@ -69,6 +77,7 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
             pace_s=asked["pace"],
             wait_s=asked["wait"],
             dry_run=asked["dry_run"],
+            signer=signer,
             told=told,
         )
     )

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vmon.events import instant
+from vmon.redact import masked, masked_header, masked_layout, masked_text
 from vmon.text import clock, count, disarm, duration, size
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ def fields(entry: Entry, look: Look) -> Iterator[str]:
     paint, delivery = look.paint, entry.delivery
     for warning in entry.event.warnings:
         yield _INDENT + paint("warning", f"! {disarm(warning)}")
+    if verdict := entry.verdict:
+        style = "dim" if verdict.kind == "valid" else "warning"
+        yield _INDENT + paint(style, f"signature {disarm(verdict.kind)}: {disarm(verdict.why)}")
     yield _INDENT + paint("dim", f"{disarm(delivery.method)} {disarm(delivery.path)}{_from(entry)}")
-    pairs = list(_flat(entry.payload.value, ""))
+    pairs = list(_flat(masked(entry.payload.value), ""))
     wide = min(max((len(key) for key, _ in pairs), default=0), 28)
     for key, value in pairs[:_MOST_LINES]:
         yield f"{_INDENT}{paint('key', disarm(key).ljust(wide))} {_value(key, value, paint)}"
@@ -39,7 +43,7 @@ def whole(entry: Entry, look: Look) -> Iterator[str]:
     """The lines that `-vv` adds: headers, then the body, laid out and coloured."""
     paint, body = look.paint, entry.delivery.body
     for name, value in entry.delivery.headers:
-        yield f"{_INDENT}{paint('key', disarm(name))}: {disarm(value)}"
+        yield f"{_INDENT}{paint('key', disarm(name))}: {disarm(masked_header(name, value))}"
     text = _laid_out(entry)
     if text is None:
         yield from _raw(body, paint, entry.payload.problem)
@@ -116,14 +120,15 @@ def _laid_out(entry: Entry) -> str | None:
     import msgspec
 
     try:
-        return msgspec.json.format(line, indent=2).decode()
+        text = msgspec.json.format(line, indent=2).decode()
     except (ValueError, RecursionError):
-        return json.dumps(json.loads(line), indent=2, ensure_ascii=False)
+        text = json.dumps(json.loads(line), indent=2, ensure_ascii=False)
+    return masked_layout(text)
 
 
 def _raw(body: bytes, paint: Paint, problem: str | None) -> Iterator[str]:
     """A body that is not JSON: as it is, and where it breaks."""
-    text = body[:_MOST_CHARS].decode("utf-8", "backslashreplace")
+    text = masked_text(body[:_MOST_CHARS].decode("utf-8", "backslashreplace"))
     for line in text.split("\n")[:_MOST_LINES]:
         yield f"{_INDENT}{paint('dim', '│')} {disarm(line)}"
     if len(body) > _MOST_CHARS:

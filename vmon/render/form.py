@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vmon.entry import Entry
+    from vmon.redact import Redactor
     from vmon.render.line import Look
 
 Kind = Literal["auto", "line", "detail", "json"]
@@ -71,9 +72,23 @@ def as_json(entry: Entry, line: bytes | None = None) -> bytes:
     return line or write_line(entry)
 
 
-def drawing(form: Form) -> Callable[[Entry, bytes | None], bytes]:
+class Redacted:
+    """Entries drawn in whatever way, each redacted first."""
+
+    def __init__(self, draw: Callable[[Entry, bytes | None], bytes], redact: Redactor) -> None:
+        self._draw = draw
+        self._redact = redact
+        self.measured = getattr(draw, "measured", None)
+
+    def __call__(self, entry: Entry, _line: bytes | None = None) -> bytes:
+        """The entry as it is drawn; never the line of the capture, which has all of it."""
+        return self._draw(self._redact(entry), None)
+
+
+def drawing(form: Form, redact: Redactor | None = None) -> Callable[[Entry, bytes | None], bytes]:
     """What turns entries into bytes for standard output."""
-    return as_json if form.is_json else Drawn(form)
+    draw = as_json if form.is_json else Drawn(form)
+    return Redacted(draw, redact) if redact else draw
 
 
 def console(stream: object) -> Console:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from vmon.entry import Entry
     from vmon.events import Connection, Event
     from vmon.render.paint import Paint
+    from vmon.verdict import Verdict
 
 GLYPHS = {"created": "+", "destroyed": "-", "changed": "~", "failed": "!"}
 _TYPE_WIDTH = 19
@@ -70,7 +71,24 @@ def line(entry: Entry, look: Look) -> str:
         pieces.append(_session_column(event.session_id))
     if not narrow:
         pieces.append(_lag_column(entry.lag_s))
-    pieces += subject(event)
+    if entry.verdict is None:
+        pieces += subject(event)
+    else:
+        pieces += judged(entry.verdict, subject(event))
+    return _painted(pieces, look)
+
+
+def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
+    """The line of an entry for one who asks about its signature alone."""
+    style = {"valid": "created", "invalid": "failed"}.get(verdict.kind, "warning")
+    pieces = [
+        ("dim", _clock(entry.delivery.received_at, seconds=False)),
+        _type_column(entry.type, entry.event.status, aligned=True),
+        _session_column(entry.event.session_id),
+        (style, f"{disarm(verdict.kind)} "),
+        ("", f"{disarm(verdict.why)} "),
+        ("dim", f"id {disarm(entry.delivery.id)}"),
+    ]
     return _painted(pieces, look)
 
 
@@ -148,6 +166,22 @@ def compact(seconds: float) -> str:
         if value / per < most:
             return f"{sign}{value / per:.0f}{unit}"
     return f"{sign}{min(value / 86400, 9999):.0f}d"
+
+
+def judged(verdict: Verdict, about: list[Piece]) -> list[Piece]:
+    """What an event is about, a mark before it, and behind it what is wrong with the signature."""
+    if verdict.kind == "valid":
+        return [("dim", "✓ "), *about]
+    kind = disarm(verdict.kind)
+    if verdict.kind in _NO_FAULT:
+        return [("dim", f"{kind} "), *about]
+    space = "" if not about or about[-1][1].endswith(" ") else " "
+    why = [] if verdict.kind == "unsigned" else [("warning", f"{space}! {disarm(verdict.why)}")]
+    return [("failed" if verdict.kind == "invalid" else "warning", f"{kind} "), *about, *why]
+
+
+_NO_FAULT = frozenset({"unchecked"})
+"""Kinds of verdict that are worth a word, and no colour."""
 
 
 def subject(event: Event) -> list[Piece]:

@@ -30,7 +30,8 @@ class Totals(Struct):
     """What a run counted. `started_s` is on the monotonic clock; None: it never began.
 
     `notices` are requests that became no delivery, `turned_away` deliveries answered 503,
-    `rescued` where lines went that the capture would not take (see capture.py).
+    `rescued` where lines went that the capture would not take (see capture.py), `verdicts` are by
+    kind, `strangers` requests that the guard did not admit.
     """
 
     capture: Path | None
@@ -42,6 +43,8 @@ class Totals(Struct):
     undrawn: int = 0
     slowest_s: float | None = None
     rescued: str | None = None
+    verdicts: Counter[str] = field(default_factory=Counter)
+    strangers: int = 0
 
 
 class Report:
@@ -74,6 +77,14 @@ class Report:
         """A request that became no delivery."""
         return self._paint("dim", f"{time.strftime('%H:%M:%S')} · {text}")
 
+    def exposed(self, url: str) -> str:
+        """The receiver listens where others can reach it."""
+        return self._paint(
+            "warning",
+            f"warning: {url} is reachable from other machines: whoever reaches it can send you\n"
+            "         deliveries; --secret and --require-signature tell Vonage's from others'",
+        )
+
     def trouble(self, why: str) -> str:
         """The capture cannot be written."""
         return self._paint(
@@ -103,6 +114,8 @@ class Report:
             ("not drawn", _some(totals.undrawn)),
             ("undecodable", _some(totals.types["undecodable"])),
             ("answered 503", _some(totals.turned_away)),
+            ("signatures", ", ".join(f"{n:,} {kind}" for kind, n in totals.verdicts.most_common())),
+            ("strangers", _some(totals.strangers)),
             ("other requests", _some(totals.notices)),
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
             ("capture", _home(totals.capture) if totals.capture else ""),
