@@ -62,7 +62,8 @@ def _exit_codes() -> str:
 
 def _tables() -> dict[str, str]:
     tables = {
-        f"options {name}": _options(name) for name in ("listen", "filter", "replay", "trigger", "verify")
+        f"options {name}": _options(name)
+        for name in ("listen", "filter", "replay", "trigger", "verify")
     }
     return tables | {"types": _types(), "exit codes": _exit_codes()}
 

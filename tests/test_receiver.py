@@ -13,6 +13,7 @@ from vmon.decode import read_body
 from vmon.entry import encoding_of
 from vmon.errors import CannotListen
 from vmon.events import Delivery
+from vmon.guard import Guard
 from vmon.receiver import Hooks, Limits, Receiver
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -54,6 +55,7 @@ class Served:
     def __init__(self, limits: Limits, accept: Callable[[Delivery], int] | None = None) -> None:
         self.got: list[Delivery] = []
         self.notices: list[str] = []
+        self.strangers: list[str] = []
         self.bugs: list[Exception] = []
         self.settle: Callable[[Delivery, int], Awaitable[int]] | None = None
         self.accept = accept or self._take
@@ -71,6 +73,7 @@ class Served:
             self.notices.append,
             self.bugs.append,
             self.settle,
+            self.strangers.append,
         )
         self.receiver = Receiver(hooks, ids=Ids(), limits=self.limits)
         url = await self.receiver.open("127.0.0.1", 0)
@@ -651,6 +654,143 @@ async def test_a_receiver_that_never_opened_closes() -> None:
     )
     await receiver.receiver.close()
     assert receiver.notices == []
+
+
+# With a guard.
+
+TOKEN = b"Zq3x_-0aBcDeFgHiJkLmNo"
+NOBODY = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+async def guarded(serve: Serve) -> Served:
+    served = await serve()
+    served.receiver.guard = Guard(TOKEN.decode(), frozenset({"public.example"}))
+    return served
+
+
+def public(first: bytes, *, host: bytes = b"public.example", body: bytes = b"{}") -> bytes:
+    length = b"Content-Length: %d\r\n" % len(body)
+    return b"%b HTTP/1.1\r\nHost: %b\r\n%b\r\n%b" % (first, host, length, body)
+
+
+async def test_who_has_the_secret_path_is_answered_and_captured_as_received(
+    guarded: Served,
+) -> None:
+    assert await guarded.ask(public(b"POST /%b/hook?a=1" % TOKEN)) == OK
+    assert [one.path for one in guarded.got] == [f"/{TOKEN.decode()}/hook?a=1"]
+    assert guarded.strangers == []
+
+
+async def test_a_local_request_needs_no_secret_path(guarded: Served) -> None:
+    host = b"127.0.0.1:%d" % guarded.port
+    assert await guarded.ask(public(b"POST /hook", host=host)) == OK
+    assert [one.path for one in guarded.got] == ["/hook"]
+
+
+@pytest.mark.parametrize(
+    ("first", "host"),
+    [
+        (b"POST /", b"public.example"),
+        (b"POST /hook", b"public.example"),
+        (b"POST /%bx" % TOKEN, b"public.example"),
+        (b"POST /%b" % TOKEN, b"evil.example"),
+        (b"GET /", b"public.example"),
+        (b"GET /.env", b"public.example"),
+        (b"OPTIONS *", b"public.example"),
+        (b"HEAD /", b"public.example"),
+        (b"PUT /", b"public.example"),
+        (b"DELETE /%b" % TOKEN, b"evil.example"),
+        (b"POST http://public.example/", b"public.example"),
+    ],
+)
+async def test_a_stranger_is_answered_404_and_learns_nothing(
+    guarded: Served, first: bytes, host: bytes
+) -> None:
+    client = await guarded.connect()
+    await client.send(public(first, host=host))
+    assert await client.rest() == NOBODY
+    assert (guarded.got, guarded.notices, guarded.bugs) == ([], [], [])
+    (told,) = guarded.strangers
+    assert told.startswith(first.decode())
+    assert told.endswith(f", Host {host.decode()}")
+
+
+async def test_a_stranger_is_not_told_what_is_too_large_too_slow_or_broken(
+    serve: Serve,
+) -> None:
+    served = await serve(Limits(max_body=10, body_timeout_s=0.05))
+    served.receiver.guard = Guard(TOKEN.decode(), frozenset({"public.example"}))
+    head = b"POST / HTTP/1.1\r\nHost: public.example\r\n"
+    for rest in (
+        b"Content-Length: 100\r\n\r\n" + b"x" * 100,
+        b"Content-Length: 5\r\n\r\n",
+        b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"\r\n",
+    ):
+        assert await served.ask(head + rest) == NOBODY
+    assert (served.got, served.notices, len(served.strangers)) == ([], [], 5)
+
+
+async def test_a_stranger_among_others_on_one_connection_ends_it(guarded: Served) -> None:
+    ours, strange = public(b"POST /%b" % TOKEN), public(b"POST /")
+    client = await guarded.connect()
+    await client.send(ours + ours + strange + ours)
+    assert await client.rest() == OK + OK + NOBODY
+    assert len(guarded.got) == 2
+    assert len(guarded.strangers) == 1
+
+
+async def test_the_name_of_a_stranger_is_harmless(guarded: Served) -> None:
+    await guarded.ask(
+        b"POST /" + b"x" * 1000 + b" HTTP/1.1\r\nHost: public.example\r\n"
+        b"X-Forwarded-For: 1.2.3.4\xe2\x80\xae\xc2\x9b31m\r\nContent-Length: 0\r\n\r\n"
+    )
+    (told,) = guarded.strangers
+    assert "1.2.3.4" in told
+    assert told.isprintable()
+    assert len(told) < 400
+
+
+async def test_with_a_guard_what_is_not_http_is_a_stranger_too(guarded: Served) -> None:
+    assert await guarded.ask(b"\x16\x03\x01\x02\x00\x01\r\n\r\n") == NOBODY
+    assert guarded.strangers == ["what is not proper HTTP"]
+    assert guarded.notices == []
+
+
+async def test_without_a_guard_any_host_and_path_is_welcome(serve: Serve) -> None:
+    served = await serve()
+    assert await served.ask(public(b"POST /any", host=b"evil.example")) == OK
+    assert len(served.got) == 1
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        post(),
+        post(b"x" * 100),
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"rubbish\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 401, 503, None])
+async def test_no_answer_names_a_server_or_a_version(
+    serve: Serve, request_: bytes, status: int | None
+) -> None:
+    def accept(_: Delivery) -> int:
+        if status is None:
+            raise RuntimeError("a bug")
+        return status
+
+    served = await serve(Limits(max_body=50, body_timeout_s=0.05), accept)
+    answer = await served.ask(request_)
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert b"server:" not in answer.lower()
+    assert not any(name in answer.lower() for name in (b"aiohttp", b"python", b"vmon"))
 
 
 def an_idle_receiver() -> Receiver:

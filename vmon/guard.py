@@ -5,7 +5,6 @@ A stranger is answered 404 and nothing else, whatever it asks for: there is noth
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 import time
@@ -122,14 +121,20 @@ def secret_path(asked: str | None = None) -> str:
     return asked
 
 
+def known_paths() -> tuple[str, ...]:
+    """The prefixes that are remembered; none where they cannot be read."""
+    try:
+        return tuple(remembered(_KEPT))
+    except WrongUse:  # what needs one says so itself
+        return ()
+
+
 def stored_path() -> Callable[[str], str]:
     """What takes from a stored path the prefix it came with, where that one is remembered."""
-    known = frozenset[str]()
-    with contextlib.suppress(WrongUse):  # nothing here depends on it
-        known = frozenset(remembered(_KEPT))
+    known = {prefix: Guard(prefix) for prefix in known_paths()}
 
     def inner(path: str) -> str:
-        first = _first(path)
-        return Guard(first).inner_path(path) if first in known else path
+        guard = known.get(_first(path))
+        return guard.inner_path(path) if guard else path
 
     return inner

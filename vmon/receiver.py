@@ -173,6 +173,9 @@ class Receiver:
         """The answer to what cannot be read as HTTP (4xx), or to a bug (5xx)."""
         if status >= 500 and isinstance(error, Exception):  # noqa: PLR2004 - 5xx is ours, 4xx is theirs
             self.hooks.bug(error)
+        elif self.guard:  # whoever sent it did not show that it is one of ours
+            self.hooks.stranger("what is not proper HTTP")
+            status = 404
         else:
             self.hooks.notice(f"a request that is not proper HTTP was answered {status}")
         return self.answer(status, keep=False)

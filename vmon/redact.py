@@ -20,13 +20,14 @@ from vmon.catalogue import TYPES
 from vmon.decode import read_body
 from vmon.entry import Entry
 from vmon.errors import WrongUse
-from vmon.guard import stored_path
+from vmon.guard import Guard, known_paths
 from vmon.state import made_once
 from vmon.text import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from vmon.decode import Payload
     from vmon.events import Delivery
     from vmon.verdict import Verdict
 
@@ -37,12 +38,16 @@ _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
 _OF_THE_BODY = frozenset({"content-encoding", "content-md5", "digest", "content-digest", "etag"})
 """Headers that are about the very bytes of a body, and tell a hash of them."""
 _WORDS = {"data": "person", "name": "person"}
-_SECRET_TEXT = re.compile(r'("(?:password|streamName)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,{}\[\]"]+)')
+_SECRET_TEXT = re.compile(
+    r'("(?:password|streamName)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[\[{](?!\s*[\]}]).*|[^\s,{}\[\]"]+)',
+    re.DOTALL,
+)
+"""A secret's key, and its value: a string, a scalar, or all that follows the start of more."""
 _KEYED = re.compile(r'(?P<indent>\s*)(?P<key>"(?:[^"\\]|\\.)*"): (?P<said>.+?)(?P<comma>,?)')
 """A line of laid-out JSON that begins with a key."""
 _SIGNS = (*_SECRETS, "\\u")
 _NOTHING = frozenset({"null", '""', "[]", "{}", "false"})
-_LOOKS_SECRET = re.compile(r"/(?=[^/]*[a-z])(?=[^/]*[A-Z])[A-Za-z0-9_-]{22}(?=[/?]|$)")
+_LOOKS_SECRET = re.compile(r"^/(?=[^/]*[a-z])(?=[^/]*[A-Z])[A-Za-z0-9_-]{22}(?=[/?]|$)")
 _LONG_ENOUGH = 4
 """A shorter value is looked for as a whole string only: as a part it stands anywhere."""
 
@@ -88,6 +93,16 @@ def _masked_lines(lines: Iterable[str]) -> Iterator[str]:
             yield line
 
 
+def masked_body(body: bytes, payload: Payload) -> bytes:
+    """A body as it came; where it holds secrets and was understood, its JSON without them."""
+    if payload.problem is not None or not any(sign.encode() in body for sign in _SIGNS):
+        return body
+    try:
+        return json.dumps(masked(payload.value)).encode()
+    except (ValueError, RecursionError):
+        return MASK.encode()
+
+
 def masked_text(text: str) -> str:
     """Text that is no JSON, without the secrets that can be made out in it."""
     return _SECRET_TEXT.sub(rf'\1"{MASK}"', text)
@@ -115,7 +130,7 @@ def redactor_of(paths: tuple[str, ...]) -> Redactor:
     import secrets
 
     key = made_once("redact.key", lambda: secrets.token_hex(32))
-    return Redactor(paths, key.encode(), stored_path())
+    return Redactor(paths, key.encode(), known_paths())
 
 
 class Redactor:
@@ -126,11 +141,11 @@ class Redactor:
     """
 
     def __init__(
-        self, paths: Iterable[str], key: bytes, inner: Callable[[str], str] = lambda path: path
+        self, paths: Iterable[str], key: bytes, secret_paths: tuple[str, ...] = ()
     ) -> None:
         self._asked = [(path, tuple(path.split("."))) for path in paths]
         self._key = key
-        self._inner = inner
+        self._secret_paths = dict.fromkeys(secret_paths, "secret-path")
         self.met: set[str] = set()
 
     @property
@@ -140,7 +155,7 @@ class Redactor:
 
     def __call__(self, entry: Entry) -> Entry:
         """The entry that may be shown."""
-        found: dict[str, str] = {}
+        found = self._secret_paths.copy()
         body = self._body(entry, found)
         scrub = _Scrub(found)
         delivery = self._delivery(entry.delivery, scrub, body)
@@ -156,14 +171,19 @@ class Redactor:
             for name, said in delivery.headers
             if (lower := name.lower()) not in _OF_THE_BODY
         )
-        path = _LOOKS_SECRET.sub("", self._inner(delivery.path), count=1) or "/"
-        path = path if path.startswith("/") else "/" + path
         return replace(
             delivery,
             headers=headers,
-            path=scrub.encoded(path),
+            path=scrub.encoded(self._path(delivery.path)),
             body=body,
         )
+
+    def _path(self, path: str) -> str:
+        """The path without a secret first part: one that is known, or looks like one."""
+        for prefix in self._secret_paths:
+            path = Guard(prefix).inner_path(path)
+        inner = _LOOKS_SECRET.sub("", path, count=1)
+        return inner if inner.startswith("/") else f"/{inner}"
 
     def _body(self, entry: Entry, found: dict[str, str]) -> bytes:
         """The body again as JSON; where it is not, only how much of it there was."""
@@ -173,7 +193,7 @@ class Redactor:
                 value = _Scrub(found).all(self._walk(payload.value, (), found))
                 return _json(_Scrub(found).all(value))
         except (ValueError, RecursionError):
-            found.clear()
+            pass  # said below
         return f"(redacted: {size(len(entry.delivery.body))} that cannot be read)".encode()
 
     def _walk(self, value: Any, path: tuple[str, ...], found: dict[str, str]) -> Any:
@@ -230,7 +250,7 @@ def _note(value: Any, named: Callable[[str], str], found: dict[str, str]) -> Non
     match value:
         case dict():
             for key, one in value.items():
-                _note(key, named, found)
+                _note("" if key in _vocabulary() else key, named, found)
                 _note(one, named, found)
         case list():
             for one in value:
@@ -274,11 +294,14 @@ class _Scrub:
         """A payload with all its strings, keys and numbers looked at."""
         match value:
             case dict():
-                return {self._key(key): self.all(one) for key, one in value.items()}
+                return {
+                    self._key(key): one if key == "event" and _is_type(one) else self.all(one)
+                    for key, one in value.items()
+                }
             case list():
                 return [self.all(one) for one in value]
             case str():
-                return value if value in TYPES else self(value)
+                return self(value)
             case int() | float() if not isinstance(value, bool):
                 return self._spelt.get(str(value), value)
             case _:
@@ -286,7 +309,8 @@ class _Scrub:
 
     def _key(self, key: str) -> str:
         """A key: one that Vonage uses is not somebody's name, even if somebody is called so."""
-        return key if key in _vocabulary() else self(key)
+        known = len(key) < _LONG_ENOUGH or key in _vocabulary()
+        return key if known else self(key)
 
     def encoded(self, text: str) -> str:
         """Text that may be percent-encoded in a way that nobody foresaw: then it goes whole."""
@@ -300,6 +324,10 @@ class _Scrub:
     def header(self, name: str, value: str) -> str:
         """A header's value, in which a byte is a character: ASCII goes in its place."""
         return masked_header(name, self.encoded(value), "****")
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, str) and value in TYPES
 
 
 @cache

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from vmon.events import instant
-from vmon.redact import masked, masked_header, masked_layout, masked_text
+from vmon.redact import masked, masked_body, masked_header, masked_layout, masked_text
 from vmon.text import clock, count, disarm, duration, size
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def whole(entry: Entry, look: Look) -> Iterator[str]:
         yield f"{_INDENT}{paint('key', disarm(name))}: {disarm(masked_header(name, value))}"
     text = _laid_out(entry)
     if text is None:
-        yield from _raw(body, paint, entry.payload.problem)
+        yield from _raw(masked_body(body, entry.payload), paint, entry.payload.problem)
         return
     lines = text.split("\n")
     for line in lines[:_MOST_LINES]:
