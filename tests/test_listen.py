@@ -1,18 +1,29 @@
 """A run from inside, and from outside where a part of it has to fail on purpose."""
 
 import asyncio
+import json
 import os
+import re
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from vmon.capture import Capture
 from vmon.events import Delivery
-from vmon.listen import _Sync
+from vmon.line import write_line
+from vmon.listen import Options, Run, _Sync
+from vmon.render.form import Form
+from vmon.signature import Secret, sign
 
 if TYPE_CHECKING:
-    from tests.conftest import Listen
+    from collections.abc import Callable
+
+    from tests.conftest import App, Listen
+    from vmon.entry import Entry
 
 ANY = cast(Delivery, None)
 
@@ -130,3 +141,202 @@ def test_a_terminal_that_is_stuck_does_not_keep_a_run_from_ending(listen: "Liste
     assert "\n40 deliveries in " in err
     assert "  see it again " in err
     assert len(Path(run.capture).read_bytes().splitlines()) == 40
+
+
+# Signatures.
+
+CHANGED = "payload_hash differs from the body's: did a proxy decode or re-encode it on the way?"
+VALUE = "a-session-secret-of-more-than-32-bytes"
+BODY = b'{"event":"archive","status":"started"}'
+
+
+def signature(body: bytes = BODY, value: str = VALUE) -> str:
+    return sign(body, Secret("x", value), api_key="k", now=time.time(), jti="j")
+
+
+def verdicts(capture: str) -> list[tuple[str, str | None] | None]:
+    said = [json.loads(line).get("verdict") for line in Path(capture).read_bytes().splitlines()]
+    return [one and (one["kind"], one["secret"]) for one in said]
+
+
+def test_the_verdict_is_captured_drawn_and_counted_and_changes_no_answer(listen: "Listen") -> None:
+    run = listen("--secret", "other", "--format", "line", VMON_SIGNATURE_SECRET="")
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY) == 200
+    assert run.stop()[0] == 0
+    run = listen("--secret", "other", "--secret", VALUE, "--format", "line")
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY, Authorization=signature(b"another")) == 200
+    assert run.post(BODY) == 200
+    _, out, err = run.stop()
+    assert verdicts(run.capture) == [("valid", "#2"), ("invalid", "#2"), ("unsigned", None)]
+    assert re.search(r"\n  signatures +1 valid, 1 invalid, 1 unsigned\n", err)
+    marks = [line.split("-  ")[-1] for line in out.splitlines()]
+    assert marks == [
+        "✓ started",
+        f"invalid started ! {CHANGED}",
+        "unsigned started",
+    ]
+    assert VALUE not in out + err
+
+
+def test_without_a_secret_only_what_is_signed_has_a_verdict(listen: "Listen") -> None:
+    run = listen()
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY) == 200
+    assert run.post(BODY, Authorization="Basic dTpw") == 200
+    assert run.stop()[0] == 0
+    assert verdicts(run.capture) == [("unchecked", None), None, None]
+
+
+def test_where_a_signature_is_required_what_is_not_valid_is_answered_401_and_captured(
+    listen: "Listen",
+) -> None:
+    run = listen("--require-signature", "--event", "archive", VMON_SIGNATURE_SECRET=VALUE)
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY) == 401
+    assert run.post(BODY, Authorization=signature(value="wrong")) == 401
+    assert run.post(b"x" * 600_000) == 401
+    code, out, _ = run.stop()
+    assert (code, len(out.splitlines())) == (0, 3)
+    assert [one and one[0] for one in verdicts(run.capture)] == [
+        "valid",
+        "unsigned",
+        "invalid",
+        "unsigned",
+    ]
+
+
+def test_what_trigger_signs_and_what_replay_signs_is_valid(
+    listen: "Listen", vmon_run: "Callable[..., tuple[int, str, str]]"
+) -> None:
+    run = listen("--require-signature", "--secret", VALUE)
+    url = f"http://127.0.0.1:{run.port}"
+    assert vmon_run("trigger", "--story", "--to", url, "--sign", VALUE, "-q")[0] == 0
+    assert vmon_run("trigger", "archive", "--to", url, "--sign", "wrong", "-q")[0] == 1
+    run.stop()
+    again = listen("--require-signature", "--secret", "another-secret", "--max-age", "1h")
+    url = f"http://127.0.0.1:{again.port}"
+    sent = ("replay", run.capture, "--to", url, "--speed", "max", "-q", "--sign")
+    assert vmon_run(*sent, "another-secret", "--api-key", "a1b2")[0] == 0
+    assert vmon_run(*sent[:-1])[0] == 1
+    again.stop()
+    kinds = [one and one[0] for one in verdicts(again.capture)]
+    assert kinds == ["valid"] * 16 + ["invalid"] * 16
+    lines = Path(again.capture).read_bytes().splitlines()
+    assert all(line.count(b'"Authorization"') == 1 for line in lines)
+
+
+# Guard, redaction, exposure.
+
+
+def test_a_screen_is_redacted_and_the_capture_is_not(listen: "Listen") -> None:
+    body = b'{"event":"streamCreated","stream":{"name":"Ann Example"}}'
+    for form in ((), ("--format", "line"), ("-vv", "--format", "line")):
+        run = listen("--redact", "stream.name", *form)
+        assert run.post(body, "/Ann%20Example") == 200
+        _, out, err = run.stop()
+        assert "person-" in out
+        assert "Example" not in out + err
+        assert body in Path(run.capture).read_bytes()
+
+
+async def test_a_guarded_run_lets_in_who_has_the_secret_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl", form=Form("detail")))
+    await run.open()
+    assert run.guarded() is None
+    url = run.guarded("https://Public.Example:8443/") or ""
+    assert url.startswith("https://Public.Example:8443/")
+    token = url.rpartition("/")[2]
+    port = port_of(run)
+    paths = ("/", "/hook", f"/{token}/hook", f"/{token}")
+    assert [await status(port, path, "public.example") for path in paths] == [404, 404, 200, 200]
+    assert await status(port, "/hook", "localhost") == 200
+    await run.close()
+    out, err = capfd.readouterr()
+    assert [line.split()[1] for line in out.splitlines() if " POST " in line] == [
+        "/hook",
+        "/",
+        "/hook",
+    ]
+    assert token not in out + err
+    assert err.count("stranger: POST /, Host public.example was answered 404\n") == 1
+    assert re.search(r"\n  strangers +2\n", err)
+    stored = [json.loads(line) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
+    assert [one["path"] for one in stored] == [f"/{token}/hook", f"/{token}", "/hook"]
+
+
+def port_of(run: Run) -> int:
+    assert run._receiver._listener is not None
+    port: int = run._receiver._listener.sockets[0].getsockname()[1]
+    return port
+
+
+async def status(port: int, path: str, host: str) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+    async with asyncio.timeout(10):
+        answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return int(answer.split()[1])
+
+
+@pytest.mark.usefixtures("capfd")
+async def test_without_a_secret_path_the_public_host_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    run = Run(Options(port=0, quiet=True, open_path=True))
+    await run.open()
+    assert run.guarded("https://public.example") == "https://public.example/"
+    port = port_of(run)
+    asked = ("public.example", "evil.example", "127.0.0.1")
+    assert [await status(port, "/x", host) for host in asked] == [200, 404, 200]
+    await run.close()
+    assert not (tmp_path / "state").exists()
+
+
+async def test_a_replay_goes_to_the_app_without_the_secret_path(
+    vmon_run: "Callable[..., tuple[int, str, str]]",
+    delivered: "Callable[..., Entry]",
+    app: "App",
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state" / "vmon").mkdir(parents=True)
+    (tmp_path / "state" / "vmon" / "path").write_text("now-remembered\nonce-remembered\n")
+    paths = ("/once-remembered/hook?a", "/now-remembered", "/other/hook")
+    lines = [write_line(delivered(b"{}", path=path)) for path in paths]
+    (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
+    args = ("replay", tmp_path / "a.jsonl", "--to", app.url, "--speed", "max", "-q")
+    assert (await asyncio.to_thread(vmon_run, *args))[0] == 0
+    assert [one.first.split()[1] for one in app.requests] == ["/hook?a", "/", "/other/hook"]
+
+
+def test_an_address_that_others_can_reach_is_warned_of(listen: "Listen") -> None:
+    run = listen("--host", "0.0.0.0")
+    _, _, err = run.stop()
+    assert f"warning: http://0.0.0.0:{run.port} is reachable from other machines" in err
+    for host in ("127.0.0.1", "localhost"):
+        assert "warning" not in listen("--host", host).stop()[2]
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (("--require-signature",), "--require-signature needs a secret to check with"),
+        (("--secret-path", "long-enough", "--no-secret-path"), "either --secret-path or"),
+        (("--secret", ""), "is empty"),
+        (("--secret-file", "nowhere"), "cannot read the secrets in nowhere"),
+        (("--redact", "a..b"), "'a..b' is no path"),
+        (("--verdict", "bad"), "'bad' is not one of 'valid', 'invalid'"),
+    ],
+)
+def test_what_does_not_go_together_is_told(
+    args: tuple[str, ...], why: str, vmon_run: "Callable[..., tuple[int, str, str]]"
+) -> None:
+    code, _, err = vmon_run("listen", *args)
+    assert code == 2
+    assert why in err
