@@ -14,8 +14,11 @@ from rich.console import Console
 from vmon.catalogue import NAMES, TYPES
 from vmon.entry import Entry
 from vmon.line import read_line, write_line
+from vmon.render.detail import fields
 from vmon.render.line import Look, compact, line, not_drawn
 from vmon.render.paint import HANDLES, STYLES, Paint, colour_of
+from vmon.text import disarm
+from vmon.verdict import Verdict
 
 Delivered = Callable[..., Entry]
 
@@ -338,3 +341,30 @@ def test_an_id_has_one_colour_and_ids_have_several() -> None:
     assert colour_of("c053fcc8") == "62"
     assert {colour_of(str(number)) for number in range(200)} == set(HANDLES)
     assert colour_of("\ud800") in HANDLES
+
+
+@pytest.mark.usefixtures("utc")
+@pytest.mark.parametrize(
+    ("verdict", "shown"),
+    [
+        (Verdict("valid", "signed"), "✓ started"),
+        (Verdict("invalid", "the hash differs: how so?"), "invalid: the hash differs started"),
+        (Verdict("invalid", "no match (of \x1b)"), "invalid: no match started"),
+        (Verdict("invalid", "\x1b[2J\u202e"), "invalid: ␛[2J‹U+202E› started"),
+        (Verdict("stale", "iat is 3 h old, and"), "stale: iat is 3 h old started"),
+        (Verdict("unsigned", "there is none"), "unsigned started"),
+        (Verdict("unchecked", "no secret"), "unchecked started"),
+        (Verdict("l\nater", "why"), "l␊ater: why started"),
+    ],
+)
+def test_a_verdict_stands_before_what_it_is_about(
+    verdict: Verdict, shown: str, delivered: Delivered
+) -> None:
+    entry = delivered(b'{"event":"archive","status":"started"}')
+    plain = line(entry, Look(PLAIN))
+    entry.verdict = verdict
+    assert line(entry, Look(PLAIN)) == plain.replace("started", shown)
+    for width in (80, 40, 10):
+        assert cell_len(line(entry, Look(PLAIN, width))) <= width
+    told = [one for one in fields(entry, Look(PLAIN)) if "signature" in one]
+    assert told == [f"    signature {disarm(verdict.kind)}: {disarm(verdict.why)}"]

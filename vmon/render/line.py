@@ -4,10 +4,12 @@
 
 Time, verb, type, session, delivery lag stand in columns; then who or what, the reason where it is
 not an ordinary one, how long the thing lived, and the first thing that is wrong with the event.
+Where there is a verdict on the signature, it stands before who or what.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -71,10 +73,9 @@ def line(entry: Entry, look: Look) -> str:
         pieces.append(_session_column(event.session_id))
     if not narrow:
         pieces.append(_lag_column(entry.lag_s))
-    if entry.verdict is None:
-        pieces += subject(event)
-    else:
-        pieces += judged(entry.verdict, subject(event))
+    if entry.verdict is not None:
+        pieces.append(_mark(entry.verdict))
+    pieces += subject(event)
     return _painted(pieces, look)
 
 
@@ -168,20 +169,25 @@ def compact(seconds: float) -> str:
     return f"{sign}{min(value / 86400, 9999):.0f}d"
 
 
-def judged(verdict: Verdict, about: list[Piece]) -> list[Piece]:
-    """What an event is about, a mark before it, and behind it what is wrong with the signature."""
-    if verdict.kind == "valid":
-        return [("dim", "✓ "), *about]
-    kind = disarm(verdict.kind)
-    if verdict.kind in _NO_FAULT:
-        return [("dim", f"{kind} "), *about]
-    space = "" if not about or about[-1][1].endswith(" ") else " "
-    why = [] if verdict.kind == "unsigned" else [("warning", f"{space}! {disarm(verdict.why)}")]
-    return [("failed" if verdict.kind == "invalid" else "warning", f"{kind} "), *about, *why]
+@lru_cache(maxsize=256)
+def _mark(verdict: Verdict) -> Piece:
+    """What a line says of its signature: little when it is well, the gist of why when it is not."""
+    kind, gist = disarm(verdict.kind), disarm(_CLAUSE.split(verdict.why, maxsplit=1)[0])
+    match verdict.kind:
+        case "valid":
+            return "dim", "✓ "
+        case "unchecked":
+            return "dim", f"{kind} "
+        case "unsigned":
+            return "warning", f"{kind} "
+        case "invalid":
+            return "failed", f"{kind}: {gist} "
+        case _:
+            return "warning", f"{kind}: {gist} "
 
 
-_NO_FAULT = frozenset({"unchecked"})
-"""Kinds of verdict that are worth a word, and no colour."""
+_CLAUSE = re.compile(r"[:;,]| \(")
+"""Where the gist of a sentence ends; the whole is told under -v."""
 
 
 def subject(event: Event) -> list[Piece]:

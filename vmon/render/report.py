@@ -81,8 +81,8 @@ class Report:
         """The receiver listens where others can reach it."""
         return self._paint(
             "warning",
-            f"warning: {url} is reachable from other machines: whoever reaches it can send you\n"
-            "         deliveries; --secret and --require-signature tell Vonage's from others'",
+            f"warning: other machines can reach {url}, and send you anything\n"
+            "         --secret and --require-signature tell what Vonage sends from the rest",
         )
 
     def trouble(self, why: str) -> str:
