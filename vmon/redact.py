@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b32encode
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from hmac import digest
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote_to_bytes
@@ -147,6 +147,9 @@ class Redactor:
         self._key = key
         self._secret_paths = dict.fromkeys(secret_paths, "secret-path")
         self.met: set[str] = set()
+        # Names and paths come again and again.
+        self._code = lru_cache(4096)(self._make_code)
+        self._asked_at = lru_cache(4096)(self._find_asked)
 
     @property
     def unmet(self) -> list[str]:
@@ -190,7 +193,7 @@ class Redactor:
         payload = entry.payload
         try:
             if payload.problem is None:
-                value = _Scrub(found).all(self._walk(payload.value, (), found))
+                value = self._walk(payload.value, (), found)
                 return _json(_Scrub(found).all(value))
         except (ValueError, RecursionError):
             pass  # said below
@@ -207,16 +210,22 @@ class Redactor:
         if path[-1] in _SECRETS and value:
             _note(value, lambda _text: MASK, found)
             return MASK
-        asked = [given for given, way in self._asked if _ends(path, way)]
+        asked = self._asked_at(path)
         if not asked:
             return self._walk(value, path, found)
         self.met.update(asked)
         return self._pseudonym(value, _word(path), found)
 
+    def _find_asked(self, path: tuple[str, ...]) -> list[str]:
+        return [given for given, way in self._asked if _ends(path, way)]
+
+    def _make_code(self, text: str) -> str:
+        said = digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
+        return b32encode(said)[:8].decode().lower()
+
     def _pseudonym(self, value: Any, word: str, found: dict[str, str]) -> Any:
         def named(text: str) -> str:
-            said = digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
-            return f"{word}-{b32encode(said)[:8].decode().lower()}"
+            return f"{word}-{self._code(text)}"
 
         _note(value, named, found)
         match value:
@@ -282,13 +291,19 @@ class _Scrub:
             for way in _spellings(old)
         }
         self._spelt = spelt
-        ways = sorted(spelt, key=len, reverse=True)
-        self._any = re.compile("|".join(map(re.escape, ways))) if ways else None
 
     def __call__(self, text: str) -> str:
         if (new := self._found.get(text)) is not None:
             return new
-        return self._any.sub(lambda hit: self._spelt[hit[0]], text) if self._any else text
+        return self._any.sub(lambda hit: self._spelt[hit[0]], text) if self._is_in(text) else text
+
+    def _is_in(self, text: str) -> bool:
+        return any(way in text for way in self._spelt)
+
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
+        """What finds them all in one go; made only for a text that has one: it takes its time."""
+        return re.compile("|".join(map(re.escape, sorted(self._spelt, key=len, reverse=True))))
 
     def all(self, value: Any) -> Any:
         """A payload with all its strings, keys and numbers looked at."""
@@ -315,9 +330,9 @@ class _Scrub:
     def encoded(self, text: str) -> str:
         """Text that may be percent-encoded in a way that nobody foresaw: then it goes whole."""
         done = self(text)
-        if self._any and "%" in done:
-            plain = unquote_to_bytes(done.encode("utf-8", "surrogateescape"))
-            if self._any.search(plain.decode("utf-8", "replace")):
+        if self._spelt and "%" in done:
+            plain = unquote_to_bytes(done.encode("utf-8", "surrogatepass"))
+            if self._is_in(plain.decode("utf-8", "replace")):
                 return "/redacted"
         return done
 
@@ -344,6 +359,7 @@ def _keys(value: Any) -> Iterator[str]:
             yield from _keys(one)
 
 
+@lru_cache(4096)
 def _spellings(text: str) -> set[str]:
     """How a text may stand in another: as it is, escaped in JSON, in a URL, as bytes."""
     as_bytes = text.encode("utf-8", "surrogatepass")
