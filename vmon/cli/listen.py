@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmon.cli import complete
 from vmon.cli.options import Duration, Size, filter_options, form_options
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True,
     help="Port to listen on; 0 takes any free one.",
 )  # fmt: skip # one thing a line
-@click.option("--capture", metavar="FILE", help="Append to this capture instead of a new one.")
+@click.option(
+    "--capture", metavar="FILE", shell_complete=complete.files,
+    help="Append to this capture instead of a new one.",
+)  # fmt: skip # one thing a line
 @click.option("--no-capture", is_flag=True, help="Keep nothing.")
 @click.option("--fsync", is_flag=True, help="Answer only when the disk has it (power loss).")
 @click.option("--max-body", type=Size(), default="1MiB", show_default=True, help="Larger: 413.")
