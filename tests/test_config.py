@@ -524,6 +524,7 @@ class TestTypes:
             files.project(f"port = {text}")
             with pytest.raises(WrongUse, match=f"^{place} should be even$"):
                 loaded()
+        files.project("")
         with pytest.raises(WrongUse, match=r"^PORT_OF_MINE should be even$"):
             loaded(PORT_OF_MINE="4")  # a variable is text
 
