@@ -55,6 +55,7 @@ def test_no_help_is_wider_than_80_columns(name: str | None, vmon_run: Run) -> No
     assert (code, err) == (0, "")
     assert out.startswith("Usage: vmon ")
     assert max(map(len, out.splitlines())) <= 80
+    assert "\\" not in out
 
 
 def test_without_a_command_the_help_is_shown_and_it_is_exit_2(vmon_run: Run) -> None:

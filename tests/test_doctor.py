@@ -287,6 +287,13 @@ def test_the_version_of_the_agent_is_asked(
     assert said in result.said
 
 
+def test_the_agent_that_was_chosen_is_the_one_that_counts(machine: Path, tmp_path: Path) -> None:
+    program(machine, "ngrok", "echo ngrok version 3.39.1")
+    other = program(tmp_path, "other", "echo ngrok version 3.31.0")
+    assert short(found("ngrok agent", Asked(ngrok=other)))[1].startswith(f"3.31 at {other}")
+    assert found("ngrok agent", Asked(ngrok=tmp_path / "none")).verdict == "warn"
+
+
 def test_an_agent_that_does_not_answer_is_given_up(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

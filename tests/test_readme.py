@@ -61,9 +61,8 @@ def _exit_codes() -> str:
 
 
 def _tables() -> dict[str, str]:
-    tables = {
-        f"options {name}": _options(name) for name in ("listen", "filter", "replay", "trigger")
-    }
+    commands = ("listen", "filter", "replay", "trigger", "doctor")
+    tables = {f"options {name}": _options(name) for name in commands}
     return tables | {"types": _types(), "exit codes": _exit_codes()}
 
 

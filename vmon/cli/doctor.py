@@ -62,6 +62,7 @@ def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
         captures=Path(capture).parent if capture else None,
         state_dir=state_dir(),
         tunnel=tunnel.partition(":")[0] if tunnel else None,
+        ngrok=Path(set_["ngrok_path"]) if set_.get("ngrok_path") else None,
         token=_token(found),
         public_url=given["public_url"] or set_.get("public_url"),
         apps=tuple(apps),
