@@ -14,12 +14,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tests.test_cli import BODY, modules_after
 from vmon import cli
 from vmon.cli import COMMANDS, settings
 from vmon.config import KnownKey, load
 from vmon.render import settings as drawn
 
+BODY = '{"event":"streamCreated","sessionId":"2_A"}\n'
 Run = Callable[..., tuple[int, str, str]]
 Set = Callable[..., tuple[int, str, str]]
 
@@ -284,15 +284,15 @@ def test_every_setting_can_be_set_and_reaches_its_command(tmp_path: Path) -> Non
 
 
 def test_where_nothing_is_set_no_other_command_and_no_toml_is_imported(
-    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    imports_of: Callable[..., set[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.jsonl"
     path.write_text(BODY)
-    loaded = modules_after(environment, "filter", str(path))
+    loaded = imports_of("filter", str(path))
     assert not loaded & {"tomllib", "platformdirs", "vmon.cli.listen", "vmon.cli.replay"}
     (tmp_path / "vmon.toml").write_text("port = 1")
-    loaded = modules_after(environment, "filter", str(path))
+    loaded = imports_of("filter", str(path))
     assert "vmon.cli.listen" in loaded
     assert not loaded & {"platformdirs", "aiohttp", "rich", "pyngrok", "asyncio"}
 

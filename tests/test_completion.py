@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.test_cli import HEAVY, TELLS_ITS_MODULES
 from vmon.catalogue import ALL
 from vmon.cli import COMMANDS
 from vmon.cli.complete import mend_words
@@ -147,18 +145,33 @@ def test_broken_settings_are_no_matter(offered: Offered, here: Path) -> None:
 
 @pytest.mark.parametrize("words", ["vmon\n", "vmon\nfilter\n--event\nstr", "vmon\nfilter\n"])
 def test_completing_imports_nothing_heavy(
-    words: str, environment: dict[str, str], here: Path
+    words: str,
+    imports_of: Callable[..., set[str]],
+    here: Path,
+    kept: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = {
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(words.count("\n")),
-        "_VMON_COMPLETE": "bash_complete",
-    }
-    argv = [sys.executable, "-c", TELLS_ITS_MODULES]
-    ran = subprocess.run(argv, env=environment | asked, cwd=here, capture_output=True, check=True)
-    loaded = set(json.loads(ran.stderr.rpartition(b"\n")[2]))
+    monkeypatch.chdir(here)
+    assert kept.is_dir()
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count("\n"))}
+    loaded = imports_of(**asked, _VMON_COMPLETE="bash_complete")
     assert "click.shell_completion" in loaded
-    assert not loaded & (HEAVY | {"msgspec", "tomllib"})
+    assert not loaded & {"aiohttp", "rich", "pyngrok", "asyncio", "uvloop", "msgspec", "tomllib"}
+
+
+def test_a_folder_that_is_gone_offers_what_the_shell_knows(
+    environment: dict[str, str], here: Path
+) -> None:
+    code = f"import os; os.chdir({str(here)!r}); os.rmdir({str(here)!r})"
+    asked = {"COMP_WORDS": "vmon\nfilter\n", "COMP_CWORD": "2", "_VMON_COMPLETE": "bash_complete"}
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}\nfrom vmon.cli import main; main()"],
+        env=environment | asked,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (ran.stdout, ran.stderr) == ("file,\n", "")
 
 
 # The scripts.
