@@ -217,6 +217,16 @@ class TestProfiles:
         assert files.fault("stagin") == ('there is no profile "stagin"', "did you mean staging?")
         assert files.fault(VMON_PROFILE="\x1b[2J")[0] == 'there is no profile "\\x1b[2J"'
 
+    def test_a_profile_with_a_hostile_name_acts_on_no_terminal(self, files: Files) -> None:
+        files.project('[profile."\\u001b[2Ja"]\nport = 1')
+        assert files.load("\x1b[2Ja").get("port").source == "./vmon.toml [profile.\\x1b[2Ja]"
+        for asked in ("x", "[2Ja"):
+            assert "\x1b" not in str(files.fault(asked))
+        files.project('[profile."\\u001b[2Ja"]\nprot = 1')
+        assert "\x1b" not in str(files.fault())
+        files.project('profile."\\u001b[2Ja" = 1')
+        assert "\x1b" not in str(files.fault())
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [
@@ -524,6 +534,7 @@ class TestTypes:
             files.project(f"port = {text}")
             with pytest.raises(WrongUse, match=f"^{place} should be even$"):
                 loaded()
+        files.project("")
         with pytest.raises(WrongUse, match=r"^PORT_OF_MINE should be even$"):
             loaded(PORT_OF_MINE="4")  # a variable is text
 

@@ -127,7 +127,7 @@ class _File(NamedTuple):
     def place(self, path: Sequence[str]) -> str:
         """Name a table of this file: `./vmon.toml [profile.staging]`."""
         dotted = ".".join(filter(None, (self.root, *path)))
-        return f"{self.shown} [{dotted}]" if dotted else self.shown
+        return f"{self.shown} [{_plain(dotted)}]" if dotted else self.shown
 
 
 _Layer = dict[KnownKey, Setting]
@@ -255,9 +255,9 @@ def _profiles(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, table in tables:
         if not isinstance(table, dict):
             raise WrongUse(
-                f"{file.place(())}: profile {name} should be a table",
+                f"{file.place(())}: profile {_plain(name)} should be a table",
                 hint="choose one with --profile or VMON_PROFILE, and write it as "
-                f"[{'.'.join(filter(None, (file.root, 'profile', name)))}]",
+                f"[{_plain('.'.join(filter(None, (file.root, 'profile', name))))}]",
             )
         yield name, table
 
@@ -265,7 +265,8 @@ def _profiles(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
 def _chosen(name: str, profiles: Mapping[str, _Layer]) -> _Layer:
     if name in profiles:
         return profiles[name]
-    there = f"there are: {', '.join(sorted(profiles))}" if profiles else "no file has any"
+    names = ", ".join(map(_plain, sorted(profiles)))
+    there = f"there are: {names}" if profiles else "no file has any"
     raise WrongUse(f"there is no profile {_named(name)}", hint=_nearest(name, profiles) or there)
 
 
@@ -318,7 +319,7 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(names), 1)
-    return f"did you mean {near[0]}?" if near else None
+    return f"did you mean {_plain(near[0])}?" if near else None
 
 
 def _from_environ(known: Sequence[KnownKey], environ: Mapping[str, str]) -> _Layer:
@@ -399,7 +400,11 @@ def _named(raw: object, *, secret: bool = False) -> str:
     if isinstance(raw, bool):
         return "true" if raw else "false"
     if isinstance(raw, str | int | float) and not secret:
-        shown = str(raw)[:60]
-        shown = shown if shown.isprintable() else ascii(shown)[1:-1]
+        shown = _plain(str(raw)[:60])
         return f'"{shown}"' if isinstance(raw, str) else shown
     return _WORDS.get(type(raw), "a date or time")
+
+
+def _plain(text: str) -> str:
+    """A stranger's word in which nothing acts on a terminal."""
+    return text if text.isprintable() else ascii(text)[1:-1]

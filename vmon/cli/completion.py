@@ -6,13 +6,13 @@ import click
 @click.command("completion", short_help="Print what makes the shell complete vmon's words.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    r"""Print the script that makes SHELL complete commands, options, event types and captures.
+    """Print the script that makes SHELL complete commands, options, event types and captures.
 
     \b
     bash   echo 'eval "$(vmon completion bash)"' >> ~/.bashrc
     zsh    echo 'eval "$(vmon completion zsh)"' >> ~/.zshrc      (after compinit)
     fish   vmon completion fish > ~/.config/fish/completions/vmon.fish
-    """
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from click.shell_completion import get_completion_class
 
     from vmon.cli import cli

@@ -24,6 +24,9 @@ SECRETS = frozenset({"authtoken", "forward-header", "secret", "secret-path", "si
 TOLERANT = frozenset({"completion", "doctor"})
 """Commands that work whatever is wrong with the settings."""
 
+_UNSET = frozenset({"completion", "config", "tunnel"})
+"""Commands about vmon itself, which no setting changes."""
+
 _KINDS: dict[str, Kind] = {
     "boolean": "boolean",
     "duration": "duration",
@@ -48,13 +51,14 @@ def is_configured(profile: str | None) -> bool:
 
 
 def known(commands: Iterable[str]) -> Iterator[KnownKey]:
-    """The settings there are: the options of the commands, but for groups of them."""
+    """The settings there are: the options of the commands that do the work."""
     for name in commands:
+        if name in _UNSET:
+            continue
         command: click.Command = import_module(f"vmon.cli.{name}").command
-        if not isinstance(command, click.Group):
-            for option in command.params:
-                if isinstance(option, click.Option):
-                    yield _key(name, option)
+        for option in command.params:
+            if isinstance(option, click.Option):
+                yield _key(name, option)
 
 
 def _key(command: str, option: click.Option) -> KnownKey:
