@@ -71,7 +71,7 @@ def until() -> Until:
     """Wait until a condition holds; fail after five seconds."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while not condition():  # noqa: ASYNC110 - processes set no event of ours
                 await asyncio.sleep(0.01)
 

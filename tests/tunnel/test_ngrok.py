@@ -309,7 +309,7 @@ async def test_an_agent_that_did_outlive_its_vmon_is_found_by_the_next(
 ) -> None:
     monkeypatch.setenv("FAKE_NGROK", "quiet")
     pid = await killed_vmon(ngrok_options(), before="ngrok_config.bound_to_us = lambda: ()")
-    assert alive(pid, 0)
+    assert alive(pid)
     await opened(NgrokTunnel(ngrok_options()))
     (left,) = leftovers(state_dir)
     assert (left.provider, left.pid) == ("ngrok", pid)
