@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmon.cli.onward import onward_options
 from vmon.cli.options import Duration, Size, filter_options, form_options
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
+    from vmon.forwarding import Onward
 
 
 @click.command("listen", short_help="Receive callbacks: capture, answer and draw them live.")
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
     help="A body that takes longer: 408.",
 )  # fmt: skip # one thing a line
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events.")
+@onward_options
 @form_options
 @filter_options
-def command(chosen: Filter, **asked: Any) -> int:
+def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     """Receive callbacks on any path, capture them, answer 200 at once, and draw them live.
 
     Filters choose what is shown; everything is captured all the same.
@@ -56,5 +59,6 @@ def command(chosen: Filter, **asked: Any) -> int:
             chosen=chosen,
             form=Form(asked["kind"], asked["verbosity"]),
             quiet=asked["quiet"],
+            onward=onward,
         )
     )

@@ -18,7 +18,7 @@ from vmon.render.paint import Paint
 from vmon.text import count, disarm, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 _BAR = 24
@@ -53,8 +53,14 @@ class Report:
         self._width = terminal.width if self._is_terminal else _PIPED
         self._paint = Paint(terminal)
 
-    def banner(self, url: str, capture: Path | None, chosen: str | None) -> str:
-        """Where to send callbacks, where they are kept, what is shown.
+    def banner(
+        self,
+        url: str,
+        capture: Path | None,
+        chosen: str | None,
+        more: Iterable[tuple[str, str]] = (),
+    ) -> str:
+        """Where to send callbacks, where they are kept, what is shown; `more` are other facts.
 
         Where nobody looks, the last line is one for scripts.
         """
@@ -62,6 +68,7 @@ class Report:
             ("local", f"{self._paint('name', url)}  any path"),
             ("capture", _home(capture) if capture else "none: nothing is kept"),
             ("shown", f"{disarm(chosen)}; everything is captured" if chosen else ""),
+            *more,
             ("try it", "vmon trigger streamCreated" + _to(url) if self._is_terminal else ""),
         ]
         lines = [f"vmon {__version__} listens. Ctrl-C ends it.", *self._facts(rows)]
@@ -73,6 +80,10 @@ class Report:
     def notice(self, text: str) -> str:
         """A request that became no delivery."""
         return self._paint("dim", f"{time.strftime('%H:%M:%S')} · {text}")
+
+    def news(self, text: str) -> str:
+        """Something about an app that callbacks are forwarded to."""
+        return self._paint("warning", f"{time.strftime('%H:%M:%S')} · {text}")
 
     def trouble(self, why: str) -> str:
         """The capture cannot be written."""
@@ -94,8 +105,8 @@ class Report:
             "         they are answered 503, so that Vonage sends them again later",
         )
 
-    def summary(self, totals: Totals) -> str:
-        """What a run saw, and how to see it again."""
+    def summary(self, totals: Totals, more: Iterable[tuple[str, str]] = ()) -> str:
+        """What a run saw, and how to see it again; `more` are other facts."""
         seen = totals.types.total()
         lasted = duration(time.monotonic() - (totals.started_s or 0))
         rows = [
@@ -105,6 +116,7 @@ class Report:
             ("answered 503", _some(totals.turned_away)),
             ("other requests", _some(totals.notices)),
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
+            *more,
             ("capture", _home(totals.capture) if totals.capture else ""),
             ("not in the capture", totals.rescued or ""),
             (
