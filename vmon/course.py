@@ -130,13 +130,18 @@ class Hearing(NamedTuple):
 
 
 class Course:
-    """A target and all that is on its way there; `own` is where this run's deliveries come from."""
+    """A target and all that is on its way there; `own` is where this run's deliveries come from.
+
+    Where `waits` is false, somebody waits for each answer, and a delivery is sent but once.
+    `inner_path` makes the path that an app gets of the one that was received.
+    """
 
     def __init__(self, aim: Aim, schedule: Schedule, hearing: Hearing, own: Source) -> None:
         self.aim = aim
         self.own = own
         self.upto = 0
         self.figures = Figures()
+        self.waits = True
         self.inner_path: Callable[[str], str] | None = None
         self._read_upto = 0
         self._schedule = schedule
@@ -357,7 +362,6 @@ class Course:
         return Entry(replace(entry.delivery, path=inner), told=(entry.type, entry.session))
 
     def _settle(self, session: str | None, item: Item, entry: Entry, outcome: Outcome) -> None:
-        was_down = self._down_since is not None
         self._hear(outcome)
         self._probing.discard(session)
         if outcome.status is not None:
@@ -367,7 +371,7 @@ class Course:
             self._drop_head(session)
             return
         again_s = None if outcome.ok else self._again_in_s(item, outcome)
-        if again_s is None or (item.attempts == 1 and not was_down):
+        if again_s is None or (item.attempts == 1 and self._down_since is None):
             told = Told(entry, self.aim.target.name, outcome, item.attempts, again_s)
             self._hearing.told(told)
         if again_s is None:
@@ -438,7 +442,10 @@ class Course:
         down = outcome.kind == "unreachable" or self._strikes >= _STRIKES
         if down and self._down_since is None:
             self._down_since, self._probes = time.monotonic(), 0
-            self._hearing.said(f"{self.aim.target.name} is down: {outcome.problem}")
+            where = self.aim.target.name
+            why = outcome.problem or ""
+            then = "; deliveries wait until it is back" if self.waits else ""
+            self._hearing.said((why if where in why else f"{where}: {why}") + then)
 
     def _be_back(self, since_s: float) -> None:
         self._down_since = None

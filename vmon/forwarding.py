@@ -13,6 +13,7 @@ import os
 import time
 from collections import deque
 from contextlib import AsyncExitStack
+from shlex import quote
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
@@ -97,6 +98,7 @@ class Forwarding:
             self._begin(self._capture)
         width = WIDTH if self.onward.ack == "always" else WIDTH_ASKED
         for course in self.courses:
+            course.waits = self.onward.ack == "always"
             course.work(await self._stack.enter_async_context(Client(width)), width)
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
@@ -106,7 +108,7 @@ class Forwarding:
         backlogs = self._backlogs(capture.path)
         for course, place in zip(self.courses, places, strict=True):
             course.own.spool = self._own
-            course.own.reading = _reading(capture.fileno(), self._run, place)
+            course.own.reading = spool.reading_of(capture.fileno(), self._run, place)
             course.begin(backlogs.get(place.url, []), capture.end)
 
     async def close(self, within_s: float) -> None:
@@ -157,7 +159,7 @@ class Forwarding:
         end, sources = os.fstat(fd).st_size, []
         known = spool.progress(earlier.path, len(earlier.places))
         for to, (place, far) in enumerate(zip(earlier.places, known, strict=True)):
-            source = Source(earlier, to, _reading(fd, earlier.run, place))
+            source = Source(earlier, to, spool.reading_of(fd, earlier.run, place))
             source.gave_up = bool(far.failed)
             sources.append(source)
             assert source.reading is not None  # noqa: S101 - said to mypy
@@ -253,6 +255,8 @@ class Forwarding:
             yield f"to {course.aim.target.name}", ", ".join(_figures(course))
         if said := self.gauge.summary():
             yield "failures let through", said
+        if self._capture and any(course.own.gave_up or course.left for course in self.courses):
+            yield "send them again", f"vmon replay --failed {quote(str(self._capture.path))}"
 
 
 _Feed = tuple[Source, "Iterator[tuple[int, bytes]]"]
@@ -275,10 +279,6 @@ def _figures(course: Course) -> Iterator[str]:
 
 def _place(aim: Aim) -> spool.Place:
     return spool.Place(aim.target.url, aim.target.exact_path, tuple(sorted(aim.types)))
-
-
-def _reading(fd: int, run: str, place: spool.Place) -> spool.Reading:
-    return spool.Reading(fd, run.encode(), frozenset(name.encode() for name in place.types))
 
 
 def _has_some(journal: spool.Spool, sources: list[Source]) -> bool:

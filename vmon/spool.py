@@ -3,7 +3,8 @@
 The capture has the deliveries; the spool says how far each target has come. A run (the last part
 of its deliveries' ids) keeps a journal in `<capture>.<run>.forward`, line by line in JSON:
 
-    {"vmon_forward":1,"capture":"a.jsonl","run":"5a17c0de","to":[{"url":…,"exact_path":…,"types":[…]}]}
+    {"vmon_forward":1,"capture":"a.jsonl","run":"5a17c0de","begun_s":1479.2,
+     "to":[{"url":…,"exact_path":…,"types":[…]}]}   (this first one on one line too)
     {"to":0,"upto":4711,"pending":[1204],"failed":[801]}   all before 4711 was sent, but for these
     {"to":0,"done":[4711,1204]}                            these were sent
     {"to":0,"failed":[5302]}                               these were given up: `replay --failed`
@@ -17,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -51,8 +53,12 @@ class Place(Struct, frozen=True):
 class _Head(Struct, frozen=True):
     capture: str
     run: str
+    begun_s: float
     to: tuple[Place, ...]
     vmon_forward: int = 1
+
+
+_head = msgspec.json.Decoder(_Head)
 
 
 class Note(Struct, omit_defaults=True):
@@ -143,7 +149,7 @@ class Spool:
 def begin(capture: Path, run: str, places: tuple[Place, ...], end: int) -> Spool:
     """Begin the journal of a run whose first delivery will stand at `end`; it may be WrongUse."""
     path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
-    head = _Head(capture.name, run, places)
+    head = _Head(capture.name, run, time.time(), places)
     try:
         fd = _create(path, head)
         _lock(fd)
@@ -183,7 +189,13 @@ def _lock(fd: int) -> bool:
 def left_in(folder: Path) -> list[Path]:
     """The journals in a folder, oldest first: of runs that left something, or that go on."""
     found = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]
-    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return sorted(found, key=_begun_s)
+
+
+def _begun_s(path: Path) -> float:
+    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+        return _head.decode(file.readline(1 << 20)).begun_s
+    return 0.0
 
 
 def reopen(path: Path) -> tuple[Spool, bool] | None:
@@ -194,7 +206,7 @@ def reopen(path: Path) -> tuple[Spool, bool] | None:
         return None
     try:
         data = path.read_bytes()
-        head = msgspec.json.decode(data.partition(b"\n")[0], type=_Head)
+        head = _head.decode(data.partition(b"\n")[0])
         if "/" in head.capture:
             raise ValueError(head.capture)  # noqa: TRY301 - a journal is beside its capture
         alive = not _lock(fd)
@@ -251,6 +263,11 @@ class Reading(Struct, frozen=True):
                 begin += len(line) + 1
 
 
+def reading_of(fd: int, run: str, place: Place) -> Reading:
+    """Where what a run has for a place is read: its capture is open as `fd`."""
+    return Reading(fd, run.encode(), frozenset(name.encode() for name in place.types))
+
+
 def unsent(reading: Reading, known: Progress, end: int) -> Iterator[tuple[int, bytes]]:
     """What a target has still to get of a run, in its order; not what was given up."""
     for start in sorted(known.pending):
@@ -258,11 +275,4 @@ def unsent(reading: Reading, known: Progress, end: int) -> Iterator[tuple[int, b
             yield start, line
     for start, line in reading.lines(known.upto, end):
         if start not in known.done:
-            yield start, line
-
-
-def given_up(reading: Reading, known: Progress) -> Iterator[tuple[int, bytes]]:
-    """What a target did not take of a run, in its order."""
-    for start in sorted(known.failed):
-        if line := reading.at(start):
             yield start, line
