@@ -64,6 +64,39 @@ class Told(NamedTuple):
     again_s: float | None = None
 
 
+class Calm:
+    """How busy a run is with answers: while it is, sending leaves most of the time to them.
+
+    It is shared by all courses. Rates are per second.
+    """
+
+    _WINDOW_S = 0.05
+    _BUSY = 500.0
+    _SENT_WHILE_BUSY = 1000.0
+
+    def __init__(self) -> None:
+        self._since_s = time.monotonic()
+        self._count = 0
+        self._rate = 0.0
+        self._free_s = 0.0
+
+    def note(self, number: int) -> None:
+        """So many deliveries were answered."""
+        self._count += number
+        lasted = time.monotonic() - self._since_s
+        if lasted > self._WINDOW_S:
+            self._rate, self._count = self._count / lasted, 0
+            self._since_s += lasted
+
+    async def wait(self) -> None:
+        """Wait until something may be sent."""
+        now = time.monotonic()
+        if self._rate < self._BUSY or now - self._since_s > 2 * self._WINDOW_S:
+            return
+        self._free_s = max(now, self._free_s) + 1 / self._SENT_WHILE_BUSY
+        await asyncio.sleep(self._free_s - now)
+
+
 class Source:
     """Where a course's deliveries come from: a run's capture and journal, or memory alone.
 
@@ -127,6 +160,7 @@ class Hearing(NamedTuple):
     said: Callable[[str], None]
     bug: Callable[[Exception], None]
     changed: Callable[[], None] = lambda: None
+    calm: Calm | None = None
 
 
 class Course:
@@ -221,7 +255,8 @@ class Course:
         if self._feeds:
             self._refill_soon()
         elif self._waiting < _MOST_ITEMS and (self.own.reading or self._bytes < _MOST_BYTES_ALONE):
-            self._queue(entry.session, Item(self.own, start, size, entry))
+            bare = Entry(entry.delivery, told=(entry.type, entry.session))  # without its payload
+            self._queue(entry.session, Item(self.own, start, size, bare))
         elif self.own.reading:
             self._fall_behind(start)
         else:
@@ -342,6 +377,8 @@ class Course:
             self._give_up(item)
             self._drop_head(session)
             return
+        if item.answer is None and self._hearing.calm:
+            await self._hearing.calm.wait()
         self._tried_s = time.monotonic()
         outcome = await client.send(self._inner(entry).delivery, self.aim.target)
         item.attempts += 1

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct
 
 from vmon import spool
-from vmon.course import WIDTH, WIDTH_ASKED, Course, Hearing, Source, Told
+from vmon.course import WIDTH, WIDTH_ASKED, Calm, Course, Hearing, Source, Told
 from vmon.entry import Entry
 from vmon.forward import Client
 from vmon.policy import Gauge
@@ -84,7 +84,8 @@ class Forwarding:
         self._news = asyncio.Event()
         self._ending = False
         self._keeper: asyncio.Task[None] | None = None
-        hearing = Hearing(voice.told, voice.said, voice.bug, self._news.set)
+        self._calm = Calm()
+        hearing = Hearing(voice.told, voice.said, voice.bug, self._news.set, self._calm)
         self.courses = [
             Course(aim, onward.schedule, hearing, Source(to=to))
             for to, aim in enumerate(onward.aims)
@@ -184,6 +185,7 @@ class Forwarding:
         self._inbox.append((entry, start, size))
 
     def _distribute(self) -> None:
+        self._calm.note(len(self._inbox))
         while self._inbox:
             entry, start, size = self._inbox.popleft()
             for course in self.courses:
