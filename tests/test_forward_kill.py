@@ -82,7 +82,7 @@ def an_app(free_port: int, tmp_path: Path) -> Iterator[AnApp]:
 
 
 class Load:
-    """A client per session that posts numbered bodies, until it is stopped or the server is gone."""
+    """A client per session posts numbered bodies until it is stopped or the server is gone."""
 
     def __init__(self, run: "Listening", salt: str) -> None:
         self.acknowledged: list[bytes] = []

@@ -42,6 +42,7 @@ HOP_BY_HOP = frozenset(
 """Headers about one connection (RFC 9110, 7.6.1): the client makes its own."""
 
 _KEPT_BODY = 2048
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Target(Struct, frozen=True):
@@ -295,6 +296,12 @@ def _problem(error: Exception, target: Target) -> str:
             return f"{where} closed the connection without an answer"
         case _:
             return f"{where}: {disarm(str(error) or type(error).__name__)}"
+
+
+def is_at(target: Target, url: str) -> bool:
+    """Whether a target is a server of this machine that listens at `url`."""
+    there, here = URL(target.url), URL(url)
+    return there.port == here.port and there.host in {here.host, *_LOOPBACK}
 
 
 async def connectable(target: Target, within_s: float) -> bool:

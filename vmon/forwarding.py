@@ -21,7 +21,8 @@ from msgspec import Struct
 from vmon import spool
 from vmon.course import WIDTH, WIDTH_ASKED, Calm, Course, Hearing, Source, Told
 from vmon.entry import Entry
-from vmon.forward import Client
+from vmon.errors import WrongUse
+from vmon.forward import Client, is_at
 from vmon.policy import Gauge
 from vmon.retry import EAGER, Schedule
 from vmon.text import count, disarm, duration
@@ -102,6 +103,15 @@ class Forwarding:
             course.waits = self.onward.ack == "always"
             course.work(await self._stack.enter_async_context(Client(width)), width)
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    def refuse_itself(self, url: str) -> None:
+        """WrongUse when a target is this very receiver, which listens at `url`."""
+        for course in self.courses:
+            if is_at(course.aim.target, url):
+                raise WrongUse(
+                    f"{course.aim.target.url} is this listener itself",
+                    hint="name the address of your app with --forward-to",
+                )
 
     def _begin(self, capture: Capture) -> None:
         places = tuple(_place(course.aim) for course in self.courses)

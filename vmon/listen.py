@@ -116,6 +116,8 @@ class Run:
         if self._forwarding:
             await self._forwarding.open()
         url = await self._receiver.open(self._options.host, self._options.port)
+        if self._forwarding:
+            self._forwarding.refuse_itself(url)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             self._on_signal(name)
         self._totals.started_s = time.monotonic()

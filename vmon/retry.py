@@ -28,7 +28,7 @@ class Schedule(Struct, frozen=True):
     most_s: float = 60.0
     jitter: float = 0.25
     within_s: float | None = None
-    answers: int | None = 10
+    answers: int | None = 8
 
     def wait_s(self, attempts: int) -> float:
         """How long to wait after so many attempts."""

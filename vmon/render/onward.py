@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ALWAYS = (
     "200 as soon as a delivery is captured, whatever your app does:",
-    ("Vonage sees no failure; what your app does not take, vmon sends it again"),
+    ("Vonage sees no failure; what your app does not take, vmon sends again"),
 )
 _APP = "what your app answers (502 where it is not there, 504 where it is late):"
 _WHY: dict[Policy, str] = {
