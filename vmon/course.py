@@ -71,7 +71,7 @@ class Calm:
     """
 
     _WINDOW_S = 0.05
-    _BUSY = 500.0
+    _BUSY = 50.0
     _SENT_WHILE_BUSY = 1000.0
 
     def __init__(self) -> None:
@@ -481,8 +481,8 @@ class Course:
             self._down_since, self._probes = time.monotonic(), 0
             where = self.aim.target.name
             why = outcome.problem or ""
-            then = "; deliveries wait until it is back" if self.waits else ""
-            self._hearing.said((why if where in why else f"{where}: {why}") + then)
+            why = why if where in why else f"{where}: {why}"
+            self._hearing.said(f"waiting: {why}" if self.waits else why)
 
     def _be_back(self, since_s: float) -> None:
         self._down_since = None

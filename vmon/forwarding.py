@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct
 
 from vmon import spool
+from vmon.capture import default_folder
 from vmon.course import WIDTH, WIDTH_ASKED, Calm, Course, Hearing, Source, Told
 from vmon.entry import Entry
 from vmon.errors import WrongUse
@@ -268,7 +269,9 @@ class Forwarding:
         if said := self.gauge.summary():
             yield "failures let through", said
         if self._capture and any(course.own.gave_up or course.left for course in self.courses):
-            yield "send them again", f"vmon replay --failed {quote(str(self._capture.path))}"
+            folder = self._capture.path.absolute().parent
+            named = "" if folder == default_folder() else f" {quote(str(self._capture.path))}"
+            yield "send them again", f"vmon replay --failed{named}"
 
 
 _Feed = tuple[Source, "Iterator[tuple[int, bytes]]"]

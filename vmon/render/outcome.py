@@ -11,7 +11,8 @@ from rich.cells import cell_len, set_cell_size
 
 from vmon.line import quote
 from vmon.render.form import console
-from vmon.render.paint import Paint
+from vmon.render.line import subject
+from vmon.render.paint import HANDLES, Paint
 from vmon.text import disarm, duration, handle
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ def _in_words(told: Told) -> str:
 
 def _reference(entry: Entry) -> str:
     """An event in short: its type, and the handle that its line begins with."""
-    event = entry.event
-    about = event.connection_id or event.stream_id or event.archive_id or event.call_id
-    if about is None and entry.session:
-        return f"{disarm(entry.type)} {handle(entry.session, 'session')}"
-    return f"{disarm(entry.type)} {handle(about) if about else entry.delivery.id}"
+    about = next((text.strip() for style, text in subject(entry.event) if style in HANDLES), "")
+    if not about:
+        session = entry.session
+        about = handle(session, "session") if session else disarm(entry.delivery.id)
+    return f"{disarm(entry.type)} {about}"
 
 
 def _cut(text: str, room: int) -> str:
