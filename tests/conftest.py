@@ -226,11 +226,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in dropped and not name.startswith("PYTHON")  # such as PYTHONUNBUFFERED
+        if name not in dropped and not name.startswith(("PYTHON", "VMON_", "NGROK_", "PYNGROK_"))
     }
     return kept | {
         "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
         "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),
         "TZ": "UTC",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vmon.cli import complete
 from vmon.errors import WrongUse
 from vmon.instants import parse_duration, parse_size
 
@@ -93,7 +94,10 @@ def filter_options(command: _Command) -> _Command:
     for flag, name, metavar, text in reversed(_TIMES):
         wrapped = click.option(flag, name, metavar=metavar, help=text)(wrapped)
     for flag, name, metavar, text in reversed(_FILTERS):
-        wrapped = click.option(flag, name, metavar=metavar, multiple=True, help=text)(wrapped)
+        offered = complete.event_types if flag == "--event" else None
+        wrapped = click.option(
+            flag, name, metavar=metavar, multiple=True, help=text, shell_complete=offered
+        )(wrapped)
     return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
 
 

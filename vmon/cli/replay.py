@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmon.cli import complete
 from vmon.cli.options import Duration, filter_options, form_options
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Speed(click.ParamType[float]):
 
 
 @click.command("replay", short_help="Play a capture back, on screen or to your app.")
-@click.argument("file", required=False)
+@click.argument("file", required=False, shell_complete=complete.files)
 @click.option("--to", metavar="URL", help="Send each delivery there, and draw what is answered.")
 @click.option(
     "--exact-path", is_flag=True, help="Use URL's path, not that of the delivery after it."

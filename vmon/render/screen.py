@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from vmon.render.line import not_drawn
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from vmon.render.outcome import Outcomes
 
 _TICK_S = 0.05
-_BUDGET_S = 0.02
+_BUDGET_S = 0.01
 _MOST_ENTRIES = 10_000
 _MOST_BYTES = 64 << 20
 _AT_ONCE = 16
@@ -118,32 +119,15 @@ class Screen:
             self._wake()
 
     def _draw_for(self, budget_s: float) -> None:
-        deadline = self._loop.time() + budget_s
+        # Not the loop's own clock: uvloop's stands still while a callback runs.
+        deadline = perf_counter() + budget_s
         if measure := getattr(self._draw, "measured", None):
             measure()
-        while self._queue and self._loop.time() < deadline:
-            self._draw_some()
-
-    def _draw_some(self) -> None:
         out: list[bytes] = []
-        for _ in range(min(_AT_ONCE, len(self._queue))):
-            match self._queue.popleft():
-                case (entry, line):
-                    self._bytes -= len(entry.delivery.body)
-                    out += self._drawn(entry, line)
-                    if self._outcomes:
-                        self._draw_outcomes(entry, out)
-                case _Answered(entry=entry):
-                    self._draw_outcomes(entry, out)
-                case aside:
-                    self._last = ""
-                    self._put(out)
-                    self.say(aside if isinstance(aside, str) else not_drawn(aside.missing))
+        while self._queue and perf_counter() < deadline:
+            for _ in range(min(_AT_ONCE, len(self._queue))):
+                self._draw_next(out)
         self._put(out)
-
-    def _put(self, out: list[bytes]) -> None:
-        self._writer.put(OUT, b"".join(out))
-        out.clear()
 
     def _draw_outcomes(self, entry: Entry, out: list[bytes]) -> None:
         for line in self._outcome_lines(entry):
@@ -160,15 +144,34 @@ class Screen:
                 yield self._draw_outcome(one, is_last=self._last == entry.delivery.id)
                 self._last = entry.delivery.id
 
-    def _drawn(self, entry: Entry, line: bytes | None) -> tuple[bytes, ...]:
+    def _draw_next(self, out: list[bytes]) -> None:
+        match self._queue.popleft():
+            case (entry, line):
+                self._bytes -= len(entry.delivery.body)
+                self._note_lag(entry)
+                if self._chosen is None or self._chosen(entry):
+                    self._last = entry.delivery.id
+                    out.append(self._draw(entry, line))
+                else:
+                    self.hidden += 1
+                if self._outcomes:
+                    self._draw_outcomes(entry, out)
+            case _Answered(entry=entry):
+                self._draw_outcomes(entry, out)
+            case aside:
+                self._last = ""
+                self._put(out)
+                self.say(aside if isinstance(aside, str) else not_drawn(aside.missing))
+
+    def _put(self, out: list[bytes]) -> None:
+        """Hand on what is drawn, at once: the thread that writes costs a switch each time."""
+        self._writer.put(OUT, b"".join(out))
+        out.clear()
+
+    def _note_lag(self, entry: Entry) -> None:
         lag = entry.lag_s
         if lag is not None and (self.slowest_s is None or lag > self.slowest_s):
             self.slowest_s = lag
-        if self._chosen is None or self._chosen(entry):
-            self._last = entry.delivery.id
-            return (self._draw(entry, line),)
-        self.hidden += 1
-        return ()
 
     async def drain(self, within_s: float) -> None:
         """Draw all that waits, as far as the terminal takes it in that time."""
