@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import json
 import os
 import re
 import resource
@@ -226,11 +227,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in dropped and not name.startswith("PYTHON")  # such as PYTHONUNBUFFERED
+        if name not in dropped and not name.startswith(("PYTHON", "VMON_", "NGROK_", "PYNGROK_"))
     }
     return kept | {
         "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
         "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),
@@ -302,6 +304,35 @@ def bodies() -> dict[str, bytes]:
 def vmon_run(start: Start) -> Callable[..., tuple[int, str, str]]:
     """Run `vmon` to its end: exit code, standard output, standard error."""
     return lambda *args, **asked: start(*args, **asked).result()
+
+
+TELLS_ITS_MODULES = """
+import atexit, json, sys
+atexit.register(lambda: sys.stderr.write("\\n" + json.dumps(list(sys.modules))))
+from vmon.cli import main; main()
+"""
+
+
+@pytest.fixture
+def imports_of(environment: dict[str, str]) -> Callable[..., set[str]]:
+    """Run `vmon` where the test is; what it had imported in the end."""
+
+    def after(*args: str, **env: str) -> set[str]:
+        argv = [sys.executable, "-c", TELLS_ITS_MODULES, *args]
+        ran = subprocess.run(
+            argv,
+            env=environment | env,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=60,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout
+        found: list[str] = json.loads(ran.stderr.rpartition(b"\n")[2])
+        return set(found)
+
+    return after
 
 
 @pytest.fixture

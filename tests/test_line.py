@@ -213,9 +213,9 @@ def test_a_capture_that_was_made_up_is_read_or_refused_but_breaks_nothing(
     listed = read_line(line.replace(body, b'"body":[1]'))
     assert (listed.type, listed.event.type) == ("archive", "unknown")
     rubbish = read_line(line.replace(body, b'"body_base64":"AAAA"'))
-    assert (rubbish.payload.type, rubbish.event.type) == ("archive", "undecodable")
+    assert (rubbish.type, rubbish.event.type) == ("archive", "undecodable")
     future = read_line(line.replace(b'"type":"archive"', b'"type":"somethingNew"'))
-    assert (future.payload.type, future.event.type) == ("somethingNew", "unknown")
+    assert (future.type, future.event.type) == ("somethingNew", "unknown")
 
 
 @pytest.mark.parametrize(

@@ -339,3 +339,40 @@ def test_what_does_not_go_together_is_told(
     code, _, err = vmon_run("listen", *args)
     assert code == 2
     assert why in err
+
+
+async def test_what_was_turned_away_goes_to_no_app_not_even_after_a_restart(
+    listen: "Listen", app: "App", tmp_path: Path
+) -> None:
+    asked = ("--capture", tmp_path / "a.jsonl", "--forward-to", app.url)
+    app.answer = b"HTTP/1.1 503 Not Now\r\nContent-Length: 0\r\n\r\n"
+    run = await asyncio.to_thread(listen, "--require-signature", "--secret", VALUE, *asked)
+    for body in (b'{"n":1}', b'{"n":2}'):
+        assert await asyncio.to_thread(run.post, body) == 401
+        signed = {"Authorization": signature(body)}
+        assert await asyncio.to_thread(lambda: run.post(body, **signed)) == 200  # noqa: B023 - done at once
+    await app.wait_for(lambda: bool(app.requests))
+    run.signal(signal.SIGKILL)
+    await asyncio.to_thread(run.ended)
+    app.requests.clear()
+    app.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    again = await asyncio.to_thread(listen, *asked)
+    await app.wait_for(lambda: len(app.requests) >= 2)
+    await asyncio.to_thread(again.stop)
+    assert [one.body for one in app.requests] == [b'{"n":1}', b'{"n":2}']
+    assert all(any(n == "Authorization" for n, _ in one.headers) for one in app.requests)
+    lines = (tmp_path / "a.jsonl").read_bytes().splitlines()
+    refused = [json.loads(line)["verdict"].get("refused") for line in lines]
+    assert refused == [True, None, True, None]
+
+
+async def test_with_ack_app_what_was_turned_away_does_not_go_to_the_app(
+    listen: "Listen", app: "App"
+) -> None:
+    asked = ("--require-signature", "--secret", VALUE, "--forward-to", app.url, "--ack", "app")
+    run = await asyncio.to_thread(listen, *asked)
+    assert await asyncio.to_thread(run.post, b"{}") == 401
+    header = signature(b"{}")
+    assert await asyncio.to_thread(lambda: run.post(b"{}", Authorization=header)) == 200
+    await asyncio.to_thread(run.stop)
+    assert len(app.requests) == 1

@@ -8,15 +8,22 @@ from vmon.errors import WrongUse
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _SIZES = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1000, "m": 1 << 20, "mib": 1 << 20}
 _SIZES |= {"mb": 1000_000, "g": 1 << 30, "gib": 1 << 30, "gb": 1000_000_000}
-_MOST_DIGITS = 300  # a float holds no more
+_MOST = 2.0**53  # as far as a float counts every one
 
 
 def parse_duration(text: str) -> float:
     """Seconds of `90`, `250ms`, `10m`, `1h30m`; WrongUse for anything else."""
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
     if not parts or re.sub(r"[\d.\sa-z]", "", text.lower()) or not _covers(parts, text):
-        raise WrongUse(f"{text!r} is not a duration", hint="write 250ms, 90, 10m, 1h30m or 2d")
-    return sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+        raise _no_duration(text)
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if seconds >= _MOST:
+        raise _no_duration(text)
+    return seconds
+
+
+def _no_duration(text: str) -> WrongUse:
+    return WrongUse(f"{text!r} is not a duration", hint="write 250ms, 90, 10m, 1h30m or 2d")
 
 
 def _covers(parts: list[tuple[str, str]], text: str) -> bool:
@@ -27,9 +34,10 @@ def _covers(parts: list[tuple[str, str]], text: str) -> bool:
 def parse_size(text: str) -> int:
     """Bytes of `4096`, `256k`, `1MiB`, `100MB`; WrongUse for anything else."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
-    if not found or found[2] not in _SIZES or len(found[1]) > _MOST_DIGITS:
+    count = float(found[1]) * _SIZES.get(found[2], _MOST) if found else _MOST
+    if count >= _MOST:
         raise WrongUse(f"{text!r} is not a size", hint="write 4096, 256k, 1MiB or 100MB")
-    return round(float(found[1]) * _SIZES[found[2]])
+    return round(count)
 
 
 def parse_instant(text: str, now: datetime) -> datetime:

@@ -10,16 +10,19 @@ import json
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from vmon.capture import START
+from vmon.capture import ASIDE, START
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.events import Delivery
 from vmon.text import iso
 from vmon.verdict import Verdict
+
+if TYPE_CHECKING:
+    from vmon.exposure import Outage
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
@@ -65,6 +68,15 @@ def _head(entry: Entry) -> bytes:
     ).encode()
 
 
+def outage_line(identifier: str, outage: Outage) -> bytes:
+    """The line of a time without a tunnel: not a delivery, and passed over by readers of those."""
+    return (
+        f'{ASIDE.decode()}null,"id":"{identifier}","received_at":"{iso(outage.up_at)}"'
+        f',"down_at":"{iso(outage.down_at)}","up_at":"{iso(outage.up_at)}"'
+        f',"url":{quote(outage.url).decode()},"detail":{quote(outage.detail).decode()}}}\n'
+    ).encode()
+
+
 def quote(value: object) -> bytes:
     """JSON of a value as capture lines have it; what UTF-8 cannot say is escaped."""
     try:
@@ -79,13 +91,14 @@ def _quoted(value: str | tuple[tuple[str, str], ...] | None) -> str:
 
 
 @lru_cache(maxsize=256)
-def _said(kind: str, why: str, secret: str | None) -> str:
-    return f',"verdict":{quote({"kind": kind, "why": why, "secret": secret}).decode()}'
+def _said(kind: str, why: str, secret: str | None, *, refused: bool) -> str:
+    said: dict[str, object] = {"kind": kind, "why": why, "secret": secret}
+    return f',"verdict":{quote(said | {"refused": True} if refused else said).decode()}'
 
 
 def _judged(verdict: Verdict) -> str:
     """The key `verdict`, without the claims: those stand in the delivery's own header."""
-    return _said(verdict.kind, verdict.why, verdict.secret)
+    return _said(verdict.kind, verdict.why, verdict.secret, refused=verdict.refused)
 
 
 def read_line(line: bytes, number: int = 0) -> Entry:

@@ -21,33 +21,71 @@ from vmon import loop
 from vmon.capture import Capture, Ids
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
-from vmon.errors import INTERRUPTED
+from vmon.errors import INTERRUPTED, WrongUse
 from vmon.filters import Filter
+from vmon.forwarding import Forwarding, Onward, Voice, of_left
 from vmon.guard import LOOPBACK, Guard, Strangers, host_name, secret_path
-from vmon.line import write_line
+from vmon.line import outage_line, write_line
 from vmon.receiver import Hooks, Limits, Receiver
 from vmon.redact import redactor_of
 from vmon.render.form import Form, drawing
-from vmon.render.report import Report, Totals
+from vmon.render.onward import banner_rows
+from vmon.render.outcome import Outcomes
+from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
 from vmon.trust import Trust
+from vmon.tunnel.choice import Choice, named, open_tunnel
+from vmon.tunnel.model import TunnelOptions
+from vmon.tunnel.place import state_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmon.course import Told
     from vmon.events import Delivery
+    from vmon.exposure import Outage
+    from vmon.tunnel.model import Tunnel
+    from vmon.tunnel.supervise import Down
 
 _DRAIN_S = 3.0
 """How long the end of a run waits for a terminal to take what is still to be drawn."""
 _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
+_FORWARD_S = 3.0
+"""How long the end of a run goes on forwarding; the rest stays in the spool."""
 _RETRY_S = 1.0
 """How long after a failure the capture is tried again."""
 
 
-class Options(Struct, frozen=True):
-    """What a run was asked for; `capture` None keeps no capture, `fsync` outlives a power loss.
+class Opening(Struct, frozen=True):
+    """Which tunnel to open, and how; the receiver's URL is added when it is known."""
 
+    choice: Choice
+    domain: str | None = None
+    binary: Path | None = None
+    url_template: str | None = None
+    remote_port: int | None = None
+
+    def tunnel(self, local_url: str) -> Tunnel:
+        """A tunnel to the receiver, not yet started."""
+        options = TunnelOptions(
+            local_url=local_url,
+            state_dir=state_dir(),
+            domain=self.domain,
+            binary=self.binary,
+            url_template=self.url_template,
+            remote_port=self.remote_port,
+        )
+        opened = open_tunnel(self.choice, options)
+        if opened is None:
+            raise WrongUse("no tunnel was chosen")
+        return opened
+
+
+class Options(Struct, frozen=True):
+    """What a run was asked for.
+
+    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing.
     `redact` are the paths under pseudonyms in what is drawn. `secret_path` None means the prefix
     that is remembered; with `open_path` the public URL has none.
     """
@@ -60,6 +98,10 @@ class Options(Struct, frozen=True):
     chosen: Filter = field(default_factory=Filter)
     form: Form = field(default_factory=Form)
     quiet: bool = False
+    tunnel: Opening | None = None
+    extras: Extras = field(default_factory=Extras)
+    ready_as_json: bool = False
+    onward: Onward | None = None
     trust: Trust = field(default_factory=Trust)
     redact: tuple[str, ...] | None = None
     secret_path: str | None = None
@@ -90,36 +132,74 @@ class Run:
         self._bugs: list[Exception] = []
         self._retry: asyncio.TimerHandle | None = None
         self._troubled = False
+        self._public: asyncio.Task[None] | None = None
+        self._ids = Ids()
         self._strangers = Strangers()
         self._report = Report()
         self._totals = Totals(capture=options.capture)
+        onward = options.onward
         redact = None if options.redact is None else redactor_of(options.redact)
-        self._screen = Screen(drawing(options.form, redact), options.chosen, self._stop.set)
-        self._capture = options.capture and Capture(options.capture, trouble=self._trouble)
+        self._screen = Screen(
+            drawing(options.form, redact),
+            options.chosen,
+            self._stop.set,
+            Outcomes(aside=options.form.is_json, several=len(onward.aims) > 1) if onward else None,
+        )
+        file = options.capture
+        self._capture = Capture(file, trouble=self._trouble) if file else None
         self._needs_line = self._capture is not None or options.form.is_json
-        sync = _Sync(self._capture) if options.fsync and self._capture else None
+        self._sync = _Sync(self._capture) if options.fsync and self._capture else None
+        run, voice = self._ids.salt, Voice(self._told, self._say_news, self._bug)
+        self._forwarding = Forwarding(onward, self._capture, run, voice) if onward else None
+        self._offers = onward is not None and onward.ack == "always"
+        waits = self._sync or (self._forwarding and not self._offers)
         self._receiver = Receiver(
             Hooks(
                 self._accept,
                 self._notice,
                 self._bug,
-                sync.settle if sync else None,
+                self._settle if waits else None,
                 self._stranger,
             ),
-            ids=Ids(),
+            ids=self._ids,
             limits=options.limits,
         )
 
     async def open(self) -> None:
         """Listen, take over the signals, and say so; CannotListen when that cannot be."""
+        if self._forwarding:
+            await self._forwarding.open()
         url = await self._receiver.open(self._options.host, self._options.port)
+        if self._forwarding:
+            self._forwarding.refuse_itself(url)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             self._on_signal(name)
         self._totals.started_s = time.monotonic()
-        chosen = None if self._options.chosen.chooses_all else str(self._options.chosen)
-        self._screen.say(self._report.banner(url, self._options.capture, chosen))
+        self._local = url
+        options, opening = self._options, self._options.tunnel
+        chosen = None if options.chosen.chooses_all else str(options.chosen)
+        via = named(opening.choice) if opening else None
+        more = self._forwarding and banner_rows(
+            self._forwarding.onward, survives=self._forwarding.survives
+        )
+        self._screen.say(self._report.banner(url, options.capture, chosen, via, more or ()))
         if host_name(url.partition("//")[2]) not in LOOPBACK:
             self._screen.say(self._report.exposed(url))
+        for left in self._forwarding.left if self._forwarding else ():
+            self._say_news(of_left(left))
+        if opening is None:
+            self._say_ready(None)
+        else:
+            self._public = asyncio.create_task(self._expose(opening))
+
+    def _say_ready(self, public: str | None) -> None:
+        line = self._report.ready(
+            self._local, public, self._options.capture, as_json=self._options.ready_as_json
+        )
+        if line is not None:
+            self._screen.say(line)
+
+    # The public side.
 
     def guarded(self, public_url: str | None = None, *, everyone: bool = False) -> str | None:
         """Let nobody in from outside who does not know the secret path; the public URL with it.
@@ -132,6 +212,32 @@ class Run:
         hosts = frozenset({host.lower()} if host else ())
         self._receiver.guard = Guard(prefix, hosts, everyone)
         return public_url and f"{public_url.rstrip('/')}/{prefix or ''}"
+
+    async def _expose(self, opening: Opening) -> None:
+        from vmon.exposure import Exposure, Hooks
+
+        hooks = Hooks(self._proved, self._went_down, self._came_back, self._notice_aside,
+                      self._receiver.expect)  # fmt: skip # they belong together
+        try:
+            await Exposure(lambda: opening.tunnel(self._local), "/", hooks).run()
+        finally:
+            self._stop.set()  # a tunnel that cannot be had ends the run
+
+    def _proved(self, url: str, was: str | None) -> None:
+        self._screen.say(self._report.public(url, was, self._options.extras))
+        self._say_ready(url)
+
+    def _went_down(self, down: Down) -> None:
+        self._screen.offer_notice(self._report.down(down.detail, down.code))
+
+    def _came_back(self, outage: Outage) -> None:
+        self._totals.outages.append(outage)
+        self._screen.offer_notice(self._report.back(outage))
+        if self._capture:
+            self._capture.append(outage_line(self._ids.next(), outage))
+
+    def _notice_aside(self, text: str) -> None:
+        self._screen.offer_notice(self._report.notice(text))
 
     def _on_signal(self, name: str) -> None:
         if (number := getattr(signal, name, None)) is None:
@@ -153,8 +259,11 @@ class Run:
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, draw what is queued, sum up."""
         await self._receiver.close(_GRACE_S)
+        failed = await self._close_tunnel()
         if self._retry:
             self._retry.cancel()
+        if self._forwarding:
+            await self._forwarding.close(_FORWARD_S)
         await self._screen.drain(_DRAIN_S)
         if self._capture:
             self._totals.rescued = self._capture.close()
@@ -162,11 +271,21 @@ class Run:
             self._totals.hidden, self._totals.undrawn = self._screen.hidden, self._screen.undrawn
             self._totals.slowest_s = self._screen.slowest_s
             self._totals.strangers = self._strangers.total
-            self._screen.say(self._report.summary(self._totals))
+            more = self._forwarding.summary() if self._forwarding else ()
+            self._screen.say(self._report.summary(self._totals, more))
         await self._screen.drain(_DRAIN_S)
         self._screen.close()
-        if self._bugs:
-            raise self._bugs[0]
+        for error in (*self._bugs, failed):
+            if error is not None:
+                raise error
+
+    async def _close_tunnel(self) -> Exception | None:
+        """End the tunnel; what it failed with, if that is why the run ends."""
+        if self._public is None:
+            return None
+        self._public.cancel()
+        found = (await asyncio.gather(self._public, return_exceptions=True))[0]
+        return found if isinstance(found, Exception) else None
 
     # The answer's path.
 
@@ -176,15 +295,19 @@ class Run:
         verdict = self._options.trust.verdict(delivery)
         entry = Entry(delivery, payload, verdict=verdict)
         line = write_line(entry) if self._needs_line else None
+        start = self._capture.end if self._capture else 0
         if self._capture and line and not self._capture.append(line):
             return self._overflowed()
         self._totals.types[entry.type] += 1
         if not self._options.quiet:
             self._screen.offer(self._shown(entry), line)
-        if verdict is None:
-            return 200
-        self._totals.verdicts[verdict.kind] += 1
-        return 401 if self._options.trust.required and verdict.kind != "valid" else 200
+        if verdict:
+            self._totals.verdicts[verdict.kind] += 1
+            if verdict.refused:
+                return 401
+        if self._forwarding and self._offers:
+            self._forwarding.offer(entry, start, len(line or delivery.body))
+        return 200
 
     def _shown(self, entry: Entry) -> Entry:
         """The entry as it is drawn: without the secret path, which a screenshot would tell."""
@@ -194,11 +317,27 @@ class Run:
         told = entry.type, entry.session
         return Entry(replace(delivery, path=path), entry.payload, told, entry.verdict)
 
+    async def _settle(self, delivery: Delivery, status: int) -> int:
+        if self._sync:
+            status = await self._sync.settle(delivery, status)
+        if self._forwarding and not self._offers:
+            status = await self._forwarding.settle(delivery, status)
+        return status
+
     def _overflowed(self) -> int:
         self._totals.turned_away += 1
         if self._totals.turned_away == 1:
             self._screen.say(self._report.full())
         return 503
+
+    # What an app answered.
+
+    def _told(self, told: Told) -> None:
+        if not self._options.quiet:
+            self._screen.offer_outcome(told)
+
+    def _say_news(self, text: str) -> None:
+        self._screen.offer_notice(self._report.news(text))
 
     # What went otherwise.
 

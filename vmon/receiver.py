@@ -37,6 +37,8 @@ PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _LINGER_S = 2.0
 """How long a client that was refused may go on sending, so that it reads the answer."""
+_WITHOUT_LENGTH = frozenset({204, 304})
+"""Answers that an app may give, and that have no length to tell (RFC 9110, 8.6)."""
 _PARTING_S = 0.5
 """How long the last answers may take to leave."""
 
@@ -79,7 +81,9 @@ class Answer(web.StreamResponse):
         super().__init__(status=status)
         self._keep = keep
         more = self._extra.get(status, "") + ("" if keep else "Connection: close\r\n")
-        self.wire = f"HTTP/1.1 {status} {self.reason}\r\nContent-Length: 0\r\n{more}\r\n".encode()
+        if status not in _WITHOUT_LENGTH:
+            more = f"Content-Length: 0\r\n{more}"
+        self.wire = f"HTTP/1.1 {status} {self.reason}\r\n{more}\r\n".encode()
 
     @property
     def keep_alive(self) -> bool | None:
@@ -107,6 +111,7 @@ class Receiver:
         self._answers: dict[tuple[int, bool], Answer] = {}
         self._server: _Server | None = None
         self._listener: asyncio.Server | None = None
+        self._expected: tuple[str, asyncio.Event] | None = None
         self._closing = False
         self._in_flight = 0
         self._finished = asyncio.Event()
@@ -138,6 +143,11 @@ class Receiver:
         self._server.pre_shutdown()
         await self._server.shutdown(_PARTING_S)
         await self._listener.wait_closed()
+
+    def expect(self, nonce: str) -> asyncio.Event:
+        """Look out for a probe of our own with this nonce in its path; set when it came."""
+        self._expected = nonce, asyncio.Event()
+        return self._expected[1]
 
     def status_of(self, message: RawRequestMessage, peer: Any, body: bytes) -> tuple[Delivery, int]:
         """Hand a request that is here whole to the owner; the delivery, and what to answer."""
@@ -233,6 +243,9 @@ class Receiver:
     def _respond_to_other(self, request: web.BaseRequest, message: RawRequestMessage) -> Answer:
         if message.method not in PROBES:
             return self._refuse(message, 405, "callbacks are POSTs")
+        if self._expected and self._expected[0] in message.path:
+            self._expected[1].set()
+            return self.answer(200, keep=request.keep_alive and not self._closing)
         self.hooks.notice(f"{_named(message)} was answered 200: a probe, not an event")
         return self.answer(200, keep=request.keep_alive)
 

@@ -45,7 +45,11 @@ class Trust(Struct, frozen=True):
             max_age_s=self.max_age_s,
             method=delivery.method,
         )
-        return None if judged.kind == "unsigned" and not self.secrets else judged
+        if judged.kind == "unsigned" and not self.secrets:
+            return None
+        if self.required and judged.kind != "valid":
+            return msgspec.structs.replace(judged, refused=True)
+        return judged
 
 
 def secrets_of(values: Iterable[str], files: Iterable[str]) -> tuple[Secret, ...]:

@@ -28,10 +28,12 @@ class Verdict(Struct, frozen=True):
     unsigned   no Bearer token at all
     unchecked  a token that looks right, and no secret to check it with
 
-    `secret` is the label of the secret that matched. A file may have another kind.
+    `secret` is the label of the secret that matched; `refused` says that the delivery was turned
+    away for it. A file may have another kind.
     """
 
     kind: str
     why: str = ""
     secret: str | None = None
     claims: Claims | None = None
+    refused: bool = False

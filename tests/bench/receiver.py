@@ -69,7 +69,12 @@ def _vmon(options: list[str]) -> Iterator[str]:
         said = iter(process.stderr or ())
         yield next(line for line in said if line.startswith("ready"))
         process.send_signal(signal.SIGINT)
-        print("".join(line for line in said if "not drawn" in line), end="")
+        told = "".join(said)
+        seen, undrawn = (
+            re.findall(r"([\d,]+) deliver", told),
+            re.findall(r"not drawn +([\d,]+)", told),
+        )
+        print(f"  of {seen[0]} deliveries, not drawn: {undrawn[0] if undrawn else 0}")
     os.close(theirs)
 
 

@@ -6,11 +6,15 @@ import errno
 import os
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from vmon import __version__
 from vmon.errors import INTERRUPTED, VmonError, WrongUse
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = {
     "listen": "Receive callbacks: capture, answer and draw them live.",
@@ -19,6 +23,10 @@ COMMANDS = {
     "verify": "Check the signatures in captures.",
     "trigger": "Send sample events, as Vonage would.",
     "events": "Explain the event types: fields, reasons, samples.",
+    "doctor": "Find out why something does not work, and the way out.",
+    "tunnel": "Install the ngrok agent; end what a crash left.",
+    "config": "Print every setting, and where it comes from.",
+    "completion": "Print what makes the shell complete vmon's words.",
 }
 """Each command and what it is for; its module is `vmon.cli.<name>`."""
 
@@ -48,6 +56,10 @@ class LazyGroup(click.Group):
             near = get_close_matches(name, COMMANDS, n=1)
             said = f"did you mean {near[0]}?" if near else "see vmon --help"
             raise WrongUse(f"there is no command {name!r}", hint=said)
+        if not ctx.resilient_parsing:  # nobody completes a word by a setting
+            from vmon.cli.settings import install
+
+            install(ctx, name, args[1:], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
@@ -58,6 +70,17 @@ class LazyGroup(click.Group):
             _forget_stdout()
             return 0
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The commands that begin so, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        begun = [
+            CompletionItem(name, help=said)
+            for name, said in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return begun + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands of the help text, without importing them."""
         with formatter.section("Commands"):
@@ -66,18 +89,20 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="vmon %(version)s")
-def cli() -> None:
-    r"""See every Vonage Video callback on your own machine.
+@click.option("--profile", metavar="NAME", help="Settings of [profile.NAME] in vmon.toml.")
+def cli(profile: str | None) -> None:
+    """See every Vonage Video callback on your own machine.
 
     \b
     vmon listen                              receive, and watch them arrive
     vmon trigger streamCreated               send yourself a sample
     vmon filter --event 'stream*'            find them again
     vmon replay FILE --to localhost:3000     play them to your app
+    vmon doctor                              when something does not work
 
-    Exit codes: 0 ok, 1 no (nothing matched, an app refused), 2 wrong use or unreadable input,
-    3 cannot listen, 4 tunnel failed, 5 timed out, 130 interrupted.
-    """
+    Exit codes: 0 ok, 1 no (nothing matched, an app refused, a check failed), 2 wrong use or
+    unreadable input, 3 cannot listen, 4 tunnel failed, 5 timed out, 130 interrupted.
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
 
 
 def main() -> None:
@@ -87,6 +112,10 @@ def main() -> None:
 
 def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
     """Run a command line; its exit code. Every error becomes words here, and nowhere else."""
+    if os.environ.get("_VMON_COMPLETE") == "bash_complete":
+        from vmon.cli.complete import mend_words
+
+        mend_words(os.environ)
     try:
         code = cli.main(args, prog_name="vmon", standalone_mode=False)
         sys.stdout.flush()

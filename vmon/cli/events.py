@@ -2,9 +2,11 @@
 
 import click
 
+from vmon.cli import complete
+
 
 @click.command("events", short_help="Explain the event types: fields, reasons, samples.")
-@click.argument("types", nargs=-1, metavar="[TYPE]...")
+@click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=complete.event_types)
 @click.option(
     "--format",
     "form",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmon.cli import complete
 from vmon.cli.options import filter_options, form_options, redact_option
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("filter", short_help="Find deliveries in captures, by type, id, reason, time.")
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @click.option("--count", "only_count", is_flag=True, help="Print how many there are, nothing else.")
 @click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
 @redact_option

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmon.cli import complete
+from vmon.cli.onward import onward_options
 from vmon.cli.options import (
     Duration,
     Size,
@@ -16,7 +18,11 @@ from vmon.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmon.filters import Filter
+    from vmon.forwarding import Onward
+    from vmon.listen import Opening
 
 
 @click.command("listen", short_help="Receive callbacks: capture, answer and draw them live.")
@@ -25,7 +31,10 @@ if TYPE_CHECKING:
     "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True,
     help="Port to listen on; 0 takes any free one.",
 )  # fmt: skip # one thing a line
-@click.option("--capture", metavar="FILE", help="Append to this capture instead of a new one.")
+@click.option(
+    "--capture", metavar="FILE", shell_complete=complete.files,
+    help="Append to this capture instead of a new one.",
+)  # fmt: skip # one thing a line
 @click.option("--no-capture", is_flag=True, help="Keep nothing.")
 @click.option("--fsync", is_flag=True, help="Answer only when the disk has it (power loss).")
 @click.option("--max-body", type=Size(), default="1MiB", show_default=True, help="Larger: 413.")
@@ -44,9 +53,26 @@ if TYPE_CHECKING:
 @click.option("--no-secret-path", is_flag=True, help="Let in who knows the public host's name.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events.")
 @redact_option
+@click.option(
+    "--tunnel", is_flag=False, flag_value="ngrok", default="none", metavar="[ENGINE]",
+    help="Open a public URL: ngrok (when no ENGINE is named), cloudflared, ssh:[USER@]HOST[:PORT].",
+)  # fmt: skip # one thing a line
+@click.option("--public-url", metavar="URL", help="A tunnel or proxy of your own leads here.")
+@click.option("--domain", metavar="NAME", help="A domain reserved at ngrok.")
+@click.option("--ngrok-path", metavar="FILE", help="The ngrok agent to run.")
+@click.option(
+    "--ssh-url", metavar="TEMPLATE",
+    help="Of an ssh server of your own: https://hooks.example.com:{port}.",
+)  # fmt: skip # one thing a line
+@click.option("--ssh-port", type=click.IntRange(1, 65535), help="Port to ask of the ssh server.")
+@click.option("--yes", is_flag=True, help="Install what the tunnel needs, end leftovers: unasked.")
+@click.option("--copy", is_flag=True, help="Put the public URL on the clipboard (OSC 52).")
+@click.option("--qr", is_flag=True, help="Draw the public URL as a QR code.")
+@click.option("--json-ready", is_flag=True, help="Say ready as one line of JSON (standard error).")
+@onward_options
 @form_options
 @filter_options
-def command(chosen: Filter, **asked: Any) -> int:
+def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     """Receive callbacks on any path, capture them, answer 200 at once, and draw them live.
 
     Filters choose what is shown; everything is captured all the same.
@@ -60,6 +86,7 @@ def command(chosen: Filter, **asked: Any) -> int:
     from vmon.receiver import Limits
     from vmon.redact import paths_of
     from vmon.render.form import Form
+    from vmon.render.report import Extras
     from vmon.trust import Trust, secrets_of
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
@@ -88,5 +115,67 @@ def command(chosen: Filter, **asked: Any) -> int:
             redact=paths_of(asked["redact"]) if asked["redact"] else None,
             secret_path=asked["secret_path"],
             open_path=asked["no_secret_path"],
+            tunnel=_opening(asked),
+            extras=Extras(copy=asked["copy"], qr=asked["qr"]),
+            ready_as_json=asked["json_ready"],
+            onward=onward,
         )
     )
+
+
+def _opening(asked: dict[str, Any]) -> Opening | None:
+    """The tunnel asked for, with what it needs at hand; None when none is."""
+    from pathlib import Path
+
+    from vmon.errors import WrongUse
+    from vmon.listen import Opening
+    from vmon.tunnel.choice import NoTunnel, ViaNgrok, ViaPublicUrl, parse
+    from vmon.tunnel.public import checked
+
+    choice = parse(asked["tunnel"])
+    if asked["public_url"]:
+        if choice != NoTunnel():
+            raise WrongUse("--public-url is instead of --tunnel: name one of the two")
+        choice = ViaPublicUrl(checked(asked["public_url"]))
+    if choice == NoTunnel():
+        return None
+    binary = Path(asked["ngrok_path"]) if asked["ngrok_path"] else None
+    if choice == ViaNgrok():
+        _have_agent(binary, yes=asked["yes"])
+    _end_leftovers(yes=asked["yes"])
+    return Opening(choice, asked["domain"], binary, asked["ssh_url"], asked["ssh_port"])
+
+
+def _have_agent(binary: Path | None, *, yes: bool) -> None:
+    """See that there is an ngrok agent, or have it installed after asking."""
+    from vmon.cli.tunnel import install
+    from vmon.tunnel.agent import find_agent
+    from vmon.tunnel.model import CannotTunnel
+
+    try:
+        find_agent(binary)
+    except CannotTunnel:
+        if binary or not (yes or _somebody_is_there()):
+            raise
+        install(yes=yes)
+
+
+def _end_leftovers(*, yes: bool) -> None:
+    """Offer to end agents that outlived a vmon which was killed: they hold the URL."""
+    import asyncio
+
+    from vmon.tunnel.leftover import end, leftovers
+    from vmon.tunnel.place import state_dir
+
+    for left in leftovers(state_dir()):
+        what = f"the {left.provider} agent of an earlier vmon still runs (process {left.pid})"
+        if yes or (_somebody_is_there() and click.confirm(f"{what}. End it?", True, err=True)):
+            asyncio.run(end(left))
+        else:
+            click.echo(f"warning: {what}: vmon tunnel leftovers --end ends it", err=True)
+
+
+def _somebody_is_there() -> bool:
+    import sys
+
+    return sys.stdin.isatty() and sys.stderr.isatty()

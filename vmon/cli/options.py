@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vmon.cli import complete
 from vmon.errors import WrongUse
 from vmon.instants import parse_duration, parse_size
 
@@ -97,7 +98,10 @@ def filter_options(command: _Command) -> _Command:
         "--verdict", multiple=True, type=click.Choice(VERDICTS), help="With that kind of signature."
     )(wrapped)
     for flag, name, metavar, text in reversed(_FILTERS):
-        wrapped = click.option(flag, name, metavar=metavar, multiple=True, help=text)(wrapped)
+        offered = complete.event_types if flag == "--event" else None
+        wrapped = click.option(
+            flag, name, metavar=metavar, multiple=True, help=text, shell_complete=offered
+        )(wrapped)
     return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from vmon.cli import complete
 from vmon.cli.options import Duration, sign_options
 
 LISTENER = "http://127.0.0.1:4680"
 
 
 @click.command("trigger", short_help="Send sample events, as Vonage would.")
-@click.argument("types", nargs=-1, metavar="[TYPE]...")
+@click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=complete.event_types)
 @click.option("--story", is_flag=True, help="Every type once: a session from its start to its end.")
 @click.option(
     "--to", default=LISTENER, show_default=True, metavar="URL", help="Where to send them."

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from vmon.cli import complete
 from vmon.cli.options import trust_options
 
 
 @click.command("verify", short_help="Check the signatures in captures.")
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @trust_options
 @click.option("-v", "--verbose", "every", is_flag=True, help="Tell the valid ones too.")
 @click.option(

@@ -1,0 +1,86 @@
+"""`vmon doctor`: why something does not work, and the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from vmon.config import Setting
+    from vmon.doctor import Asked
+
+
+@click.command("doctor", short_help="Find out why something does not work, and the way out.")
+@click.option("--app", "apps", multiple=True, metavar="URL", help="Is your app there?")
+@click.option("--public-url", metavar="URL", help="Is it reached from outside?")
+@click.option(
+    "--tunnel", type=click.Choice(["ngrok", "cloudflared", "ssh"]),
+    help="What this one needs, and is missing, fails.",
+)  # fmt: skip # one thing a line
+@click.option("--offline", is_flag=True, help="Ask nothing that is not on this machine.")
+@click.option("--json", "as_json", is_flag=True, help="One document for machines.")
+@click.pass_context
+def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
+    """Look at everything vmon needs, and say what to do about what is wrong.
+
+    Where a flag is not given, the settings of listen are looked at. Exits with 1 when a check
+    fails. Asks two servers for the time (video.api.vonage.com, api.ngrok.com), unless --offline.
+    """
+    from vmon.doctor import checks, examine
+    from vmon.render import doctor as drawn
+
+    results = []
+    look = drawn.Drawn()
+    for result in examine(checks(_asked(ctx, given))):
+        results.append(result)
+        if not as_json:
+            click.echo(look.line(result), nl=False)
+    click.echo(drawn.as_json(results) if as_json else look.summary(results), nl=False)
+    return int(any(result.verdict == "fail" for result in results))
+
+
+def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
+    from pathlib import Path
+
+    from vmon.config import files_read
+    from vmon.doctor import Asked
+    from vmon.errors import WrongUse
+    from vmon.tunnel.place import state_dir
+
+    listen = _set_for_listen(ctx.obj)
+    tunnel, _, _ = (given["tunnel"] or _value(listen, "tunnel") or "").partition(":")
+    capture, agent = _value(listen, "capture"), _value(listen, "ngrok-path")
+    if isinstance(ctx.obj, WrongUse):
+        settings: str | WrongUse = ctx.obj
+    elif ctx.obj is None:
+        settings = "none: everything is as it comes"
+    else:
+        settings = ", ".join(files_read(Path())) or "variables only"
+    token = listen.get("authtoken")
+    return Asked(
+        host=_value(listen, "host") or "127.0.0.1",
+        port=4680 if (port := _value(listen, "port")) is None else port,
+        captures=Path(capture).parent if capture else None,
+        state_dir=state_dir(),
+        tunnel=tunnel or None,
+        ngrok=Path(agent) if agent else None,
+        token=(str(token.value), token.source) if token else None,
+        public_url=given["public_url"] or _value(listen, "public-url"),
+        apps=given["apps"] or _value(listen, "forward-to") or (),
+        settings=settings,
+        offline=given["offline"],
+    )
+
+
+def _set_for_listen(found: object) -> dict[str, Setting]:
+    """What was set for listen, by the long names of its options."""
+    from vmon.config import MAIN, Settings
+
+    if not isinstance(found, Settings):
+        return {}
+    return {one.key.name: one for one in found.those_set().all if one.key.command == MAIN}
+
+
+def _value(found: dict[str, Setting], name: str) -> Any:
+    return found[name].value if name in found else None

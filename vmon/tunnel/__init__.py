@@ -1,0 +1,1 @@
+"""Tunnels: how a callback from the internet reaches a receiver on this machine."""

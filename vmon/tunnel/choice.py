@@ -1,0 +1,114 @@
+"""Which tunnel is wanted, as the command line says it, and the tunnel made from it."""
+
+import difflib
+import re
+
+from msgspec import Struct
+
+from vmon.errors import WrongUse
+from vmon.tunnel.model import Tunnel, TunnelOptions
+
+NAMES = ("ngrok", "cloudflared", "ssh:USER@HOST", "none")
+SSH_TARGET = re.compile(
+    r"(?:(?P<user>[\w.+][\w.+-]*)@)?(?P<host>[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
+)
+LAST_PORT = 65535
+
+
+class NoTunnel(Struct, frozen=True):
+    """The receiver is reached by itself, or not from outside at all."""
+
+
+class ViaNgrok(Struct, frozen=True):
+    """Through an ngrok agent."""
+
+
+class ViaCloudflared(Struct, frozen=True):
+    """Through a Cloudflare quick tunnel."""
+
+
+class ViaSsh(Struct, frozen=True):
+    """Through a remote forwarding of an ssh server."""
+
+    host: str
+    user: str | None = None
+    port: int | None = None
+
+
+class ViaPublicUrl(Struct, frozen=True):
+    """Through something that the user runs, at this URL."""
+
+    url: str
+
+
+Choice = NoTunnel | ViaNgrok | ViaCloudflared | ViaSsh | ViaPublicUrl
+
+
+def parse(spec: str) -> Choice:
+    """What `--tunnel` says: ngrok, cloudflared, ssh:[USER@]HOST[:PORT] or none."""
+    provider, _, target = spec.partition(":")
+    match provider, target:
+        case "ngrok", "":
+            return ViaNgrok()
+        case "cloudflared", "":
+            return ViaCloudflared()
+        case "none", "":
+            return NoTunnel()
+        case "ssh", _:
+            return _parse_ssh(target)
+    raise WrongUse(f"There is no tunnel {spec!r}.", hint=_suggest(provider))
+
+
+def named(choice: Choice) -> str:
+    """What a choice is called where it is told of."""
+    match choice:
+        case NoTunnel():
+            return "none"
+        case ViaNgrok():
+            return "ngrok"
+        case ViaCloudflared():
+            return "cloudflared"
+        case ViaSsh(host=host, user=user):
+            return f"ssh {user}@{host}" if user else f"ssh {host}"
+        case ViaPublicUrl(url=url):
+            return url
+
+
+def open_tunnel(choice: Choice, options: TunnelOptions) -> Tunnel | None:
+    """The tunnel that was chosen, not yet started; None where there is to be none."""
+    match choice:
+        case NoTunnel():
+            return None
+        case ViaNgrok():
+            from vmon.tunnel.ngrok import NgrokTunnel
+
+            return NgrokTunnel(options)
+        case ViaCloudflared():
+            from vmon.tunnel.cloudflared import cloudflared
+
+            return cloudflared(options)
+        case ViaSsh(host=host, user=user, port=port):
+            from vmon.tunnel.ssh import ssh
+
+            return ssh(user, host, port, options)
+        case ViaPublicUrl(url=url):
+            from vmon.tunnel.public import PublicUrl
+
+            return PublicUrl(url)
+
+
+def _parse_ssh(target: str) -> ViaSsh:
+    found = SSH_TARGET.fullmatch(target)
+    port = int(found["port"]) if found and found["port"] else None
+    if not found or (port is not None and not 1 <= port <= LAST_PORT):
+        raise WrongUse(
+            f"{target!r} is no ssh server.", hint="Say ssh:USER@HOST or ssh:USER@HOST:PORT."
+        )
+    return ViaSsh(found["host"].strip("[]"), found["user"], port)
+
+
+def _suggest(provider: str) -> str:
+    names = [name.partition(":")[0] for name in NAMES]
+    close = difflib.get_close_matches(provider.lower(), names, n=1, cutoff=0.5)
+    meant = f"Did you mean {NAMES[names.index(close[0])]}? " if close else ""
+    return f"{meant}There are {', '.join(NAMES[:-1])} and {NAMES[-1]}."

@@ -1,0 +1,74 @@
+"""Cloudflare's quick tunnels: no account, a new URL at every start."""
+
+import os
+import re
+
+from vmon.tunnel.engine import EngineTunnel, Said
+from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
+
+BOXED_URL = re.compile(r"\|\s+(https://\S+)\s+\|")
+CONNECTION = re.compile(r"connIndex=(\d+)")
+LOST = ("Lost connection with the edge", "Retrying connection in up to", "Unregistered tunnel")
+
+
+def cloudflared(options: TunnelOptions) -> EngineTunnel:
+    """A quick tunnel to the receiver."""
+    return EngineTunnel(Cloudflared(options.local_url), options)
+
+
+class Cloudflared:
+    """The cloudflared program; keeps which of its connections to the edge stand."""
+
+    name = "cloudflared"
+    program = "cloudflared"
+    noise = ()
+
+    def __init__(self, local_url: str) -> None:
+        self._local_url = local_url
+        self._url: str | None = None
+        self._standing: set[str] = set()
+        self._down = False
+
+    def arguments(self) -> tuple[str, ...]:
+        """A quick tunnel, whatever the user's own configuration says."""
+        own = ("--no-autoupdate", "--config", os.devnull)
+        return ("tunnel", *own, "--url", self._local_url)
+
+    def hear(self, line: str) -> Said | None:
+        """The URL counts once a connection is registered: before that the edge answers 530."""
+        if boxed := BOXED_URL.search(line):
+            self._url = boxed[1]
+        elif "Registered tunnel connection" in line:
+            return self._registered(_connection(line))
+        elif any(words in line for words in LOST):
+            return self._lost(_connection(line), line)
+        return None
+
+    def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
+        """Cloudflare hands out quick tunnels without promise: nothing here is fatal."""
+        last = tail[-1] if tail else f"exit code {returncode}"
+        if any("429" in line or "error code: 1015" in line for line in tail):
+            return CannotTunnel(
+                "Cloudflare gives this address no more quick tunnels for now.",
+                code="RATE_LIMITED",
+                hint="Wait some minutes, or use --tunnel ngrok.",
+            )
+        return CannotTunnel(f"cloudflared ended: {last}", code="ENDED")
+
+    def _registered(self, connection: str) -> Said | None:
+        first = not self._standing
+        self._standing.add(connection)
+        self._down = False
+        return Said(State.ONLINE, self._url) if first else None
+
+    def _lost(self, connection: str, line: str) -> Said | None:
+        self._standing.discard(connection)
+        if self._standing or self._down:
+            return None
+        self._down = True
+        return Said(State.RECONNECTING, detail=line)
+
+
+def _connection(line: str) -> str:
+    found = CONNECTION.search(line)
+    return found[1] if found else "0"

@@ -1,0 +1,164 @@
+"""Tunnels through `ssh -R`: an own server with a known URL, or a hosted one that prints it."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from vmon.tunnel.engine import EngineTunnel, Said
+from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
+
+ALLOCATED = re.compile(r"Allocated port (\d+) for remote forward")
+FORWARDED = re.compile(r"remote forward success for: listen (?:\S*:)?([1-9]\d*),")
+PRINTED_URL = re.compile(r"https://[\w.-]+(?::\d+)?(?=$|[\s,'\"|)]|/(?:$|\s))")
+HOSTED = (
+    "lhr.life",
+    "lhr.pro",
+    "localhost.run",
+    "serveo.net",
+    "serveousercontent.com",
+    "pinggy.link",
+    "pinggy.io",
+    "pinggy.online",
+)
+NOT_A_TUNNEL = ("admin", "dashboard", "console", "docs", "www")
+# Every option vmon relies on is said, because the user's ~/.ssh/config may say otherwise: a
+# control socket or a fork to the background would leave us with a child that ends at once.
+SETTLED = {
+    "BatchMode": "yes",
+    "ControlMaster": "no",
+    "ControlPath": "none",
+    "ExitOnForwardFailure": "yes",
+    "ForwardAgent": "no",
+    "ForwardX11": "no",
+    "PermitLocalCommand": "no",
+    "ServerAliveCountMax": "2",
+    "ServerAliveInterval": "15",
+    "StrictHostKeyChecking": "accept-new",
+}
+
+
+class Why(Struct, frozen=True):
+    """What a line of ssh's tells: a pattern in it, and what vmon makes of it."""
+
+    pattern: str
+    code: str
+    message: str
+    hint: str
+    fatal: bool = True
+    lingers: bool = False
+
+
+WHYS = (
+    Why(
+        r"Permission denied",
+        "AUTH",
+        "The ssh server accepts no key of yours.",
+        "Name a key in ~/.ssh/config, or load it with ssh-add.",
+    ),
+    Why(
+        r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED",
+        "HOST_KEY",
+        "The ssh server's key is not the one known from before.",
+        "If it was changed on purpose: ssh-keygen -R HOST.",
+    ),
+    Why(
+        r"remote port forwarding failed",
+        "PORT_IN_USE",
+        "The ssh server refuses the forwarding: the port is taken, or forwarding is off there.",
+        "Ask for another port, or set AllowTcpForwarding yes in the server's sshd_config.",
+        lingers=True,
+    ),
+    Why(
+        r"Bad configuration option|Unsupported option|unknown option|no argument after keyword",
+        "OPTIONS",
+        "ssh does not take its options.",
+        "Look into ~/.ssh/config.",
+    ),
+    Why(
+        r"Could not resolve|refused|timed out|not responding|closed by|unreachable|reset by peer"
+        r"|Broken pipe",
+        "NETWORK",
+        "The ssh server cannot be reached, or hung up.",
+        "Check the network, and the server's name and port.",
+        fatal=False,
+    ),
+)
+
+
+def ssh(user: str | None, host: str, port: int | None, options: TunnelOptions) -> EngineTunnel:
+    """A forwarding from an ssh server to the receiver; port None: as ~/.ssh/config says."""
+    return EngineTunnel(Ssh(user, host, port, options), options)
+
+
+class Ssh:
+    """The OpenSSH client, told to forward one port."""
+
+    name = "ssh"
+    program = "ssh"
+    noise = ("debug",)
+
+    def __init__(
+        self, user: str | None, host: str, port: int | None, options: TunnelOptions
+    ) -> None:
+        self._target = f"{user}@{host}" if user else host
+        self._host = host
+        self._port = port
+        self._options = options
+
+    def arguments(self) -> tuple[str, ...]:
+        """An own server needs no session (-N); a hosted one prints its URL in it."""
+        own = self._options.url_template is not None
+        asked = (word for setting in self._settled() for word in ("-o", "=".join(setting)))
+        forward = ("-R", f"{self._remote_port()}:{urlsplit(self._options.local_url).netloc}")
+        port = ("-p", str(self._port)) if self._port else ()
+        session = ("-T", "-N") if own else ("-T",)
+        return (*self._options.ssh_args, *session, *asked, *port, *forward, "--", self._target)
+
+    def hear(self, line: str) -> Said | None:
+        """The port the own server gave, put into the template, or the hosted one's URL."""
+        template = self._options.url_template
+        if template is None:
+            url = next(self._printed(line), None)
+            return Said(State.ONLINE, url) if url else None
+        if given := ALLOCATED.search(line) or FORWARDED.search(line):
+            return Said(State.ONLINE, template.replace("{port}", given[1]).rstrip("/"))
+        return None
+
+    def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
+        """The exit code is 255 for everything; the last lines tell more."""
+        said = " | ".join(tail[-3:])
+        for why in WHYS:
+            if re.search(why.pattern, said):
+                return CannotTunnel(
+                    f"{why.message} (ssh: {said})",
+                    code=why.code,
+                    hint=why.hint,
+                    fatal=why.fatal,
+                    lingers=why.lingers,
+                )
+        return CannotTunnel(f"ssh ended with {returncode}: {said}", code="ENDED")
+
+    def _settled(self) -> Iterator[tuple[str, str]]:
+        yield from SETTLED.items()
+        # A port that we chose ourselves is confirmed at this level only.
+        confirmed = self._options.url_template is not None and self._remote_port() != 0
+        yield "LogLevel", "DEBUG1" if confirmed else "INFO"
+        yield "ConnectTimeout", str(max(1, int(self._options.start_timeout_s)))
+
+    def _remote_port(self) -> int:
+        if self._options.remote_port is not None:
+            return self._options.remote_port
+        chosen = self._options.url_template is not None or self._host.endswith("pinggy.io")
+        return 0 if chosen else 80
+
+    def _printed(self, line: str) -> Iterator[str]:
+        for found in PRINTED_URL.finditer(line):
+            name = urlsplit(found[0]).hostname or ""
+            if name.partition(".")[0] not in NOT_A_TUNNEL and self._is_of_the_service(name):
+                yield found[0]
+
+    def _is_of_the_service(self, name: str) -> bool:
+        family = ".".join(self._host.split(".")[-2:])
+        return any(name.endswith(f".{service}") for service in (*HOSTED, family))
