@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 START = b'{"vmon":1,"type":"'
 """What every canonical line begins with."""
 
+ASIDE = START + b'tunnel","session":'
+"""What lines begin with that are no delivery: the times in which a tunnel was down."""
+
 
 def default_folder() -> Path:
     """Where captures are kept unless told otherwise."""

@@ -10,15 +10,18 @@ import json
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from vmon.capture import START
+from vmon.capture import ASIDE, START
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.events import Delivery
 from vmon.text import iso
+
+if TYPE_CHECKING:
+    from vmon.exposure import Outage
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
@@ -59,6 +62,15 @@ def _head(entry: Entry) -> bytes:
         f',"id":"{delivery.id}","received_at":"{iso(delivery.received_at)}"'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
+    ).encode()
+
+
+def outage_line(identifier: str, outage: Outage) -> bytes:
+    """The line of a time without a tunnel: not a delivery, and passed over by readers of those."""
+    return (
+        f'{ASIDE.decode()}null,"id":"{identifier}","received_at":"{iso(outage.up_at)}"'
+        f',"down_at":"{iso(outage.down_at)}","up_at":"{iso(outage.up_at)}"'
+        f',"url":{quote(outage.url).decode()},"detail":{quote(outage.detail).decode()}}}\n'
     ).encode()
 
 

@@ -19,18 +19,24 @@ from vmon import loop
 from vmon.capture import Capture, Ids
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
-from vmon.errors import INTERRUPTED
+from vmon.errors import INTERRUPTED, WrongUse
 from vmon.filters import Filter
-from vmon.line import write_line
+from vmon.line import outage_line, write_line
 from vmon.receiver import Hooks, Limits, Receiver
 from vmon.render.form import Form, drawing
-from vmon.render.report import Report, Totals
+from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
+from vmon.tunnel.choice import Choice, named, open_tunnel
+from vmon.tunnel.model import TunnelOptions
+from vmon.tunnel.place import state_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmon.events import Delivery
+    from vmon.exposure import Outage
+    from vmon.tunnel.model import Tunnel
+    from vmon.tunnel.supervise import Down
 
 _DRAIN_S = 3.0
 """How long the end of a run waits for a terminal to take what is still to be drawn."""
@@ -38,6 +44,31 @@ _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
 _RETRY_S = 1.0
 """How long after a failure the capture is tried again."""
+
+
+class Opening(Struct, frozen=True):
+    """Which tunnel to open, and how; the receiver's URL is added when it is known."""
+
+    choice: Choice
+    domain: str | None = None
+    binary: Path | None = None
+    url_template: str | None = None
+    remote_port: int | None = None
+
+    def tunnel(self, local_url: str) -> Tunnel:
+        """A tunnel to the receiver, not yet started."""
+        options = TunnelOptions(
+            local_url=local_url,
+            state_dir=state_dir(),
+            domain=self.domain,
+            binary=self.binary,
+            url_template=self.url_template,
+            remote_port=self.remote_port,
+        )
+        opened = open_tunnel(self.choice, options)
+        if opened is None:
+            raise WrongUse("no tunnel was chosen")
+        return opened
 
 
 class Options(Struct, frozen=True):
@@ -51,6 +82,9 @@ class Options(Struct, frozen=True):
     chosen: Filter = field(default_factory=Filter)
     form: Form = field(default_factory=Form)
     quiet: bool = False
+    tunnel: Opening | None = None
+    extras: Extras = field(default_factory=Extras)
+    ready_as_json: bool = False
 
 
 def run(options: Options) -> int:
@@ -77,6 +111,8 @@ class Run:
         self._bugs: list[Exception] = []
         self._retry: asyncio.TimerHandle | None = None
         self._troubled = False
+        self._public: asyncio.Task[None] | None = None
+        self._ids = Ids()
         self._report = Report()
         self._totals = Totals(capture=options.capture)
         self._screen = Screen(drawing(options.form), options.chosen, self._stop.set)
@@ -85,7 +121,7 @@ class Run:
         sync = _Sync(self._capture) if options.fsync and self._capture else None
         self._receiver = Receiver(
             Hooks(self._accept, self._notice, self._bug, sync.settle if sync else None),
-            ids=Ids(),
+            ids=self._ids,
             limits=options.limits,
         )
 
@@ -95,8 +131,50 @@ class Run:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             self._on_signal(name)
         self._totals.started_s = time.monotonic()
-        chosen = None if self._options.chosen.chooses_all else str(self._options.chosen)
-        self._screen.say(self._report.banner(url, self._options.capture, chosen))
+        self._local = url
+        options, opening = self._options, self._options.tunnel
+        chosen = None if options.chosen.chooses_all else str(options.chosen)
+        via = named(opening.choice) if opening else None
+        self._screen.say(self._report.banner(url, options.capture, chosen, via))
+        if opening is None:
+            self._say_ready(None)
+        else:
+            self._public = asyncio.create_task(self._expose(opening))
+
+    def _say_ready(self, public: str | None) -> None:
+        line = self._report.ready(
+            self._local, public, self._options.capture, as_json=self._options.ready_as_json
+        )
+        if line is not None:
+            self._screen.say(line)
+
+    # The public side.
+
+    async def _expose(self, opening: Opening) -> None:
+        from vmon.exposure import Exposure, Hooks
+
+        hooks = Hooks(self._proved, self._went_down, self._came_back, self._notice_aside,
+                      self._receiver.expect)  # fmt: skip # they belong together
+        try:
+            await Exposure(lambda: opening.tunnel(self._local), "/", hooks).run()
+        finally:
+            self._stop.set()  # a tunnel that cannot be had ends the run
+
+    def _proved(self, url: str, was: str | None) -> None:
+        self._screen.say(self._report.public(url, was, self._options.extras))
+        self._say_ready(url)
+
+    def _went_down(self, down: Down) -> None:
+        self._screen.offer_notice(self._report.down(down.detail, down.code))
+
+    def _came_back(self, outage: Outage) -> None:
+        self._totals.outages.append(outage)
+        self._screen.offer_notice(self._report.back(outage))
+        if self._capture:
+            self._capture.append(outage_line(self._ids.next(), outage))
+
+    def _notice_aside(self, text: str) -> None:
+        self._screen.offer_notice(self._report.notice(text))
 
     def _on_signal(self, name: str) -> None:
         if (number := getattr(signal, name, None)) is None:
@@ -118,6 +196,7 @@ class Run:
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, draw what is queued, sum up."""
         await self._receiver.close(_GRACE_S)
+        failed = await self._close_tunnel()
         if self._retry:
             self._retry.cancel()
         await self._screen.drain(_DRAIN_S)
@@ -129,8 +208,17 @@ class Run:
             self._screen.say(self._report.summary(self._totals))
         await self._screen.drain(_DRAIN_S)
         self._screen.close()
-        if self._bugs:
-            raise self._bugs[0]
+        for error in (*self._bugs, failed):
+            if error is not None:
+                raise error
+
+    async def _close_tunnel(self) -> Exception | None:
+        """End the tunnel; what it failed with, if that is why the run ends."""
+        if self._public is None:
+            return None
+        self._public.cancel()
+        found = (await asyncio.gather(self._public, return_exceptions=True))[0]
+        return found if isinstance(found, Exception) else None
 
     # The answer's path.
 

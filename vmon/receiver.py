@@ -99,6 +99,7 @@ class Receiver:
         self._answers: dict[tuple[int, bool], Answer] = {}
         self._server: _Server | None = None
         self._listener: asyncio.Server | None = None
+        self._expected: tuple[str, asyncio.Event] | None = None
         self._closing = False
         self._in_flight = 0
         self._finished = asyncio.Event()
@@ -130,6 +131,11 @@ class Receiver:
         self._server.pre_shutdown()
         await self._server.shutdown(_PARTING_S)
         await self._listener.wait_closed()
+
+    def expect(self, nonce: str) -> asyncio.Event:
+        """Look out for a probe of our own with this nonce in its path; set when it came."""
+        self._expected = nonce, asyncio.Event()
+        return self._expected[1]
 
     def status_of(self, message: RawRequestMessage, peer: Any, body: bytes) -> tuple[Delivery, int]:
         """Hand a request that is here whole to the owner; the delivery, and what to answer."""
@@ -214,6 +220,9 @@ class Receiver:
     def _respond_to_other(self, request: web.BaseRequest, message: RawRequestMessage) -> Answer:
         if message.method not in PROBES:
             return self._refuse(message, 405, "callbacks are POSTs")
+        if self._expected and self._expected[0] in message.path:
+            self._expected[1].set()
+            return self.answer(200, keep=request.keep_alive and not self._closing)
         self.hooks.notice(f"{_named(message)} was answered 200: a probe, not an event")
         return self.answer(200, keep=request.keep_alive)
 

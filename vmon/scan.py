@@ -15,7 +15,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from vmon.capture import START
+from vmon.capture import ASIDE, START
 from vmon.errors import VmonError, WrongUse
 from vmon.filters import Filter
 from vmon.memmem import finder
@@ -342,7 +342,7 @@ class _Judge:
 
     def entry(self, line: bytes, number: int = 0) -> Entry | None:
         """What a line holds; None, and a report, when it holds nothing."""
-        if line.isspace() or not line:
+        if line.isspace() or not line or line.startswith(ASIDE):
             return None
         from vmon.line import read_line
 
@@ -357,7 +357,8 @@ def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
     """The capture lines of a block that pass the plan's own tests."""
     needle = plan.needle
     if needle is None:
-        yield from (line for line in blocks.lines() if line.startswith(plan.begins))
+        begun = (line for line in blocks.lines() if line.startswith(plan.begins))
+        yield from (line for line in begun if not line.startswith(ASIDE))
     elif plan.escapable and any(blocks.find(sign, 1, blocks.end) >= 0 for sign in _HIDING):
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
         signs = (needle, *_HIDING)

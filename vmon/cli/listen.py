@@ -10,7 +10,10 @@ from vmon.cli import complete
 from vmon.cli.options import Duration, Size, filter_options, form_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vmon.filters import Filter
+    from vmon.listen import Opening
 
 
 @click.command("listen", short_help="Receive callbacks: capture, answer and draw them live.")
@@ -31,6 +34,22 @@ if TYPE_CHECKING:
     help="A body that takes longer: 408.",
 )  # fmt: skip # one thing a line
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events.")
+@click.option(
+    "--tunnel", is_flag=False, flag_value="ngrok", default="none", metavar="[ENGINE]",
+    help="Open a public URL: ngrok (when no ENGINE is named), cloudflared, ssh:[USER@]HOST[:PORT].",
+)  # fmt: skip # one thing a line
+@click.option("--public-url", metavar="URL", help="A tunnel or proxy of your own leads here.")
+@click.option("--domain", metavar="NAME", help="A domain reserved at ngrok.")
+@click.option("--ngrok-path", metavar="FILE", help="The ngrok agent to run.")
+@click.option(
+    "--ssh-url", metavar="TEMPLATE",
+    help="Of an ssh server of your own: https://hooks.example.com:{port}.",
+)  # fmt: skip # one thing a line
+@click.option("--ssh-port", type=click.IntRange(1, 65535), help="Port to ask of the ssh server.")
+@click.option("--yes", is_flag=True, help="Install what the tunnel needs, end leftovers: unasked.")
+@click.option("--copy", is_flag=True, help="Put the public URL on the clipboard (OSC 52).")
+@click.option("--qr", is_flag=True, help="Draw the public URL as a QR code.")
+@click.option("--json-ready", is_flag=True, help="Say ready as one line of JSON (standard error).")
 @form_options
 @filter_options
 def command(chosen: Filter, **asked: Any) -> int:
@@ -46,6 +65,7 @@ def command(chosen: Filter, **asked: Any) -> int:
     from vmon.listen import Options, run
     from vmon.receiver import Limits
     from vmon.render.form import Form
+    from vmon.render.report import Extras
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
         raise WrongUse("--no-capture keeps nothing: it goes with neither --capture nor --fsync")
@@ -60,5 +80,66 @@ def command(chosen: Filter, **asked: Any) -> int:
             chosen=chosen,
             form=Form(asked["kind"], asked["verbosity"]),
             quiet=asked["quiet"],
+            tunnel=_opening(asked),
+            extras=Extras(copy=asked["copy"], qr=asked["qr"]),
+            ready_as_json=asked["json_ready"],
         )
     )
+
+
+def _opening(asked: dict[str, Any]) -> Opening | None:
+    """The tunnel asked for, with what it needs at hand; None when none is."""
+    from pathlib import Path
+
+    from vmon.errors import WrongUse
+    from vmon.listen import Opening
+    from vmon.tunnel.choice import NoTunnel, ViaNgrok, ViaPublicUrl, parse
+    from vmon.tunnel.public import checked
+
+    choice = parse(asked["tunnel"])
+    if asked["public_url"]:
+        if choice != NoTunnel():
+            raise WrongUse("--public-url is instead of --tunnel: name one of the two")
+        choice = ViaPublicUrl(checked(asked["public_url"]))
+    if choice == NoTunnel():
+        return None
+    binary = Path(asked["ngrok_path"]) if asked["ngrok_path"] else None
+    if choice == ViaNgrok():
+        _have_agent(binary, yes=asked["yes"])
+    _end_leftovers(yes=asked["yes"])
+    return Opening(choice, asked["domain"], binary, asked["ssh_url"], asked["ssh_port"])
+
+
+def _have_agent(binary: Path | None, *, yes: bool) -> None:
+    """See that there is an ngrok agent, or have it installed after asking."""
+    from vmon.cli.tunnel import install
+    from vmon.tunnel.agent import find_agent
+    from vmon.tunnel.model import CannotTunnel
+
+    try:
+        find_agent(binary)
+    except CannotTunnel:
+        if binary or not (yes or _somebody_is_there()):
+            raise
+        install(yes=yes)
+
+
+def _end_leftovers(*, yes: bool) -> None:
+    """Offer to end agents that outlived a vmon which was killed: they hold the URL."""
+    import asyncio
+
+    from vmon.tunnel.leftover import end, leftovers
+    from vmon.tunnel.place import state_dir
+
+    for left in leftovers(state_dir()):
+        what = f"the {left.provider} agent of an earlier vmon still runs (process {left.pid})"
+        if yes or (_somebody_is_there() and click.confirm(f"{what}. End it?", True, err=True)):
+            asyncio.run(end(left))
+        else:
+            click.echo(f"warning: {what}: vmon tunnel leftovers --end ends it", err=True)
+
+
+def _somebody_is_there() -> bool:
+    import sys
+
+    return sys.stdin.isatty() and sys.stderr.isatty()

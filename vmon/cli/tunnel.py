@@ -19,13 +19,19 @@ def install_(source: str | None, *, yes: bool) -> int:
     Says first what comes from where, and how big it is; asks on a terminal, and wants --yes
     elsewhere. ngrok publishes no checksum: what speaks for the file is https alone.
     """
+    install(source, yes=yes)
+    return 0
+
+
+def install(source: str | None = None, *, yes: bool) -> None:
+    """Install the ngrok agent after asking; Refused or WrongUse when that is not agreed to."""
     import sys
 
     from vmon.errors import Refused, WrongUse
     from vmon.render.install import plan_of, shown
-    from vmon.tunnel.install import install, install_plan
+    from vmon.tunnel import install as installing
 
-    plan = install_plan(source)
+    plan = installing.install_plan(source)
     click.echo(plan_of(plan), err=True)
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise WrongUse(
@@ -34,9 +40,8 @@ def install_(source: str | None, *, yes: bool) -> int:
     if not yes and not click.confirm("Download and install it?", err=True):
         raise Refused("nothing was installed")
     with shown(plan.size) as progress:
-        path = install(plan, progress)
+        path = installing.install(plan, progress)
     click.echo(_installed(path), err=True)
-    return 0
 
 
 def _installed(path: object) -> str:

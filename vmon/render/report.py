@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import time
+from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,8 @@ from vmon.text import count, disarm, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from vmon.exposure import Outage
 
 
 _BAR = 24
@@ -41,7 +45,15 @@ class Totals(Struct):
     hidden: int = 0
     undrawn: int = 0
     slowest_s: float | None = None
+    outages: list[Outage] = field(default_factory=list)
     rescued: str | None = None
+
+
+class Extras(Struct, frozen=True):
+    """What else is done with a public URL on a terminal: copied, drawn as a QR code."""
+
+    copy: bool = False
+    qr: bool = False
 
 
 class Report:
@@ -53,22 +65,63 @@ class Report:
         self._width = terminal.width if self._is_terminal else _PIPED
         self._paint = Paint(terminal)
 
-    def banner(self, url: str, capture: Path | None, chosen: str | None) -> str:
+    def banner(self, url: str, capture: Path | None, chosen: str | None, via: str | None) -> str:
         """Where to send callbacks, where they are kept, what is shown.
 
-        Where nobody looks, the last line is one for scripts.
+        `via` names what is about to make a public URL; without it, vmon is ready, and where nobody
+        looks the last line says so to scripts.
         """
         rows = [
             ("local", f"{self._paint('name', url)}  any path"),
+            ("public", f"opening a tunnel: {via} …" if via else ""),
             ("capture", _home(capture) if capture else "none: nothing is kept"),
             ("shown", f"{disarm(chosen)}; everything is captured" if chosen else ""),
             ("try it", "vmon trigger streamCreated" + _to(url) if self._is_terminal else ""),
         ]
-        lines = [f"vmon {__version__} listens. Ctrl-C ends it.", *self._facts(rows)]
-        if not self._is_terminal:
-            kept = shlex.quote(str(capture)) if capture else "-"
-            lines.append(f"ready local={url} capture={kept}")
-        return "\n".join(lines)
+        return "\n".join([f"vmon {__version__} listens. Ctrl-C ends it.", *self._facts(rows)])
+
+    def ready(
+        self, local: str, public: str | None, capture: Path | None, *, as_json: bool
+    ) -> str | None:
+        """A line for scripts, where nobody looks or it is asked for as JSON."""
+        kept = str(capture) if capture else None
+        if as_json:
+            said = {"ready": True, "local": local, "public": public, "capture": kept}
+            return json.dumps(said)
+        if self._is_terminal:
+            return None
+        seen = f"public={public} " if public else ""
+        return f"ready {seen}local={local} capture={shlex.quote(kept) if kept else '-'}"
+
+    def public(self, url: str, was: str | None, extras: Extras) -> str:
+        """The public URL is there, and requests to it reach us; `was` is the one before it."""
+        shown = self._paint("name", disarm(url))
+        lines = [f"  {self._paint('dim', 'public')}   {shown}  paste this into Session Monitoring"]
+        if was is not None:
+            lines.insert(0, self._paint("failed", "warning: the public URL HAS CHANGED"))
+            lines.append(
+                f"  {self._paint('dim', 'was')}      {disarm(was)}  reaches nobody any more"
+            )
+        if self._is_terminal and extras.qr:
+            lines.append(_qr(url))
+        copied = f"\x1b]52;c;{b64encode(url.encode()).decode()}\x07"  # OSC 52: to the clipboard
+        return (copied if self._is_terminal and extras.copy else "") + "\n".join(lines)
+
+    def down(self, detail: str, code: str | None) -> str:
+        """The tunnel is down."""
+        why = disarm(f"{detail} ({code})" if code and code not in detail else detail)
+        told = self.notice(f"the tunnel is down: {why.rstrip('.')}")
+        return (
+            f"{told}\n{self.notice('vmon opens it again; Vonage repeats what it cannot deliver')}"
+        )
+
+    def back(self, outage: Outage) -> str:
+        """The tunnel is up again."""
+        lasted = duration((outage.up_at - outage.down_at).total_seconds())
+        until = outage.until.astimezone().strftime("%a %H:%M")
+        return self.notice(
+            f"the tunnel is up again after {lasted}; what was missed comes again until {until}"
+        )
 
     def notice(self, text: str) -> str:
         """A request that became no delivery."""
@@ -104,6 +157,7 @@ class Report:
             ("undecodable", _some(totals.types["undecodable"])),
             ("answered 503", _some(totals.turned_away)),
             ("other requests", _some(totals.notices)),
+            ("tunnel", _outages(totals.outages)),
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
             ("capture", _home(totals.capture) if totals.capture else ""),
             ("not in the capture", totals.rescued or ""),
@@ -131,6 +185,25 @@ def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:
         if number := types[name]:
             bar = "▇" * min(longest, max(1, round(number / most * longest)))
             yield f"  {disarm(name):<20} {number:>9,}" + (f"  {paint('dim', bar)}" if bar else "")
+
+
+def _outages(outages: list[Outage]) -> str:
+    if not outages:
+        return ""
+    lasted = sum((one.up_at - one.down_at).total_seconds() for one in outages)
+    until = max(one.until for one in outages).astimezone().strftime("%a %H:%M")
+    times = count(len(outages), "time")
+    return f"down {times}, {duration(lasted)} in all; what was missed comes again until {until}"
+
+
+def _qr(url: str) -> str:
+    import io
+
+    import segno
+
+    drawn = io.StringIO()
+    segno.make(url).terminal(drawn, compact=True)
+    return drawn.getvalue().rstrip("\n")
 
 
 def _some(number: int) -> str:

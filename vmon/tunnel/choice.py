@@ -59,6 +59,21 @@ def parse(spec: str) -> Choice:
     raise WrongUse(f"There is no tunnel {spec!r}.", hint=_suggest(provider))
 
 
+def named(choice: Choice) -> str:
+    """What a choice is called where it is told of."""
+    match choice:
+        case NoTunnel():
+            return "none"
+        case ViaNgrok():
+            return "ngrok"
+        case ViaCloudflared():
+            return "cloudflared"
+        case ViaSsh(host=host, user=user):
+            return f"ssh {user}@{host}" if user else f"ssh {host}"
+        case ViaPublicUrl(url=url):
+            return url
+
+
 def open_tunnel(choice: Choice, options: TunnelOptions) -> Tunnel | None:
     """The tunnel that was chosen, not yet started; None where there is to be none."""
     match choice:
