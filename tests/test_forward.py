@@ -1,7 +1,8 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -280,3 +281,60 @@ async def test_a_listener_is_waited_for_until_it_is_there(app: "App") -> None:
 
 async def test_a_listener_that_never_comes_is_not_waited_for_longer() -> None:
     assert not await connectable(target_of(f"127.0.0.1:{a_free_port()}"), 0.1)
+
+
+# What is forwarded.
+
+
+async def test_a_forwarded_delivery_says_who_sent_it_and_keeps_what_it_says_itself(
+    app: "App", send: Send
+) -> None:
+    target = target_of(app.url, forwarded=True)
+    plain = Delivery("1", NOW, "POST", "/", (("Host", "here:1"),), "::1:5000", b"")
+    told = (("x-forwarded-for", "216.147.0.9"), ("X-Forwarded-Proto", "https"))
+    await send(plain, target)
+    await send(delivery(headers=told), target)
+    first, second = (dict(one.headers[1:]) for one in app.requests)
+    assert first["X-Forwarded-For"] == "::1"
+    assert (first["X-Forwarded-Proto"], first["X-Forwarded-Host"]) == ("http", "here:1")
+    assert (second["x-forwarded-for"], second["X-Forwarded-Proto"]) == ("216.147.0.9", "https")
+    assert "X-Forwarded-For" not in second
+
+
+async def test_headers_of_a_target_replace_those_of_a_delivery(app: "App", send: Send) -> None:
+    target = target_of(app.url, headers=(("X-Key", "mine"), ("Host", "app.test")))
+    await send(delivery(headers=(("x-key", "theirs"), ("X-Other", "1"))), target)
+    headers = {name.lower(): value for name, value in app.requests[0].headers}
+    assert (headers["x-key"], headers["x-other"], headers["host"]) == ("mine", "1", "app.test")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(b"120", 120.0), (b"0", 0.0), (b"soon", None), (b"-1", None), (b"", None), (b"9" * 50, 1e9)],
+)
+async def test_what_an_app_asks_to_wait_is_told(
+    app: "App", send: Send, said: bytes, meant: float | None
+) -> None:
+    app.answer = b"HTTP/1.1 503 X\r\nRetry-After: %b\r\nContent-Length: 0\r\n\r\n" % said
+    found = (await send(delivery(), target_of(app.url))).retry_after_s
+    assert found == meant if meant is None else found == pytest.approx(meant, abs=1)
+
+
+async def test_a_date_to_wait_for_is_told_in_seconds(app: "App", send: Send) -> None:
+    when = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True).encode()
+    app.answer = b"HTTP/1.1 429 X\r\nRetry-After: %b\r\nContent-Length: 0\r\n\r\n" % when
+    found = (await send(delivery(), target_of(app.url))).retry_after_s
+    assert found is not None
+    assert 80 < found <= 90
+
+
+async def test_an_old_connection_that_the_app_closed_is_made_anew(app: "App", send: Send) -> None:
+    for _ in range(3):
+        assert (await send(delivery(), target_of(app.url))).status == 200
+        app.close()
+    assert len(app.requests) == 3
+
+
+@pytest.mark.parametrize("name", ["", "user:secret@"])
+def test_the_name_of_a_target_is_its_host_and_port(name: str) -> None:
+    assert target_of(f"http://{name}localhost:3000/x").name == "localhost:3000"

@@ -84,7 +84,7 @@ def _write() -> None:
     for name, table in _tables().items():
         mark = f"<!-- {name} -->\n"
         before, after = text.split(mark, 1)
-        rest = re.sub(r"\A\n*(\|[^\n]*\n)*", "", after)
+        rest = re.sub(r"\A\n*(\|[^\n]*\n)*", "", after).lstrip("\n")
         text = f"{before}{mark}\n{table}\n\n{rest}"
     README.write_text(text)
 

@@ -3,13 +3,17 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
+from vmon.course import Told
 from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.filters import Filter
+from vmon.forward import Outcome
 from vmon.render import screen as module
+from vmon.render.outcome import Outcomes
 from vmon.render.screen import Screen
 from vmon.render.writer import ERR, OUT
 
@@ -232,3 +236,83 @@ async def test_lines_are_measured_anew_with_each_tick(papers: list[Paper]) -> No
         screen.offer(entry(expected), None)
         await until(lambda expected=expected: len(papers[0].lines()) == expected)  # type: ignore[misc] # a default of a lambda has no type
         assert drawn.times == expected
+
+
+# What came of forwarding.
+
+
+def told(one: Entry) -> Told:
+    return Told(one, "app.test", Outcome(200, 0.012))
+
+
+class Answers:
+    """Draws an outcome as the id of its event, and whether that was the last drawn."""
+
+    def __init__(self, *, aside: bool = False) -> None:
+        self.aside = aside
+
+    def __call__(self, one: Told, *, is_last: bool) -> bytes:
+        return f"{one.entry.delivery.id} {'under' if is_last else 'later'}\n".encode()
+
+
+def a_forwarding_screen(chosen: Filter | None = None, *, aside: bool = False) -> Screen:
+    outcomes = cast(Outcomes, Answers(aside=aside))
+    return Screen(draw, chosen or Filter(), lambda: None, outcomes)
+
+
+async def test_an_outcome_that_comes_soon_is_drawn_under_its_event(papers: list[Paper]) -> None:
+    screen = a_forwarding_screen()
+    for number in range(3):
+        screen.offer(entry(number), None)
+    for number in range(3):
+        screen.offer_outcome(told(entry(number)))
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "0 under", "1", "1 under", "2", "2 under"]
+    assert screen._outcomes == {}
+
+
+async def test_an_outcome_that_comes_late_names_its_event_unless_that_was_the_last(
+    papers: list[Paper],
+) -> None:
+    screen = a_forwarding_screen()
+    screen.offer(entry(1), None)
+    screen.offer(entry(2), None)
+    await until(lambda: len(papers[0].lines()) == 2)
+    screen.offer_outcome(told(entry(2)))
+    screen.offer_outcome(told(entry(1)))
+    await until(lambda: len(papers[0].lines()) == 4)
+    screen.offer_notice("something else")
+    screen.offer_outcome(told(entry(1)))
+    await screen.drain(10)
+    assert papers[0].lines() == ["1", "2", "2 under", "1 later", "1 later"]
+
+
+async def test_an_outcome_of_a_hidden_event_is_hidden_too(papers: list[Paper]) -> None:
+    screen = a_forwarding_screen(Filter(types=frozenset({"archive"})))
+    for number, name in enumerate(["archive", "streamCreated"]):
+        screen.offer(entry(number, name), None)
+        screen.offer_outcome(told(entry(number, name)))
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "0 under"]
+    assert screen._outcomes == {}
+
+
+async def test_an_outcome_beside_a_pipe_goes_to_standard_error(papers: list[Paper]) -> None:
+    screen = a_forwarding_screen(aside=True)
+    screen.offer(entry(1), None)
+    screen.offer_outcome(told(entry(1)))
+    await screen.drain(10)
+    assert papers[0].put_there == [(OUT, b"1\n"), (ERR, b"1 under\n")]
+
+
+async def test_outcomes_that_find_the_queue_full_are_not_kept(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 2)
+    screen = a_forwarding_screen()
+    papers[0].free = False
+    for number in range(5):
+        screen.offer(entry(number), None)
+        screen.offer_outcome(told(entry(number)))
+    assert len(screen._outcomes) <= 1
+    assert len(screen._queue) <= 3

@@ -59,20 +59,21 @@ class Ids:
     """
 
     def __init__(self) -> None:
-        self._salt = os.urandom(4).hex()
+        self.salt = os.urandom(4).hex()
         self._last = 0
 
     def next(self) -> str:
         """An id greater than every one before it."""
         self._last = max(self._last + 1, time.time_ns() // 1000)
-        return f"{self._last:014x}-{self._salt}"
+        return f"{self._last:014x}-{self.salt}"
 
 
 class Capture:
     """An open capture file: appended to with one write per delivery, for this process alone.
 
     When the file cannot be written, lines wait in memory (`waiting`, at most `bound` bytes) and go
-    out first when it can be again. `trouble` is called with a sentence when that begins (and with
+    out first when it can be again. `end` is where the next line will begin, once those that wait
+    are written. `trouble` is called with a sentence when that begins (and with
     None when it is over).
     """
 
@@ -85,16 +86,25 @@ class Capture:
         self._bound = bound
         self._trouble = trouble
         self._fd = _open(path)
+        status = os.fstat(self._fd)
+        self.can_be_read = stat.S_ISREG(status.st_mode)
+        self.end = status.st_size
 
     def append(self, line: bytes) -> bool:
         """Write one line; True when it is in the file or waits in memory, False when neither."""
         if not self.waiting and self._write(line):
+            self.end += len(line)
             return True
         if self._waiting_bytes + len(line) > self._bound:
             return False
         self.waiting.append(line)
         self._waiting_bytes += len(line)
+        self.end += len(line)
         return True
+
+    def fileno(self) -> int:
+        """The descriptor of the open file, for those who read what was written."""
+        return self._fd
 
     def retry(self) -> bool:
         """Try to write what waits in memory; True when nothing waits any more."""

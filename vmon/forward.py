@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 from msgspec import Struct
@@ -17,6 +19,8 @@ from vmon.errors import WrongUse
 from vmon.text import disarm, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmon.events import Delivery
 
 HOP_BY_HOP = frozenset(
@@ -38,26 +42,45 @@ HOP_BY_HOP = frozenset(
 """Headers about one connection (RFC 9110, 7.6.1): the client makes its own."""
 
 _KEPT_BODY = 2048
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Target(Struct, frozen=True):
-    """Where deliveries go. Their path is appended to the URL's unless `exact_path`."""
+    """Where deliveries go. Their path is appended to the URL's unless `exact_path`.
+
+    `headers` replace those of a delivery; `insecure` takes any certificate; `forwarded` adds the
+    X-Forwarded headers that a delivery has not.
+    """
 
     url: str
     exact_path: bool = False
     timeout_s: float = 10.0
+    headers: tuple[tuple[str, str], ...] = ()
+    insecure: bool = False
+    forwarded: bool = False
+
+    @property
+    def name(self) -> str:
+        """How it is called on a screen: host and port."""
+        return disarm(URL(self.url).authority.rpartition("@")[2])
+
+
+Kind = Literal["answered", "unreachable", "broken", "late", "unsendable"]
+"""How a sending ended: with a status, without a connection, cut off, too late, or not begun."""
 
 
 class Outcome(Struct, frozen=True):
     """What became of a delivery: a status, or a problem in words, and how long it took (seconds).
 
-    `body` is how the answer begins, where it is not a success.
+    `body` is how the answer begins, where it is not a success; `retry_after_s` what it asked for.
     """
 
     status: int | None
     took_s: float
     problem: str | None = None
     body: bytes = b""
+    kind: Kind = "answered"
+    retry_after_s: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -72,7 +95,9 @@ class Outcome(Struct, frozen=True):
         return f"{self.status} in {duration(self.took_s)}" + (f": {said}" if said else "")
 
 
-def target_of(url: str, *, exact_path: bool = False, timeout_s: float = 10.0) -> Target:
+def target_of(
+    url: str, *, exact_path: bool = False, timeout_s: float = 10.0, **more: Any
+) -> Target:
     """The target of what a user typed: `localhost:3000` means http; WrongUse for what is no URL."""
     given = url if "://" in url else f"http://{url}"
     try:
@@ -82,7 +107,7 @@ def target_of(url: str, *, exact_path: bool = False, timeout_s: float = 10.0) ->
         usable = False
     if not usable:
         raise WrongUse(f"{url!r} is not a URL to send to", hint="write http://localhost:3000/hook")
-    return Target(given, exact_path, timeout_s)
+    return Target(given, exact_path, timeout_s, **more)
 
 
 class Client:
@@ -94,6 +119,7 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            trace_configs=[_reuse()],
         )
         self._urls: dict[tuple[str, str], URL] = {}
 
@@ -104,26 +130,43 @@ class Client:
         await self._session.close()
 
     async def send(self, delivery: Delivery, target: Target) -> Outcome:
-        """Send one delivery; a failure is an outcome too."""
+        """Send one delivery; a failure is an outcome too.
+
+        An app may close a connection just when it is used again: then a new one is tried.
+        """
+        connection = _Connection()
+        outcome = await self._send(delivery, target, connection)
+        if outcome.kind == "broken" and connection.reused and not connection.answered:
+            return await self._send(delivery, target, _Connection())
+        return outcome
+
+    async def _send(self, delivery: Delivery, target: Target, connection: _Connection) -> Outcome:
         begun = time.perf_counter()
+        kind: Kind
         try:
             async with self._session.request(
                 delivery.method,
                 self._url(target, delivery.path),
                 data=delivery.body,
-                headers=_onward(delivery.headers),
+                headers=_onward(delivery.headers, delivery.remote, target),
                 allow_redirects=False,
                 timeout=_timeout(target.timeout_s),
+                ssl=not target.insecure,
+                trace_request_ctx=connection,
             ) as answer:
-                body = await answer.content.read(_KEPT_BODY) if answer.status >= 300 else b""  # noqa: PLR2004 - what is no success has something to say
-                if answer.status < 300:  # noqa: PLR2004 - read whole, so that the connection can be used again
-                    await answer.read()
-                return Outcome(answer.status, time.perf_counter() - begun, body=body)
+                connection.answered = True
+                body = await _beginning(answer)
+                took, after = time.perf_counter() - begun, _retry_after(answer)
+                return Outcome(answer.status, took, body=body, retry_after_s=after)
         except TimeoutError:
-            problem = f"no answer within {duration(target.timeout_s)}"
-        except (aiohttp.ClientError, ValueError, OSError) as error:
-            problem = _problem(error, target)
-        return Outcome(None, time.perf_counter() - begun, problem)
+            kind, problem = "late", f"no answer within {duration(target.timeout_s)}"
+        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError) as error:
+            kind, problem = "unreachable", _problem(error, target)
+        except ValueError as error:
+            kind, problem = "unsendable", _problem(error, target)
+        except (aiohttp.ClientError, OSError) as error:
+            kind, problem = "broken", _problem(error, target)
+        return Outcome(None, time.perf_counter() - begun, problem, kind=kind)
 
     def _url(self, target: Target, path: str) -> URL:
         key = (target.url, "" if target.exact_path else path)
@@ -132,6 +175,48 @@ class Client:
                 self._urls.clear()
             url = self._urls[key] = joined(target, path)
         return url
+
+
+class _Connection:
+    """What is known of the connection that a request went over."""
+
+    reused = answered = False
+
+
+def _reuse() -> aiohttp.TraceConfig:
+    """A trace that notes in a request's `_Connection` that it is an old one."""
+    trace = aiohttp.TraceConfig()
+
+    async def reused(_session: object, context: Any, _params: object) -> None:
+        context.trace_request_ctx.reused = True
+
+    trace.on_connection_reuseconn.append(reused)
+    return trace
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """How an answer that is no success begins.
+
+    A success is read whole, and thrown away, so that its connection can be used again.
+    """
+    if answer.status >= 300:  # noqa: PLR2004 - what is no success has something to say
+        return await answer.content.read(_KEPT_BODY)
+    async for _ in answer.content.iter_any():
+        pass
+    return b""
+
+
+def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
+    """Seconds of a Retry-After header, in either of its forms; None for none or nonsense."""
+    said = answer.headers.get("Retry-After", "").strip()
+    if said.isascii() and said.isdigit():
+        return float(said[:9])
+    try:
+        at = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 def joined(target: Target, path: str) -> URL:
@@ -153,9 +238,32 @@ def _timeout(total_s: float) -> aiohttp.ClientTimeout:
 
 
 @lru_cache(maxsize=256)
-def _onward(headers: tuple[tuple[str, str], ...]) -> CIMultiDictProxy[str]:
-    kept = [(name, _as_text(value)) for name, value in headers if name.lower() not in HOP_BY_HOP]
-    return CIMultiDictProxy(CIMultiDict(kept))
+def _onward(
+    headers: tuple[tuple[str, str], ...], remote: str | None, target: Target
+) -> CIMultiDictProxy[str]:
+    own = {name.lower() for name, _ in target.headers}
+    kept = CIMultiDict(
+        (name, _as_text(value))
+        for name, value in headers
+        if name.lower() not in HOP_BY_HOP and name.lower() not in own
+    )
+    if target.forwarded:
+        for name, value in _forwarded(headers, remote):
+            kept.setdefault(name, value)
+    kept.extend(target.headers)
+    return CIMultiDictProxy(kept)
+
+
+def _forwarded(
+    headers: tuple[tuple[str, str], ...], remote: str | None
+) -> Iterator[tuple[str, str]]:
+    """Who sent a delivery, how, and to which host: vmon itself is reached over plain HTTP."""
+    if remote:
+        yield "X-Forwarded-For", remote.rpartition(":")[0]
+    yield "X-Forwarded-Proto", "http"
+    for name, value in headers:
+        if name.lower() == "host":
+            yield "X-Forwarded-Host", _as_text(value)
 
 
 def _as_text(value: str) -> str:
@@ -182,10 +290,18 @@ def _problem(error: Exception, target: Target) -> str:
     match error:
         case aiohttp.ClientConnectorDNSError():
             return f"{URL(target.url).host} is a name nobody knows"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate of {where} is not trusted"
         case aiohttp.ServerDisconnectedError():
             return f"{where} closed the connection without an answer"
         case _:
             return f"{where}: {disarm(str(error) or type(error).__name__)}"
+
+
+def is_at(target: Target, url: str) -> bool:
+    """Whether a target is a server of this machine that listens at `url`."""
+    there, here = URL(target.url), URL(url)
+    return there.port == here.port and there.host in {here.host, *_LOOPBACK}
 
 
 async def connectable(target: Target, within_s: float) -> bool:

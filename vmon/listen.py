@@ -21,9 +21,12 @@ from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.errors import INTERRUPTED, WrongUse
 from vmon.filters import Filter
+from vmon.forwarding import Forwarding, Onward, Voice, of_left
 from vmon.line import outage_line, write_line
 from vmon.receiver import Hooks, Limits, Receiver
 from vmon.render.form import Form, drawing
+from vmon.render.onward import banner_rows
+from vmon.render.outcome import Outcomes
 from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
 from vmon.tunnel.choice import Choice, named, open_tunnel
@@ -33,6 +36,7 @@ from vmon.tunnel.place import state_dir
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmon.course import Told
     from vmon.events import Delivery
     from vmon.exposure import Outage
     from vmon.tunnel.model import Tunnel
@@ -42,6 +46,8 @@ _DRAIN_S = 3.0
 """How long the end of a run waits for a terminal to take what is still to be drawn."""
 _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
+_FORWARD_S = 3.0
+"""How long the end of a run goes on forwarding; the rest stays in the spool."""
 _RETRY_S = 1.0
 """How long after a failure the capture is tried again."""
 
@@ -72,7 +78,10 @@ class Opening(Struct, frozen=True):
 
 
 class Options(Struct, frozen=True):
-    """What a run was asked for; `capture` None keeps no capture, `fsync` outlives a power loss."""
+    """What a run was asked for.
+
+    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing.
+    """
 
     host: str = "127.0.0.1"
     port: int = 4680
@@ -85,6 +94,7 @@ class Options(Struct, frozen=True):
     tunnel: Opening | None = None
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
+    onward: Onward | None = None
 
 
 def run(options: Options) -> int:
@@ -115,19 +125,34 @@ class Run:
         self._ids = Ids()
         self._report = Report()
         self._totals = Totals(capture=options.capture)
-        self._screen = Screen(drawing(options.form), options.chosen, self._stop.set)
-        self._capture = options.capture and Capture(options.capture, trouble=self._trouble)
+        onward = options.onward
+        self._screen = Screen(
+            drawing(options.form),
+            options.chosen,
+            self._stop.set,
+            Outcomes(aside=options.form.is_json, several=len(onward.aims) > 1) if onward else None,
+        )
+        file = options.capture
+        self._capture = Capture(file, trouble=self._trouble) if file else None
         self._needs_line = self._capture is not None or options.form.is_json
-        sync = _Sync(self._capture) if options.fsync and self._capture else None
+        self._sync = _Sync(self._capture) if options.fsync and self._capture else None
+        run, voice = self._ids.salt, Voice(self._told, self._say_news, self._bug)
+        self._forwarding = Forwarding(onward, self._capture, run, voice) if onward else None
+        self._offers = onward is not None and onward.ack == "always"
+        waits = self._sync or (self._forwarding and not self._offers)
         self._receiver = Receiver(
-            Hooks(self._accept, self._notice, self._bug, sync.settle if sync else None),
+            Hooks(self._accept, self._notice, self._bug, self._settle if waits else None),
             ids=self._ids,
             limits=options.limits,
         )
 
     async def open(self) -> None:
         """Listen, take over the signals, and say so; CannotListen when that cannot be."""
+        if self._forwarding:
+            await self._forwarding.open()
         url = await self._receiver.open(self._options.host, self._options.port)
+        if self._forwarding:
+            self._forwarding.refuse_itself(url)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             self._on_signal(name)
         self._totals.started_s = time.monotonic()
@@ -135,7 +160,12 @@ class Run:
         options, opening = self._options, self._options.tunnel
         chosen = None if options.chosen.chooses_all else str(options.chosen)
         via = named(opening.choice) if opening else None
-        self._screen.say(self._report.banner(url, options.capture, chosen, via))
+        more = self._forwarding and banner_rows(
+            self._forwarding.onward, survives=self._forwarding.survives
+        )
+        self._screen.say(self._report.banner(url, options.capture, chosen, via, more or ()))
+        for left in self._forwarding.left if self._forwarding else ():
+            self._say_news(of_left(left))
         if opening is None:
             self._say_ready(None)
         else:
@@ -199,13 +229,16 @@ class Run:
         failed = await self._close_tunnel()
         if self._retry:
             self._retry.cancel()
+        if self._forwarding:
+            await self._forwarding.close(_FORWARD_S)
         await self._screen.drain(_DRAIN_S)
         if self._capture:
             self._totals.rescued = self._capture.close()
         if self._totals.started_s is not None:
             self._totals.hidden, self._totals.undrawn = self._screen.hidden, self._screen.undrawn
             self._totals.slowest_s = self._screen.slowest_s
-            self._screen.say(self._report.summary(self._totals))
+            more = self._forwarding.summary() if self._forwarding else ()
+            self._screen.say(self._report.summary(self._totals, more))
         await self._screen.drain(_DRAIN_S)
         self._screen.close()
         for error in (*self._bugs, failed):
@@ -226,18 +259,37 @@ class Run:
         limit = self._options.limits.max_body
         entry = Entry(delivery, read_body(delivery.body, encoding_of(delivery), limit=limit))
         line = write_line(entry) if self._needs_line else None
+        start = self._capture.end if self._capture else 0
         if self._capture and line and not self._capture.append(line):
             return self._overflowed()
         self._totals.types[entry.type] += 1
         if not self._options.quiet:
             self._screen.offer(entry, line)
+        if self._forwarding and self._offers:
+            self._forwarding.offer(entry, start, len(line or delivery.body))
         return 200
+
+    async def _settle(self, delivery: Delivery, status: int) -> int:
+        if self._sync:
+            status = await self._sync.settle(delivery, status)
+        if self._forwarding and not self._offers:
+            status = await self._forwarding.settle(delivery, status)
+        return status
 
     def _overflowed(self) -> int:
         self._totals.turned_away += 1
         if self._totals.turned_away == 1:
             self._screen.say(self._report.full())
         return 503
+
+    # What an app answered.
+
+    def _told(self, told: Told) -> None:
+        if not self._options.quiet:
+            self._screen.offer_outcome(told)
+
+    def _say_news(self, text: str) -> None:
+        self._screen.offer_notice(self._report.news(text))
 
     # What went otherwise.
 

@@ -36,6 +36,8 @@ PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _LINGER_S = 2.0
 """How long a client that was refused may go on sending, so that it reads the answer."""
+_WITHOUT_LENGTH = frozenset({204, 304})
+"""Answers that an app may give, and that have no length to tell (RFC 9110, 8.6)."""
 _PARTING_S = 0.5
 """How long the last answers may take to leave."""
 
@@ -72,7 +74,9 @@ class Answer(web.StreamResponse):
         super().__init__(status=status)
         self._keep = keep
         more = self._extra.get(status, "") + ("" if keep else "Connection: close\r\n")
-        self.wire = f"HTTP/1.1 {status} {self.reason}\r\nContent-Length: 0\r\n{more}\r\n".encode()
+        if status not in _WITHOUT_LENGTH:
+            more = f"Content-Length: 0\r\n{more}"
+        self.wire = f"HTTP/1.1 {status} {self.reason}\r\n{more}\r\n".encode()
 
     @property
     def keep_alive(self) -> bool | None:

@@ -73,9 +73,9 @@ def run(asked: Options) -> int:
             if tally.played == before:
                 break  # nothing to play: a loop would spin
     except KeyboardInterrupt:
-        _tell(tally, asked)
+        tell(tally, asked)
         return INTERRUPTED
-    _tell(tally, asked)
+    tell(tally, asked)
     return 1 if tally.refused or not tally.played else 0
 
 
@@ -97,7 +97,7 @@ def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:
         assert asked.target is not None  # noqa: S101 - said to mypy: that is why this is called
         gone = False
         with _progress(asked) as step:
-            told = _teller(asked, tally, step)
+            told = teller(asked, tally, step)
             try:
                 loop.run(Sender(asked.target, asked.width, told).send_all(dues))
             except* BrokenPipeError:
@@ -145,7 +145,7 @@ def _total(source: str, chosen: Filter) -> int:
         return sum(map(len, scan.choose(stream, source, chosen, lambda _bad: None)))
 
 
-def _teller(
+def teller(
     asked: Options, tally: Tally, step: Callable[[], None]
 ) -> Callable[[Entry, Outcome], None]:
     """What is done with each outcome: counted, and drawn under its event."""
@@ -186,7 +186,7 @@ def _tell_survey(asked: Options) -> int:
     return 0 if found.deliveries else 1
 
 
-def _tell(tally: Tally, asked: Options) -> None:
+def tell(tally: Tally, asked: Options) -> None:
     """The summary, on standard error."""
     sys.stdout.flush()
     took = duration(time.monotonic() - tally.started)

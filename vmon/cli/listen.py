@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import complete
+from vmon.cli.onward import onward_options
 from vmon.cli.options import Duration, Size, filter_options, form_options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from vmon.filters import Filter
+    from vmon.forwarding import Onward
     from vmon.listen import Opening
 
 
@@ -50,9 +52,10 @@ if TYPE_CHECKING:
 @click.option("--copy", is_flag=True, help="Put the public URL on the clipboard (OSC 52).")
 @click.option("--qr", is_flag=True, help="Draw the public URL as a QR code.")
 @click.option("--json-ready", is_flag=True, help="Say ready as one line of JSON (standard error).")
+@onward_options
 @form_options
 @filter_options
-def command(chosen: Filter, **asked: Any) -> int:
+def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     """Receive callbacks on any path, capture them, answer 200 at once, and draw them live.
 
     Filters choose what is shown; everything is captured all the same.
@@ -83,6 +86,7 @@ def command(chosen: Filter, **asked: Any) -> int:
             tunnel=_opening(asked),
             extras=Extras(copy=asked["copy"], qr=asked["qr"]),
             ready_as_json=asked["json_ready"],
+            onward=onward,
         )
     )
 

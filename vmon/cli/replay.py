@@ -52,6 +52,10 @@ class Speed(click.ParamType[float]):
     help="Sessions sent side by side; within a session one follows the other.",
 )  # fmt: skip # one thing a line
 @click.option("--timeout", type=Duration(), default="10s", show_default=True, help="For an answer.")
+@click.option(
+    "--failed", is_flag=True,
+    help="Send what your app did not take while listen forwarded, to where it was meant for.",
+)  # fmt: skip # one thing a line
 @click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Say what it would be, and do nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events; the summary comes all the same.")
@@ -61,7 +65,8 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     """Play a capture on the same road as live events, in its original time.
 
     Without FILE: standard input where it is piped, else the newest capture. Exits with 1 when an
-    app answered anything but 2xx, or there was nothing to play.
+    app answered anything but 2xx, or there was nothing to play. --failed sends what is left of
+    what listen forwarded: of FILE, or of every capture in the default folder.
     """
     from vmon.errors import WrongUse
     from vmon.pace import Pace
@@ -69,7 +74,9 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     from vmon.replay import Options, run
     from vmon.sources import sources_of
 
-    source = sources_of((file,) if file else ())[0]
+    source = None if asked["failed"] else sources_of((file,) if file else ())[0]
+    if asked["failed"] and asked["loop"]:
+        raise WrongUse("--failed sends what is left once: it does not go with --loop")
     if asked["loop"] and source is None:
         raise WrongUse("--loop cannot read standard input twice", hint="name a file")
     target = None
@@ -77,16 +84,19 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
         from vmon.forward import target_of
 
         target = target_of(asked["to"], exact_path=asked["exact_path"], timeout_s=asked["timeout"])
-    return run(
-        Options(
-            source=source,
-            chosen=chosen,
-            pace=Pace(asked["speed"], asked["max_gap"]),
-            form=Form(asked["kind"], asked["verbosity"]),
-            target=target,
-            width=asked["concurrency"],
-            loop=asked["loop"],
-            dry_run=asked["dry_run"],
-            quiet=asked["quiet"],
-        )
+    options = Options(
+        source=source,
+        chosen=chosen,
+        pace=Pace(asked["speed"], asked["max_gap"]),
+        form=Form(asked["kind"], asked["verbosity"]),
+        target=target,
+        width=asked["concurrency"],
+        loop=asked["loop"],
+        dry_run=asked["dry_run"],
+        quiet=asked["quiet"],
     )
+    if asked["failed"]:
+        from vmon import resend
+
+        return resend.run(options, resend.journals(file), asked["timeout"])
+    return run(options)

@@ -1,16 +1,22 @@
-"""What an app answered: drawn under its event, or as a line of JSON."""
+"""What an app answered: drawn under its event, beside the lines of a pipe, or as JSON."""
 
 from __future__ import annotations
 
 import sys
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
+
 from vmon.line import quote
 from vmon.render.form import console
-from vmon.render.paint import Paint
+from vmon.render.line import subject
+from vmon.render.paint import HANDLES, Paint
+from vmon.text import disarm, duration, handle
 
 if TYPE_CHECKING:
+    from vmon.course import Told
     from vmon.entry import Entry
     from vmon.forward import Outcome
 
@@ -37,3 +43,52 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
         "problem": outcome.problem,
     }
     return quote(said) + b"\n"
+
+
+class Outcomes:
+    """Draws what came of forwards: on standard output, or (`aside`) on standard error."""
+
+    def __init__(self, *, aside: bool, several: bool) -> None:
+        self.aside = aside
+        self._several = several
+        stream = sys.stderr if aside else sys.stdout
+        self._console = console(stream)
+        self._paint = Paint(self._console)
+        self._is_terminal = stream.isatty()
+
+    def __call__(self, told: Told, *, is_last: bool) -> bytes:
+        """The line of an outcome; where its event is not the last that was drawn, it names it."""
+        before = time.strftime("%H:%M:%S ") if self.aside else "    "
+        target = f"{told.target} " if self._several else ""
+        after = "" if is_last and not self.aside else f"  ({_reference(told.entry)})"
+        said = f"→ {target}{_in_words(told)}"
+        if self._is_terminal:
+            said = _cut(said, self._console.width - len(before) - cell_len(after))
+        style = "created" if told.outcome.ok else "failed"
+        line = before + self._paint(style, said) + (self._paint("dim", after) if after else "")
+        return line.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _in_words(told: Told) -> str:
+    outcome = told.outcome
+    parts = [str(outcome)]
+    if told.attempts > 1:
+        parts[0] += f" (attempt {told.attempts})"
+    if outcome.status is not None and outcome.status != 200 and outcome.status < 400:  # noqa: PLR2004 - what an app may take for a success
+        parts.append("Vonage counts only 200 as success")
+    if told.again_s is not None:
+        parts.append(f"again in {duration(told.again_s)}")
+    return "; ".join(parts)
+
+
+def _reference(entry: Entry) -> str:
+    """An event in short: its type, and the handle that its line begins with."""
+    about = next((text.strip() for style, text in subject(entry.event) if style in HANDLES), "")
+    if not about:
+        session = entry.session
+        about = handle(session, "session") if session else disarm(entry.delivery.id)
+    return f"{disarm(entry.type)} {about}"
+
+
+def _cut(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else set_cell_size(text, max(room - 1, 1)) + "…"

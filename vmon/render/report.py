@@ -20,7 +20,7 @@ from vmon.render.paint import Paint
 from vmon.text import count, disarm, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmon.exposure import Outage
 
@@ -65,8 +65,15 @@ class Report:
         self._width = terminal.width if self._is_terminal else _PIPED
         self._paint = Paint(terminal)
 
-    def banner(self, url: str, capture: Path | None, chosen: str | None, via: str | None) -> str:
-        """Where to send callbacks, where they are kept, what is shown.
+    def banner(
+        self,
+        url: str,
+        capture: Path | None,
+        chosen: str | None,
+        via: str | None,
+        more: Iterable[tuple[str, str]] = (),
+    ) -> str:
+        """Where to send callbacks, where they are kept, what is shown; `more` are other facts.
 
         `via` names what is about to make a public URL; without it, vmon is ready, and where nobody
         looks the last line says so to scripts.
@@ -76,6 +83,7 @@ class Report:
             ("public", f"opening a tunnel: {via} …" if via else ""),
             ("capture", _home(capture) if capture else "none: nothing is kept"),
             ("shown", f"{disarm(chosen)}; everything is captured" if chosen else ""),
+            *more,
             ("try it", "vmon trigger streamCreated" + _to(url) if self._is_terminal else ""),
         ]
         return "\n".join([f"vmon {__version__} listens. Ctrl-C ends it.", *self._facts(rows)])
@@ -127,6 +135,10 @@ class Report:
         """A request that became no delivery."""
         return self._paint("dim", f"{time.strftime('%H:%M:%S')} · {text}")
 
+    def news(self, text: str) -> str:
+        """Something about an app that callbacks are forwarded to."""
+        return self._paint("warning", f"{time.strftime('%H:%M:%S')} · {text}")
+
     def trouble(self, why: str) -> str:
         """The capture cannot be written."""
         return self._paint(
@@ -147,8 +159,8 @@ class Report:
             "         they are answered 503, so that Vonage sends them again later",
         )
 
-    def summary(self, totals: Totals) -> str:
-        """What a run saw, and how to see it again."""
+    def summary(self, totals: Totals, more: Iterable[tuple[str, str]] = ()) -> str:
+        """What a run saw, and how to see it again; `more` are other facts."""
         seen = totals.types.total()
         lasted = duration(time.monotonic() - (totals.started_s or 0))
         rows = [
@@ -159,6 +171,7 @@ class Report:
             ("other requests", _some(totals.notices)),
             ("tunnel", _outages(totals.outages)),
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
+            *more,
             ("capture", _home(totals.capture) if totals.capture else ""),
             ("not in the capture", totals.rescued or ""),
             (

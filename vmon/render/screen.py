@@ -16,10 +16,12 @@ from vmon.render.line import not_drawn
 from vmon.render.writer import ERR, OUT, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from vmon.course import Told
     from vmon.entry import Entry
     from vmon.filters import Filter
+    from vmon.render.outcome import Outcomes
 
 _TICK_S = 0.05
 _BUDGET_S = 0.01
@@ -36,6 +38,13 @@ class _Gap:
         self.missing = 0
 
 
+class _Answered:
+    """The place of what came of forwarding an entry."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+
 class Screen:
     """Draws entries that pass the filter, in their order; says what it could not draw."""
 
@@ -44,10 +53,14 @@ class Screen:
         draw: Callable[[Entry, bytes | None], bytes],
         chosen: Filter,
         on_gone: Callable[[], None],
+        outcomes: Outcomes | None = None,
     ) -> None:
         self._draw = draw
+        self._draw_outcome = outcomes
+        self._outcomes: dict[str, list[Told]] = {}
+        self._last = ""
         self._chosen = None if chosen.chooses_all else chosen
-        self._queue: deque[tuple[Entry, bytes | None] | str | _Gap] = deque()
+        self._queue: deque[tuple[Entry, bytes | None] | str | _Gap | _Answered] = deque()
         self._bytes = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -74,6 +87,13 @@ class Screen:
         """Something to say on standard error, in its place among the events, if there is room."""
         if len(self._queue) < _MOST_ENTRIES:
             self._queue.append(text)
+            self._wake()
+
+    def offer_outcome(self, told: Told) -> None:
+        """Have an outcome drawn under its event, or later and with the event's name."""
+        if self._draw_outcome and len(self._queue) < _MOST_ENTRIES:
+            self._outcomes.setdefault(told.entry.delivery.id, []).append(told)
+            self._queue.append(_Answered(told.entry))
             self._wake()
 
     def say(self, text: str) -> None:
@@ -109,16 +129,37 @@ class Screen:
                 self._draw_next(out)
         self._put(out)
 
+    def _draw_outcomes(self, entry: Entry, out: list[bytes]) -> None:
+        for line in self._outcome_lines(entry):
+            if self._draw_outcome and self._draw_outcome.aside:
+                self._put(out)
+                self._writer.put(ERR, line)
+            else:
+                out.append(line)
+
+    def _outcome_lines(self, entry: Entry) -> Iterator[bytes]:
+        told = self._outcomes.pop(entry.delivery.id, [])
+        if self._draw_outcome and (self._chosen is None or self._chosen(entry)):
+            for one in told:
+                yield self._draw_outcome(one, is_last=self._last == entry.delivery.id)
+                self._last = entry.delivery.id
+
     def _draw_next(self, out: list[bytes]) -> None:
         match self._queue.popleft():
             case (entry, line):
                 self._bytes -= len(entry.delivery.body)
                 self._note_lag(entry)
                 if self._chosen is None or self._chosen(entry):
+                    self._last = entry.delivery.id
                     out.append(self._draw(entry, line))
                 else:
                     self.hidden += 1
+                if self._outcomes:
+                    self._draw_outcomes(entry, out)
+            case _Answered(entry=entry):
+                self._draw_outcomes(entry, out)
             case aside:
+                self._last = ""
                 self._put(out)
                 self.say(aside if isinstance(aside, str) else not_drawn(aside.missing))
 

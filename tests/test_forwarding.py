@@ -1,0 +1,427 @@
+"""Forwarding from outside: a real `vmon listen` between a client and an app."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import App, Flow, Listen, Listening, Request
+
+SEEN = re.compile(r"\d[\d.]* m?s\b")
+
+
+def a_body(number: int, event: str = "streamCreated", session: str = "2_A") -> bytes:
+    return json.dumps({"event": event, "sessionId": session, "n": number}).encode()
+
+
+def number_of(request: "Request") -> int:
+    found: int = json.loads(request.body)["n"]
+    return found
+
+
+def failure(status: int, body: bytes = b"", more: bytes = b"") -> bytes:
+    return b"HTTP/1.1 %d X\r\n%bContent-Length: %d\r\n\r\n%b" % (status, more, len(body), body)
+
+
+class Forwarding:
+    """A run that forwards, driven from a test's event loop."""
+
+    def __init__(self, listen: "Listen") -> None:
+        self._listen = listen
+
+    async def start(self, *args: str | Path, **more: Any) -> "Listening":
+        return await asyncio.to_thread(self._listen, *args, **more)
+
+    async def post(self, run: "Listening", *bodies: bytes, path: str = "/") -> list[int]:
+        return [await asyncio.to_thread(run.post, body, path) for body in bodies]
+
+    async def stop(self, run: "Listening") -> tuple[str, str]:
+        code, out, err = await asyncio.to_thread(run.stop)
+        assert code == 0, err
+        return out, err
+
+
+@pytest.fixture
+def onward(listen: "Listen") -> Forwarding:
+    return Forwarding(listen)
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    return tmp_path / "a.jsonl"
+
+
+def spools(capture: Path) -> list[str]:
+    return [path.name for path in capture.parent.glob("*.forward")]
+
+
+# What an app gets.
+
+
+async def test_an_app_gets_the_exact_delivery_and_where_it_came_from(
+    onward: Forwarding, app: "App"
+) -> None:
+    run = await onward.start("--forward-to", app.url + "/base")
+    body = b'{ "event" : "archive"}\n'
+    sent = {"X-Key": "a", "Content-Type": "text/x", "X-Forwarded-For": "216.147.0.1"}
+    assert await asyncio.to_thread(run.post, body, "/hook?a=%20b", **sent) == 200
+    await app.wait_for(lambda: len(app.requests) == 1)
+    out, _ = await onward.stop(run)
+    (request,) = app.requests
+    assert (request.first, request.body) == ("POST /base/hook?a=%20b HTTP/1.1", body)
+    headers = dict(request.headers)
+    assert (headers["X-Key"], headers["Content-Type"]) == ("a", "text/x")
+    assert headers["X-Forwarded-For"] == "216.147.0.1"  # kept as it was
+    assert headers["X-Forwarded-Proto"] == "http"
+    assert headers["X-Forwarded-Host"] == f"127.0.0.1:{run.port}"
+    assert headers["Host"] == f"127.0.0.1:{app.port}"
+    assert len(out.splitlines()) == 1  # standard output has the capture's lines and nothing else
+
+
+async def test_headers_may_be_added_and_replaced(onward: Forwarding, app: "App") -> None:
+    args = ("-H", "X-Key: mine", "-H", "Host: app.test", "--exact-path")
+    run = await onward.start("--forward-to", app.url + "/only?b=1", *args)
+    await asyncio.to_thread(run.post, b"{}", "/hook", **{"x-key": "theirs"})
+    await app.wait_for(lambda: len(app.requests) == 1)
+    await onward.stop(run)
+    (request,) = app.requests
+    assert request.first == "POST /only?b=1 HTTP/1.1"
+    headers = {name.lower(): value for name, value in request.headers}
+    assert (headers["x-key"], headers["host"]) == ("mine", "app.test")
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+
+
+async def test_types_go_where_their_routes_say(onward: Forwarding, app: "App") -> None:
+    run = await onward.start(
+        "--forward-to", app.url + "/rest", "--route", f"archive={app.url}/archive",
+        "--route", f"stream*={app.url}/streams", "--forward-event", "!streamDestroyed",
+    )  # fmt: skip # as it is typed
+    names = ("archive", "streamCreated", "streamDestroyed", "connectionCreated")
+    await onward.post(run, *(a_body(n, name, name) for n, name in enumerate(names)))
+    await app.wait_for(lambda: len(app.requests) == 3)
+    _, err = await onward.stop(run)
+    assert {(one.first.split()[1], number_of(one)) for one in app.requests} == {
+        ("/archive/", 0), ("/streams/", 1), ("/rest/", 3),
+    }  # fmt: skip # pairs
+    assert f"  forward  {app.url}/streams  streamCreated\n" in err
+
+
+# What is told.
+
+
+async def test_in_a_pipe_outcomes_are_told_beside_the_lines(onward: Forwarding, app: "App") -> None:
+    app.answers = lambda request: (
+        app.answer, failure(404, b"no \x1b[31mroom\nmore"), failure(204), failure(301),
+    )[number_of(request)]  # fmt: skip # one answer each
+    run = await onward.start("--forward-to", app.url)
+    await onward.post(run, *(a_body(number) for number in range(4)))
+    await asyncio.to_thread(run.err.until, b"301 in ")
+    out, err = await onward.stop(run)
+    assert len(out.splitlines()) == 4
+    told = [SEEN.sub("TIME", line[9:]) for line in err.splitlines() if "→" in line]
+    assert told == [
+        "→ 200 in TIME  (streamCreated 2_A)",
+        "→ 404 in TIME: no ␛[31mroom  (streamCreated 2_A)",
+        "→ 204 in TIME; Vonage counts only 200 as success  (streamCreated 2_A)",
+        "→ 301 in TIME; Vonage counts only 200 as success  (streamCreated 2_A)",
+    ]
+
+
+async def test_the_banner_and_the_summary_say_it_in_plain_words(
+    onward: Forwarding, app: "App", capture: Path
+) -> None:
+    app.answers = lambda request: app.answer if number_of(request) else failure(404)
+    run = await onward.start("-q", "--capture", capture, "--forward-to", app.url)
+    await onward.post(run, *(a_body(number) for number in range(3)))
+    await app.wait_for(lambda: len(app.requests) == 3)
+    _, err = await onward.stop(run)
+    assert (
+        f"  forward  {app.url}\n"
+        "  answer   200 as soon as a delivery is captured, whatever your app does:\n"
+        "           Vonage sees no failure; what your app does not take, vmon sends again\n"
+    ) in err
+    figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
+    told = re.sub(r"  +", "   ", SEEN.sub("TIME", err))
+    assert figures in told
+    assert f"send them again   vmon replay --failed {capture}\n" in told
+    assert "→" not in err
+    assert max(map(len, err.partition("\nready")[0].splitlines())) <= 80
+
+
+async def test_without_a_capture_it_is_said_that_nothing_survives(
+    onward: Forwarding, app: "App", tmp_path: Path
+) -> None:
+    run = await onward.start("--no-capture", "--forward-to", app.url)
+    await onward.post(run, a_body(0))
+    await app.wait_for(lambda: len(app.requests) == 1)
+    _, err = await onward.stop(run)
+    assert "without a capture, what is not yet forwarded does not survive a restart\n" in err
+    assert spools(tmp_path / "a.jsonl") == []
+
+
+# An app that is down, slow, broken, and back again.
+
+
+async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is(
+    onward: Forwarding, app: "App", free_port: int, capture: Path
+) -> None:
+    run = await onward.start("-q", "--capture", capture, "--forward-to", f"localhost:{free_port}")
+    assert await onward.post(run, *(a_body(number) for number in range(20))) == [200] * 20
+    await asyncio.to_thread(
+        run.err.until,
+        b" waiting: nothing listens on localhost:%d: is your app running?" % free_port,
+    )
+    back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
+    await app.wait_for(lambda: len(app.requests) == 20)
+    await asyncio.to_thread(run.err.until, b" is back after ")
+    back.close()
+    app.close()
+    _, err = await onward.stop(run)
+    assert [number_of(one) for one in app.requests] == list(range(20))
+    assert (err.count("is your app running"), err.count("is back after")) == (1, 1)
+    assert spools(capture) == []
+
+
+@pytest.mark.parametrize("kind", ["slow", "500", "closes early", "resets"])
+async def test_an_app_in_trouble_delays_no_answer_and_gets_all_in_the_end(
+    onward: Forwarding, app: "App", capture: Path, kind: str
+) -> None:
+    app.silent = kind == "slow"
+    app.reset = kind == "resets"
+    app.answer = failure(500) if kind == "500" else b""
+    args = ("--forward-to", app.url, "--forward-timeout", "300ms", "--capture", capture)
+    run = await onward.start("-q", *args)
+    async with asyncio.timeout(10):
+        assert await onward.post(run, *(a_body(number) for number in range(5))) == [200] * 5
+    await app.wait_for(lambda: len(app.requests) >= 2)
+    app.silent = app.reset = False
+    app.answer = failure(200)
+    await app.wait_for(lambda: number_of(app.requests[-1]) == 4)
+    await onward.stop(run)
+    assert list(dict.fromkeys(map(number_of, app.requests))) == list(range(5))
+    assert spools(capture) == []
+
+
+# Across runs.
+
+
+async def test_what_a_run_could_not_send_the_next_one_sends_first(
+    onward: Forwarding, app: "App", free_port: int, capture: Path
+) -> None:
+    to = ("-q", "--capture", capture, "--forward-to", f"127.0.0.1:{free_port}")
+    run = await onward.start(*to)
+    await onward.post(run, *(a_body(number) for number in range(3)))
+    _, err = await onward.stop(run)
+    assert "0 sent, " in err
+    assert ", 3 still to be sent\n" in err
+    assert len(spools(capture)) == 1
+    idle = await onward.start("-q", "--capture", capture)  # one that forwards nothing
+    await onward.post(idle, a_body(99))
+    await onward.stop(idle)
+    back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
+    run = await onward.start(*to)
+    await onward.post(run, a_body(3))
+    await app.wait_for(lambda: len(app.requests) == 4)
+    back.close()
+    app.close()
+    _, err = await onward.stop(run)
+    assert (
+        f"3 deliveries of an earlier run were not forwarded to http://127.0.0.1:{free_port}: "
+        "sending them first\n"
+    ) in err
+    assert [number_of(one) for one in app.requests] == [0, 1, 2, 3]
+    assert spools(capture) == []
+
+
+async def test_the_next_capture_finds_what_a_killed_run_left(
+    onward: Forwarding, app: "App", capture: Path
+) -> None:
+    app.gate = asyncio.Event()
+    run = await onward.start("-q", "--capture", capture, "--forward-to", app.url)
+    await onward.post(run, *(a_body(number) for number in range(3)))
+    await app.wait_for(lambda: len(app.requests) == 1)
+    os.kill(run.process.pid, signal.SIGKILL)
+    await asyncio.to_thread(run.ended)
+    app.gate.set()
+    other = capture.with_name("b.jsonl")
+    run = await onward.start("-q", "--capture", other, "--forward-to", app.url)
+    await app.wait_for(lambda: len(app.requests) == 4)
+    await onward.stop(run)
+    assert [number_of(one) for one in app.requests] == [0, 0, 1, 2]
+    assert spools(capture) == []
+
+
+async def test_what_was_left_for_another_target_is_said_and_kept(
+    onward: Forwarding, app: "App", free_port: int, capture: Path
+) -> None:
+    gone = f"127.0.0.1:{free_port}"
+    run = await onward.start("-q", "--capture", capture, "--forward-to", gone)
+    await onward.post(run, a_body(0))
+    await onward.stop(run)
+    run = await onward.start("-q", "--capture", capture, "--forward-to", app.url)
+    _, err = await onward.stop(run)
+    assert f"1 delivery of an earlier run was not forwarded to http://{gone}, which is no" in err
+    assert "vmon replay --failed" in err
+    assert (app.requests, len(spools(capture))) == ([], 1)
+
+
+async def test_the_journal_of_a_long_run_stays_small(
+    onward: Forwarding, app: "App", capture: Path
+) -> None:
+    code = "from vmon import spool\nspool.GROWN = 2000"
+    run = await onward.start("-q", "--capture", capture, "--forward-to", app.url, code=code)
+
+    def load() -> None:
+        client = run.client()
+        for number in range(2000):
+            client.request("POST", "/", a_body(number, session=f"2_{number % 9}"))
+            client.getresponse().read()
+        client.close()
+
+    await asyncio.to_thread(load)
+    await app.wait_for(lambda: len(app.requests) == 2000)
+    (name,) = spools(capture)
+    async with asyncio.timeout(10):
+        while (capture.parent / name).stat().st_size > 2300:  # noqa: ASYNC110 - a file
+            await asyncio.sleep(0.01)
+    await onward.stop(run)
+    assert spools(capture) == []
+
+
+# Answering what the app answers.
+
+
+async def test_with_ack_app_vonage_gets_what_the_app_answers(
+    onward: Forwarding, app: "App"
+) -> None:
+    statuses = [200, 204, 301, 404, 500, 599]
+    app.answers = lambda request: failure(statuses[number_of(request)])
+    run = await onward.start("-q", "--ack", "app", "--forward-to", app.url)
+    assert await onward.post(run, *(a_body(number) for number in range(6))) == statuses
+    _, err = await onward.stop(run)
+    assert "what your app answers (502 where it is not there, 504 where it is late)" in err
+    assert "all but 200 is a failure; Vonage sends it again, for up to 24 h" in err
+    assert err.count("Vonage was answered ") == 5
+    assert "Vonage was answered 204: Vonage sends it again in 5.0 s, for 1 d more" in err
+    assert "failures let through  5: Vonage sends each again, for 24 h" in err
+    assert len(app.requests) == 6
+
+
+async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_504(
+    onward: Forwarding, app: "App", free_port: int
+) -> None:
+    app.silent = True
+    run = await onward.start(
+        "--ack", "app", "--policy", "cutoff", "--forward-timeout", "200ms",
+        "--route", f"archive={app.url}", "--forward-to", f"localhost:{free_port}",
+    )  # fmt: skip # as it is typed
+    assert await onward.post(run, a_body(0), a_body(1, "archive"), a_body(2)) == [502, 504, 502]
+    _, err = await onward.stop(run)
+    assert "Vonage was answered 502: 1 of 50 failures in 30 min" in err
+    assert "Vonage was answered 504: 2 of 50 failures in 30 min" in err
+    assert "after 50 in 30 min Vonage sends nothing more" in err
+    assert "no answer within 200 ms" in err
+
+
+async def test_with_ack_app_and_several_targets_the_first_that_refuses_counts(
+    onward: Forwarding, app: "App"
+) -> None:
+    app.answers = lambda request: failure(200 if "/a" in request.first else 418)
+    to = ("--forward-to", app.url + "/a", "--forward-to", app.url + "/b")
+    run = await onward.start("--ack", "app", *to)
+    assert await onward.post(run, a_body(0)) == [418]
+    _, err = await onward.stop(run)
+    assert f"→ 127.0.0.1:{app.port} 200 in " in err
+    assert len(app.requests) == 2
+
+
+async def test_with_ack_app_what_goes_nowhere_is_200(onward: Forwarding, app: "App") -> None:
+    run = await onward.start("--ack", "app", "--route", f"archive={app.url}")
+    assert await onward.post(run, a_body(0), a_body(1, "archive")) == [200, 200]
+    await onward.stop(run)
+    assert [number_of(one) for one in app.requests] == [1]
+
+
+async def test_with_ack_app_an_app_that_closed_an_old_connection_is_no_failure(
+    onward: Forwarding, app: "App"
+) -> None:
+    run = await onward.start("--ack", "app", "--forward-to", app.url)
+    for number in range(5):
+        assert await onward.post(run, a_body(number)) == [200]
+        app.close()  # as an app does with connections that were idle for long
+    await onward.stop(run)
+
+
+async def test_with_ack_app_and_fsync_both_are_waited_for(onward: Forwarding, app: "App") -> None:
+    app.answer = failure(503)
+    run = await onward.start("--ack", "app", "--fsync", "--forward-to", app.url)
+    assert await onward.post(run, a_body(0)) == [503]
+    await onward.stop(run)
+
+
+# On a terminal.
+
+
+async def test_on_a_terminal_an_outcome_is_under_its_event(
+    onward: Forwarding, app: "App", flow_of: "Callable[[int], Flow]"
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    run = await onward.start("--forward-to", app.url, out=theirs, NO_COLOR="1")
+    os.close(theirs)
+    screen = flow_of(ours)
+    app.answers = lambda request: failure(404, b"x" * 300) if number_of(request) else app.answer
+    await onward.post(run, a_body(0), a_body(1))
+    await asyncio.to_thread(screen.until, b"404 in ")
+    run.signal(signal.SIGINT)
+    await asyncio.to_thread(run.ended)
+    lines = screen.all().decode().splitlines()
+    os.close(ours)
+    told = [line for line in lines if line]
+    assert "streamCreated" in told[0]
+    assert re.fullmatch(r"    → 200 in \d+ ms", told[1])
+    assert "streamCreated" in told[2]
+    assert re.fullmatch(r"    → 404 in \d+ ms: x+…", told[3])
+    assert max(map(len, told)) <= 80
+
+
+# Wrong use.
+
+
+def test_a_listener_does_not_forward_to_itself(
+    vmon_run: Callable[..., tuple[int, str, str]], free_port: int, tmp_path: Path
+) -> None:
+    args = ("listen", "--port", str(free_port), "--capture", tmp_path / "a.jsonl")
+    code, _, err = vmon_run(*args, "--forward-to", f"localhost:{free_port}/x")
+    assert (code, err.splitlines()[0]) == (
+        2,
+        f"error: http://localhost:{free_port}/x is this listener itself",
+    )
+    assert spools(tmp_path / "a.jsonl") == []
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--ack", "app"), "that is about an app to forward to, and none is named"),
+        (("--forward-to", "ftp://x"), "'ftp://x' is not a URL to send to"),
+        (("--route", "archive"), "'archive' is not a route"),
+        (("--route", "bogus=x"), "'bogus' is no event type"),
+        (("--forward-to", "x", "-H", "secret"), "'secret' begins no header"),
+    ],
+)
+def test_wrong_use_is_exit_2_in_words(
+    vmon_run: Callable[..., tuple[int, str, str]], args: tuple[str, ...], said: str
+) -> None:
+    code, _, err = vmon_run("listen", "--port", "0", "--no-capture", *args)
+    assert code == 2
+    assert err.startswith(f"error: {said}")
+    assert "\nhint: " in err

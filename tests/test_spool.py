@@ -1,0 +1,241 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmon import spool
+from vmon.entry import Entry
+from vmon.errors import WrongUse
+from vmon.line import write_line
+from vmon.spool import Note, Place, Progress, Spool
+
+PLACES = (Place("http://a.test", types=("streamCreated",)), Place("http://b.test", exact_path=True))
+RUN = "5a17c0de"
+
+Line = Callable[..., bytes]
+
+
+@pytest.fixture
+def line(delivered: Callable[..., Entry]) -> Line:
+    """Make the line of a delivery of a run."""
+
+    def made(number: int, event: str = "streamCreated", run: str = RUN, pad: int = 0) -> bytes:
+        body = b'{"event":"%b","n":%d,"pad":"%b"}' % (event.encode(), number, b"x" * pad)
+        return write_line(delivered(body, id=f"{number:014x}-{run}"))
+
+    return made
+
+
+def begun(tmp_path: Path, end: int = 0) -> Spool:
+    return spool.begin(tmp_path / "a.jsonl", RUN, PLACES, end)
+
+
+def reopened(path: Path) -> tuple[Spool, bool]:
+    found = spool.reopen(path)
+    assert found
+    return found
+
+
+def test_a_journal_is_beside_its_capture_and_for_this_user_alone(tmp_path: Path) -> None:
+    journal = begun(tmp_path, 77)
+    assert journal.path == tmp_path / f"a.jsonl.{RUN}.forward"
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+    assert [one.upto for one in spool.progress(journal.path, 2)] == [77, 77]
+    journal.close(keep=True)
+    assert spool.left_in(tmp_path) == [journal.path]
+
+
+def test_a_journal_that_is_not_needed_is_removed(tmp_path: Path) -> None:
+    begun(tmp_path).close(keep=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_noted_is_known_again(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    journal.write([Note(to=0, done=(0, 20)), Note(to=1, failed=(10,))])
+    journal.close(keep=True)
+    again, alive = reopened(journal.path)
+    assert (again.run, again.places, again.capture, alive) == (
+        RUN, PLACES, tmp_path / "a.jsonl", False,
+    )  # fmt: skip # one line a thing
+    first, second = spool.progress(again.path, 2)
+    assert (first.done, first.failed) == ({0, 20}, set())
+    assert (second.done, second.failed) == ({10}, {10})
+    again.close(keep=False)
+
+
+def test_a_run_that_goes_on_has_its_journal_locked(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    again, alive = reopened(journal.path)
+    assert alive
+    again.close(keep=True)
+    journal.rewrite({0: (5, []), 1: (5, [])})
+    again, alive = reopened(journal.path)
+    assert alive  # the new file is locked too
+    again.close(keep=True)
+    journal.close(keep=True)
+    again, alive = reopened(journal.path)
+    assert not alive
+    again.close(keep=True)
+
+
+def test_a_rewritten_journal_is_small_and_says_the_same(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    for number in range(3000):
+        journal.write([Note(to=0, done=(number * 10,))])
+    journal.write([Note(to=0, failed=(30_000,)), Note(to=1, failed=(7, 9)), Note(to=1, done=(7,))])
+    assert journal.grown > 40_000
+    journal.rewrite({0: (40_000, [30_010, 30_020]), 1: (9, [])})
+    assert (journal.path.stat().st_size < 1000, journal.grown) == (True, 0)
+    first, second = spool.progress(journal.path, 2)
+    assert first == Progress(40_000, {30_010, 30_020}, set(), {30_000})
+    assert second == Progress(9, set(), set(), {9})
+    journal.write([Note(to=0, done=(30_010, 40_000))])
+    assert spool.progress(journal.path, 2)[0] == Progress(40_000, {30_020}, {40_000}, {30_000})
+    journal.close(keep=True)
+    assert [path.name for path in tmp_path.iterdir()] == [journal.path.name]
+
+
+def test_what_another_process_sent_again_is_no_longer_given_up_after_a_rewrite(
+    tmp_path: Path,
+) -> None:
+    journal = begun(tmp_path)
+    journal.write([Note(to=0, failed=(1, 2, 3))])
+    other, _ = reopened(journal.path)
+    other.write([Note(to=0, done=(2,))])
+    other.close(keep=True)
+    journal.rewrite({0: (9, []), 1: (9, [])})
+    assert spool.progress(journal.path, 2)[0].failed == {1, 3}
+    journal.close(keep=True)
+
+
+def test_only_so_many_given_up_deliveries_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "MOST_FAILED", 3)
+    journal = begun(tmp_path)
+    journal.write([Note(to=0, failed=tuple(range(10)))])
+    journal.rewrite({0: (10, [])})
+    assert spool.progress(journal.path, 2)[0].failed == {7, 8, 9}
+    journal.close(keep=True)
+
+
+def test_a_torn_line_says_nothing_and_spoils_no_other(tmp_path: Path) -> None:
+    journal = begun(tmp_path)
+    journal.write([Note(to=0, done=(1,))])
+    journal.close(keep=True)
+    whole = journal.path.read_bytes()
+    torn = b'{"to":0,"done":[2'
+    for end in range(1, len(torn) + 1):
+        journal.path.write_bytes(whole + torn[:end])
+        again, _ = reopened(journal.path)
+        again.write([Note(to=0, done=(3,))])
+        again.close(keep=True)
+        assert spool.progress(again.path, 2)[0].done == {1, 3}
+
+
+@given(st.binary(max_size=200))
+def test_any_file_is_read_without_harm(content: bytes) -> None:
+    path = Path(f"/tmp/vmon-test-{os.getpid()}.forward")
+    path.write_bytes(content)
+    try:
+        assert spool.reopen(path) is None or content.startswith(b"{")
+        spool.progress(path, 1)
+        spool.left_in(path.parent)
+    finally:
+        path.unlink()
+
+
+def test_a_journal_that_points_elsewhere_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.forward"
+    path.write_text('{"capture":"../../etc/passwd","run":"a","begun_s":1,"to":[]}\n')
+    assert spool.reopen(path) is None
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="cannot write") as told:
+        spool.begin(tmp_path / "none" / "a.jsonl", RUN, PLACES, 0)
+    assert "--capture" in str(told.value.hint)
+
+
+def test_journals_come_in_the_order_of_their_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for begun_s, run in ((3.0, "aa"), (1.0, "cc"), (2.0, "bb")):
+        monkeypatch.setattr("time.time", lambda at=begun_s: at)
+        spool.begin(tmp_path / "a.jsonl", run, PLACES, 0).close(keep=True)
+    assert [path.name.split(".")[2] for path in spool.left_in(tmp_path)] == ["cc", "bb", "aa"]
+
+
+# What is left in a capture.
+
+
+def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, line: Line) -> None:
+    lines = [line(number) for number in range(6)]
+    starts = [len(b"".join(lines[:number])) for number in range(6)]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(lines))
+    with path.open("rb") as file:
+        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
+        known = Progress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
+        found = list(spool.unsent(reading, known, path.stat().st_size))
+    assert found == [(starts[number], lines[number]) for number in (1, 3, 5)]
+
+
+@pytest.mark.parametrize("block", [1, 7, 100, 1 << 18])
+def test_only_whole_lines_of_the_run_and_its_types_are_meant(
+    tmp_path: Path, line: Line, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "_BLOCK", block)
+    lines = [
+        line(0, run="07e8e99d"),
+        line(1),
+        line(2, "archive"),
+        b'{"vmon":1,"type":"streamCreated","note":"of another kind"}\n',
+        line(3, pad=500),
+        line(4)[:-9],
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(lines))
+    with path.open("rb") as file:
+        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
+        found = [got for _, got in reading.lines(0, path.stat().st_size)]
+        assert found == [lines[1], lines[4]]
+        assert [reading.at(start) for start, _ in reading.lines(0, 1 << 30)] == found
+        assert reading.at(len(b"".join(lines[:5]))) == b""
+
+
+def test_a_session_that_looks_like_an_id_deceives_nobody(
+    tmp_path: Path, delivered: Callable[..., Entry]
+) -> None:
+    body = b'{"event":"streamCreated","sessionId":"x\\",\\"id\\":\\"00-bad0bad0\\""}'
+    stored = write_line(delivered(body, id=f"{1:014x}-{RUN}"))
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(stored)
+    with path.open("rb") as file:
+        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
+        assert [got for _, got in reading.lines(0, len(stored))] == [stored]
+
+
+def test_a_full_disk_is_an_os_error_and_the_journal_stays(tmp_path: Path) -> None:
+    code = f"""
+import resource, signal, sys
+from pathlib import Path
+from vmon import spool
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal = spool.begin(Path({str(tmp_path)!r}) / "a.jsonl", "{RUN}", (spool.Place("http://a"),), 0)
+journal.write([spool.Note(done=(1,))])
+resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size, resource.RLIM_INFINITY))
+try:
+    journal.write([spool.Note(done=(2,))])
+except OSError:
+    print(spool.progress(journal.path, 1)[0].done)
+"""
+    env = os.environ | {"PYTHONPATH": str(Path(spool.__file__).parent.parent)}
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    assert ran.stdout == b"{1}\n"

@@ -1,0 +1,150 @@
+"""One run of `vmon replay --failed`: sends what forwarding gave up, and what ended runs left."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmon import loop, spool
+from vmon.capture import default_folder
+from vmon.dispatch import Sender
+from vmon.errors import INTERRUPTED, Refused
+from vmon.forward import target_of
+from vmon.line import read_line
+from vmon.pace import Due
+from vmon.replay import Options, Tally, tell, teller
+from vmon.text import count, disarm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmon.entry import Entry
+    from vmon.forward import Outcome, Target
+
+_TOGETHER = 100
+"""What was sent is written into the journal so many at a time; after a crash it is sent again."""
+
+
+class Journal(NamedTuple):
+    """A run's journal, and whether that run goes on: then only what it gave up is ours to send."""
+
+    spool: spool.Spool
+    is_alive: bool
+
+
+def journals(file: str | None) -> list[Path]:
+    """The journals of a capture; without one all in the default folder."""
+    if file is None:
+        return spool.left_in(default_folder())
+    path = Path(file)
+    return [one for one in spool.left_in(path.parent) if one.name.startswith(f"{path.name}.")]
+
+
+def run(asked: Options, paths: list[Path], timeout_s: float) -> int:
+    """Send again; 0 when apps took all, 1 when one did not, Refused when there is nothing."""
+    tally = Tally()
+    try:
+        for path in paths:
+            if opened := spool.reopen(path):
+                _send(Journal(*opened), asked, tally, timeout_s)
+    except KeyboardInterrupt:
+        tell(tally, asked)
+        return INTERRUPTED
+    if not tally.played:
+        raise Refused("no delivery is left to be sent again")
+    if not asked.dry_run:
+        tell(tally, asked)
+    return 1 if tally.refused else 0
+
+
+def _send(journal: Journal, asked: Options, tally: Tally, timeout_s: float) -> None:
+    own = journal.spool
+    try:
+        fd = os.open(own.capture, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        sys.stderr.write(f"warning: {disarm(str(own.capture))}: {error.strerror}\n")
+        own.close(keep=True)
+        return
+    keep = True
+    try:
+        for to, place in enumerate(own.places):
+            target = asked.target or target_of(
+                place.url, exact_path=place.exact_path, timeout_s=timeout_s, forwarded=True
+            )
+            _Resent(journal, to, fd).send(target, asked, tally)
+        keep = journal.is_alive or _is_needed(own, fd)
+    finally:
+        os.close(fd)
+        own.close(keep=keep)
+
+
+def _is_needed(own: spool.Spool, fd: int) -> bool:
+    return any(
+        _Resent(Journal(own, is_alive=False), to, fd).starts for to in range(len(own.places))
+    )
+
+
+class _Resent:
+    """What a journal has left for one of its targets."""
+
+    def __init__(self, journal: Journal, to: int, fd: int) -> None:
+        self._spool = journal.spool
+        self._to = to
+        self._place = journal.spool.places[to]
+        self._reading = spool.reading_of(fd, journal.spool.run, self._place)
+        known = spool.progress(journal.spool.path, len(journal.spool.places))[to]
+        end = os.fstat(fd).st_size
+        waiting = () if journal.is_alive else spool.unsent(self._reading, known, end)
+        self.starts = sorted({*known.failed, *(start for start, _ in waiting)})
+        self._begun: dict[str, int] = {}
+        self._done: list[int] = []
+
+    def send(self, target: Target, asked: Options, tally: Tally) -> None:
+        """Send it, in its order within each session, or say how much it is."""
+        if asked.dry_run:
+            self._say(target, asked, tally)
+            return
+        draw = teller(asked, tally, lambda: None)
+
+        def told(entry: Entry, outcome: Outcome) -> None:
+            self._note(entry, outcome)
+            draw(entry, outcome)
+
+        try:
+            loop.run(Sender(target, asked.width, told).send_all(self._dues(asked, tally)))
+        finally:
+            self._write()
+
+    def _say(self, target: Target, asked: Options, tally: Tally) -> None:
+        number = sum(1 for _ in self._dues(asked, tally))
+        if number:
+            said = count(number, "delivery", "deliveries")
+            sys.stdout.write(
+                f"{said} to {disarm(target.url)}, of {disarm(self._spool.path.name)}\n"
+            )
+
+    def _dues(self, asked: Options, tally: Tally) -> Iterator[Due]:
+        for start in self.starts:
+            line = self._reading.at(start)
+            try:
+                entry = read_line(line)
+            except ValueError:  # somebody changed the capture
+                continue
+            if asked.chosen(entry):
+                tally.played += 1
+                self._begun[entry.delivery.id] = start
+                yield Due(0.0, entry, line, 0.0)
+
+    def _note(self, entry: Entry, outcome: Outcome) -> None:
+        start = self._begun.pop(entry.delivery.id)
+        if outcome.ok:
+            self._done.append(start)
+        if len(self._done) >= _TOGETHER:
+            self._write()
+
+    def _write(self) -> None:
+        if self._done:
+            self._spool.write([spool.Note(to=self._to, done=tuple(self._done))])
+            self._done = []

@@ -1,0 +1,278 @@
+"""The spool: which deliveries of a capture still have to be sent, in a small file beside it.
+
+The capture has the deliveries; the spool says how far each target has come. A run (the last part
+of its deliveries' ids) keeps a journal in `<capture>.<run>.forward`, line by line in JSON:
+
+    {"vmon_forward":1,"capture":"a.jsonl","run":"5a17c0de","begun_s":1479.2,
+     "to":[{"url":…,"exact_path":…,"types":[…]}]}   (this first one on one line too)
+    {"to":0,"upto":4711,"pending":[1204],"failed":[801]}   all before 4711 was sent, but for these
+    {"to":0,"done":[4711,1204]}                            these were sent
+    {"to":0,"failed":[5302]}                               these were given up: `replay --failed`
+
+Numbers are where a delivery's line begins in the capture, in bytes. A crash may lose the last lines
+of a journal, never the first: what they said was sent is sent twice then, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct, field
+
+from vmon.errors import WrongUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SUFFIX = ".forward"
+GROWN = 256 << 10
+"""Bytes after which a journal is worth being written anew, as one line per target."""
+MOST_FAILED = 50_000
+"""Deliveries given up that a target's journal remembers: the newest."""
+
+_BLOCK = 256 << 10
+_HEAD = re.compile(
+    rb'\{"vmon":1,"type":"([A-Za-z]+)","session":[^\n]*?,"id":"[0-9a-f]+-([0-9a-f]+)"'
+)
+
+
+class Place(Struct, frozen=True):
+    """A target as a journal names it: enough to know it again, and nothing secret of it."""
+
+    url: str
+    exact_path: bool = False
+    types: tuple[str, ...] = ()
+
+
+class _Head(Struct, frozen=True):
+    capture: str
+    run: str
+    begun_s: float
+    to: tuple[Place, ...]
+    vmon_forward: int = 1
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+class Note(Struct, omit_defaults=True):
+    """A line of a journal about the target `to`; with `upto` it stands for all before it."""
+
+    to: int = 0
+    done: tuple[int, ...] = ()
+    failed: tuple[int, ...] = ()
+    upto: int | None = None
+    pending: tuple[int, ...] = ()
+
+
+class Progress(Struct):
+    """How far a target has come: all before `upto` is sent but `pending`; beyond, `done` is."""
+
+    upto: int = 0
+    pending: set[int] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+
+    def take(self, note: Note) -> None:
+        """Go on by a line of the journal."""
+        if note.upto is not None:
+            self.upto, self.pending, self.failed = note.upto, set(note.pending), set(note.failed)
+            self.done = set()
+            return
+        settled = {*note.done, *note.failed}
+        self.pending -= settled
+        self.done |= {at for at in settled if at >= self.upto}
+        self.failed.difference_update(note.done)
+        self.failed.update(note.failed)
+
+
+class Spool:
+    """A run's journal, open to be appended to and locked against other processes."""
+
+    def __init__(self, path: Path, head: _Head, fd: int) -> None:
+        self.path = path
+        self.capture = path.with_name(head.capture)
+        self.run = head.run
+        self.places = head.to
+        self.grown = 0
+        self._head = head
+        self._fd = fd
+
+    def write(self, notes: Iterable[Note]) -> None:
+        """Append lines, in one write; OSError when that cannot be."""
+        lines = b"".join(msgspec.json.encode(note) + b"\n" for note in notes)
+        os.write(self._fd, lines)
+        self.grown += len(lines)
+
+    def rewrite(self, where: dict[int, tuple[int, list[int]]]) -> None:
+        """Write the journal anew: for each target how far it is, and what before that is pending.
+
+        What it says of given up deliveries is kept. Nothing may be appended meanwhile.
+        """
+        known = progress(self.path, len(self.places))
+        notes = [
+            Note(
+                to=to,
+                upto=upto,
+                pending=tuple(pending),
+                failed=tuple(sorted(known[to].failed)[-MOST_FAILED:]),
+            )
+            for to, (upto, pending) in where.items()
+        ]
+        fresh = self.path.with_name(self.path.name + ".new")
+        fd = _create(fresh, self._head)
+        try:
+            _lock(fd)
+            os.write(fd, b"".join(msgspec.json.encode(note) + b"\n" for note in notes))
+            os.fsync(fd)
+            fresh.replace(self.path)
+        except OSError:
+            os.close(fd)
+            raise
+        os.close(self._fd)
+        self._fd, self.grown = fd, 0
+
+    def close(self, *, keep: bool) -> None:
+        """Close the journal; without anything left to send it need not be kept."""
+        if not keep:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+        os.close(self._fd)
+
+
+def begin(capture: Path, run: str, places: tuple[Place, ...], end: int) -> Spool:
+    """Begin the journal of a run whose first delivery will stand at `end`; it may be WrongUse."""
+    path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
+    head = _Head(capture.name, run, time.time(), places)
+    try:
+        fd = _create(path, head)
+        _lock(fd)
+        spool = Spool(path, head, fd)
+        spool.write(Note(to=to, upto=end) for to in range(len(places)))
+        os.fsync(fd)
+    except OSError as error:
+        raise WrongUse(
+            f"cannot write {path}: {error.strerror}",
+            hint="it says what your app has still to get; name a place for both with --capture",
+        ) from None
+    return spool
+
+
+def _create(path: Path, head: _Head) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    fd = os.open(path, flags, 0o600)
+    os.write(fd, msgspec.json.encode(head) + b"\n")
+    return fd
+
+
+def _lock(fd: int) -> bool:
+    """Lock a file for this process; False when another has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no locks
+        return True
+    return True
+
+
+def left_in(folder: Path) -> list[Path]:
+    """The journals in a folder, oldest first: of runs that left something, or that go on."""
+    found = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]
+    return sorted(found, key=_begun_s)
+
+
+def _begun_s(path: Path) -> float:
+    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+        return _head.decode(file.readline(1 << 20)).begun_s
+    return 0.0
+
+
+def reopen(path: Path) -> tuple[Spool, bool] | None:
+    """A journal of another run, and whether that run goes on; None when it is none."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None
+    try:
+        data = path.read_bytes()
+        head = _head.decode(data.partition(b"\n")[0])
+        if "/" in head.capture:
+            raise ValueError(head.capture)  # noqa: TRY301 - a journal is beside its capture
+        alive = not _lock(fd)
+        if not alive and not data.endswith(b"\n"):
+            os.write(fd, b"\n")  # after a line that a crash tore
+    except (OSError, ValueError):
+        os.close(fd)
+        return None
+    return Spool(path, head, fd), alive
+
+
+def progress(path: Path, places: int) -> list[Progress]:
+    """How far each target has come, by the journal's lines; a torn one says nothing."""
+    found = [Progress() for _ in range(places)]
+    for line in path.read_bytes().splitlines()[1:]:
+        with contextlib.suppress(ValueError):
+            note = msgspec.json.decode(line, type=Note)
+            if 0 <= note.to < places:
+                found[note.to].take(note)
+    return found
+
+
+class Reading(Struct, frozen=True):
+    """Where a target's deliveries of a run are read: an open file, and which lines are meant."""
+
+    fd: int
+    run: bytes
+    types: frozenset[bytes]
+
+    def at(self, start: int) -> bytes:
+        """The line that begins there, newline included; empty when it is not there whole."""
+        pieces = bytearray()
+        while piece := os.pread(self.fd, _BLOCK, start + len(pieces)):
+            pieces += piece
+            if (end := pieces.find(b"\n", len(pieces) - len(piece))) >= 0:
+                return bytes(pieces[: end + 1])
+        return b""
+
+    def lines(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Where each line that is meant begins, and the line, from `start` to `end`."""
+        for at, line in self._all(start, end):
+            head = _HEAD.match(line)
+            if head and head[2] == self.run and head[1] in self.types:
+                yield at, line
+
+    def _all(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        rest = b""
+        while start < end and (piece := os.pread(self.fd, min(_BLOCK, end - start), start)):
+            begin, rest = start - len(rest), rest + piece
+            start += len(piece)
+            *whole, rest = rest.split(b"\n")
+            for line in whole:
+                yield begin, line + b"\n"
+                begin += len(line) + 1
+
+
+def reading_of(fd: int, run: str, place: Place) -> Reading:
+    """Where what a run has for a place is read: its capture is open as `fd`."""
+    return Reading(fd, run.encode(), frozenset(name.encode() for name in place.types))
+
+
+def unsent(reading: Reading, known: Progress, end: int) -> Iterator[tuple[int, bytes]]:
+    """What a target has still to get of a run, in its order; not what was given up."""
+    for start in sorted(known.pending):
+        if line := reading.at(start):
+            yield start, line
+    for start, line in reading.lines(known.upto, end):
+        if start not in known.done:
+            yield start, line
