@@ -133,6 +133,17 @@ def test_what_is_wrong_in_a_file_is_exit_2_with_its_place(
     assert run("events") == (2, "", said)
 
 
+def test_a_project_does_not_say_which_program_runs(run: Run, here: Path) -> None:
+    (here / "vmon.toml").write_text("ngrok-path = './ngrok'")
+    code, out, err = run("listen")
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "error: ./vmon.toml: ngrok-path may not stand in a project's file\nhint: "
+    )
+    _, out, _ = run("doctor", "--offline", "--json")
+    assert "ngrok-path may not stand" in out
+
+
 def test_help_comes_whatever_is_wrong_in_a_file(run: Run, here: Path) -> None:
     (here / "vmon.toml").write_text("prot = 1")
     assert run("--help")[0] == 0
@@ -278,7 +289,7 @@ def test_every_setting_can_be_set_and_reaches_its_command(tmp_path: Path) -> Non
     for key in known:
         value = key.choices[0] if key.choices else samples.get(key.kind, "x")
         lines.append(f"{key.name} = {json.dumps(value)}")
-    (tmp_path / "vmon.toml").write_text("\n".join(lines))
+    (tmp_path / "config.toml").write_text("\n".join(lines))
     found = load(known, cwd=tmp_path, environ={}, user_dir=tmp_path)
     assert set(found.default_map()["listen"]) == {key.param for key in known}
 

@@ -249,6 +249,7 @@ def test_a_real_zsh_takes_the_script(
 ) -> None:
     text = script("zsh")
     assert text.startswith("#compdef vmon\n")
+    assert text.count('local option="${words[CURRENT]%%=*}="') == 1
     ran = in_shell("zsh", f"autoload -U compinit; compinit -u\n{text}\necho $_comps[vmon]")
     assert (ran.stdout, ran.stderr) == ("_vmon_completion\n", "")
 

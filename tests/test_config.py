@@ -181,6 +181,27 @@ class TestWhereAValueIsFrom:
         files.user("")
         assert files_read(files.cwd, files.user_dir)[0] == str(files.user_dir / "config.toml")
 
+    @pytest.mark.parametrize("text", ["agent = 'x'", "[profile.a]\nagent = 'x'"])
+    def test_what_is_personal_stands_in_the_users_own_file_only(
+        self, files: Files, text: str
+    ) -> None:
+        known = [KnownKey("agent", personal=True)]
+
+        def loaded(**environ: str) -> object:
+            profile = "a" if "profile" in text else None
+            found = load(
+                known, profile=profile, cwd=files.cwd, environ=environ, user_dir=files.user_dir
+            )
+            return found.get("agent").value
+
+        files.user(text)
+        assert loaded() == "x"
+        assert loaded(VMON_AGENT="y") == "y"
+        files.project(text)
+        with pytest.raises(WrongUse, match="agent may not stand in a project's file") as caught:
+            loaded()
+        assert (caught.value.hint or "").endswith("or by VMON_AGENT")
+
 
 class TestProfiles:
     def test_the_flag_beats_the_variable(self, files: Files) -> None:

@@ -52,7 +52,8 @@ class KnownKey(NamedTuple):
     where it is not the same, `variable` that of its environment variable where it is not ours.
     Values are of `kind`: durations are seconds (float), sizes bytes (int), any is left to `check`;
     with `multiple` they are tuples of it. `choices` are compared in any case. `check` may refuse a
-    value that has its kind, with a ValueError.
+    value that has its kind, with a ValueError. What is `personal` stands in no project's file: a
+    folder that somebody else made must not say which programs we run.
     """
 
     name: str
@@ -66,6 +67,7 @@ class KnownKey(NamedTuple):
     param: str | None = None
     variable: str | None = None
     check: Callable[[Scalar], object] | None = None
+    personal: bool = False
 
     @property
     def env(self) -> str:
@@ -123,6 +125,7 @@ class _File(NamedTuple):
     shown: str
     root: str
     table: dict[str, Any]
+    is_users: bool = False
 
     def place(self, path: Sequence[str]) -> str:
         """Name a table of this file: `./vmon.toml [profile.staging]`."""
@@ -197,7 +200,7 @@ def _files(cwd: Path, user_dir: Path | None) -> Iterator[_File]:
     """Read the files there are, the weakest first."""
     path = (_user_dir() if user_dir is None else user_dir) / "config.toml"
     if (data := _bytes(path, str(path))) is not None:
-        yield _File(str(path), "", _table(data, str(path)))
+        yield _File(str(path), "", _table(data, str(path)), is_users=True)
     if (data := _bytes(cwd / "vmon.toml", "./vmon.toml")) is not None:
         yield _File("./vmon.toml", "", _table(data, "./vmon.toml"))
         return
@@ -281,6 +284,12 @@ def _layer(
             layer |= _settings(file.place((*path, name)), raw, known, name)
         elif not (name == "profile" and path == ()):
             layer |= _settings(file.place(path), {name: raw}, known, MAIN)
+    for key, setting in layer.items():
+        if key.personal and not file.is_users:
+            raise WrongUse(
+                f"{setting.source}: {key.name} may not stand in a project's file",
+                hint=f"set it in your own file ({_user_dir() / 'config.toml'}) or by {key.env}",
+            )
     return layer
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SECRETS = frozenset({"authtoken", "forward-header", "secret", "secret-path", "sign"})
 """Options whose values are never shown, by their long names."""
 
+PERSONAL = frozenset({"ngrok-path", "yes"})
+"""Options that run a program, or agree to something: not for a project's file to say."""
 TOLERANT = frozenset({"completion", "doctor"})
 """Commands that work whatever is wrong with the settings."""
 
@@ -78,6 +80,7 @@ def _key(command: str, option: click.Option) -> KnownKey:
         param=option.name,
         variable=option.envvar if isinstance(option.envvar, str) else None,
         check=None if secret else _check(option),
+        personal=name in PERSONAL,
     )
 
 

@@ -63,9 +63,12 @@ def _rows(group: list[Setting], paint: Paint) -> Iterator[str]:
 
 def _said(one: Setting) -> str:
     value = _shown(one)
-    if value is None or value == HIDDEN:
-        return f"# {one.key.name}" + (" = (hidden)" if value else "")
-    return f"{one.key.name} = {_toml(value)}"
+    if value is None:
+        return f"# {one.key.name}"
+    if value == HIDDEN:
+        return f"# {one.key.name} = {HIDDEN}"
+    # What a project's file may not say is a remark, so that the whole can be one.
+    return f"{'# ' if one.key.personal else ''}{one.key.name} = {_toml(value)}"
 
 
 def _shown(one: Setting) -> Any:
