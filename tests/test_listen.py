@@ -14,6 +14,7 @@ import pytest
 
 from vmon.capture import Capture
 from vmon.events import Delivery
+from vmon.guard import secret_path
 from vmon.line import write_line
 from vmon.listen import Options, Run, _Sync
 from vmon.render.form import Form
@@ -246,8 +247,9 @@ async def test_a_guarded_run_lets_in_who_has_the_secret_path(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     run = Run(Options(port=0, capture=tmp_path / "a.jsonl", form=Form("detail")))
     await run.open()
-    assert run.guarded() is None
-    url = run.guarded("https://Public.Example:8443/") or ""
+    run._prefix = secret_path(None)
+    run.guarded("", everyone=False)
+    url = run.guarded("https://Public.Example:8443", everyone=False)
     assert url.startswith("https://Public.Example:8443/")
     token = url.rpartition("/")[2]
     port = port_of(run)
@@ -290,7 +292,7 @@ async def test_without_a_secret_path_the_public_host_is_enough(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     run = Run(Options(port=0, quiet=True, open_path=True))
     await run.open()
-    assert run.guarded("https://public.example") == "https://public.example/"
+    assert run.guarded("https://public.example", everyone=False) == "https://public.example"
     port = port_of(run)
     asked = ("public.example", "evil.example", "127.0.0.1")
     assert [await status(port, "/x", host) for host in asked] == [200, 404, 200]

@@ -48,12 +48,15 @@ class Outage(Struct, frozen=True):
 class Hooks(Struct, frozen=True):
     """What the exposure tells its owner.
 
-    `ready` gets the public base URL when it is proved to reach us, and the one it replaces.
+    `prepare` gets a base URL before anything is sent there, lets its requests in, and gives the
+    URL to be told, secret path included. `ready` gets that when it is proved to reach us, and the
+    one it replaces.
     `down` gets what happened, `back` the outage that is over. `waiting` gets a sentence while a
     URL is not reachable yet. `expect` makes the receiver look out for a probe: what it returns
     is set when that came.
     """
 
+    prepare: Callable[[str], str]
     ready: Callable[[str, str | None], None]
     down: Callable[[Down], None]
     back: Callable[[Outage], None]
@@ -64,10 +67,10 @@ class Hooks(Struct, frozen=True):
 class Exposure:
     """Keeps one receiver reachable from outside for as long as `run` runs."""
 
-    def __init__(self, make: Callable[[], Tunnel], path: str, hooks: Hooks) -> None:
+    def __init__(self, make: Callable[[], Tunnel], hooks: Hooks) -> None:
         self._make = make
-        self._path = path
         self._hooks = hooks
+        self._told: str | None = None
         self._down: Down | None = None
         self._notices: asyncio.Queue[Notice] = asyncio.Queue()
 
@@ -89,12 +92,10 @@ class Exposure:
         while True:
             match await self._notices.get():
                 case Up(url=url):
-                    await self._prove(url)
-                    self._hooks.ready(url, None)
-                case Moved(url=url, was=was) as notice:
+                    await self._prove(self._hooks.prepare(url))
+                case Moved(url=url) as notice:
                     self._over(notice)
-                    await self._prove(url)
-                    self._hooks.ready(url, was)
+                    await self._prove(self._hooks.prepare(url))
                 case Back() as notice:
                     self._over(notice)
                 case Down() as notice:
@@ -108,16 +109,18 @@ class Exposure:
         self._down = None
 
     async def _prove(self, url: str) -> None:
-        """Send requests to the URL until one comes back to us, or the tunnel has news."""
+        """Send requests to the URL until one comes back to us (then tell it), or there is news."""
         nonce = secrets.token_urlsafe(12)
         came = self._hooks.expect(nonce)
-        probe = f"{url}{self._path}?vmon-probe={nonce}"
+        probe = f"{url}?vmon-probe={nonce}"
         clock = asyncio.get_running_loop().time
         begun, pause_s, told = clock(), _FIRST_PAUSE_S, False
         async with aiohttp.ClientSession() as session:
             while self._notices.empty():
                 why = await _try(session, probe)
                 if came.is_set():
+                    self._hooks.ready(url, self._told)
+                    self._told = url
                     return
                 if not told and clock() - begun > _TOLD_AFTER_S:
                     told = True

@@ -34,7 +34,7 @@ from vmon.render.outcome import Outcomes
 from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
 from vmon.trust import Trust
-from vmon.tunnel.choice import Choice, named, open_tunnel
+from vmon.tunnel.choice import Choice, ViaCloudflared, ViaNgrok, named, open_tunnel
 from vmon.tunnel.model import TunnelOptions
 from vmon.tunnel.place import state_dir
 
@@ -65,6 +65,11 @@ class Opening(Struct, frozen=True):
     binary: Path | None = None
     url_template: str | None = None
     remote_port: int | None = None
+
+    @property
+    def marks_requests(self) -> bool:
+        """Whether every request through it has a header that tells it from a local one."""
+        return isinstance(self.choice, ViaNgrok | ViaCloudflared)
 
     def tunnel(self, local_url: str) -> Tunnel:
         """A tunnel to the receiver, not yet started."""
@@ -133,6 +138,7 @@ class Run:
         self._retry: asyncio.TimerHandle | None = None
         self._troubled = False
         self._public: asyncio.Task[None] | None = None
+        self._prefix: str | None = None
         self._ids = Ids()
         self._strangers = Strangers()
         self._report = Report()
@@ -175,14 +181,17 @@ class Run:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             self._on_signal(name)
         self._totals.started_s = time.monotonic()
-        self._local = url
         options, opening = self._options, self._options.tunnel
+        self._local = inside = url
+        if opening and not options.open_path:
+            self._prefix = secret_path(options.secret_path)
+            inside = url if opening.marks_requests else f"{url}/{self._prefix}"
         chosen = None if options.chosen.chooses_all else str(options.chosen)
         via = named(opening.choice) if opening else None
         more = self._forwarding and banner_rows(
             self._forwarding.onward, survives=self._forwarding.survives
         )
-        self._screen.say(self._report.banner(url, options.capture, chosen, via, more or ()))
+        self._screen.say(self._report.banner(inside, options.capture, chosen, via, more or ()))
         if host_name(url.partition("//")[2]) not in LOOPBACK:
             self._screen.say(self._report.exposed(url))
         for left in self._forwarding.left if self._forwarding else ():
@@ -201,25 +210,35 @@ class Run:
 
     # The public side.
 
-    def guarded(self, public_url: str | None = None, *, everyone: bool = False) -> str | None:
+    def guarded(self, public_url: str, *, everyone: bool) -> str:
         """Let nobody in from outside who does not know the secret path; the public URL with it.
 
-        Call it without a URL before a tunnel is opened (then nobody gets in), and again when its
-        URL is known or has changed. `everyone` is for tunnels that pass bytes on as they are.
+        Call it with "" before a tunnel is opened (then nobody gets in), and again when its URL is
+        known or has changed. `everyone` is for tunnels that pass bytes on as they are.
         """
-        prefix = None if self._options.open_path else secret_path(self._options.secret_path)
-        host = public_url and urlsplit(public_url).hostname
-        hosts = frozenset({host.lower()} if host else ())
-        self._receiver.guard = Guard(prefix, hosts, everyone)
-        return public_url and f"{public_url.rstrip('/')}/{prefix or ''}"
+        prefix = self._prefix
+        host = urlsplit(public_url).hostname
+        guard = Guard(prefix, frozenset({host.lower()} if host else ()), everyone)
+        self._receiver.guard = guard
+        for course in self._forwarding.courses if self._forwarding else ():
+            course.inner_path = guard.inner_path
+        return f"{public_url}/{prefix}" if prefix else public_url
 
     async def _expose(self, opening: Opening) -> None:
         from vmon.exposure import Exposure, Hooks
 
-        hooks = Hooks(self._proved, self._went_down, self._came_back, self._notice_aside,
-                      self._receiver.expect)  # fmt: skip # they belong together
+        everyone = not opening.marks_requests
+        hooks = Hooks(
+            prepare=lambda url: self.guarded(url, everyone=everyone),
+            ready=self._proved,
+            down=self._went_down,
+            back=self._came_back,
+            waiting=self._notice_aside,
+            expect=self._receiver.expect,
+        )
+        self.guarded("", everyone=everyone)  # nobody gets in before the URL is known
         try:
-            await Exposure(lambda: opening.tunnel(self._local), "/", hooks).run()
+            await Exposure(lambda: opening.tunnel(self._local), hooks).run()
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
 

@@ -113,7 +113,8 @@ def test_a_drop_is_told_once_with_its_end_and_kept_in_the_capture(
     run.err.until(b"the tunnel is up again after")
     assert post(url, b'{"event":"sessionCreated"}') == 200
     outages = [line for line in lines_of(run) if line["type"] == "tunnel"]
-    assert [(one["url"], one["up_at"] > one["down_at"]) for one in outages] == [(url, True)]
+    base = url.rpartition("/")[0]
+    assert [(one["url"], one["up_at"] > one["down_at"]) for one in outages] == [(base, True)]
     code, _, err = _stopped(run)
     assert (code, err.count("the tunnel is down")) == (0, 1)
     assert "HAS CHANGED" not in err
@@ -216,10 +217,12 @@ def test_a_public_url_of_the_users_own_is_told_only_when_it_reaches_us(start: An
     run = start(
         "listen", "--port", "0", "--public-url", f"http://127.0.0.1:{proxy.server_port}/in/"
     )
-    local = run.err.match(rb"local +(http://\S+)")[1].decode()
+    local = run.err.match(rb"local +(http://[^/]+)/")[1].decode()
     until(lambda: proxy.asked >= 2)
     proxy.local = local
-    assert public_url(run) == f"http://127.0.0.1:{proxy.server_port}/in"
+    secret = public_url(run).removeprefix(f"http://127.0.0.1:{proxy.server_port}/in/")
+    assert len(secret) > 20
+    assert [post(local, b"{}"), post(f"{local}/{secret}", b"{}")] == [404, 200]
     code, _, err = _stopped(run)
     proxy.shutdown()
     proxy.server_close()
@@ -295,6 +298,34 @@ def test_from_the_public_port_nothing_is_lost_while_the_app_is_away(tunnelled: A
     back.stop()
     assert sorted(back.bodies) == sorted(bodies)
     assert _stopped(run)[0] == 0
+
+
+def test_a_stranger_gets_404_and_is_told_but_not_captured(tunnelled: Any) -> None:
+    run = tunnelled()
+    url = public_url(run)
+    base = url.rpartition("/")[0]
+    body = b'{"event":"archive","id":"forged"}'
+    assert [post(base, body), post(base + "/admin", body), post(url, b"{}")] == [404, 404, 200]
+    assert [line["body"] for line in lines_of(run)] == [{}]
+    code, _, err = _stopped(run)
+    assert (code, "stranger: POST /hook" in err) == (0, True)
+
+
+def test_the_secret_path_is_remembered_and_can_be_left_out(tunnelled: Any) -> None:
+    first, second = tunnelled("--no-capture"), None
+    token = public_json(first)["public"].rpartition("/")[2]
+    _stopped(first)
+    second = tunnelled("--no-capture")
+    assert public_json(second)["public"].rpartition("/")[2] == token
+    _stopped(second)
+    open_ = tunnelled("--no-capture", "--no-secret-path")
+    assert urlsplit(public_json(open_)["public"]).path == ""
+    _stopped(open_)
+
+
+def public_json(run: Any) -> dict[str, str]:
+    found = run.err.match(rb"\nready public=(\S+) local=(\S+)")
+    return {"public": found[1].decode(), "local": found[2].decode()}
 
 
 def test_a_silent_engine_does_not_keep_ctrl_c_waiting(tunnelled: Any) -> None:
