@@ -83,5 +83,5 @@ def _kept(begun: str) -> list[str]:
 
     # A capture's name is the time it was begun at: by name is by time.
     found = sorted(default_folder().glob("*.jsonl*"), reverse=True)
-    named = [str(path) for path in found if path.name.startswith(begun)]
+    named = [str(p) for p in found if p.name.startswith(begun) and p.name.endswith(CAPTURES)]
     return named[:MOST_CAPTURES]
