@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import json
 import os
 import re
 import resource
@@ -303,6 +304,35 @@ def bodies() -> dict[str, bytes]:
 def vmon_run(start: Start) -> Callable[..., tuple[int, str, str]]:
     """Run `vmon` to its end: exit code, standard output, standard error."""
     return lambda *args, **asked: start(*args, **asked).result()
+
+
+TELLS_ITS_MODULES = """
+import atexit, json, sys
+atexit.register(lambda: sys.stderr.write("\\n" + json.dumps(list(sys.modules))))
+from vmon.cli import main; main()
+"""
+
+
+@pytest.fixture
+def imports_of(environment: dict[str, str]) -> Callable[..., set[str]]:
+    """Run `vmon` where the test is; what it had imported in the end."""
+
+    def after(*args: str, **env: str) -> set[str]:
+        argv = [sys.executable, "-c", TELLS_ITS_MODULES, *args]
+        ran = subprocess.run(
+            argv,
+            env=environment | env,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=60,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout
+        found: list[str] = json.loads(ran.stderr.rpartition(b"\n")[2])
+        return set(found)
+
+    return after
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """The command line as its users meet it: exit codes, errors, help, and what it imports."""
 
-import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -55,6 +52,7 @@ def test_no_help_is_wider_than_80_columns(name: str | None, vmon_run: Run) -> No
     assert (code, err) == (0, "")
     assert out.startswith("Usage: vmon ")
     assert max(map(len, out.splitlines())) <= 80
+    assert "\\" not in out
 
 
 def test_without_a_command_the_help_is_shown_and_it_is_exit_2(vmon_run: Run) -> None:
@@ -211,53 +209,34 @@ def test_a_full_disk_behind_stdout_is_an_error_in_words(
 # What a start costs.
 
 
-TELLS_ITS_MODULES = """
-import atexit, json, sys
-atexit.register(lambda: sys.stderr.write("\\n" + json.dumps(list(sys.modules))))
-from vmon.cli import main; main()
-"""
-
-
-def modules_after(env: dict[str, str], *args: str) -> set[str]:
-    """Run `vmon` and tell what it had imported in the end."""
-    argv = [sys.executable, "-c", TELLS_ITS_MODULES, *args]
-    ran = subprocess.run(
-        argv, env=env, capture_output=True, stdin=subprocess.DEVNULL, check=False, timeout=60
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout
-    found: list[str] = json.loads(ran.stderr.rpartition(b"\n")[2])
-    return set(found)
-
-
 @pytest.mark.parametrize(
     "args", [("--help",), ("--version",), *((name, "--help") for name in COMMANDS)]
 )
 def test_help_and_version_import_nothing_heavy(
-    args: tuple[str, ...], environment: dict[str, str]
+    args: tuple[str, ...], imports_of: Callable[..., set[str]]
 ) -> None:
-    loaded = modules_after(environment, *args)
+    loaded = imports_of(*args)
     assert "vmon.cli" in loaded
     assert not loaded & (HEAVY | {"msgspec", "platformdirs", "unicodedata"})
 
 
 @pytest.mark.parametrize("args", [("--event", "streamCreated"), ("--session", "2_"), ("--count",)])
 def test_a_filter_into_a_pipe_imports_nothing_heavy(
-    args: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+    args: tuple[str, ...], imports_of: Callable[..., set[str]], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(BODY)
-    loaded = modules_after(environment, "filter", *args, str(path))
+    loaded = imports_of("filter", *args, str(path))
     assert "vmon.scan" in loaded
     assert not loaded & HEAVY
 
 
 def test_a_replay_into_a_pipe_imports_no_server_and_no_client(
-    environment: dict[str, str], tmp_path: Path
+    imports_of: Callable[..., set[str]], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(BODY)
-    loaded = modules_after(environment, "replay", "--speed", "max", str(path))
+    loaded = imports_of("replay", "--speed", "max", str(path))
     assert not loaded & {"aiohttp", "pyngrok", "asyncio"}
 
 

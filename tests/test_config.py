@@ -181,6 +181,27 @@ class TestWhereAValueIsFrom:
         files.user("")
         assert files_read(files.cwd, files.user_dir)[0] == str(files.user_dir / "config.toml")
 
+    @pytest.mark.parametrize("text", ["agent = 'x'", "[profile.a]\nagent = 'x'"])
+    def test_what_is_personal_stands_in_the_users_own_file_only(
+        self, files: Files, text: str
+    ) -> None:
+        known = [KnownKey("agent", personal=True)]
+
+        def loaded(**environ: str) -> object:
+            profile = "a" if "profile" in text else None
+            found = load(
+                known, profile=profile, cwd=files.cwd, environ=environ, user_dir=files.user_dir
+            )
+            return found.get("agent").value
+
+        files.user(text)
+        assert loaded() == "x"
+        assert loaded(VMON_AGENT="y") == "y"
+        files.project(text)
+        with pytest.raises(WrongUse, match="agent may not stand in a project's file") as caught:
+            loaded()
+        assert (caught.value.hint or "").endswith("or by VMON_AGENT")
+
 
 class TestProfiles:
     def test_the_flag_beats_the_variable(self, files: Files) -> None:
@@ -216,6 +237,16 @@ class TestProfiles:
         assert files.fault("x") == ('there is no profile "x"', "there are: local, staging")
         assert files.fault("stagin") == ('there is no profile "stagin"', "did you mean staging?")
         assert files.fault(VMON_PROFILE="\x1b[2J")[0] == 'there is no profile "\\x1b[2J"'
+
+    def test_a_profile_with_a_hostile_name_acts_on_no_terminal(self, files: Files) -> None:
+        files.project('[profile."\\u001b[2Ja"]\nport = 1')
+        assert files.load("\x1b[2Ja").get("port").source == "./vmon.toml [profile.\\x1b[2Ja]"
+        for asked in ("x", "[2Ja"):
+            assert "\x1b" not in str(files.fault(asked))
+        files.project('[profile."\\u001b[2Ja"]\nprot = 1')
+        assert "\x1b" not in str(files.fault())
+        files.project('profile."\\u001b[2Ja" = 1')
+        assert "\x1b" not in str(files.fault())
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -524,6 +555,7 @@ class TestTypes:
             files.project(f"port = {text}")
             with pytest.raises(WrongUse, match=f"^{place} should be even$"):
                 loaded()
+        files.project("")
         with pytest.raises(WrongUse, match=r"^PORT_OF_MINE should be even$"):
             loaded(PORT_OF_MINE="4")  # a variable is text
 

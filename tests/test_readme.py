@@ -61,9 +61,8 @@ def _exit_codes() -> str:
 
 
 def _tables() -> dict[str, str]:
-    tables = {
-        f"options {name}": _options(name) for name in ("listen", "filter", "replay", "trigger")
-    }
+    commands = ("listen", "filter", "replay", "trigger", "doctor")
+    tables = {f"options {name}": _options(name) for name in commands}
     return tables | {"types": _types(), "exit codes": _exit_codes()}
 
 
@@ -85,7 +84,7 @@ def _write() -> None:
     for name, table in _tables().items():
         mark = f"<!-- {name} -->\n"
         before, after = text.split(mark, 1)
-        rest = re.sub(r"\A\n*(\|[^\n]*\n)*", "", after)
+        rest = re.sub(r"\A\n*(\|[^\n]*\n)*", "", after).lstrip("\n")
         text = f"{before}{mark}\n{table}\n\n{rest}"
     README.write_text(text)
 

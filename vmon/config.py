@@ -52,7 +52,8 @@ class KnownKey(NamedTuple):
     where it is not the same, `variable` that of its environment variable where it is not ours.
     Values are of `kind`: durations are seconds (float), sizes bytes (int), any is left to `check`;
     with `multiple` they are tuples of it. `choices` are compared in any case. `check` may refuse a
-    value that has its kind, with a ValueError.
+    value that has its kind, with a ValueError. What is `personal` stands in no project's file: a
+    folder that somebody else made must not say which programs we run.
     """
 
     name: str
@@ -66,6 +67,7 @@ class KnownKey(NamedTuple):
     param: str | None = None
     variable: str | None = None
     check: Callable[[Scalar], object] | None = None
+    personal: bool = False
 
     @property
     def env(self) -> str:
@@ -123,11 +125,12 @@ class _File(NamedTuple):
     shown: str
     root: str
     table: dict[str, Any]
+    is_users: bool = False
 
     def place(self, path: Sequence[str]) -> str:
         """Name a table of this file: `./vmon.toml [profile.staging]`."""
         dotted = ".".join(filter(None, (self.root, *path)))
-        return f"{self.shown} [{dotted}]" if dotted else self.shown
+        return f"{self.shown} [{_plain(dotted)}]" if dotted else self.shown
 
 
 _Layer = dict[KnownKey, Setting]
@@ -197,7 +200,7 @@ def _files(cwd: Path, user_dir: Path | None) -> Iterator[_File]:
     """Read the files there are, the weakest first."""
     path = (_user_dir() if user_dir is None else user_dir) / "config.toml"
     if (data := _bytes(path, str(path))) is not None:
-        yield _File(str(path), "", _table(data, str(path)))
+        yield _File(str(path), "", _table(data, str(path)), is_users=True)
     if (data := _bytes(cwd / "vmon.toml", "./vmon.toml")) is not None:
         yield _File("./vmon.toml", "", _table(data, "./vmon.toml"))
         return
@@ -255,9 +258,9 @@ def _profiles(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, table in tables:
         if not isinstance(table, dict):
             raise WrongUse(
-                f"{file.place(())}: profile {name} should be a table",
+                f"{file.place(())}: profile {_plain(name)} should be a table",
                 hint="choose one with --profile or VMON_PROFILE, and write it as "
-                f"[{'.'.join(filter(None, (file.root, 'profile', name)))}]",
+                f"[{_plain('.'.join(filter(None, (file.root, 'profile', name))))}]",
             )
         yield name, table
 
@@ -265,7 +268,8 @@ def _profiles(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
 def _chosen(name: str, profiles: Mapping[str, _Layer]) -> _Layer:
     if name in profiles:
         return profiles[name]
-    there = f"there are: {', '.join(sorted(profiles))}" if profiles else "no file has any"
+    names = ", ".join(map(_plain, sorted(profiles)))
+    there = f"there are: {names}" if profiles else "no file has any"
     raise WrongUse(f"there is no profile {_named(name)}", hint=_nearest(name, profiles) or there)
 
 
@@ -280,6 +284,12 @@ def _layer(
             layer |= _settings(file.place((*path, name)), raw, known, name)
         elif not (name == "profile" and path == ()):
             layer |= _settings(file.place(path), {name: raw}, known, MAIN)
+    for key, setting in layer.items():
+        if key.personal and not file.is_users:
+            raise WrongUse(
+                f"{setting.source}: {key.name} may not stand in a project's file",
+                hint=f"set it in your own file ({_user_dir() / 'config.toml'}) or by {key.env}",
+            )
     return layer
 
 
@@ -318,7 +328,7 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(names), 1)
-    return f"did you mean {near[0]}?" if near else None
+    return f"did you mean {_plain(near[0])}?" if near else None
 
 
 def _from_environ(known: Sequence[KnownKey], environ: Mapping[str, str]) -> _Layer:
@@ -399,7 +409,11 @@ def _named(raw: object, *, secret: bool = False) -> str:
     if isinstance(raw, bool):
         return "true" if raw else "false"
     if isinstance(raw, str | int | float) and not secret:
-        shown = str(raw)[:60]
-        shown = shown if shown.isprintable() else ascii(shown)[1:-1]
+        shown = _plain(str(raw)[:60])
         return f'"{shown}"' if isinstance(raw, str) else shown
     return _WORDS.get(type(raw), "a date or time")
+
+
+def _plain(text: str) -> str:
+    """A stranger's word in which nothing acts on a terminal."""
+    return text if text.isprintable() else ascii(text)[1:-1]

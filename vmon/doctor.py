@@ -69,7 +69,8 @@ class Result(Struct, frozen=True):
 class Asked(Struct, frozen=True):
     """What is to be looked at.
 
-    `tunnel` is the provider that is used (ngrok, cloudflared, ssh), None when nobody said.
+    `tunnel` is the provider that is used (ngrok, cloudflared, ssh), None when nobody said; `ngrok`
+    is the agent to use in place of the one that is found.
     `token` is an authtoken from the settings and where it is from. `settings` tells which files
     are read; WrongUse when they cannot be. `offline`: nothing leaves this machine.
     """
@@ -79,6 +80,7 @@ class Asked(Struct, frozen=True):
     captures: Path | None = None
     state_dir: Path | None = None
     tunnel: str | None = None
+    ngrok: Path | None = None
     token: tuple[str, str] | None = None
     public_url: str | None = None
     apps: tuple[str, ...] = ()
@@ -145,8 +147,8 @@ def examine(found: list[Check], patience_s: float = PATIENCE_S) -> Iterator[Resu
         try:
             finding = answer.get(timeout=max(0.0, late_at - time.monotonic()))
         except queue.Empty:
-            said = f"no answer within {duration(patience_s)}"
-            finding = Finding(check.late, said, "Try again; something is very slow here.")
+            fix = None if check.late == "skip" else "Try again; something is very slow here."
+            finding = Finding(check.late, f"no answer within {duration(patience_s)}", fix)
         fix = disarm(finding.fix) if finding.fix else None
         yield Result(check.name, finding.verdict, disarm(finding.said), fix)
 
@@ -269,7 +271,7 @@ def captures(folder: Path | None) -> Finding:
 def agent(asked: Asked) -> Finding:
     """Whether there is an ngrok agent, and new enough."""
     try:
-        found = find_agent()
+        found = find_agent(asked.ngrok)
         major, minor = asyncio.run(asyncio.wait_for(check_version(found), CONNECT_S))
     except TimeoutError:
         return _unless_used(asked, "ngrok", f"{found} does not say its version", INSTALL)

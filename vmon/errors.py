@@ -1,7 +1,7 @@
 """What can go wrong in ways that are not a bug, and the exit code each way ends in.
 
 VmonError            the base: a message, a hint (the way out), an exit code
-├── Refused          1    nothing matched, or an app refused what it was sent
+├── Refused          1    nothing matched, an app refused what it was sent, a check failed
 ├── WrongUse         2    wrong use, or input that cannot be read
 ├── CannotListen     3    the receiver cannot be opened
 ├── TunnelFailed     4    no public URL, and trying again would not help
@@ -24,7 +24,7 @@ class VmonError(Exception):
 
 
 class Refused(VmonError):
-    """Nothing matched, or an app refused what it was sent."""
+    """Nothing matched, an app refused what it was sent, or a check failed."""
 
     exit_code = 1
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def until() -> Until:
     """Wait until a condition holds; fail after five seconds."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while not condition():  # noqa: ASYNC110 - processes set no event of ours
                 await asyncio.sleep(0.01)
 
@@ -79,7 +80,17 @@ def until() -> Until:
 
 @pytest.fixture
 def alive() -> Callable[[int], bool]:
-    return lambda pid: look(pid) is not None
+    """Whether a process goes on living: one that was killed may take a moment to be gone."""
+
+    def lives(pid: int, within_s: float = 3.0) -> bool:
+        deadline = time.monotonic() + within_s
+        while look(pid) is not None:
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.01)
+        return False
+
+    return lives
 
 
 @pytest.fixture(autouse=True)

@@ -226,6 +226,77 @@ def test_a_public_url_of_the_users_own_is_told_only_when_it_reaches_us(start: An
     assert (code, err.count("ready ")) == (0, 1)
 
 
+class App(ThreadingHTTPServer):
+    """An app whose next answers are told: a status, `slow`, or `closes` without one."""
+
+    allow_reuse_address = True
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Answering)
+        self.mood: int | str = 200
+        self.bodies: list[bytes] = []
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Answering(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        app = self.server
+        assert isinstance(app, App)
+        app.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        if app.mood == "closes":
+            self.close_connection = True
+            return
+        if app.mood == "slow":
+            time.sleep(1.5)
+        self.send_response(app.mood if isinstance(app.mood, int) else 200)
+        self.send_header("Content-Length", "0")
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nobody reads it."""
+
+
+def test_from_the_public_port_to_the_app_and_back_whatever_the_app_does(tunnelled: Any) -> None:
+    app = App()
+    to = f"http://127.0.0.1:{app.server_port}/app"
+    run = tunnelled("--forward-to", to, "--ack", "app", "--forward-timeout", "0.5s")
+    url = public_url(run)
+    seen = []
+    for mood in (200, 500, 301, "slow", "closes"):
+        app.mood = mood
+        seen.append(post(url, f'{{"event":"archive","status":"{mood}"}}'.encode()))
+    app.stop()
+    seen.append(post(url, b'{"event":"archive","status":"down"}'))
+    again = App(app.server_port)
+    seen.append(post(url, b'{"event":"archive","status":"back"}'))
+    again.stop()
+    assert seen == [200, 500, 301, 504, 502, 502, 200]
+    assert [line["body"]["status"] for line in lines_of(run)] == [
+        *("200", "500", "301", "slow", "closes", "down", "back")
+    ]
+    assert again.bodies == [b'{"event":"archive","status":"back"}']
+    assert _stopped(run)[0] == 0
+
+
+def test_from_the_public_port_nothing_is_lost_while_the_app_is_away(tunnelled: Any) -> None:
+    away = App()
+    away.stop()
+    run = tunnelled("--forward-to", f"http://127.0.0.1:{away.server_port}")
+    url = public_url(run)
+    bodies = [f'{{"event":"archive","id":"{n}"}}'.encode() for n in range(20)]
+    assert [post(url, body) for body in bodies] == [200] * len(bodies)
+    back = App(away.server_port)
+    until(lambda: len(back.bodies) >= len(bodies), 20)
+    back.stop()
+    assert sorted(back.bodies) == sorted(bodies)
+    assert _stopped(run)[0] == 0
+
+
 def test_a_silent_engine_does_not_keep_ctrl_c_waiting(tunnelled: Any) -> None:
     run = tunnelled(FAKE_NGROK="silent")
     run.err.until(b"opening a tunnel")

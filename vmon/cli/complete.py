@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,15 @@ def _item(value: str, **said: str) -> CompletionItem[str]:
 
 
 def _here(begun: str) -> list[str]:
-    return sorted(
-        path.name
-        for path in Path().iterdir()
-        if path.name.startswith(begun) and path.name.endswith(CAPTURES)
-    )
+    with suppress(OSError):
+        return sorted(
+            path.name
+            for path in Path().iterdir()
+            if path.name.startswith(begun)
+            and path.name.endswith(CAPTURES)
+            and path.name.isprintable()
+        )
+    return []
 
 
 def _kept(begun: str) -> list[str]:
@@ -83,5 +88,6 @@ def _kept(begun: str) -> list[str]:
 
     # A capture's name is the time it was begun at: by name is by time.
     found = sorted(default_folder().glob("*.jsonl*"), reverse=True)
-    named = [str(p) for p in found if p.name.startswith(begun) and p.name.endswith(CAPTURES)]
+    begin = (path for path in found if path.name.startswith(begun))
+    named = [str(p) for p in begin if p.name.endswith(CAPTURES) and str(p).isprintable()]
     return named[:MOST_CAPTURES]

@@ -6,13 +6,13 @@ import click
 @click.command("completion", short_help="Print what makes the shell complete vmon's words.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    r"""Print the script that makes SHELL complete commands, options, event types and captures.
+    """Print the script that makes SHELL complete commands, options, event types and captures.
 
     \b
     bash   echo 'eval "$(vmon completion bash)"' >> ~/.bashrc
     zsh    echo 'eval "$(vmon completion zsh)"' >> ~/.zshrc      (after compinit)
     fish   vmon completion fish > ~/.config/fish/completions/vmon.fish
-    """
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from click.shell_completion import get_completion_class
 
     from vmon.cli import cli
@@ -22,6 +22,23 @@ def command(shell: str) -> None:
         raise AssertionError(shell)  # click knows these three
     maker = kind(cli, {}, "vmon", "_VMON_COMPLETE")
     script = maker.source_template % maker.source_vars()  # source() asks bash for its version
-    # Click's script for fish splits what is offered at every comma, and a list of types has them.
+    click.echo(_mended(script), nl=False)
+
+
+_KEEP_THE_OPTION = """\
+    if [[ $words[CURRENT] == --*=* ]]; then
+        local option="${words[CURRENT]%%=*}="
+        completions=("${(@)completions/#/$option}")
+        completions_with_descriptions=("${(@)completions_with_descriptions/#/$option}")
+    fi
+
+"""
+
+
+def _mended(script: str) -> str:
+    """Click's script, but for two mistakes: in fish with commas, in zsh with `--option=value`."""
+    # Fish: what is offered would be cut at its own commas, and a list of types has them.
     script = script.replace('string split "," $completion', 'string split -m 1 "," $completion')
-    click.echo(script, nl=False)
+    # Zsh: what is offered would take the place of the option too.
+    offer = '    if [ -n "$completions_with_descriptions" ]; then\n'
+    return script.replace(offer, _KEEP_THE_OPTION + offer)

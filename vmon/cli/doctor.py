@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from vmon.config import Setting
     from vmon.doctor import Asked
 
 
 @click.command("doctor", short_help="Find out why something does not work, and the way out.")
 @click.option("--app", "apps", multiple=True, metavar="URL", help="Is your app there?")
 @click.option("--public-url", metavar="URL", help="Is it reached from outside?")
-@click.option("--tunnel", metavar="NAME", help="Fail where this needs what is missing: ngrok, …")
+@click.option(
+    "--tunnel", type=click.Choice(["ngrok", "cloudflared", "ssh"]),
+    help="What this one needs, and is missing, fails.",
+)  # fmt: skip # one thing a line
 @click.option("--offline", is_flag=True, help="Ask nothing that is not on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="One document for machines.")
 @click.pass_context
@@ -39,43 +43,44 @@ def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
 def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
     from pathlib import Path
 
-    from vmon.config import Settings, files_read
+    from vmon.config import files_read
     from vmon.doctor import Asked
     from vmon.errors import WrongUse
     from vmon.tunnel.place import state_dir
 
-    found = ctx.obj
-    parent = ctx.parent
-    of_listen = (parent.default_map if parent else None) or {}
-    set_: dict[str, Any] = of_listen.get("listen", {})
-    apps = given["apps"] or set_.get("forward_to") or ()
-    tunnel = given["tunnel"] or set_.get("tunnel")
-    capture = set_.get("capture")
-    told: str | WrongUse = "none: everything is as it comes"
-    if isinstance(found, WrongUse):
-        told = found
-    elif isinstance(found, Settings):
-        told = ", ".join(files_read(Path())) or "variables only"
+    listen = _set_for_listen(ctx.obj)
+    tunnel, _, _ = (given["tunnel"] or _value(listen, "tunnel") or "").partition(":")
+    capture, agent = _value(listen, "capture"), _value(listen, "ngrok-path")
+    if isinstance(ctx.obj, WrongUse):
+        settings: str | WrongUse = ctx.obj
+    elif ctx.obj is None:
+        settings = "none: everything is as it comes"
+    else:
+        settings = ", ".join(files_read(Path())) or "variables only"
+    token = listen.get("authtoken")
     return Asked(
-        host=set_.get("host", "127.0.0.1"),
-        port=set_.get("port", 4680),
+        host=_value(listen, "host") or "127.0.0.1",
+        port=4680 if (port := _value(listen, "port")) is None else port,
         captures=Path(capture).parent if capture else None,
         state_dir=state_dir(),
-        tunnel=tunnel.partition(":")[0] if tunnel else None,
-        token=_token(found),
-        public_url=given["public_url"] or set_.get("public_url"),
-        apps=tuple(apps),
-        settings=told,
+        tunnel=tunnel or None,
+        ngrok=Path(agent) if agent else None,
+        token=(str(token.value), token.source) if token else None,
+        public_url=given["public_url"] or _value(listen, "public-url"),
+        apps=given["apps"] or _value(listen, "forward-to") or (),
+        settings=settings,
         offline=given["offline"],
     )
 
 
-def _token(found: object) -> tuple[str, str] | None:
-    from vmon.config import Settings
+def _set_for_listen(found: object) -> dict[str, Setting]:
+    """What was set for listen, by the long names of its options."""
+    from vmon.config import MAIN, Settings
 
     if not isinstance(found, Settings):
-        return None
-    for one in found.all:
-        if one.key.name == "authtoken" and isinstance(one.value, str):
-            return one.value, one.source
-    return None
+        return {}
+    return {one.key.name: one for one in found.those_set().all if one.key.command == MAIN}
+
+
+def _value(found: dict[str, Setting], name: str) -> Any:
+    return found[name].value if name in found else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vmon.cli import complete
 from vmon.cli.options import Duration
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _OPTIONS = (
     ),
     click.option(
         "--forward-event", "forward_events", multiple=True, metavar="TYPE",
-        help="Send on these types only; written like --event.",
+        shell_complete=complete.event_types, help="Send on these types only; written like --event.",
     ),
     click.option(
         "--ack", type=click.Choice(["always", "app"]), default="always", show_default=True,

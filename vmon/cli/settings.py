@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 SECRETS = frozenset({"authtoken", "forward-header", "secret", "secret-path", "sign"})
 """Options whose values are never shown, by their long names."""
 
+PERSONAL = frozenset({"ngrok-path", "yes"})
+"""Options that run a program, or agree to something: not for a project's file to say."""
 TOLERANT = frozenset({"completion", "doctor"})
 """Commands that work whatever is wrong with the settings."""
+
+_UNSET = frozenset({"completion", "config", "tunnel"})
+"""Commands about vmon itself, which no setting changes."""
 
 _KINDS: dict[str, Kind] = {
     "boolean": "boolean",
@@ -48,13 +53,14 @@ def is_configured(profile: str | None) -> bool:
 
 
 def known(commands: Iterable[str]) -> Iterator[KnownKey]:
-    """The settings there are: the options of the commands, but for groups of them."""
+    """The settings there are: the options of the commands that do the work."""
     for name in commands:
+        if name in _UNSET:
+            continue
         command: click.Command = import_module(f"vmon.cli.{name}").command
-        if not isinstance(command, click.Group):
-            for option in command.params:
-                if isinstance(option, click.Option):
-                    yield _key(name, option)
+        for option in command.params:
+            if isinstance(option, click.Option):
+                yield _key(name, option)
 
 
 def _key(command: str, option: click.Option) -> KnownKey:
@@ -74,6 +80,7 @@ def _key(command: str, option: click.Option) -> KnownKey:
         param=option.name,
         variable=option.envvar if isinstance(option.envvar, str) else None,
         check=None if secret else _check(option),
+        personal=name in PERSONAL,
     )
 
 

@@ -10,7 +10,7 @@ def command() -> None:
     """Look after what tunnels need; the tunnel itself is vmon listen --tunnel."""
 
 
-@command.command("install")
+@command.command("install", short_help="Download the ngrok agent, after asking.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--from", "source", metavar="URL", help="Another place (https) to download from.")
 def install_(source: str | None, *, yes: bool) -> int:
@@ -58,7 +58,7 @@ def _installed(path: object) -> str:
     return f"installed {path}, version {major}.{minor}"
 
 
-@command.command("status")
+@command.command("status", short_help="Show what there is for tunnels.")
 @click.option("--json", "as_json", is_flag=True, help="One document for machines.")
 def status(*, as_json: bool) -> int:
     """Show what there is: agents, a token (where, never what), what an earlier crash left."""
@@ -73,7 +73,7 @@ def status(*, as_json: bool) -> int:
     return 0
 
 
-@command.command("leftovers")
+@command.command("leftovers", short_help="List, or end, what a killed vmon left.")
 @click.option("--end", "ending", is_flag=True, help="End them.")
 def leftovers_(*, ending: bool) -> int:
     """List the agents that outlived the vmon they served, after a kill -9; --end ends them.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from vmon.config import Setting, Settings, Value
 
 HIDDEN = "(hidden)"
+_WIDEST = 40
+"""Remarks of longer lines stand where they can, and do not push the others away."""
 _PASSWORD = re.compile(r"(://[^/@\s]*?:)[^/@\s]*@")
 
 
@@ -47,28 +49,26 @@ def as_toml(settings: Settings) -> str:
     for command, group in groupby(settings.all, lambda one: one.key.command):
         lines += ["", f"# {MAIN}"] if command == MAIN else ["", paint("name", f"[{command}]")]
         lines += _rows(list(group), paint)
-    return "\n".join(lines).strip("\n") + "\n"
+    return "".join(f"{line}\n" for line in lines).lstrip("\n")
 
 
 def _rows(group: list[Setting], paint: Paint) -> Iterator[str]:
     said = [_said(one) for one in group]
-    wide = max(len(text) for text in said if len(text) <= _WIDEST)
+    wide = max((len(text) for text in said if len(text) <= _WIDEST), default=0)
     for one, text in zip(group, said, strict=True):
-        is_default = one.source == "default"
-        style = "dim" if is_default else "string"
-        yield f"{paint('dim' if is_default else '', text.ljust(wide))}  " + paint(
-            style, f"# {disarm(one.source)}"
-        )
-
-
-_WIDEST = 40
+        said_style, remark_style = ("dim", "dim") if one.source == "default" else ("", "string")
+        remark = paint(remark_style, f"# {disarm(one.source)}")
+        yield f"{paint(said_style, text.ljust(wide))}  {remark}"
 
 
 def _said(one: Setting) -> str:
     value = _shown(one)
-    if value is None or value == HIDDEN:
-        return f"# {one.key.name}" + (" = (hidden)" if value else "")
-    return f"{one.key.name} = {_toml(value)}"
+    if value is None:
+        return f"# {one.key.name}"
+    if value == HIDDEN:
+        return f"# {one.key.name} = {HIDDEN}"
+    # What a project's file may not say is a remark, so that the whole can be one.
+    return f"{'# ' if one.key.personal else ''}{one.key.name} = {_toml(value)}"
 
 
 def _shown(one: Setting) -> Any:
