@@ -125,7 +125,8 @@ async def test_of_a_run_that_goes_on_only_what_it_gave_up_is_sent(
     app.answers = None
     code, _, err = await asyncio.to_thread(vmon_run, *failed_args())
     assert (code, err.splitlines()[1:]) == (0, ["        1  200"])
-    assert [number_of(one) for one in app.requests] == [0, 1, 2, 0]
+    assert sorted(map(number_of, app.requests[:3])) == [0, 1, 2]
+    assert [number_of(one) for one in app.requests[3:]] == [0]
     gate.set()
     await app.wait_for(lambda: len(app.requests) == 5)
     assert (await asyncio.to_thread(run.stop))[0] == 0

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmon import spool
+from vmon.capture import newest
 from vmon.entry import Entry
 from vmon.errors import WrongUse
 from vmon.line import write_line
@@ -170,6 +171,15 @@ def test_journals_come_in_the_order_of_their_runs(
         monkeypatch.setattr("time.time", lambda at=begun_s: at)
         spool.begin(tmp_path / "a.jsonl", run, PLACES, 0).close(keep=True)
     assert [path.name.split(".")[2] for path in spool.left_in(tmp_path)] == ["cc", "bb", "aa"]
+
+
+def test_a_journal_is_not_taken_for_the_newest_capture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmon.capture.default_folder", lambda: tmp_path)
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    begun(tmp_path).close(keep=True)
+    assert newest() == tmp_path / "a.jsonl"
 
 
 # What is left in a capture.

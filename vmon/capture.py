@@ -48,7 +48,8 @@ def default_path(now: datetime) -> Path:
 
 def newest() -> Path | None:
     """The capture written to last in the default folder, or None."""
-    found = [path for path in default_folder().glob("*.jsonl*") if path.is_file()]
+    files = default_folder().glob("*.jsonl*")  # a journal of spool.py is beside its capture
+    found = [path for path in files if path.is_file() and ".forward" not in path.suffixes]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 

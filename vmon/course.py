@@ -325,6 +325,7 @@ class Course:
                 return
             if isinstance(found, bool):
                 self._feeds.popleft()
+                self._idle.set()
                 continue
             self._take_line(source, *found)
         self._refill_soon()

@@ -88,5 +88,6 @@ def _kept(begun: str) -> list[str]:
 
     # A capture's name is the time it was begun at: by name is by time.
     found = sorted(default_folder().glob("*.jsonl*"), reverse=True)
-    named = [str(path) for path in found if path.name.startswith(begun) and str(path).isprintable()]
+    begin = (path for path in found if path.name.startswith(begun))
+    named = [str(p) for p in begin if p.name.endswith(CAPTURES) and str(p).isprintable()]
     return named[:MOST_CAPTURES]
