@@ -102,6 +102,9 @@ class Public(Server):
             return
         to = self.server.upstream
         headers = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
+        public = self.headers["Host"]
+        headers |= {"Host": public, "X-Forwarded-Host": public, "X-Forwarded-Proto": "https"}
+        headers["X-Forwarded-For"] = self.client_address[0]
         connection = http.client.HTTPConnection(to.hostname or "", to.port or 80, timeout=10)
         try:
             connection.request(self.command, self.path, body or None, headers)

@@ -202,7 +202,7 @@ class _Proxied(BaseHTTPRequestHandler):
         proxy.asked += 1
         status = 502
         if proxy.local:
-            with urllib.request.urlopen(proxy.local + self.path) as answer:
+            with urllib.request.urlopen(proxy.local + self.path.removeprefix("/in")) as answer:
                 status = answer.status
         self.send_response(status)
         self.send_header("Content-Length", "0")
@@ -298,6 +298,39 @@ def test_from_the_public_port_nothing_is_lost_while_the_app_is_away(tunnelled: A
     back.stop()
     assert sorted(back.bodies) == sorted(bodies)
     assert _stopped(run)[0] == 0
+
+
+@needs_proc
+def test_kill_9_of_the_agent_under_load_loses_nothing_that_was_acknowledged(
+    tunnelled: Any, tmp_path: Path
+) -> None:
+    app = App()
+    run = tunnelled("--forward-to", f"http://127.0.0.1:{app.server_port}")
+    url = public_url(run)
+    acknowledged: list[bytes] = []
+    for number in range(120):
+        if number == 40:
+            os.kill(until(lambda: agents(tmp_path))[-1], signal.SIGKILL)
+        body = f'{{"event":"archive","id":"{number}"}}'.encode()
+        try:
+            status = post(url, body)
+        except OSError:
+            url = public_url(run, after="reaches nobody any more\n")
+            continue
+        if status == 200:
+            acknowledged.append(body)
+    assert len(acknowledged) > 100
+    until(lambda: set(acknowledged) <= set(app.bodies), 20)
+    captured = {
+        json.dumps(line["body"]).replace(" ", "").encode() for line in lines_of_deliveries(run)
+    }
+    assert set(acknowledged) <= captured
+    assert _stopped(run)[0] == 0
+    app.stop()
+
+
+def lines_of_deliveries(run: Any) -> list[dict[str, Any]]:
+    return [line for line in lines_of(run) if line["type"] != "tunnel"]
 
 
 def test_a_stranger_gets_404_and_is_told_but_not_captured(tunnelled: Any) -> None:
