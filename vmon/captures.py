@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_HEAD = re.compile(rb'\n\{"vmon":1,"type":"([^"]+)","session":(null|"[^"\\]*(?:\\.[^"\\]*)*")')
+_HEAD = re.compile(rb'\{"vmon":1,"type":"([^"]+)","session":(.+)', re.DOTALL)
+_AFTER_HEAD = b',"id":"'
+"""Stands first where the head of a line ends: in a session its quotes would be escaped."""
+
 _RECEIVED = re.compile(rb'","received_at":"([^"\\]{1,40})"')
-_TUNNEL = b"tunnel"
 
 
 class Held(NamedTuple):
@@ -105,20 +107,26 @@ def held(path: Path) -> Held:
 
 
 def _by_lines(blocks: scan.Blocks) -> Held:
-    heads: Counter[tuple[bytes, bytes]] = Counter()
-    first = _received(blocks.data, 1)
-    last = first
+    heads: Counter[bytes] = Counter()
+    first = last = _received(blocks.data, 1)
     more = True
     while more:
-        heads.update(_HEAD.findall(blocks.data, 0, blocks.end))
+        lines = bytes(blocks.data[1 : blocks.end - 1]).split(b"\n")
+        heads.update([line.partition(_AFTER_HEAD)[0] for line in lines])
         last = _received(blocks.data, blocks.data.rfind(b"\n", 0, blocks.end - 1) + 1) or last
         more = blocks.fill()
+    return Held(*_told(heads), first, last)
+
+
+def _told(heads: Counter[bytes]) -> tuple[Counter[str], int]:
+    """How many of each type, and how many sessions, by how lines begin."""
     types: Counter[str] = Counter()
-    for (name, _), number in heads.items():
-        if name != _TUNNEL:
-            types[name.decode("utf-8", "replace")] += number
-    sessions = {session for name, session in heads if session != b"null" and name != _TUNNEL}
-    return Held(types, len(sessions), first, last)
+    sessions: set[bytes] = set()
+    for head, number in heads.items():
+        if (found := _HEAD.fullmatch(head)) and not head.startswith(ASIDE):
+            types[found[1].decode("utf-8", "replace")] += number
+            sessions.add(found[2])
+    return types, len(sessions - {b"null"})
 
 
 def _received(data: bytearray, start: int) -> datetime | None:
