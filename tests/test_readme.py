@@ -61,7 +61,7 @@ def _exit_codes() -> str:
 
 
 def _tables() -> dict[str, str]:
-    commands = ("listen", "filter", "captures", "replay", "trigger", "doctor")
+    commands = ("listen", "filter", "export", "captures", "replay", "trigger", "doctor")
     tables = {f"options {name}": _options(name) for name in commands}
     return tables | {"types": _types(), "exit codes": _exit_codes()}
 
