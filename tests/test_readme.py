@@ -61,7 +61,9 @@ def _exit_codes() -> str:
 
 
 def _tables() -> dict[str, str]:
-    commands = ("listen", "filter", "replay", "trigger", "verify", "doctor")
+    commands = (
+        *("listen", "filter", "export", "captures", "replay", "verify", "trigger", "doctor"),
+    )
     tables = {f"options {name}": _options(name) for name in commands}
     return tables | {"types": _types(), "exit codes": _exit_codes()}
 

@@ -13,6 +13,24 @@ if TYPE_CHECKING:
     from vmon.events import Delivery, Event
     from vmon.verdict import Verdict
 
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers about one connection (RFC 9110, 7.6.1): the client makes its own."""
+
 
 class Entry:
     """A delivery and what its body says, which is worked out when first asked for.

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO, Literal
 
+    from vmon.export import Writing
     from vmon.filters import Filter
     from vmon.redact import Redactor
 
 
 class Options(NamedTuple):
-    """What was asked for; a source of None is standard input."""
+    """What was asked for; a source of None is standard input, `writing` is another form."""
 
     sources: tuple[str | None, ...]
     chosen: Filter
@@ -27,6 +28,7 @@ class Options(NamedTuple):
     only_count: bool = False
     follow: bool = False
     redact: Redactor | None = None
+    writing: Writing | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -41,12 +43,16 @@ def run(asked: Options) -> int:
     out = sys.stdout.buffer
     found = 0
     put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
+    if asked.writing:
+        out.write(asked.writing.begin())
     for source in asked.sources:
         with scan.opened(source, follow=asked.follow) as stream:
             for batch in scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad):
                 found += len(batch)
                 put(batch)
                 prefixes.note(entry for _, entry in batch)
+    if asked.writing:
+        out.write(asked.writing.end())
     for sentence in prefixes.ambiguous():
         sys.stderr.write(f"warning: {sentence}\n")
     for path in asked.redact.unmet if asked.redact and found else ():
@@ -59,7 +65,10 @@ def run(asked: Options) -> int:
 def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None]:
     if asked.only_count:
         return lambda _batch: None
-    write = _unchanged if asked.unchanged else _drawn(asked)
+    if asked.writing:
+        write = _written(asked.writing, asked.redact)
+    else:
+        write = _unchanged if asked.unchanged else _drawn(asked)
 
     def put(batch: list[scan.Stored]) -> None:
         out.write(write(batch))
@@ -71,6 +80,16 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None
 
 def _unchanged(batch: list[scan.Stored]) -> bytes:
     return b"".join([line for line, _ in batch])
+
+
+def _written(writing: Writing, redact: Redactor | None) -> Callable[[list[scan.Stored]], bytes]:
+    from vmon.line import read_line
+
+    def write(batch: list[scan.Stored]) -> bytes:
+        entries = [entry or read_line(line) for line, entry in batch]
+        return writing.each([redact(entry) for entry in entries] if redact else entries)
+
+    return write
 
 
 def _drawn(asked: Options) -> Callable[[list[scan.Stored]], bytes]:

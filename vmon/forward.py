@@ -15,6 +15,7 @@ from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from vmon.entry import HOP_BY_HOP
 from vmon.errors import WrongUse
 from vmon.text import disarm, duration
 
@@ -22,24 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmon.events import Delivery
-
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers about one connection (RFC 9110, 7.6.1): the client makes its own."""
 
 _KEPT_BODY = 2048
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -131,7 +131,7 @@ class Spool:
         fresh = self.path.with_name(self.path.name + ".new")
         fd = _create(fresh, self._head)
         try:
-            _lock(fd)
+            lock(fd)
             os.write(fd, b"".join(msgspec.json.encode(note) + b"\n" for note in notes))
             os.fsync(fd)
             fresh.replace(self.path)
@@ -155,7 +155,7 @@ def begin(capture: Path, run: str, places: tuple[Place, ...], end: int) -> Spool
     head = _Head(capture.name, run, time.time(), places)
     try:
         fd = _create(path, head)
-        _lock(fd)
+        lock(fd)
         spool = Spool(path, head, fd)
         spool.write(Note(to=to, upto=end) for to in range(len(places)))
         os.fsync(fd)
@@ -174,14 +174,15 @@ def _create(path: Path, head: _Head) -> int:
     return fd
 
 
-def _lock(fd: int) -> bool:
+def lock(fd: int, *, shared: bool = False) -> bool:
     """Lock a file for this process; False when another has it."""
     try:
         import fcntl
     except ImportError:  # Windows has no such lock
         return True
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # some network file systems have no locks
@@ -212,7 +213,7 @@ def reopen(path: Path) -> tuple[Spool, bool] | None:
         head = _head.decode(data.partition(b"\n")[0])
         if "/" in head.capture:
             raise ValueError(head.capture)  # noqa: TRY301 - a journal is beside its capture
-        alive = not _lock(fd)
+        alive = not lock(fd)
         if not alive and not data.endswith(b"\n"):
             os.write(fd, b"\n")  # after a line that a crash tore
     except (OSError, ValueError):

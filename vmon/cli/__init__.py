@@ -20,6 +20,8 @@ COMMANDS = {
     "listen": "Receive callbacks: capture, answer and draw them live.",
     "filter": "Find deliveries in captures, by type, id, reason, time.",
     "replay": "Play a capture back, on screen or to your app.",
+    "export": "Write deliveries as curl, HTTPie, HAR, a pytest module.",
+    "captures": "List the captures that are kept; remove old ones.",
     "verify": "Check the signatures in captures.",
     "trigger": "Send sample events, as Vonage would.",
     "events": "Explain the event types: fields, reasons, samples.",

@@ -7,10 +7,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import filter_options, form_options, redact_option
+from vmon.cli.options import (
+    KINDS,
+    filter_options,
+    form_options_of,
+    redact_option,
+    secrets_option,
+    tell_left_out,
+)
 
 if TYPE_CHECKING:
+    from collections import Counter
+
+    from vmon.export import Writing
+    from vmon.fields import Table
     from vmon.filters import Filter
+
+_TABLES = ("csv", "tsv")
+_EXPORTS = ("curl", "httpie", "har")
 
 
 @click.command("filter", short_help="Find deliveries in captures, by type, id, reason, time.")
@@ -18,7 +32,15 @@ if TYPE_CHECKING:
 @click.option("--count", "only_count", is_flag=True, help="Print how many there are, nothing else.")
 @click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
 @redact_option
-@form_options
+@click.option(
+    "--fields", metavar="NAMES",
+    help="A table of these: session,reason,stream.name; columns on a terminal, TSV in a pipe.",
+)  # fmt: skip # one thing a line
+@secrets_option
+@form_options_of(
+    (*KINDS, "body", *_TABLES, *_EXPORTS),
+    "How events go out: auto draws lines on a terminal, and is json in a pipe.",
+)
 @filter_options
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """Find deliveries in captures, or in files of event bodies.
@@ -28,25 +50,66 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     Into a pipe the lines go out unchanged, so that what was found is a capture again; with --redact
     it is one to share, without secrets. Exits with 1 when nothing was found.
     """
+    from collections import Counter
+
     from vmon.errors import WrongUse
     from vmon.find import Options, run
     from vmon.sources import sources_of
 
-    if asked["follow"] and (len(files) > 1 or asked["only_count"]):
-        raise WrongUse("--follow reads one file, and never comes to a count")
+    if asked["follow"] and (len(files) > 1 or asked["only_count"] or asked["kind"] == "har"):
+        raise WrongUse("--follow reads one file, and never comes to a count or the end of a HAR")
     redactor = None
     if asked["redact"]:
         from vmon.redact import paths_of, redactor_of
 
         redactor = redactor_of(paths_of(asked["redact"]))
-    return run(
+    table, left_out = _table(asked), Counter[str]()
+    code = run(
         Options(
             sources=sources_of(files),
             chosen=chosen,
-            kind=asked["kind"],
+            kind="auto" if asked["kind"] not in KINDS else asked["kind"],
             verbosity=asked["verbosity"],
             only_count=asked["only_count"],
             follow=asked["follow"],
             redact=redactor,
+            writing=None if asked["only_count"] else table or _writing(asked, left_out),
         )
     )
+    tell_left_out(left_out)
+    for name in table.unseen() if table and asked["fields"] and not code else ():
+        click.echo(f"warning: nothing that was found has a field {name}", err=True)
+    return code
+
+
+def _table(asked: dict[str, Any]) -> Table | None:
+    """The table asked for, if one is."""
+    import sys
+
+    from vmon.errors import WrongUse
+    from vmon.fields import Table, fields_of
+
+    kind, names = asked["kind"], asked["fields"]
+    if names is None and kind not in _TABLES:
+        return None
+    if kind not in {"auto", *_TABLES}:
+        raise WrongUse(f"--fields makes a table: it does not go with --format {kind}")
+    if kind == "auto":
+        kind = "columns" if sys.stdout.isatty() else "tsv"
+    return Table(fields_of(names), kind)
+
+
+def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:
+    """What writes in a form that is not a line's, if one was asked for."""
+    import sys
+
+    from vmon.export import Sealing, writing
+    from vmon.fields import Bodies
+
+    match asked["kind"]:
+        case "body":
+            return Bodies(for_people=sys.stdout.isatty())
+        case "curl" | "httpie" | "har" as kind:
+            return writing(kind, Sealing(left_out, keep=asked["with_secrets"]))
+        case _:
+            return None

@@ -11,6 +11,7 @@ from vmon.errors import WrongUse
 from vmon.instants import parse_duration, parse_size
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from vmon.filters import Filter
@@ -118,8 +119,17 @@ def _filter_of(asked: dict[str, Any]) -> Filter:
     return Filter(**asked)
 
 
+KINDS = ("auto", "line", "detail", "json")
+
+
 def form_options(command: _Command) -> _Command:
     """`--format` and `-v`: how events go out."""
+    text = "How events go out: auto draws lines on a terminal, and is json in a pipe."
+    return form_options_of(KINDS, text)(command)
+
+
+def form_options_of(kinds: tuple[str, ...], text: str) -> Callable[[_Command], _Command]:
+    """`--format`, with the forms that a command knows, and `-v`."""
     verbose = click.option(
         "-v",
         "--verbose",
@@ -130,12 +140,12 @@ def form_options(command: _Command) -> _Command:
     form = click.option(
         "--format",
         "kind",
-        type=click.Choice(["auto", "line", "detail", "json"]),
+        type=click.Choice(kinds),
         default="auto",
         show_default=True,
-        help="How events go out: auto draws lines on a terminal, and is json in a pipe.",
+        help=text,
     )
-    return form(verbose(command))
+    return lambda command: form(verbose(command))
 
 
 def trust_options(command: _Command) -> _Command:
@@ -170,3 +180,21 @@ def sign_options(command: _Command) -> _Command:
         "--api-key", metavar="KEY", help="The API key to sign for. Default: the project's ID."
     )
     return sign(key(command))
+
+
+def secrets_option(command: _Command) -> _Command:
+    """`--with-secrets`."""
+    return click.option(
+        "--with-secrets", is_flag=True,
+        help="Keep Authorization, archive passwords, stream keys in commands and HAR.",
+    )(command)  # fmt: skip # one thing a line
+
+
+def tell_left_out(names: Counter[str]) -> None:
+    """Say on standard error what was left out, if anything was."""
+    if names:
+        from vmon.text import count, disarm
+
+        said = ", ".join(disarm(name) for name, _ in names.most_common(8))
+        what = count(names.total(), "secret")
+        click.echo(f"{what} left out ({said}): --with-secrets keeps them", err=True)

@@ -84,7 +84,7 @@ class Report:
         rows = [
             ("local", f"{self._paint('name', url)}  any path"),
             ("public", f"opening a tunnel: {via} …" if via else ""),
-            ("capture", _home(capture) if capture else "none: nothing is kept"),
+            ("capture", home(capture) if capture else "none: nothing is kept"),
             ("shown", f"{disarm(chosen)}; everything is captured" if chosen else ""),
             *more,
             ("try it", "vmon trigger streamCreated" + _to(url) if self._is_terminal else ""),
@@ -185,11 +185,11 @@ class Report:
             ("tunnel", _outages(totals.outages)),
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
             *more,
-            ("capture", _home(totals.capture) if totals.capture else ""),
+            ("capture", home(totals.capture) if totals.capture else ""),
             ("not in the capture", totals.rescued or ""),
             (
                 "see it again",
-                f"vmon replay {_home(totals.capture)}" if totals.capture and seen else "",
+                f"vmon replay {home(totals.capture)}" if totals.capture and seen else "",
             ),
         ]
         head = f"{count(seen, 'delivery', 'deliveries')} in {lasted}"
@@ -236,7 +236,7 @@ def _some(number: int) -> str:
     return f"{number:,}" if number else ""
 
 
-def _home(path: Path) -> str:
+def home(path: Path) -> str:
     """A path as a shell takes it, with `~` for the user's own folder."""
     try:
         return "~/" + shlex.quote(str(path.absolute().relative_to(Path.home())))
