@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vmon.entry import Entry
+    from vmon.where import Where
 
 _IDS = ("session", "connection", "stream", "archive", "call", "project")
 _WORDS = ("reason", "status", "path")
@@ -66,6 +67,7 @@ class Filter(NamedTuple):
     path: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    where: Where | None = None
     invert: bool = False
 
     @property
@@ -92,6 +94,7 @@ class Filter(NamedTuple):
             and (not self.session or session_matches(entry.session, self.session))
             and (not self.path or any(part in delivery.path for part in self.path))
             and (not self.needs_body or self._holds_of_body(entry))
+            and (self.where is None or self.where(entry))
         )
 
     def _holds_of_body(self, entry: Entry) -> bool:
@@ -129,6 +132,8 @@ class Filter(NamedTuple):
             yield f"since {iso(self.since)[:19]}Z"
         if self.until:
             yield f"until {iso(self.until)[:19]}Z"
+        if self.where:
+            yield str(self.where)
 
 
 def _types_in_words(types: frozenset[str]) -> str:
