@@ -20,6 +20,7 @@ from vmon.entry import Entry
 from vmon.errors import WrongUse
 from vmon.filters import Filter
 from vmon.line import read_line, write_line
+from vmon.where import Where
 
 Delivered = Callable[..., Entry]
 
@@ -131,6 +132,17 @@ def capture_lines(draw: st.DrawFn, delivered: Delivered) -> bytes:
     return write_line(delivered(body, path=path, headers=headers, received_at=at))
 
 
+WHERES = (
+    'type == "archive"',
+    '"streamCreated" == type && stream.name == "a1"',
+    'type in ["archive", "render", "unknown"] && id != "a1"',
+    'stream.name == "streamCreated" && (reason == "x" || status == "started")',
+    'session == "a1"',
+    'type == "archive" || stream.connection.id == "b"',
+    "projectId == 100",
+)
+
+
 @st.composite
 def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
     """Make any filter: one field, or several, or none."""
@@ -151,6 +163,7 @@ def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
         "path": st.sampled_from([("a1",), ("\\",), ("é", '"')]),
         "since": st.just(at),
         "until": st.just(at + timedelta(seconds=1)),
+        "where": st.sampled_from(WHERES).map(Where),
         "invert": st.just(value=True),
     }
     names = draw(st.lists(st.sampled_from(list(made)), max_size=3, unique=True))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vmon.entry import Entry
+    from vmon.where import Where
 
 _IDS = ("session", "connection", "stream", "archive", "call", "project")
 _WORDS = ("reason", "status", "path")
@@ -67,6 +68,7 @@ class Filter(NamedTuple):
     verdict: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    where: Where | None = None
     invert: bool = False
 
     @property
@@ -94,6 +96,7 @@ class Filter(NamedTuple):
             and (not self.verdict or _judged(entry) in self.verdict)
             and (not self.path or any(part in delivery.path for part in self.path))
             and (not self.needs_body or self._holds_of_body(entry))
+            and (self.where is None or self.where(entry))
         )
 
     def _holds_of_body(self, entry: Entry) -> bool:
@@ -133,6 +136,8 @@ class Filter(NamedTuple):
             yield f"since {iso(self.since)[:19]}Z"
         if self.until:
             yield f"until {iso(self.until)[:19]}Z"
+        if self.where:
+            yield str(self.where)
 
 
 def _judged(entry: Entry) -> str | None:

@@ -243,12 +243,14 @@ def plan_of(chosen: Filter) -> Plan:
     """The plan of a filter for capture lines."""
     if chosen.invert:
         return Plan()
-    names = sorted(chosen.types or ())
-    begins = tuple(START + name.encode() + b'","session":' for name in names)
+    types = chosen.types
+    if chosen.where and chosen.where.types is not None:
+        types = chosen.where.types if types is None else types & chosen.where.types
+    begins = tuple(START + name.encode() + b'","session":' for name in sorted(types or ()))
     if chosen == Filter(types=chosen.types):
         whole = b"\n" + begins[0] if len(begins) == 1 else None
-        return Plan(begins or (START,) if chosen.types is None else begins, whole, exact=True)
-    begins = begins if chosen.types is not None else (START,)
+        return Plan(begins or (START,) if types is None else begins, whole, exact=True)
+    begins = begins if types is not None else (START,)
     from vmon.line import quote
 
     if len(chosen.session) == 1 and _stands_as_it_is(chosen.session[0]):
@@ -258,7 +260,9 @@ def plan_of(chosen: Filter) -> Plan:
             return Plan(begins, quote(asked[0])[1:-1], escapable=True)
     if len(chosen.verdict) == 1:
         return Plan(begins, b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode())
-    return Plan(begins)
+    if chosen.where and chosen.where.needle:
+        return Plan(begins, chosen.where.needle.encode(), escapable=True)
+    return Plan(begins, b"\n" + begins[0] if len(begins) == 1 and begins != (START,) else None)
 
 
 _OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]*)?|i|in|inf)?"

@@ -74,9 +74,15 @@ _FILTERS = (
     ("--path", "path", "TEXT", "Received on a path that has this in it."),
 )
 VERDICTS = ("valid", "invalid", "unsigned", "stale", "unchecked")
-_TIMES = (
+_SINGLE = (
     ("--since", "since", "WHEN", "Received since then: 10m (ago), 14:05, yesterday, ISO 8601."),
     ("--until", "until", "WHEN", "Received before then."),
+    (
+        "--where",
+        "where",
+        "EXPR",
+        "Of which this is true, in CEL: 'stream.videoType == \"screen\" && lag > 2'.",
+    ),
 )
 
 
@@ -86,14 +92,14 @@ def filter_options(command: _Command) -> _Command:
 
     @wraps(command)
     def with_filter(**values: Any) -> Any:
-        names = [name for _, name, _, _ in (*_FILTERS, *_TIMES)] + ["verdict", "invert"]
+        names = [name for _, name, _, _ in (*_FILTERS, *_SINGLE)] + ["verdict", "invert"]
         asked = {name: values.pop(name) for name in names}
         return command(chosen=_filter_of(asked), **values)
 
     wrapped: Any = click.option("--invert", is_flag=True, help="Choose what the filter would not.")(
         with_filter
     )
-    for flag, name, metavar, text in reversed(_TIMES):
+    for flag, name, metavar, text in reversed(_SINGLE):
         wrapped = click.option(flag, name, metavar=metavar, help=text)(wrapped)
     wrapped = click.option(
         "--verdict", multiple=True, type=click.Choice(VERDICTS), help="With that kind of signature."
@@ -115,6 +121,10 @@ def _filter_of(asked: dict[str, Any]) -> Filter:
     now = datetime.now(UTC)
     for name in ("since", "until"):
         asked[name] = parse_instant(asked[name], now) if asked[name] else None
+    if asked["where"] is not None:
+        from vmon.where import Where
+
+        asked["where"] = Where(asked["where"])
     asked["types"] = types_of(asked["types"]) if asked["types"] else None
     return Filter(**asked)
 
