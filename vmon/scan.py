@@ -239,7 +239,7 @@ class Plan(NamedTuple):
     exact: bool = False
 
 
-def plan_of(chosen: Filter) -> Plan:
+def plan_of(chosen: Filter) -> Plan:  # noqa: PLR0911 - one return per kind of plan
     """The plan of a filter for capture lines."""
     if chosen.invert:
         return Plan()
