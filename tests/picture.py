@@ -81,7 +81,7 @@ def main() -> None:
         drawn = Text.from_ansi("$ vmon listen\n" + _record(home))
     FOLDER.mkdir(exist_ok=True)
     for name, theme in (("dark", DIMMED_MONOKAI), ("light", DEFAULT_TERMINAL_THEME)):
-        console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+        console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115 - it lives as long as this program
         console.print(drawn)
         svg = console.export_svg(title="vmon listen", theme=theme, unique_id=f"vmon-{name}")
         (FOLDER / f"listen-{name}.svg").write_text(svg)

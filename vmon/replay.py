@@ -100,7 +100,7 @@ def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:
 
     def send_all(dues: Iterator[Due], asked: Options, tally: Tally) -> None:
         assert asked.target is not None  # noqa: S101 - said to mypy: that is why this is called
-        gone, ready = False, _ready(asked.signer)
+        gone, ready = False, ready_of(asked.signer)
         with _progress(asked) as step:
             told = teller(asked, tally, step)
             try:
@@ -113,7 +113,7 @@ def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:
     return send_all
 
 
-def _ready(signer: Signer | None) -> Callable[[Entry], Delivery]:
+def ready_of(signer: Signer | None) -> Callable[[Entry], Delivery]:
     """What makes of a stored entry what is sent: without vmon's own prefix, and signed anew."""
     from msgspec.structs import replace
 

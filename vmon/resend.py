@@ -14,7 +14,7 @@ from vmon.errors import INTERRUPTED, Refused
 from vmon.forward import target_of
 from vmon.line import read_line
 from vmon.pace import Due
-from vmon.replay import Options, Tally, tell, teller
+from vmon.replay import Options, Tally, ready_of, tell, teller
 from vmon.text import count, disarm
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ class _Resent:
             draw(entry, outcome)
 
         try:
-            loop.run(Sender(target, asked.width, told).send_all(self._dues(asked, tally)))
+            sender = Sender(target, asked.width, told, ready_of(asked.signer))
+            loop.run(sender.send_all(self._dues(asked, tally)))
         finally:
             self._write()
 
