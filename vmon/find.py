@@ -10,7 +10,7 @@ from vmon import scan
 from vmon.filters import Prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO, Literal
 
     from vmon.export import Writing
@@ -27,6 +27,7 @@ class Options(NamedTuple):
     only_count: bool = False
     follow: bool = False
     writing: Writing | None = None
+    tail: int | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -43,11 +44,10 @@ def run(asked: Options) -> int:
     if asked.writing:
         out.write(asked.writing.begin())
     for source in asked.sources:
-        with scan.opened(source, follow=asked.follow) as stream:
-            for batch in scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad):
-                found += len(batch)
-                put(batch)
-                prefixes.note(entry for _, entry in batch)
+        for batch in _batches(asked, source):
+            found += len(batch)
+            put(batch)
+            prefixes.note(entry for _, entry in batch)
     if asked.writing:
         out.write(asked.writing.end())
     for sentence in prefixes.ambiguous():
@@ -55,6 +55,20 @@ def run(asked: Options) -> int:
     if asked.only_count:
         out.write(b"%d\n" % found)
     return 0 if found else 1
+
+
+def _batches(asked: Options, source: str | None) -> Iterator[list[scan.Stored]]:
+    """What is found in a source, some at a time."""
+    start = 0
+    if asked.tail is not None:
+        from vmon.tail import last
+
+        found, start = last(source, asked.tail, asked.chosen, _say_bad, whole_lines=asked.follow)
+        yield found
+        if not asked.follow:
+            return
+    with scan.opened(source, follow=asked.follow, start=start) as stream:
+        yield from scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad)
 
 
 def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None]:

@@ -31,6 +31,10 @@ _EXPORTS = ("curl", "httpie", "har")
 @click.option("--count", "only_count", is_flag=True, help="Print how many there are, nothing else.")
 @click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
 @click.option(
+    "--tail", type=click.IntRange(0), metavar="N",
+    help="The last N that are found, read from the end; with -f, then what comes.",
+)  # fmt: skip # one thing a line
+@click.option(
     "--fields", metavar="NAMES",
     help="A table of these: session,reason,stream.name; columns on a terminal, TSV in a pipe.",
 )  # fmt: skip # one thing a line
@@ -65,6 +69,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
             verbosity=asked["verbosity"],
             only_count=asked["only_count"],
             follow=asked["follow"],
+            tail=asked["tail"],
             writing=None if asked["only_count"] else table or _writing(asked, left_out),
         )
     )
