@@ -29,6 +29,9 @@ START = b'{"vmon":1,"type":"'
 ASIDE = START + b'tunnel","session":'
 """What lines begin with that are no delivery: the times in which a tunnel was down."""
 
+CAPTURE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+"""How the names of captures end; what else is beside them is no capture."""
+
 
 def default_folder() -> Path:
     """Where captures are kept unless told otherwise."""
@@ -48,7 +51,11 @@ def default_path(now: datetime) -> Path:
 
 def newest() -> Path | None:
     """The capture written to last in the default folder, or None."""
-    found = [path for path in default_folder().glob("*.jsonl*") if path.is_file()]
+    found = [
+        path
+        for path in default_folder().glob("*.jsonl*")
+        if path.name.endswith(CAPTURE_SUFFIXES) and path.is_file()
+    ]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 

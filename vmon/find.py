@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from vmon.export import Writing
     from vmon.filters import Filter
+    from vmon.merge import Sort
 
 
 class Options(NamedTuple):
@@ -28,6 +29,7 @@ class Options(NamedTuple):
     follow: bool = False
     writing: Writing | None = None
     tail: int | None = None
+    sort: Sort = "none"
 
     @property
     def unchanged(self) -> bool:
@@ -43,11 +45,10 @@ def run(asked: Options) -> int:
     put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
     if asked.writing:
         out.write(asked.writing.begin())
-    for source in asked.sources:
-        for batch in _batches(asked, source):
-            found += len(batch)
-            put(batch)
-            prefixes.note(entry for _, entry in batch)
+    for batch in _all(asked):
+        found += len(batch)
+        put(batch)
+        prefixes.note(entry for _, entry in batch)
     if asked.writing:
         out.write(asked.writing.end())
     for sentence in prefixes.ambiguous():
@@ -55,6 +56,17 @@ def run(asked: Options) -> int:
     if asked.only_count:
         out.write(b"%d\n" % found)
     return 0 if found else 1
+
+
+def _all(asked: Options) -> Iterator[list[scan.Stored]]:
+    """What is found in all sources, in the order asked for: one source is in that of receipt."""
+    if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
+        from vmon.merge import merged
+
+        yield from merged(asked.sources, lambda source: _batches(asked, source), asked.sort)
+        return
+    for source in asked.sources:
+        yield from _batches(asked, source)
 
 
 def _batches(asked: Options, source: str | None) -> Iterator[list[scan.Stored]]:

@@ -84,9 +84,10 @@ def _here(begun: str) -> list[str]:
 
 
 def _kept(begun: str) -> list[str]:
-    from vmon.capture import default_folder
+    from vmon.capture import CAPTURE_SUFFIXES, default_folder
 
     # A capture's name is the time it was begun at: by name is by time.
     found = sorted(default_folder().glob("*.jsonl*"), reverse=True)
-    named = [str(path) for path in found if path.name.startswith(begun) and str(path).isprintable()]
+    captures = [path for path in found if path.name.endswith(CAPTURE_SUFFIXES)]
+    named = [str(one) for one in captures if one.name.startswith(begun) and str(one).isprintable()]
     return named[:MOST_CAPTURES]
