@@ -7,6 +7,7 @@ What a line holds, and how it is written and read, is in line.py.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -108,6 +109,23 @@ class Capture:
         self._waiting_bytes += len(line)
         self.end += len(line)
         return True
+
+    def renew(self, aside: Path) -> int:
+        """Go on in a new file of the same name: the one before is called `aside` from now on.
+
+        Nothing may wait to be written. Returned is the descriptor of the one before, still open
+        and locked. OSError and VmonError: there is no new file, and the old one is written on.
+        """
+        self.path.rename(aside)
+        try:
+            fd = _open(self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # somebody else has a file of that name now
+                os.link(aside, self.path)
+                aside.unlink()
+            raise
+        before, self._fd, self.end = self._fd, fd, os.fstat(fd).st_size
+        return before
 
     def fileno(self) -> int:
         """The descriptor of the open file, for those who read what was written."""

@@ -29,6 +29,7 @@ from vmon.render.onward import banner_rows
 from vmon.render.outcome import Outcomes
 from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
+from vmon.rotate import Limit, Rotation
 from vmon.tunnel.choice import Choice, named, open_tunnel
 from vmon.tunnel.model import TunnelOptions
 from vmon.tunnel.place import state_dir
@@ -80,7 +81,8 @@ class Opening(Struct, frozen=True):
 class Options(Struct, frozen=True):
     """What a run was asked for.
 
-    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing.
+    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing,
+    `rotate` None lets the capture grow.
     """
 
     host: str = "127.0.0.1"
@@ -95,6 +97,7 @@ class Options(Struct, frozen=True):
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
     onward: Onward | None = None
+    rotate: Limit | None = None
 
 
 def run(options: Options) -> int:
@@ -136,6 +139,11 @@ class Run:
         self._capture = Capture(file, trouble=self._trouble) if file else None
         self._needs_line = self._capture is not None or options.form.is_json
         self._sync = _Sync(self._capture) if options.fsync and self._capture else None
+        self._rotation = (
+            Rotation(self._capture, options.rotate, self._notice_aside)
+            if options.rotate and self._capture
+            else None
+        )
         run, voice = self._ids.salt, Voice(self._told, self._say_news, self._bug)
         self._forwarding = Forwarding(onward, self._capture, run, voice) if onward else None
         self._offers = onward is not None and onward.ack == "always"
@@ -234,6 +242,8 @@ class Run:
         await self._screen.drain(_DRAIN_S)
         if self._capture:
             self._totals.rescued = self._capture.close()
+        if self._rotation:
+            self._rotation.close(_DRAIN_S)
         if self._totals.started_s is not None:
             self._totals.hidden, self._totals.undrawn = self._screen.hidden, self._screen.undrawn
             self._totals.slowest_s = self._screen.slowest_s
@@ -259,6 +269,8 @@ class Run:
         limit = self._options.limits.max_body
         entry = Entry(delivery, read_body(delivery.body, encoding_of(delivery), limit=limit))
         line = write_line(entry) if self._needs_line else None
+        if self._rotation and line:
+            self._rotation.before(len(line))
         start = self._capture.end if self._capture else 0
         if self._capture and line and not self._capture.append(line):
             return self._overflowed()
