@@ -7,6 +7,7 @@ What a line holds, and how it is written and read, is in line.py.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -29,6 +30,9 @@ START = b'{"vmon":1,"type":"'
 ASIDE = START + b'tunnel","session":'
 """What lines begin with that are no delivery: the times in which a tunnel was down."""
 
+CAPTURE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+"""How the names of captures end; what else is beside them is no capture."""
+
 
 def default_folder() -> Path:
     """Where captures are kept unless told otherwise."""
@@ -48,8 +52,11 @@ def default_path(now: datetime) -> Path:
 
 def newest() -> Path | None:
     """The capture written to last in the default folder, or None."""
-    files = default_folder().glob("*.jsonl*")  # a journal of spool.py is beside its capture
-    found = [path for path in files if path.is_file() and ".forward" not in path.suffixes]
+    found = [
+        path
+        for path in default_folder().glob("*.jsonl*")
+        if path.name.endswith(CAPTURE_SUFFIXES) and path.is_file()
+    ]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
@@ -102,6 +109,23 @@ class Capture:
         self._waiting_bytes += len(line)
         self.end += len(line)
         return True
+
+    def renew(self, aside: Path) -> int:
+        """Go on in a new file of the same name: the one before is called `aside` from now on.
+
+        Nothing may wait to be written. Returned is the descriptor of the one before, still open
+        and locked. OSError and VmonError: there is no new file, and the old one is written on.
+        """
+        self.path.rename(aside)
+        try:
+            fd = _open(self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # somebody else has a file of that name now
+                os.link(aside, self.path)
+                aside.unlink()
+            raise
+        before, self._fd, self.end = self._fd, fd, os.fstat(fd).st_size
+        return before
 
     def fileno(self) -> int:
         """The descriptor of the open file, for those who read what was written."""

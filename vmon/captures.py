@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon import scan, spool
-from vmon.capture import ASIDE
+from vmon.capture import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
 from vmon.filters import Filter
 
@@ -66,7 +66,7 @@ def kept(folder: Path) -> list[Kept]:
 
 
 def _is_capture(path: Path) -> bool:
-    return path.name.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")) and path.is_file()
+    return path.name.endswith(CAPTURE_SUFFIXES) and path.is_file()
 
 
 def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:

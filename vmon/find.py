@@ -10,11 +10,12 @@ from vmon import scan
 from vmon.filters import Prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO, Literal
 
     from vmon.export import Writing
     from vmon.filters import Filter
+    from vmon.merge import Sort
     from vmon.redact import Redactor
 
 
@@ -29,6 +30,8 @@ class Options(NamedTuple):
     follow: bool = False
     redact: Redactor | None = None
     writing: Writing | None = None
+    tail: int | None = None
+    sort: Sort = "none"
 
     @property
     def unchanged(self) -> bool:
@@ -45,12 +48,10 @@ def run(asked: Options) -> int:
     put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
     if asked.writing:
         out.write(asked.writing.begin())
-    for source in asked.sources:
-        with scan.opened(source, follow=asked.follow) as stream:
-            for batch in scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad):
-                found += len(batch)
-                put(batch)
-                prefixes.note(entry for _, entry in batch)
+    for batch in _all(asked):
+        found += len(batch)
+        put(batch)
+        prefixes.note(entry for _, entry in batch)
     if asked.writing:
         out.write(asked.writing.end())
     for sentence in prefixes.ambiguous():
@@ -60,6 +61,31 @@ def run(asked: Options) -> int:
     if asked.only_count:
         out.write(b"%d\n" % found)
     return 0 if found else 1
+
+
+def _all(asked: Options) -> Iterator[list[scan.Stored]]:
+    """What is found in all sources, in the order asked for: one source is in that of receipt."""
+    if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
+        from vmon.merge import merged
+
+        yield from merged(asked.sources, lambda source: _batches(asked, source), asked.sort)
+        return
+    for source in asked.sources:
+        yield from _batches(asked, source)
+
+
+def _batches(asked: Options, source: str | None) -> Iterator[list[scan.Stored]]:
+    """What is found in a source, some at a time."""
+    start = 0
+    if asked.tail is not None:
+        from vmon.tail import last
+
+        found, start = last(source, asked.tail, asked.chosen, _say_bad, whole_lines=asked.follow)
+        yield found
+        if not asked.follow:
+            return
+    with scan.opened(source, follow=asked.follow, start=start) as stream:
+        yield from scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad)
 
 
 def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None]:

@@ -33,6 +33,7 @@ from vmon.render.onward import banner_rows
 from vmon.render.outcome import Outcomes
 from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
+from vmon.rotate import Limit, Rotation
 from vmon.trust import Trust
 from vmon.tunnel.choice import Choice, ViaCloudflared, ViaNgrok, named, open_tunnel
 from vmon.tunnel.model import TunnelOptions
@@ -90,9 +91,9 @@ class Opening(Struct, frozen=True):
 class Options(Struct, frozen=True):
     """What a run was asked for.
 
-    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing.
-    `redact` are the paths under pseudonyms in what is drawn. `secret_path` None means the prefix
-    that is remembered; with `open_path` the public URL has none.
+    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing,
+    `rotate` None lets the capture grow. `redact` are the paths under pseudonyms in what is drawn.
+    `secret_path` None is the prefix that is remembered; with `open_path` the public URL has none.
     """
 
     host: str = "127.0.0.1"
@@ -111,6 +112,7 @@ class Options(Struct, frozen=True):
     redact: tuple[str, ...] | None = None
     secret_path: str | None = None
     open_path: bool = False
+    rotate: Limit | None = None
 
 
 def run(options: Options) -> int:
@@ -155,6 +157,11 @@ class Run:
         self._capture = Capture(file, trouble=self._trouble) if file else None
         self._needs_line = self._capture is not None or options.form.is_json
         self._sync = _Sync(self._capture) if options.fsync and self._capture else None
+        self._rotation = (
+            Rotation(self._capture, options.rotate, self._notice_aside)
+            if options.rotate and self._capture
+            else None
+        )
         run, voice = self._ids.salt, Voice(self._told, self._say_news, self._bug)
         self._forwarding = Forwarding(onward, self._capture, run, voice) if onward else None
         self._offers = onward is not None and onward.ack == "always"
@@ -286,6 +293,8 @@ class Run:
         await self._screen.drain(_DRAIN_S)
         if self._capture:
             self._totals.rescued = self._capture.close()
+        if self._rotation:
+            self._rotation.close(_DRAIN_S)
         if self._totals.started_s is not None:
             self._totals.hidden, self._totals.undrawn = self._screen.hidden, self._screen.undrawn
             self._totals.slowest_s = self._screen.slowest_s
@@ -314,6 +323,8 @@ class Run:
         verdict = self._options.trust.verdict(delivery)
         entry = Entry(delivery, payload, verdict=verdict)
         line = write_line(entry) if self._needs_line else None
+        if self._rotation and line:
+            self._rotation.before(len(line))
         start = self._capture.end if self._capture else 0
         if self._capture and line and not self._capture.append(line):
             return self._overflowed()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 import sys
-import time
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from vmon.capture import ASIDE, START
 from vmon.errors import VmonError, WrongUse
 from vmon.filters import Filter
+from vmon.follow import Following
 from vmon.memmem import finder
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 20
 _GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
-_FOLLOW_EVERY_S = 0.1
 _ZSTD_CHUNK = 1 << 12  # at most 128 MiB when unpacked: runs of one byte
 
 
@@ -58,15 +57,22 @@ Stored = tuple[bytes, "Entry | None"]
 
 
 @contextmanager
-def opened(path: str | None, *, follow: bool = False) -> Iterator[Readable]:
-    """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable."""
+def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Readable]:
+    """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable.
+
+    A file that is followed is read from `start`, never decompressed, and has no end.
+    """
     name = source_name(path)
     with _told(name):
         raw = _stdin() if path is None else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed below
-        stream = _Following(raw) if follow else _decompressed(raw)
+        raw.seek(start) if start else None
+        following = Following(raw, path) if follow else None
+        stream = following or _decompressed(raw)
     try:
         yield _Told(stream, name)
     finally:
+        if following:
+            following.close()
         raw.close()
 
 
@@ -161,18 +167,6 @@ class _Zstd:
 def _is_damage(error: Exception) -> bool:
     """Whether this is what a decompressor says of a file that is damaged or cut off."""
     return isinstance(error, EOFError | zlib.error) or type(error).__name__ == "ZstdError"
-
-
-class _Following:
-    """A file that another process appends to: at its end, wait for more instead of stopping."""
-
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw = raw
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        while not (count := self._raw.readinto(buffer)):
-            time.sleep(_FOLLOW_EVERY_S)  # no portable way to be told of an append
-        return count
 
 
 class Blocks:
@@ -277,14 +271,21 @@ def _stands_as_it_is(asked: str) -> bool:
 
 
 def choose(
-    stream: Readable, name: str, chosen: Filter, bad: Callable[[BadLine], None]
+    stream: Readable,
+    name: str,
+    chosen: Filter,
+    bad: Callable[[BadLine], None],
+    *,
+    only_lines: bool = False,
 ) -> Iterator[list[Stored]]:
     """The chosen lines of a stream in their order, a block at a time; `bad` is told of bad lines.
+
+    With `only_lines` it is taken for lines, however it begins.
 
     Lines are counted, so that a bad one has its number, only where every line is looked at.
     """
     blocks, plan, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
-    first = True
+    first = not only_lines
     while blocks.fill():
         capture = blocks.is_capture()
         if first and not capture and _is_document(blocks.data):
@@ -394,7 +395,24 @@ def _around(blocks: Blocks, needle: bytes, begins: tuple[bytes, ...]) -> list[by
 def _is_document(data: bytes | bytearray) -> bool:
     """Whether this is JSON of several lines: an array, or objects laid out to be read."""
     begin = bytes(data[:4096]).removeprefix(b"\n").removeprefix(_BOM).lstrip()
-    return begin[:1] == b"[" or begin.split(b"\n", 1)[0].strip() == b"{"
+    if begin[:1] == b"[" or begin.split(b"\n", 1)[0].strip() == b"{":
+        return True
+    return begin[:1] == b"{" and not begin.startswith(START) and _is_foreign(begin)
+
+
+def _is_foreign(begin: bytes) -> bool:
+    from vmon.foreign import is_foreign  # costs a capture nothing
+
+    return is_foreign(begin)
+
+
+def has_lines(path: str) -> bool:
+    """Whether a file can be read from its end: plain lines, and no document; else WrongUse."""
+    with _told(path), open(path, "rb", buffering=0) as raw:  # noqa: PTH123 - pathlib costs 5 ms
+        if not raw.seekable():
+            return False
+        begin = raw.read(4096)
+    return not begin.startswith((_GZIP, _ZSTD)) and not _is_document(begin)
 
 
 def _documents(blocks: Blocks) -> Iterator[bytes]:
@@ -425,6 +443,10 @@ def _elements(document: bytes) -> Iterable[bytes]:
     """The elements of an array, or the one document, each on one line."""
     import msgspec
 
+    from vmon.foreign import lines_of
+
+    if (foreign := lines_of(document)) is not None:
+        return foreign
     try:
         found = msgspec.json.decode(document, type=list[msgspec.Raw])
     except (ValueError, RecursionError):

@@ -84,10 +84,10 @@ def _here(begun: str) -> list[str]:
 
 
 def _kept(begun: str) -> list[str]:
-    from vmon.capture import default_folder
+    from vmon.capture import CAPTURE_SUFFIXES, default_folder
 
     # A capture's name is the time it was begun at: by name is by time.
     found = sorted(default_folder().glob("*.jsonl*"), reverse=True)
-    begin = (path for path in found if path.name.startswith(begun))
-    named = [str(p) for p in begin if p.name.endswith(CAPTURES) and str(p).isprintable()]
+    captures = [path for path in found if path.name.endswith(CAPTURE_SUFFIXES)]
+    named = [str(one) for one in captures if one.name.startswith(begun) and str(one).isprintable()]
     return named[:MOST_CAPTURES]

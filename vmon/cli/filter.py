@@ -33,6 +33,15 @@ _EXPORTS = ("curl", "httpie", "har")
 @click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
 @redact_option
 @click.option(
+    "--tail", type=click.IntRange(0), metavar="N",
+    help="The last N that are found, read from the end; with -f, then what comes.",
+)  # fmt: skip # one thing a line
+@click.option(
+    "--sort", type=click.Choice(["received", "event", "none"]), default="received",
+    show_default=True,
+    help="Several files as one: by receipt, by the event's own time, or one after the other.",
+)  # fmt: skip # one thing a line
+@click.option(
     "--fields", metavar="NAMES",
     help="A table of these: session,reason,stream.name; columns on a terminal, TSV in a pipe.",
 )  # fmt: skip # one thing a line
@@ -45,10 +54,11 @@ _EXPORTS = ("curl", "httpie", "har")
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """Find deliveries in captures, or in files of event bodies.
 
-    FILE may be a capture, lines of bare bodies, a JSON array, any of them gzipped or in zstd, or
-    - for standard input. Without FILE: standard input where it is piped, else the newest capture.
-    Into a pipe the lines go out unchanged, so that what was found is a capture again; with --redact
-    it is one to share, without secrets. Exits with 1 when nothing was found.
+    FILE may be a capture, lines of bare bodies, a JSON array, HAR, ngrok's list of requests, any
+    of them gzipped or in zstd, a folder of captures, or - for standard input. Without FILE:
+    standard input where it is piped, else the newest capture. Into a pipe the lines go out
+    unchanged, so that what was found is a capture again; with --redact it is one to share, without
+    secrets. Exits with 1 when nothing was found.
     """
     from collections import Counter
 
@@ -56,7 +66,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.find import Options, run
     from vmon.sources import sources_of
 
-    if asked["follow"] and (len(files) > 1 or asked["only_count"] or asked["kind"] == "har"):
+    sources = sources_of(files)
+    if asked["follow"] and (len(sources) > 1 or asked["only_count"] or asked["kind"] == "har"):
         raise WrongUse("--follow reads one file, and never comes to a count or the end of a HAR")
     redactor = None
     if asked["redact"]:
@@ -66,13 +77,15 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     table, left_out = _table(asked), Counter[str]()
     code = run(
         Options(
-            sources=sources_of(files),
+            sources=sources,
             chosen=chosen,
             kind="auto" if asked["kind"] not in KINDS else asked["kind"],
             verbosity=asked["verbosity"],
             only_count=asked["only_count"],
             follow=asked["follow"],
             redact=redactor,
+            tail=asked["tail"],
+            sort="none" if asked["follow"] else asked["sort"],
             writing=None if asked["only_count"] else table or _writing(asked, left_out),
         )
     )

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 )  # fmt: skip # one thing a line
 @click.option("--no-capture", is_flag=True, help="Keep nothing.")
 @click.option("--fsync", is_flag=True, help="Answer only when the disk has it (power loss).")
+@click.option(
+    "--rotate", metavar="SIZE|TIME",
+    help="Begin the capture anew when it is so big or old (100MB, 1d); compress the full one.",
+)  # fmt: skip # one thing a line
 @click.option("--max-body", type=Size(), default="1MiB", show_default=True, help="Larger: 413.")
 @click.option(
     "--body-timeout", type=Duration(), default="10s", show_default=True,
@@ -87,10 +91,16 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     from vmon.redact import paths_of
     from vmon.render.form import Form
     from vmon.render.report import Extras
+    from vmon.rotate import limit_of
     from vmon.trust import Trust, secrets_of
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
         raise WrongUse("--no-capture keeps nothing: it goes with neither --capture nor --fsync")
+    if asked["rotate"] and (asked["no_capture"] or asked["fsync"] or onward):
+        raise WrongUse(
+            "--rotate goes with neither --no-capture nor --fsync, nor with forwarding yet",
+            hint="forward from a vmon listen of its own, without --rotate",
+        )
     if asked["secret_path"] and asked["no_secret_path"]:
         raise WrongUse("either --secret-path or --no-secret-path")
     secrets = secrets_of(asked["secrets"], asked["secret_files"])
@@ -119,6 +129,7 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
             extras=Extras(copy=asked["copy"], qr=asked["qr"]),
             ready_as_json=asked["json_ready"],
             onward=onward,
+            rotate=limit_of(asked["rotate"]) if asked["rotate"] else None,
         )
     )
 

@@ -82,7 +82,9 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     from vmon.replay import Options, run
     from vmon.sources import sources_of
 
-    source = None if asked["failed"] else sources_of((file,) if file else ())[0]
+    source, *more = (None,) if asked["failed"] else sources_of((file,) if file else ())
+    if more:
+        raise WrongUse(f"{file} has several captures", hint=f"vmon filter {file} | vmon replay -")
     if asked["failed"] and asked["loop"]:
         raise WrongUse("--failed sends what is left once: it does not go with --loop")
     if asked["loop"] and source is None:

@@ -1,0 +1,110 @@
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vmon import follow, scan
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "a.jsonl"
+    made.write_bytes(b"1\n2\n")
+    return made
+
+
+@pytest.fixture
+def seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
+    """Follow the file: what was read of it when each step was done as soon as it waited."""
+    monkeypatch.setattr(follow, "_EVERY_S", 0.0)
+
+    def read(*steps: Callable[[], object], size: int = 64, start: int = 0) -> bytes:
+        class Over(Exception):
+            pass
+
+        left = list(steps)
+
+        def waited(_: float) -> None:
+            if not left:
+                raise Over
+            left.pop(0)()
+
+        monkeypatch.setattr("time.sleep", waited)
+        found, buffer = bytearray(), memoryview(bytearray(size))
+        with scan.opened(str(path), follow=True, start=start) as stream:
+            try:
+                while count := stream.readinto(buffer):
+                    found += buffer[:count]
+            except Over:
+                return bytes(found)
+        raise AssertionError("it came to an end")
+
+    return read
+
+
+Seen = Callable[..., bytes]
+
+
+def append(path: Path, data: bytes) -> Callable[[], object]:
+    def step() -> None:
+        with path.open("ab") as file:
+            file.write(data)
+
+    return step
+
+
+def rotate(path: Path, data: bytes) -> Callable[[], object]:
+    def step() -> None:
+        path.rename(path.with_name("a.1"))
+        path.write_bytes(data)
+
+    return step
+
+
+def test_what_is_appended_is_read(seen: Seen, path: Path) -> None:
+    assert seen(append(path, b"3\n"), append(path, b"4\n")) == b"1\n2\n3\n4\n"
+    assert seen(append(path, b"5\n"), start=6) == b"4\n5\n"
+
+
+@pytest.mark.parametrize("size", [1, 64])
+def test_a_file_that_is_renamed_is_read_to_its_end_and_then_its_successor(
+    seen: Seen, path: Path, size: int
+) -> None:
+    steps = append(path, b"3\n"), rotate(path, b"4\n"), append(path, b"5\n"), rotate(path, b"6\n")
+    assert seen(*steps, size=size) == b"1\n2\n3\n4\n5\n6\n"
+
+
+def test_what_was_written_just_before_the_renaming_is_read(seen: Seen, path: Path) -> None:
+    def both() -> None:
+        append(path, b"3\n")()
+        rotate(path, b"4\n")()
+
+    assert seen(both) == b"1\n2\n3\n4\n"
+
+
+def test_a_moment_without_a_file_is_waited_through(seen: Seen, path: Path) -> None:
+    def away() -> None:
+        path.rename(path.with_name("a.1"))
+
+    assert seen(away, lambda: path.write_bytes(b"3\n")) == b"1\n2\n3\n"
+
+
+def test_a_file_that_is_cut_short_is_read_from_its_beginning(seen: Seen, path: Path) -> None:
+    assert seen(lambda: path.write_bytes(b""), append(path, b"3\n")) == b"1\n2\n3\n"
+    assert seen(lambda: path.write_bytes(b"")) == b"3\n"
+
+
+def test_a_line_that_breaks_off_is_not_glued_to_the_next_file(seen: Seen, path: Path) -> None:
+    assert seen(append(path, b'{"torn'), rotate(path, b"4\n")) == b'1\n2\n{"torn\n4\n'
+
+
+def test_what_is_followed_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "_EVERY_S", 0.01)
+    with scan.opened(str(path), follow=True) as stream:
+        buffer = memoryview(bytearray(64))
+        assert stream.readinto(buffer) == 4
+        timer = threading.Timer(0.02, rotate(path, b"new\n"))
+        timer.start()
+        assert stream.readinto(buffer) == 4
+        timer.join()

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vmon.capture import Capture
+from vmon.errors import WrongUse
+from vmon.line import write_line
+from vmon.rotate import Limit, Rotation, limit_of
+from vmon.sources import captures_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import Listen, Listening
+    from vmon.entry import Entry
+
+    Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Iterator[Capture]:
+    one = Capture(tmp_path / "a[1].jsonl", trouble=lambda _why: None)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def line(delivered: Callable[..., Entry]) -> Callable[[int], bytes]:
+    """Make the line of a delivery that no other one is equal to."""
+    return lambda number: write_line(delivered(b'{"event":"archive","n":%d}' % number))
+
+
+def kept(folder: Path) -> list[bytes]:
+    """All lines that readers of the folder see."""
+    found = []
+    for name in captures_in(str(folder)):
+        data = (folder / name).read_bytes()
+        plain = gzip.decompress(data) if name.endswith(".gz") else data
+        found += plain.splitlines(keepends=True)
+    return found
+
+
+def test_a_limit_is_a_size_or_a_time() -> None:
+    assert limit_of("100MB") == Limit(size=100_000_000)
+    assert limit_of("1 KiB") == Limit(size=1024)
+    assert limit_of("1d") == Limit(age_s=86400.0)
+    assert limit_of("30min") == Limit(age_s=1800.0)
+    for wrong in ("100m", "100", "", "0MB", "x", "1zb"):
+        with pytest.raises(WrongUse):
+            limit_of(wrong)
+
+
+def test_a_full_capture_is_compressed_and_the_new_one_has_its_name(
+    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    rotation = Rotation(capture, Limit(size=1000), said.append)
+    lines = [line(number) for number in range(20)]
+    for one in lines:
+        rotation.before(len(one))
+        assert capture.append(one)
+        assert capture.path.stat().st_size <= 1000
+    rotation.close(10)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names[:2] == ["a[1].1.jsonl.gz", "a[1].2.jsonl.gz"]
+    assert names[-1] == "a[1].jsonl"
+    assert len(names) == len(said) + 1
+    assert sorted(kept(tmp_path)) == sorted(lines)
+    assert (tmp_path / names[0]).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_capture_is_old_when_its_time_is_over(
+    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    rotation = Rotation(capture, Limit(age_s=1e-9), lambda _text: None)
+    rotation.before(1)
+    assert not capture.end  # nothing in it: nothing to put away
+    for number in (1, 2):
+        rotation.before(1)
+        capture.append(line(number))
+    rotation.close(10)
+    assert kept(tmp_path) == [line(1), line(2)]
+    assert len(captures_in(str(tmp_path))) == 2
+
+
+def test_where_there_can_be_no_new_file_the_old_one_grows(
+    capture: Capture, line: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    rotation = Rotation(capture, Limit(size=1), said.append)
+    capture.append(line(1))
+
+    def refuse(path: Path) -> int:
+        raise WrongUse(f"cannot write the capture {path}: No space left on device")
+
+    monkeypatch.setattr("vmon.capture._open", refuse)
+    rotation.before(1)
+    rotation.before(1)
+    capture.append(line(2))
+    assert len(said) == 1
+    assert "cannot be rotated" in said[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["a[1].jsonl"]
+    assert capture.path.read_bytes() == line(1) + line(2)
+
+
+def test_where_compressing_fails_the_file_stays(
+    capture: Capture, line: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    rotation = Rotation(capture, Limit(size=1), lambda _text: None)
+    capture.append(line(1))
+    rotation.before(1)
+    capture.append(line(2))
+    rotation.close(10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a[1].1.jsonl", "a[1].jsonl"]
+    assert kept(tmp_path) == [line(1), line(2)]
+
+
+def test_what_a_killed_run_left_is_compressed_by_the_next(
+    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "a[1].4.jsonl").write_bytes(line(4))
+    (tmp_path / "a[1].4.jsonl.gz").write_bytes(gzip.compress(line(4)))
+    (tmp_path / "a[1].5.jsonl").write_bytes(line(5))
+    (tmp_path / "a[1].5.jsonl.gz.part").write_bytes(b"torn")
+    rotation = Rotation(capture, Limit(size=1), lambda _text: None)
+    capture.append(line(6))
+    rotation.before(1)
+    rotation.close(10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a[1].4.jsonl.gz", "a[1].5.jsonl.gz", "a[1].6.jsonl.gz", "a[1].jsonl",
+    ]  # fmt: skip # one thing a line
+    assert kept(tmp_path) == [line(4), line(5), line(6)]
+
+
+def _post_until_it_is_gone(run: Listening, salt: str, taken: list[str], enough: int) -> None:
+    client = run.client()
+    try:
+        for number in range(100_000):
+            body = json.dumps({"event": "archive", "n": f"{salt}-{number}"})
+            client.request("POST", "/", body)
+            answer = client.getresponse()
+            answer.read()
+            if answer.status == 200:
+                taken.append(f"{salt}-{number}")
+            if number == enough:
+                run.signal(signal.SIGKILL)
+    except OSError:
+        pass
+    finally:
+        client.close()
+
+
+def test_what_was_acknowledged_survives_a_kill_at_any_moment_of_rotation(
+    listen: Listen, tmp_path: Path
+) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    taken: list[str] = []
+    chance = random.Random(4)
+    for round_ in range(12):
+        run = listen("-q", "--capture", folder / "a.jsonl", "--rotate", "2kB")
+        clients = [
+            threading.Thread(
+                target=_post_until_it_is_gone,
+                args=(run, f"{round_}-{number}", taken, chance.randrange(20, 120)),
+            )
+            for number in range(2)
+        ]
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join(30)
+        run.ended()
+    run = listen("-q", "--capture", folder / "a.jsonl", "--rotate", "2kB")
+    assert run.stop()[0] == 0
+    seen = [json.loads(line)["body"]["n"] for line in kept(folder)]
+    assert len(taken) > 300
+    assert set(taken) <= set(seen)
+    assert len(seen) == len(set(seen))
+
+
+def test_rotation_is_told_and_what_it_does_not_go_with(listen: Listen, vmon_run: Run) -> None:
+    run = listen("--rotate", "1kB")
+    for _ in range(9):
+        assert run.post(b'{"event":"archive"}') == 200
+    code, _, err = run.stop()
+    assert code == 0
+    assert "the capture goes on in a new file" in err
+    for wrong in (["--no-capture"], ["--fsync"], ["--forward-to", "localhost:1"]):
+        assert vmon_run("listen", "--rotate", "1MB", *wrong)[0] == 2
+    assert vmon_run("listen", "--rotate", "100m")[0] == 2
