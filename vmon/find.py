@@ -40,7 +40,13 @@ def run(asked: Options) -> int:
     put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
     for source in asked.sources:
         with scan.opened(source, follow=asked.follow) as stream:
-            for batch in scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad):
+            for batch in scan.choose(
+                stream,
+                scan.source_name(source),
+                asked.chosen,
+                _say_bad,
+                entries=not (asked.unchanged or asked.only_count),
+            ):
                 found += len(batch)
                 put(batch)
                 prefixes.note(entry for _, entry in batch)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vmon.capture import ASIDE, START
+from vmon.catalogue import TYPES
 from vmon.errors import VmonError, WrongUse
 from vmon.filters import Filter
 from vmon.memmem import finder
@@ -231,36 +232,68 @@ class Plan(NamedTuple):
     A chosen line begins with one of `begins`; it has `needle` in it, or, where the needle comes
     from the body (`escapable`), a backslash or base64 that may hide it; and it passes the filter
     itself, which the other tests make needless when the plan is `exact`.
+    A line that is no capture's has one of `signs` in it, where there are any. It passes the filter
+    where its type is one of `types`, if these are all that is asked for.
     """
 
     begins: tuple[bytes, ...] = (START,)
     needle: bytes | None = None
     escapable: bool = False
     exact: bool = False
+    signs: tuple[bytes, ...] = ()
+    types: frozenset[str] | None = None
 
 
 def plan_of(chosen: Filter) -> Plan:
-    """The plan of a filter for capture lines."""
+    """The plan of a filter."""
     if chosen.invert:
         return Plan()
     types = chosen.types
     if chosen.where and chosen.where.types is not None:
         types = chosen.where.types if types is None else types & chosen.where.types
     begins = tuple(START + name.encode() + b'","session":' for name in sorted(types or ()))
+    whole = b"\n" + begins[0] if len(begins) == 1 else None
+    begins = (START,) if types is None else begins
+    signs = () if types is None else _signs_of_types(types)
     if chosen == Filter(types=chosen.types):
-        whole = b"\n" + begins[0] if len(begins) == 1 else None
-        return Plan(begins or (START,) if types is None else begins, whole, exact=True)
-    begins = begins if types is not None else (START,)
-    from vmon.line import quote
+        return Plan(begins, whole, exact=True, signs=signs, types=types)
+    if needle := _needle(chosen):
+        only_in_body = not (len(chosen.session) == 1 and _stands_as_it_is(chosen.session[0]))
+        hidden = (needle, _ESCAPE, b'"body_base64"')
+        signs = hidden if _WORD.fullmatch(needle) else signs
+        return Plan(begins, needle, escapable=only_in_body, signs=signs)
+    return Plan(begins, whole, signs=signs)
 
-    if len(chosen.session) == 1 and _stands_as_it_is(chosen.session[0]):
-        return Plan(begins, quote(chosen.session[0])[1:-1])
-    for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
+
+def _needle(chosen: Filter) -> bytes | None:
+    """What a line that is chosen must have in it, unless it is hidden there."""
+    for asked in (chosen.session, chosen.stream, chosen.connection, chosen.archive, chosen.call):
         if len(asked) == 1 and _stands_as_it_is(asked[0]):
-            return Plan(begins, quote(asked[0])[1:-1], escapable=True)
-    if chosen.where and chosen.where.needle:
-        return Plan(begins, chosen.where.needle.encode(), escapable=True)
-    return Plan(begins, b"\n" + begins[0] if len(begins) == 1 and begins != (START,) else None)
+            from vmon.line import quote
+
+            return quote(asked[0])[1:-1]
+    return chosen.where.needle.encode() if chosen.where and chosen.where.needle else None
+
+
+_WORD = re.compile(rb"[A-Za-z0-9_@:+=~-]+")
+"""What JSON can write in another way only with `\\u00`."""
+_ESCAPE = b"\\u00"
+_SHAPES = {
+    "broadcast": (b'"broadcastUrls"',),
+    "captions": (b'"captionsId"', b'"captionId"'),
+    "archive": (b'"outputMode"', b'"partnerId"', b'"duration"'),
+    "render": (b'"status"',),
+}
+"""What a body has in it that is of the type without naming it: see `decode`."""
+
+
+def _signs_of_types(types: frozenset[str]) -> tuple[bytes, ...]:
+    """What a line of one of the types has in it, one of them; empty where that may be anything."""
+    if not types or types & {"unknown", "undecodable"}:
+        return ()
+    names = sorted(types)
+    shapes = [sign for name in names for sign in _SHAPES.get(name, ())]
+    return (*(b'"%b"' % name.encode() for name in names), *shapes, _ESCAPE)
 
 
 _OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]*)?|i|in|inf)?"
@@ -275,11 +308,17 @@ def _stands_as_it_is(asked: str) -> bool:
 
 
 def choose(
-    stream: Readable, name: str, chosen: Filter, bad: Callable[[BadLine], None]
+    stream: Readable,
+    name: str,
+    chosen: Filter,
+    bad: Callable[[BadLine], None],
+    *,
+    entries: bool = True,
 ) -> Iterator[list[Stored]]:
     """The chosen lines of a stream in their order, a block at a time; `bad` is told of bad lines.
 
-    Lines are counted, so that a bad one has its number, only where every line is looked at.
+    A bad line is told of, with its number, only where every line is looked at. Without `entries`
+    no bare body is read for more than what the filter asks.
     """
     blocks, plan, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
     first = True
@@ -287,7 +326,13 @@ def choose(
         capture = blocks.is_capture()
         if first and not capture and _is_document(blocks.data):
             break
-        if not capture:
+        if not capture and plan.signs:
+            if not entries:
+                judge.lose_count()
+            signed = _signed(blocks, plan.signs, counted=entries)
+            yield judge.numbered(signed, None if entries else plan.types)
+            judge.pass_over(blocks.data.count(b"\n", 1, blocks.end) if entries else 0)
+        elif not capture:
             yield judge.all(blocks.lines())
         elif plan.exact or plan.needle:
             judge.lose_count()
@@ -344,6 +389,28 @@ class _Judge:
         entries = ((line, self.entry(line)) for line in lines)
         return [(line, entry) for line, entry in entries if entry and self._chosen(entry)]
 
+    def pass_over(self, lines: int) -> None:
+        """So many lines went by."""
+        self._number += lines
+
+    def numbered(
+        self, lines: Iterable[tuple[int, bytes]], types: frozenset[str] | None
+    ) -> list[Stored]:
+        """The chosen ones of lines picked out, each with its number in the block.
+
+        Where all that is asked for are `types`, nothing else is read.
+        """
+        found: list[Stored] = []
+        for number, line in lines:
+            if types is not None and (told := _bare_type(line)):
+                if told in types:
+                    found.append((line, None))
+                continue
+            entry = self.entry(line, self._number + number if self._counts else 0)
+            if entry and self._chosen(entry):
+                found.append((line, entry))
+        return found
+
     def entry(self, line: bytes, number: int = 0) -> Entry | None:
         """What a line holds; None, and a report, when it holds nothing."""
         if line.isspace() or not line or line.startswith(ASIDE):
@@ -369,6 +436,37 @@ def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
         yield from (line for line in begun if any(sign in line for sign in signs))
     else:
         yield from _around(blocks, needle, plan.begins)
+
+
+def _bare_type(line: bytes) -> str | None:
+    """The type that a bare body names; None where the line has to be read otherwise."""
+    import msgspec
+
+    try:
+        value = msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    named = value.get("event") if type(value) is dict and "vmon" not in value else None
+    return named if type(named) is str and named in TYPES else None
+
+
+def _signed(
+    blocks: Blocks, signs: tuple[bytes, ...], *, counted: bool
+) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that have one of the signs in them, with their numbers from 1, or 0."""
+    find, data, last = blocks.find, blocks.data, blocks.end
+    places: dict[int, int] = {}
+    for sign in signs:
+        at = find(sign, 1, last)
+        while at >= 0:
+            start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at, last) + 1
+            places[start] = end
+            at = find(sign, end, last)
+    number, at = 1, 1
+    for start, end in sorted(places.items()):
+        if counted:
+            number, at = number + data.count(b"\n", at, start), start
+        yield number if counted else 0, bytes(data[start:end])
 
 
 _HIDING = (b"\\", b',"body_base64":"')
