@@ -470,6 +470,8 @@ def test_entries_are_read_one_by_one_each_with_its_line(lines: list[bytes]) -> N
         (Filter(stream=("63245362",)), False, None),
         (Filter(stream=("6324",), invert=True), False, None),
         (Filter(session=("‹U+200B›",)), False, None),
+        (Filter(where=Where('type == "archive"')), False, b"\n" + START + b'archive","session":'),
+        (Filter(where=Where('lag > 1 && reason == "x-y"')), False, b"x-y"),
     ],
 )
 def test_the_plan_is_the_cheapest_that_is_exact(
@@ -477,3 +479,63 @@ def test_the_plan_is_the_cheapest_that_is_exact(
 ) -> None:
     plan = scan.plan_of(asked)
     assert (plan.exact, plan.needle) == (exact, needle)
+
+
+@pytest.mark.parametrize(
+    ("asked", "captures", "bodies"),
+    [
+        (Filter(), "every line as it is", "by decoding every line"),
+        (
+            Filter(types=frozenset({"streamCreated"})),
+            "by line prefix: nothing is decoded",
+            'by needle "streamCreated", then decoding what has it or may hide it',
+        ),
+        (
+            Filter(types=frozenset({"render"}), status=("started",)),
+            "by line prefix, then decoding what is left",
+            'by needle "render" or "status", then decoding what has it or may hide it',
+        ),
+        (
+            Filter(types=frozenset({"unknown"}), stream=("a1",)),
+            "by line prefix and by needle a1, then decoding what is left",
+            "by needle a1, then decoding what has it or may hide it",
+        ),
+        (Filter(reason=("x",)), "by decoding every line", "by decoding every line"),
+        (
+            Filter(types=frozenset({"archive"}), invert=True),
+            "by decoding every line",
+            "by decoding every line",
+        ),
+    ],
+)
+def test_a_filter_explains_how_it_finds(asked: Filter, captures: str, bodies: str) -> None:
+    said = f"chooses     {asked}\ncaptures    {captures}\nbare bodies {bodies}\n"
+    assert scan.explain(asked) == said
+
+
+def test_bare_bodies_that_cannot_be_of_the_type_are_not_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[bytes] = []
+
+    def reading(line: bytes, number: int = 0) -> Entry:
+        read.append(line)
+        return read_line(line, number)
+
+    monkeypatch.setattr("vmon.line.read_line", reading)
+    lines = [b'{"event":"archive"}\n', b'{"x":"\\"y"}\n', b'{ "event" : "render" }\n']
+    lines += [b'{"event":"render\\u0061"}\n', b"nonsense\n", b'{"event":"\\u0072ender"}\n']
+    asked = Filter(types=frozenset({"render"}))
+    found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
+    assert (found, bad) == ([lines[2], lines[5]], [])
+    assert read == [lines[2], lines[3], lines[5]]
+
+
+def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
+    lines = [b'{"event":"%b"}\n' % name for name in (b"archive", b"x", b"render") * 40]
+    data = b"\n".join(lines)
+    asked = Filter(types=frozenset({"render"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan.Blocks.__init__, "__defaults__", (100,))
+        read = [entry.delivery.id for _, entry in scan.read(io.BytesIO(data), "a", asked, print)]
+    assert read == [f"line-{number}" for number in range(5, 240, 6)]

@@ -20,6 +20,7 @@ from vmon.catalogue import TYPES
 from vmon.errors import VmonError, WrongUse
 from vmon.filters import Filter
 from vmon.memmem import finder
+from vmon.text import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -259,10 +260,38 @@ def plan_of(chosen: Filter) -> Plan:
         return Plan(begins, whole, exact=True, signs=signs, types=types)
     if needle := _needle(chosen):
         only_in_body = not (len(chosen.session) == 1 and _stands_as_it_is(chosen.session[0]))
-        hidden = (needle, _ESCAPE, b'"body_base64"')
+        hidden = (needle, _ESCAPE, _BASE64)
         signs = hidden if _WORD.fullmatch(needle) else signs
         return Plan(begins, needle, escapable=only_in_body, signs=signs)
     return Plan(begins, whole, signs=signs)
+
+
+def explain(chosen: Filter) -> str:
+    """What a filter chooses, and how it goes about it, in three lines of plain English."""
+    plan = plan_of(chosen)
+    return (
+        f"chooses     {chosen}\n"
+        f"captures    {_way_through_captures(plan)}\n"
+        f"bare bodies {_way_through_bodies(plan)}\n"
+    )
+
+
+def _way_through_captures(plan: Plan) -> str:
+    begun = "by line prefix"
+    if plan.exact:
+        return f"{begun}: nothing is decoded" if plan.begins != (START,) else "every line as it is"
+    decoded = "decoding what is left"
+    if plan.needle and not plan.needle.startswith(b"\n"):
+        first = "" if plan.begins == (START,) else f"{begun} and "
+        return f"{first}by needle {disarm(plan.needle.decode())}, then {decoded}"
+    return f"{begun}, then {decoded}" if plan.begins != (START,) else "by decoding every line"
+
+
+def _way_through_bodies(plan: Plan) -> str:
+    if not plan.signs:
+        return "by decoding every line"
+    signs = [sign.decode() for sign in plan.signs if sign not in (_ESCAPE, _BASE64)]
+    return f"by needle {disarm(' or '.join(signs))}, then decoding what has it or may hide it"
 
 
 def _needle(chosen: Filter) -> bytes | None:
@@ -278,6 +307,7 @@ def _needle(chosen: Filter) -> bytes | None:
 _WORD = re.compile(rb"[A-Za-z0-9_@:+=~-]+")
 """What JSON can write in another way only with `\\u00`."""
 _ESCAPE = b"\\u00"
+_BASE64 = b'"body_base64"'
 _SHAPES = {
     "broadcast": (b'"broadcastUrls"',),
     "captions": (b'"captionsId"', b'"captionId"'),

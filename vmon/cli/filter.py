@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @click.option("--count", "only_count", is_flag=True, help="Print how many there are, nothing else.")
 @click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
+@click.option("--explain", is_flag=True, help="Say what is chosen and how, and do nothing else.")
 @form_options
 @filter_options
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
@@ -31,6 +32,11 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.find import Options, run
     from vmon.sources import sources_of
 
+    if asked["explain"]:
+        from vmon.scan import explain
+
+        click.echo(explain(chosen), nl=False)
+        return 0
     if asked["follow"] and (len(files) > 1 or asked["only_count"]):
         raise WrongUse("--follow reads one file, and never comes to a count")
     return run(
