@@ -539,3 +539,16 @@ def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
         patch.setattr(scan.Blocks.__init__, "__defaults__", (100,))
         read = [entry.delivery.id for _, entry in scan.read(io.BytesIO(data), "a", asked, print)]
     assert read == [f"line-{number}" for number in range(5, 240, 6)]
+
+
+def test_a_filter_by_time_decodes_only_where_a_block_has_both(
+    delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    monkeypatch.setattr("vmon.line.read_line", lambda line, _: read.append(line) or read_line(line))
+    at = delivered(b"").delivery.received_at
+    times = [at + timedelta(seconds=number) for number in range(100)]
+    data = [write_line(delivered(b'{"received_at":"x"}', received_at=time)) for time in times]
+    asked = Filter(since=times[20], until=times[80])
+    assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[20:80], [])
+    assert 0 < len(read) <= 8

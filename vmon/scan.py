@@ -13,14 +13,14 @@ import sys
 import time
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from vmon.capture import ASIDE, START
 from vmon.catalogue import TYPES
 from vmon.errors import VmonError, WrongUse
 from vmon.filters import Filter
 from vmon.memmem import finder
-from vmon.text import disarm
+from vmon.text import disarm, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -269,9 +269,10 @@ def plan_of(chosen: Filter) -> Plan:
 def explain(chosen: Filter) -> str:
     """What a filter chooses, and how it goes about it, in three lines of plain English."""
     plan = plan_of(chosen)
+    timed = "" if chosen.invert or not _span(chosen) else "blocks of other times are passed over; "
     return (
         f"chooses     {chosen}\n"
-        f"captures    {_way_through_captures(plan)}\n"
+        f"captures    {timed}{_way_through_captures(plan)}\n"
         f"bare bodies {_way_through_bodies(plan)}\n"
     )
 
@@ -350,10 +351,18 @@ def choose(
     A bad line is told of, with its number, only where every line is looked at. Without `entries`
     no bare body is read for more than what the filter asks.
     """
-    blocks, plan, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
+    blocks, whole, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
+    span = None if chosen.invert else _span(chosen)
+    in_time = plan_of(chosen._replace(since=None, until=None)) if span else whole
     first = True
     while blocks.fill():
-        capture = blocks.is_capture()
+        capture, plan = blocks.is_capture(), whole
+        if capture and span and (placed := _place(blocks, span)):
+            first = False
+            if placed == "outside":
+                judge.pass_over(blocks.data.count(b"\n", 1, blocks.end))
+                continue
+            plan = in_time
         if first and not capture and _is_document(blocks.data):
             break
         if not capture and plan.signs:
@@ -454,12 +463,41 @@ class _Judge:
             return None
 
 
+_RECEIVED = b',"received_at":"'
+
+
+def _span(chosen: Filter) -> tuple[bytes, bytes] | None:
+    """From when to when, as lines have it, quote included; None where no time is asked for."""
+    if chosen.since is None and chosen.until is None:
+        return None
+    since = iso(chosen.since) + '"' if chosen.since else ""
+    return since.encode(), (iso(chosen.until) + '"' if chosen.until else "~").encode()
+
+
+def _place(blocks: Blocks, span: tuple[bytes, bytes]) -> Literal["inside", "outside"] | None:
+    """Where all capture lines of a block are in time; None where that differs from line to line.
+
+    A body may have such a key too: then one instant more has to be on the same side.
+    """
+    whole = bytes(blocks.data[1 : blocks.end])
+    times = [part[:28] for part in whole.split(_RECEIVED)[1:]]
+    if len(times) < whole.count(b"\n") or not all(time.endswith(b'Z"') for time in times):
+        return None
+    first, last = min(times), max(times)
+    if last < span[0] or first >= span[1]:
+        return "outside"
+    return "inside" if first >= span[0] and last < span[1] else None
+
+
 def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
     """The capture lines of a block that pass the plan's own tests."""
     needle = plan.needle
     if needle is None:
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
         yield from (line for line in begun if not line.startswith(ASIDE))
+    elif plan.escapable and _WORD.fullmatch(needle):
+        signed = (line for _, line in _signed(blocks, plan.signs, counted=False))
+        yield from (line for line in signed if line.startswith(plan.begins))
     elif plan.escapable and any(blocks.find(sign, 1, blocks.end) >= 0 for sign in _HIDING):
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
         signs = (needle, *_HIDING)
