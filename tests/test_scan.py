@@ -545,10 +545,15 @@ def test_a_filter_by_time_decodes_only_where_a_block_has_both(
     delivered: Delivered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[bytes] = []
-    monkeypatch.setattr("vmon.line.read_line", lambda line, _: read.append(line) or read_line(line))
+
+    def reading(line: bytes, number: int = 0) -> Entry:
+        read.append(line)
+        return read_line(line, number)
+
+    monkeypatch.setattr("vmon.line.read_line", reading)
     at = delivered(b"").delivery.received_at
     times = [at + timedelta(seconds=number) for number in range(100)]
     data = [write_line(delivered(b'{"received_at":"x"}', received_at=time)) for time in times]
-    asked = Filter(since=times[20], until=times[80])
-    assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[20:80], [])
+    asked = Filter(since=times[21], until=times[79])
+    assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[21:79], [])
     assert 0 < len(read) <= 8
