@@ -20,6 +20,7 @@ from vmon.entry import Entry
 from vmon.errors import WrongUse
 from vmon.filters import Filter
 from vmon.line import read_line, write_line
+from vmon.plan import explain, plan_of
 from vmon.where import Where
 
 Delivered = Callable[..., Entry]
@@ -45,13 +46,13 @@ Bad = list[scan.BadLine]
 
 
 def chosen_of(
-    stream: scan.Readable, asked: Filter, size: int = scan.BLOCK
+    stream: scan.Readable, asked: Filter, size: int = scan.BLOCK, *, entries: bool = True
 ) -> tuple[list[bytes], Bad]:
     """What `choose` chooses, with blocks of that size, and what it reports."""
     bad: Bad = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan.Blocks.__init__, "__defaults__", (size,))
-        batches = scan.choose(stream, "x.jsonl", asked, bad.append)
+        batches = scan.choose(stream, "x.jsonl", asked, bad.append, entries=entries)
         return [line for batch in batches for line, _ in batch], bad
 
 
@@ -90,6 +91,9 @@ def payloads(draw: st.DrawFn) -> dict[str, Any]:
         "call": with_id(draw(ID), state="ACTIVE"),
         "reason": draw(st.sampled_from(["clientDisconnected", "\\x", None])),
         "status": draw(st.sampled_from(["started", "stopped", None])),
+        draw(st.sampled_from(["broadcastUrls", "captionsId", "captionId", "partnerId"])): draw(ID),
+        draw(st.sampled_from(["outputMode", "duration"])): 1,
+        "size": 1,
         "projectId": draw(ID),
         "timestamp": draw(st.sampled_from([1470258860571, 0, None])),
         '"type":"archive","session":': '{"vmon":1,"type":"archive","session":',
@@ -196,11 +200,11 @@ def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(
         data = b"{}\n" + data  # a first line of one brace begins a document
     asked = drawn.draw(filters(delivered))
     size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
-    found, bad = chosen_of(io.BytesIO(data), asked, size)
+    entries = drawn.draw(st.booleans())
+    found, bad = chosen_of(io.BytesIO(data), asked, size, entries=entries)
     assert found == judged(data, asked)
-    assert len(bad) == sum(
-        line in {b"{", b"\xff"} for line in data.replace(b"\r", b"").split(b"\n")
-    )
+    held_none = sum(line in {b"{", b"\xff"} for line in data.replace(b"\r", b"").split(b"\n"))
+    assert len(bad) <= held_none if plan_of(asked).signs else len(bad) == held_none
 
 
 @PATIENT
@@ -467,10 +471,98 @@ def test_entries_are_read_one_by_one_each_with_its_line(lines: list[bytes]) -> N
         (Filter(stream=("63245362",)), False, None),
         (Filter(stream=("6324",), invert=True), False, None),
         (Filter(session=("‹U+200B›",)), False, None),
+        (Filter(where=Where('type == "archive"')), False, b"\n" + START + b'archive","session":'),
+        (Filter(where=Where('lag > 1 && reason == "x-y"')), False, b"x-y"),
     ],
 )
 def test_the_plan_is_the_cheapest_that_is_exact(
     asked: Filter, *, exact: bool, needle: bytes | None
 ) -> None:
-    plan = scan.plan_of(asked)
+    plan = plan_of(asked)
     assert (plan.exact, plan.needle) == (exact, needle)
+
+
+@pytest.mark.parametrize(
+    ("asked", "captures", "bodies"),
+    [
+        (Filter(), "every line as it is", "by decoding every line"),
+        (
+            Filter(types=frozenset({"streamCreated"})),
+            "by line prefix: nothing is decoded",
+            'by needle "streamCreated", then decoding what has it or may hide it',
+        ),
+        (
+            Filter(types=frozenset({"render"}), status=("started",)),
+            "by line prefix, then decoding what is left",
+            'by needle "render" or "status", then decoding what has it or may hide it',
+        ),
+        (
+            Filter(types=frozenset({"unknown"}), stream=("a1",)),
+            "by line prefix and by needle a1, then decoding what is left",
+            "by needle a1, then decoding what has it or may hide it",
+        ),
+        (Filter(reason=("x",)), "by decoding every line", "by decoding every line"),
+        (
+            Filter(types=frozenset({"archive"}), invert=True),
+            "by decoding every line",
+            "by decoding every line",
+        ),
+    ],
+)
+def test_a_filter_explains_how_it_finds(asked: Filter, captures: str, bodies: str) -> None:
+    said = f"chooses     {asked}\ncaptures    {captures}\nbare bodies {bodies}\n"
+    assert explain(asked) == said
+
+
+def test_bare_bodies_that_cannot_be_of_the_type_are_not_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[bytes] = []
+
+    def reading(line: bytes, number: int = 0) -> Entry:
+        read.append(line)
+        return read_line(line, number)
+
+    monkeypatch.setattr("vmon.line.read_line", reading)
+    lines = [b'{"event":"archive"}\n', b'{"x":"\\"y"}\n', b'{ "event" : "render" }\n']
+    lines += [b'{"event":"render\\u0061"}\n', b'{"event":"\\u0072ender"}\n']
+    asked = Filter(types=frozenset({"render"}))
+    found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
+    assert (found, bad) == ([lines[2], lines[4]], [])
+    assert read == [lines[2], lines[3], lines[4]]
+
+
+def test_among_bare_bodies_that_are_searched_what_looks_like_no_object_is_told() -> None:
+    bodies = b'{"event":"archive"}\n{"event":"render"}\n'
+    asked = Filter(types=frozenset({"render"}))
+    for torn in (b'{"event":"arch\n', b"nonsense\n", b'"event":"archive"}\n'):
+        _, bad = chosen_of(io.BytesIO(bodies + torn + bodies), asked)
+        assert [one.number for one in bad] == [3]
+
+
+def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
+    lines = [b'{"event":"%b"}\n' % name for name in (b"archive", b"x", b"render") * 40]
+    data = b"\n".join(lines)
+    asked = Filter(types=frozenset({"render"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan.Blocks.__init__, "__defaults__", (100,))
+        read = [entry.delivery.id for _, entry in scan.read(io.BytesIO(data), "a", asked, print)]
+    assert read == [f"line-{number}" for number in range(5, 240, 6)]
+
+
+def test_a_filter_by_time_decodes_only_where_a_block_has_both(
+    delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+
+    def reading(line: bytes, number: int = 0) -> Entry:
+        read.append(line)
+        return read_line(line, number)
+
+    monkeypatch.setattr("vmon.line.read_line", reading)
+    at = delivered(b"").delivery.received_at
+    times = [at + timedelta(seconds=number) for number in range(100)]
+    data = [write_line(delivered(b'{"received_at":"x"}', received_at=time)) for time in times]
+    asked = Filter(since=times[21], until=times[79])
+    assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[21:79], [])
+    assert 0 < len(read) <= 8

@@ -13,7 +13,7 @@ from vmon.entry import Entry
 from vmon.errors import WrongUse
 from vmon.filters import Filter
 from vmon.line import read_line, write_line
-from vmon.scan import plan_of
+from vmon.plan import plan_of
 from vmon.signature import Secret, sign
 from vmon.trust import Signer, Trust, secrets_of
 from vmon.verdict import Kind, Verdict

@@ -84,8 +84,9 @@ def _batches(asked: Options, source: str | None) -> Iterator[list[scan.Stored]]:
         yield found
         if not asked.follow:
             return
+    name, needs_entries = scan.source_name(source), not (asked.unchanged or asked.only_count)
     with scan.opened(source, follow=asked.follow, start=start) as stream:
-        yield from scan.choose(stream, scan.source_name(source), asked.chosen, _say_bad)
+        yield from scan.choose(stream, name, asked.chosen, _say_bad, entries=needs_entries)
 
 
 def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None]:

@@ -8,17 +8,17 @@ canonical beginning of a line, block by block.
 from __future__ import annotations
 
 import io
-import re
 import sys
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from vmon.capture import ASIDE, START
+from vmon.catalogue import TYPES
 from vmon.errors import VmonError, WrongUse
-from vmon.filters import Filter
 from vmon.follow import Following
 from vmon.memmem import finder
+from vmon.plan import WORD, Plan, plan_of, span_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zstandard import ZstdDecompressionObj
 
     from vmon.entry import Entry
+    from vmon.filters import Filter
 
 BLOCK = 1 << 20
 _GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
@@ -219,78 +220,40 @@ class Blocks:
         return self.data.startswith(START, 1) and self.data.startswith(START, last)
 
 
-class Plan(NamedTuple):
-    """How a filter looks at capture lines, the cheapest test first.
-
-    A chosen line begins with one of `begins`; it has `needle` in it, or, where the needle comes
-    from the body (`escapable`), a backslash or base64 that may hide it; and it passes the filter
-    itself, which the other tests make needless when the plan is `exact`.
-    """
-
-    begins: tuple[bytes, ...] = (START,)
-    needle: bytes | None = None
-    escapable: bool = False
-    exact: bool = False
-
-
-def plan_of(chosen: Filter) -> Plan:  # noqa: PLR0911 - one return per kind of plan
-    """The plan of a filter for capture lines."""
-    if chosen.invert:
-        return Plan()
-    types = chosen.types
-    if chosen.where and chosen.where.types is not None:
-        types = chosen.where.types if types is None else types & chosen.where.types
-    begins = tuple(START + name.encode() + b'","session":' for name in sorted(types or ()))
-    if chosen == Filter(types=chosen.types):
-        whole = b"\n" + begins[0] if len(begins) == 1 else None
-        return Plan(begins or (START,) if types is None else begins, whole, exact=True)
-    begins = begins if types is not None else (START,)
-    from vmon.line import quote
-
-    if len(chosen.session) == 1 and _stands_as_it_is(chosen.session[0]):
-        return Plan(begins, quote(chosen.session[0])[1:-1])
-    for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
-        if len(asked) == 1 and _stands_as_it_is(asked[0]):
-            return Plan(begins, quote(asked[0])[1:-1], escapable=True)
-    if len(chosen.verdict) == 1:
-        return Plan(begins, b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode())
-    if chosen.where and chosen.where.needle:
-        return Plan(begins, chosen.where.needle.encode(), escapable=True)
-    return Plan(begins, b"\n" + begins[0] if len(begins) == 1 and begins != (START,) else None)
-
-
-_OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]*)?|i|in|inf)?"
-
-
-def _stands_as_it_is(asked: str) -> bool:
-    """Whether what matches this has it in its line.
-
-    Not so a handle with characters disarmed, nor an id sent as a number in another notation.
-    """
-    return asked.isascii() and " " not in asked and not re.fullmatch(_OF_A_NUMBER, asked)
-
-
-def choose(
+def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
     stream: Readable,
     name: str,
     chosen: Filter,
     bad: Callable[[BadLine], None],
     *,
     only_lines: bool = False,
+    entries: bool = True,
 ) -> Iterator[list[Stored]]:
     """The chosen lines of a stream in their order, a block at a time; `bad` is told of bad lines.
 
-    With `only_lines` it is taken for lines, however it begins.
-
-    Lines are counted, so that a bad one has its number, only where every line is looked at.
+    With `only_lines` it is taken for lines, however it begins. A bad line is told of where every
+    line is looked at, and has its number where all before it are counted. Without `entries` no bare
+    body is read for more than what the filter asks.
     """
-    blocks, plan, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
+    blocks, whole, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
+    span = None if chosen.invert else span_of(chosen)
+    in_time = plan_of(chosen._replace(since=None, until=None)) if span else whole
     first = not only_lines
     while blocks.fill():
-        capture = blocks.is_capture()
+        capture, plan = blocks.is_capture(), whole
+        if capture and span and (placed := _place(blocks, span)):
+            first = False
+            if placed == "outside":
+                judge.pass_over(blocks.data.count(b"\n", 1, blocks.end))
+                continue
+            plan = in_time
         if first and not capture and _is_document(blocks.data):
             break
-        if not capture:
+        if not capture and plan.signs and (lines := _looks_whole(blocks)):
+            signed = _signed(blocks, plan.signs)
+            yield judge.numbered(signed, None if entries else plan.types)
+            judge.pass_over(lines)
+        elif not capture:
             yield judge.all(blocks.lines())
         elif plan.exact or plan.needle:
             judge.lose_count()
@@ -347,6 +310,28 @@ class _Judge:
         entries = ((line, self.entry(line)) for line in lines)
         return [(line, entry) for line, entry in entries if entry and self._chosen(entry)]
 
+    def pass_over(self, lines: int) -> None:
+        """So many lines went by."""
+        self._number += lines
+
+    def numbered(
+        self, lines: Iterable[tuple[int, bytes]], types: frozenset[str] | None
+    ) -> list[Stored]:
+        """The chosen ones of lines picked out, each with its number in the block.
+
+        Where all that is asked for are `types`, nothing else is read.
+        """
+        found: list[Stored] = []
+        for number, line in lines:
+            if types is not None and (told := _bare_type(line)):
+                if told in types:
+                    found.append((line, None))
+                continue
+            entry = self.entry(line, self._number + number if self._counts else 0)
+            if entry and self._chosen(entry):
+                found.append((line, entry))
+        return found
+
     def entry(self, line: bytes, number: int = 0) -> Entry | None:
         """What a line holds; None, and a report, when it holds nothing."""
         if line.isspace() or not line or line.startswith(ASIDE):
@@ -360,18 +345,77 @@ class _Judge:
             return None
 
 
+_RECEIVED = b',"received_at":"'
+
+
+def _place(blocks: Blocks, span: tuple[bytes, bytes]) -> Literal["inside", "outside"] | None:
+    """Where all capture lines of a block are in time; None where that differs from line to line.
+
+    A body may have such a key too: then one instant more has to be on the same side.
+    """
+    whole = bytes(blocks.data[1 : blocks.end])
+    times = [part[:28] for part in whole.split(_RECEIVED)[1:]]
+    if len(times) < whole.count(b"\n") or not all(time.endswith(b'Z"') for time in times):
+        return None
+    first, last = min(times), max(times)
+    if last < span[0] or first >= span[1]:
+        return "outside"
+    return "inside" if first >= span[0] and last < span[1] else None
+
+
 def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
     """The capture lines of a block that pass the plan's own tests."""
     needle = plan.needle
     if needle is None:
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
         yield from (line for line in begun if not line.startswith(ASIDE))
+    elif plan.escapable and WORD.fullmatch(needle):
+        signed = (line for _, line in _signed(blocks, plan.signs))
+        yield from (line for line in signed if line.startswith(plan.begins))
     elif plan.escapable and any(blocks.find(sign, 1, blocks.end) >= 0 for sign in _HIDING):
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
         signs = (needle, *_HIDING)
         yield from (line for line in begun if any(sign in line for sign in signs))
     else:
         yield from _around(blocks, needle, plan.begins)
+
+
+def _bare_type(line: bytes) -> str | None:
+    """The type that a bare body names; None where the line has to be read otherwise."""
+    import msgspec
+
+    try:
+        value = msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    named = value.get("event") if type(value) is dict and "vmon" not in value else None
+    return named if type(named) is str and named in TYPES else None
+
+
+def _looks_whole(blocks: Blocks) -> int:
+    """How many lines a block of bare bodies has; 0 where one is not an object by its two ends."""
+    data, last = blocks.data, blocks.end
+    lines = data.count(b"\n", 1, last)
+    begun, ended = data.count(b"\n{", 0, last), data.count(b"}\n", 1, last)
+    if ended < lines:
+        ended += data.count(b"}\r\n", 1, last)
+    return lines if begun == ended == lines else 0
+
+
+def _signed(blocks: Blocks, signs: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:
+    """The lines of a block that have one of the signs in them, with their numbers from 1."""
+    find, data, last = blocks.find, blocks.data, blocks.end
+    places: dict[int, int] = {}
+    for sign in signs:
+        at = find(sign, 1, last)
+        while at >= 0:
+            start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at, last) + 1
+            places[start] = end
+            at = find(sign, end, last)
+    number, at = 1, 1
+    for start, end in sorted(places.items()):
+        number, at = number + data.count(b"\n", at, start), start
+        yield number, bytes(data[start:end])
 
 
 _HIDING = (b"\\", b',"body_base64":"')

@@ -31,6 +31,7 @@ _EXPORTS = ("curl", "httpie", "har")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @click.option("--count", "only_count", is_flag=True, help="Print how many there are, nothing else.")
 @click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
+@click.option("--explain", is_flag=True, help="Say what is chosen and how, and do nothing else.")
 @redact_option
 @click.option(
     "--tail", type=click.IntRange(0), metavar="N",
@@ -66,6 +67,11 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.find import Options, run
     from vmon.sources import sources_of
 
+    if asked["explain"]:
+        from vmon.plan import explain
+
+        click.echo(explain(chosen), nl=False)
+        return 0
     sources = sources_of(files)
     if asked["follow"] and (len(sources) > 1 or asked["only_count"] or asked["kind"] == "har"):
         raise WrongUse("--follow reads one file, and never comes to a count or the end of a HAR")
