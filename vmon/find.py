@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon import scan
 from vmon.filters import Prefixes
+from vmon.progress import Progress, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,14 +48,24 @@ def run(asked: Options) -> int:
     out = sys.stdout.buffer
     found = 0
     put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
-    if asked.writing:
-        out.write(asked.writing.begin())
-    for batch in _all(asked):
-        found += len(batch)
-        put(batch)
-        prefixes.note(entry for _, entry in batch)
-    if asked.writing:
-        out.write(asked.writing.end())
+    total = None if asked.follow or asked.tail is not None else bytes_of(asked.sources)
+    on_one_terminal = sys.stdout.isatty() and not asked.only_count
+    progress = Progress(
+        total, shown=sys.stderr.isatty() and not asked.follow, is_drawn_over=on_one_terminal
+    )
+    try:
+        with progress.interruptible(), _document(asked.writing, out):
+            for batch in _all(asked, progress):
+                found += len(batch)
+                with progress.writing():
+                    put(batch)
+                prefixes.note(entry for _, entry in batch)
+                progress.found(len(batch))
+    except KeyboardInterrupt:
+        out.flush()
+        progress.end(interrupted=True)
+        raise
+    progress.end()
     for sentence in prefixes.ambiguous():
         sys.stderr.write(f"warning: {sentence}\n")
     for path in asked.redact.unmet if asked.redact and found else ():
@@ -63,18 +75,32 @@ def run(asked: Options) -> int:
     return 0 if found else 1
 
 
-def _all(asked: Options) -> Iterator[list[scan.Stored]]:
+@contextmanager
+def _document(writing: Writing | None, out: BinaryIO) -> Iterator[None]:
+    """What stands around the deliveries in another form; an interrupted document is whole too."""
+    if writing:
+        out.write(writing.begin())
+    try:
+        yield
+    finally:
+        if writing:
+            out.write(writing.end())
+
+
+def _all(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]:
     """What is found in all sources, in the order asked for: one source is in that of receipt."""
     if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
         from vmon.merge import merged
 
-        yield from merged(asked.sources, lambda source: _batches(asked, source), asked.sort)
+        yield from merged(
+            asked.sources, lambda source: _batches(asked, source, progress), asked.sort
+        )
         return
     for source in asked.sources:
-        yield from _batches(asked, source)
+        yield from _batches(asked, source, progress)
 
 
-def _batches(asked: Options, source: str | None) -> Iterator[list[scan.Stored]]:
+def _batches(asked: Options, source: str | None, progress: Progress) -> Iterator[list[scan.Stored]]:
     """What is found in a source, some at a time."""
     start = 0
     if asked.tail is not None:
@@ -86,6 +112,7 @@ def _batches(asked: Options, source: str | None) -> Iterator[list[scan.Stored]]:
             return
     name, needs_entries = scan.source_name(source), not (asked.unchanged or asked.only_count)
     with scan.opened(source, follow=asked.follow, start=start) as stream:
+        progress.reads(stream)
         yield from scan.choose(stream, name, asked.chosen, _say_bad, entries=needs_entries)
 
 

@@ -58,7 +58,7 @@ Stored = tuple[bytes, "Entry | None"]
 
 
 @contextmanager
-def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Readable]:
+def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Stream]:
     """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable.
 
     A file that is followed is read from `start`, never decompressed, and has no end.
@@ -68,10 +68,11 @@ def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterato
         raw = _stdin() if path is None else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed below
         raw.seek(start) if start else None
         following = Following(raw, path) if follow else None
-        stream = following or _decompressed(raw)
+        told = Stream(following or _decompressed(raw), name, raw)
     try:
-        yield _Told(stream, name)
+        yield told
     finally:
+        told.count()
         if following:
             following.close()
         raw.close()
@@ -90,16 +91,33 @@ def _told(name: str) -> Iterator[None]:
         raise WrongUse(f"{name} cannot be read to its end: {error}") from None
 
 
-class _Told:
-    """A stream whose failures are told in words."""
+class Stream:
+    """A stream whose failures are told in words, and that knows how far it is."""
 
-    def __init__(self, stream: Readable, name: str) -> None:
+    def __init__(self, stream: Readable, name: str, raw: io.RawIOBase) -> None:
         self._stream = stream
         self._name = name
+        self._place = raw if raw.seekable() else None
+        self._done = 0
 
     def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read into the buffer."""
         with _told(self._name):
-            return self._stream.readinto(buffer)
+            count = self._stream.readinto(buffer)
+        if self._place is None:
+            self._done += count or 0
+        return count
+
+    def count(self) -> None:
+        """Note how far it was read, before it is closed."""
+        if self._place and not self._place.closed:
+            self._done = self._place.tell()
+
+    @property
+    def done(self) -> int:
+        """How many bytes of the file are read; of a pipe, of what is in it."""
+        self.count()
+        return self._done
 
 
 def source_name(path: str | None) -> str:

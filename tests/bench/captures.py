@@ -46,6 +46,8 @@ def _body(rng: random.Random, sessions: list[str], now_ms: int) -> bytes:
     for part in ("connection", "stream", "call"):
         if part in sample:
             sample[part] = sample[part] | {"id": str(UUID(int=rng.getrandbits(128)))}
+    if "id" in sample:
+        sample["id"] = str(UUID(int=rng.getrandbits(128)))
     return json.dumps(sample, separators=(",", ":")).encode()
 
 

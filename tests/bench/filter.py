@@ -1,23 +1,26 @@
-"""`vmon filter` on 320 MB, into a pipe, against ripgrep and jq on the same.
+"""`vmon filter` on 1 GB, into a pipe, against ripgrep, jq and DuckDB on the same.
 
-A capture by type, session, id, time and expression; bare bodies by type. All must find the same:
-their outputs are compared before anything is timed.
+A capture by type, session, id, time and expression; bare bodies by type. ripgrep and jq must put out
+the same bytes, DuckDB count as many: that is compared before anything is timed. The memory is that
+of the hungriest of our runs.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import captures
 from tests.bench.table import Row, interleaved, timed
 
-MEGABYTES = 320
+MEGABYTES = 1000
 TYPE = "streamCreated"
 SESSION = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY0"  # the beginning of one in sixteen
 SINCE = "2026-11-24T12:00:00.000000Z"  # the last twentieth
@@ -48,7 +51,12 @@ _CASES = (
     ),
     _Case("--event", ("--event", TYPE), _jq(f'.type=="{TYPE}"'), 28.0),
     _Case("--session", ("--session", SESSION), _jq(f'.session|startswith("{SESSION}")'), 15.0),
-    _Case("--archive", ("--archive", "832641bf-"), _jq('.type=="archive"'), 15.0),
+    _Case(
+        "--archive",
+        ("--archive", "00"),
+        _jq('.type=="archive" and (.body.id|startswith("00"))'),
+        15.0,
+    ),
     _Case("--since", ("--since", SINCE), _jq(f'.received_at>="{SINCE}"'), 15.0),
     _Case(
         "--where",
@@ -60,6 +68,13 @@ _CASES = (
 )
 
 
+_DUCKDB = """
+import duckdb
+print(duckdb.sql("SELECT count(*) FROM read_json({path!r}, format='newline_delimited', "
+    "columns={{type: 'VARCHAR'}}) WHERE type = '{type}'").fetchone()[0])
+"""
+
+
 def rows() -> Iterator[Row]:
     """The ratios."""
     with tempfile.TemporaryDirectory() as folder:
@@ -67,16 +82,25 @@ def rows() -> Iterator[Row]:
         for bare, path in files.items():
             lines = captures.write(path, MEGABYTES, bare=bare)
             print(f"  {lines:,} lines, {path.stat().st_size / 1e6:.0f} MB, bare bodies: {bare}")
+        most = 0
         for case in _CASES:
+            path = str(files[case.bare])
             if shutil.which(case.theirs[0]):
-                yield _row(case, str(files[case.bare]))
+                most = max(most, _memory([*_OURS, *case.ours, path]))
+                yield _row(case, path)
             else:
                 print(f"  left out: {case.theirs[0]} is not installed")
+        yield Row(
+            "vmon filter: peak memory, MB", most / 1e6, 100.0, False, "the hungriest of these"
+        )
+        yield from _against_duckdb(str(files[False]))
+
+
+_OURS = (sys.executable, "-m", "vmon", "filter")
 
 
 def _row(case: _Case, path: str) -> Row:
-    ours = [sys.executable, "-m", "vmon", "filter", *case.ours, path]
-    theirs = [*case.theirs, path]
+    ours, theirs = [*_OURS, *case.ours, path], [*case.theirs, path]
     assert _digest(ours) == _digest(theirs), f"{case.what}: they do not find the same"
     a, b, ratio = interleaved(partial(timed, ours), partial(timed, theirs), case.rounds)
     other, at_least = case.theirs[0], case.theirs[0] == "jq"
@@ -84,6 +108,27 @@ def _row(case: _Case, path: str) -> Row:
     what = f"time of jq / {what}" if at_least else f"{what} / time of ripgrep"
     detail = f"vmon {a * 1000:.0f} ms, {other} {b * 1000:.0f} ms"
     return Row(what, 1 / ratio if at_least else ratio, case.bound, at_least, detail)
+
+
+def _against_duckdb(path: str) -> Iterator[Row]:
+    """Count by type, both from nothing: DuckDB with all processors, as it comes."""
+    if find_spec("duckdb") is None:
+        print("  left out: duckdb is not installed")
+        return
+    ours = [*_OURS, "--count", "--event", TYPE, path]
+    theirs = [sys.executable, "-c", _DUCKDB.format(path=path, type=TYPE)]
+    assert _digest(ours) == _digest(theirs), "DuckDB does not count the same"
+    a, b, ratio = interleaved(partial(timed, ours), partial(timed, theirs), 5)
+    detail = f"vmon {a * 1000:.0f} ms, duckdb {b * 1000:.0f} ms"
+    yield Row("time of DuckDB / vmon filter --count --event", 1 / ratio, 1.0, True, detail)
+
+
+def _memory(argv: list[str]) -> int:
+    """The most memory a command had, in bytes."""
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    _, _, used = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return used.ru_maxrss * 1024
 
 
 def _digest(argv: list[str]) -> str:
