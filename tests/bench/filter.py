@@ -1,8 +1,8 @@
 """`vmon filter` on 1 GB, into a pipe, against ripgrep, jq and DuckDB on the same.
 
-A capture by type, session, id, time and expression; bare bodies by type. ripgrep and jq must put out
-the same bytes, DuckDB count as many: that is compared before anything is timed. The memory is that
-of the hungriest of our runs.
+A capture by type, session, id, time and expression; bare bodies by type. ripgrep and jq must put
+out the same bytes, DuckDB count as many: that is compared before anything is timed. The memory is
+that of the hungriest of our runs.
 """
 
 import hashlib
@@ -79,9 +79,9 @@ def rows() -> Iterator[Row]:
     """The ratios."""
     with tempfile.TemporaryDirectory() as folder:
         files = {bare: Path(folder, f"{bare}.jsonl") for bare in (False, True)}
-        for bare, path in files.items():
-            lines = captures.write(path, MEGABYTES, bare=bare)
-            print(f"  {lines:,} lines, {path.stat().st_size / 1e6:.0f} MB, bare bodies: {bare}")
+        for bare, made in files.items():
+            lines = captures.write(made, MEGABYTES, bare=bare)
+            print(f"  {lines:,} lines, {made.stat().st_size / 1e6:.0f} MB, bare bodies: {bare}")
         most = 0
         for case in _CASES:
             path = str(files[case.bare])
