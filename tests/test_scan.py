@@ -501,6 +501,12 @@ def test_the_plan_is_the_cheapest_that_is_exact(
             "by line prefix and by needle a1, then decoding what is left",
             "by needle a1, then decoding what has it or may hide it",
         ),
+        (
+            Filter(session=("2_MX", "1_MX")),
+            "by needle 2_MX or 1_MX, then decoding what is left",
+            "by needle 2_MX or 1_MX, then decoding what has it or may hide it",
+        ),
+        (Filter(session=("2_MX", "‹U+200B›")), "by decoding every line", "by decoding every line"),
         (Filter(reason=("x",)), "by decoding every line", "by decoding every line"),
         (
             Filter(types=frozenset({"archive"}), invert=True),

@@ -16,15 +16,16 @@ from vmon.text import disarm, iso
 class Plan(NamedTuple):
     """How a filter looks at capture lines, the cheapest test first.
 
-    A chosen line begins with one of `begins`; it has `needle` in it, or, where the needle comes
-    from the body (`escapable`), a backslash or base64 that may hide it; and it passes the filter
-    itself, which the other tests make needless when the plan is `exact`.
+    A chosen line begins with one of `begins`; it has `needle` in it, or one of `any_of`, or, where
+    these come from the body (`escapable`), a backslash or base64 that may hide it; and it passes
+    the filter itself, which the other tests make needless when the plan is `exact`.
     A line that is no capture's has one of `signs` in it, where there are any. It passes the filter
     where its type is one of `types`, if these are all that is asked for.
     """
 
     begins: tuple[bytes, ...] = (START,)
     needle: bytes | None = None
+    any_of: tuple[bytes, ...] = ()
     escapable: bool = False
     exact: bool = False
     signs: tuple[bytes, ...] = ()
@@ -49,6 +50,8 @@ def plan_of(chosen: Filter) -> Plan:
         hidden = (needle, _ESCAPE, _BASE64)
         signs = hidden if WORD.fullmatch(needle) else signs
         return Plan(begins, needle, escapable=from_body, signs=signs)
+    if several := _several(chosen):
+        return Plan(begins, any_of=several, signs=several)
     return Plan(begins, whole, signs=signs)
 
 
@@ -70,17 +73,34 @@ def _way_through_captures(plan: Plan) -> str:
     if plan.exact:
         return f"{begun}: nothing is decoded" if plan.begins != (START,) else "every line as it is"
     decoded = "decoding what is left"
-    if plan.needle and not plan.needle.startswith(b"\n"):
+    alone = (plan.needle,) if plan.needle and not plan.needle.startswith(b"\n") else ()
+    if needles := plan.any_of or alone:
         first = "" if plan.begins == (START,) else f"{begun} and "
-        return f"{first}by needle {disarm(plan.needle.decode())}, then {decoded}"
+        return f"{first}{_by(needles)}, then {decoded}"
     return f"{begun}, then {decoded}" if plan.begins != (START,) else "by decoding every line"
 
 
 def _way_through_bodies(plan: Plan) -> str:
     if not plan.signs:
         return "by decoding every line"
-    signs = [sign.decode() for sign in plan.signs if sign not in (_ESCAPE, _BASE64)]
-    return f"by needle {disarm(' or '.join(signs))}, then decoding what has it or may hide it"
+    return f"{_by(plan.signs)}, then decoding what has it or may hide it"
+
+
+def _by(needles: tuple[bytes, ...]) -> str:
+    shown = [needle.decode() for needle in needles if needle not in (_ESCAPE, _BASE64)]
+    return f"by needle {disarm(' or '.join(shown))}"
+
+
+def _several(chosen: Filter) -> tuple[bytes, ...]:
+    """What a line that is chosen must have one of, where several ids of a kind are asked for.
+
+    Nothing where one of them can be hidden otherwise than by an escape or base64.
+    """
+    for asked in (chosen.session, chosen.stream, chosen.connection, chosen.archive, chosen.call):
+        needles = tuple(one.encode("utf-8", "surrogatepass") for one in asked)
+        if needles and all(map(_stands_as_it_is, asked)) and all(map(WORD.fullmatch, needles)):
+            return (*needles, _ESCAPE, _BASE64)
+    return ()
 
 
 def _needle(chosen: Filter) -> tuple[bytes | None, bool]:

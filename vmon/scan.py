@@ -273,7 +273,7 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
             judge.pass_over(lines)
         elif not capture:
             yield judge.all(blocks.lines())
-        elif plan.exact or plan.needle:
+        elif plan.exact or plan.needle or plan.any_of:
             judge.lose_count()
             candidates = _candidates(blocks, plan)
             yield [(line, None) for line in candidates] if plan.exact else judge.some(candidates)
@@ -384,7 +384,10 @@ def _place(blocks: Blocks, span: tuple[bytes, bytes]) -> Literal["inside", "outs
 def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
     """The capture lines of a block that pass the plan's own tests."""
     needle = plan.needle
-    if needle is None:
+    if plan.any_of:
+        signed = (line for _, line in _signed(blocks, plan.any_of))
+        yield from (line for line in signed if line.startswith(plan.begins))
+    elif needle is None:
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
         yield from (line for line in begun if not line.startswith(ASIDE))
     elif plan.escapable and WORD.fullmatch(needle):
