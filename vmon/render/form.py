@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
 from vmon.line import write_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rich.console import Console
 
     from vmon.entry import Entry
+    from vmon.known import Note
     from vmon.redact import Redactor
     from vmon.render.line import Look
 
 Kind = Literal["auto", "line", "detail", "json"]
+
+
+class Draw(Protocol):
+    """Turns an entry, its capture line where there is one, and what is known of it into bytes."""
+
+    def __call__(
+        self, entry: Entry, line: bytes | None = None, note: Note | None = None, /
+    ) -> bytes:
+        """The entry as it goes out, newline included."""
 
 
 class Form(Struct, frozen=True):
@@ -52,9 +62,11 @@ class Drawn:
         self.look = self._look(self._paint, self.console.width if self._is_terminal else None)
         return self.look
 
-    def __call__(self, entry: Entry, _line: bytes | None = None) -> bytes:
+    def __call__(
+        self, entry: Entry, _line: bytes | None = None, note: Note | None = None
+    ) -> bytes:
         """The entry as it is drawn, newline included."""
-        drawn = self._line(entry, self.look) + "\n"
+        drawn = self._line(entry, self.look, note) + "\n"
         if self._depth:
             drawn += "\n".join(self._more(entry)) + "\n"
         return drawn.encode()
@@ -67,7 +79,7 @@ class Drawn:
             yield from whole(entry, self.look)
 
 
-def as_json(entry: Entry, line: bytes | None = None) -> bytes:
+def as_json(entry: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
     """The entry as a capture has it: the line itself where there is one."""
     return line or write_line(entry)
 
@@ -75,19 +87,22 @@ def as_json(entry: Entry, line: bytes | None = None) -> bytes:
 class Redacted:
     """Entries drawn in whatever way, each redacted first."""
 
-    def __init__(self, draw: Callable[[Entry, bytes | None], bytes], redact: Redactor) -> None:
+    def __init__(self, draw: Draw, redact: Redactor) -> None:
         self._draw = draw
         self._redact = redact
         self.measured = getattr(draw, "measured", None)
 
-    def __call__(self, entry: Entry, _line: bytes | None = None) -> bytes:
+    def __call__(
+        self, entry: Entry, _line: bytes | None = None, note: Note | None = None
+    ) -> bytes:
         """The entry as it is drawn; never the line of the capture, which has all of it."""
-        return self._draw(self._redact(entry), None)
+        anonymous = note._replace(who=None) if note else None
+        return self._draw(self._redact(entry), None, anonymous)
 
 
-def drawing(form: Form, redact: Redactor | None = None) -> Callable[[Entry, bytes | None], bytes]:
+def drawing(form: Form, redact: Redactor | None = None) -> Draw:
     """What turns entries into bytes for standard output."""
-    draw = as_json if form.is_json else Drawn(form)
+    draw: Draw = as_json if form.is_json else Drawn(form)
     return Redacted(draw, redact) if redact else draw
 
 

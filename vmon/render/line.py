@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from vmon.entry import Entry
     from vmon.events import Connection, Event
+    from vmon.known import Note
     from vmon.render.paint import Paint
     from vmon.verdict import Verdict
 
@@ -60,8 +61,11 @@ class Look(NamedTuple):
     width: int | None = None
 
 
-def line(entry: Entry, look: Look) -> str:
-    """The line of an entry, without a newline; its width in columns is at most the look's."""
+def line(entry: Entry, look: Look, note: Note | None = None) -> str:
+    """The line of an entry, without a newline; its width in columns is at most the look's.
+
+    `note` is what is known of it from other events.
+    """
     event, width = entry.event, look.width
     slim = width is not None and width < _SLIM
     narrow = width is not None and width < _NARROW
@@ -75,7 +79,9 @@ def line(entry: Entry, look: Look) -> str:
         pieces.append(_lag_column(entry.lag_s))
     if entry.verdict is not None:
         pieces.append(_mark(entry.verdict))
-    pieces += subject(event)
+    if note is not None and note.badge:
+        pieces.append(("warning", note.badge + " "))
+    pieces += subject(event, note.who if note else None)
     return _painted(pieces, look)
 
 
@@ -190,9 +196,12 @@ _CLAUSE = re.compile(r"[:;,]| \(")
 """Where the gist of a sentence ends; the whole is told under -v."""
 
 
-def subject(event: Event) -> list[Piece]:
-    """Who or what an event is about, and what there is to say of it."""
-    pieces = list(_what(event))
+def subject(event: Event, who: str | None = None) -> list[Piece]:
+    """Who or what an event is about, and what there is to say of it.
+
+    `who` is what the person is called whose connection it is; without it, as the event says.
+    """
+    pieces = list(_what(event, who))
     if event.reason:
         pieces += _why(event)
     if (lived := event.lived_s) is not None:
@@ -204,14 +213,14 @@ def subject(event: Event) -> list[Piece]:
     return pieces
 
 
-def _what(event: Event) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
+def _what(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
     match event:
         case ConnectionEvent():
-            return _connection(event.connection)
+            return _connection(event.connection, who)
         case StreamEvent():
-            return _stream(event)
+            return _stream(event, who)
         case CallEvent():
-            return _call(event)
+            return _call(event, who)
         case ArchiveEvent():
             return _archive(event)
         case BroadcastEvent() | RenderEvent() | CaptionsEvent():
@@ -229,20 +238,20 @@ def _handle(identifier: str) -> Piece:
     return colour_of(identifier), handle(identifier) + " "
 
 
-def _connection(connection: Connection | None) -> list[Piece]:
+def _connection(connection: Connection | None, who: str | None) -> list[Piece]:
     if connection is None:
         return []
     pieces = [_handle(connection.id)] if connection.id else []
-    if connection.data and (name := person(connection.data)):
+    if name := who or (person(connection.data) if connection.data else None):
         pieces.append(("name", _short(name) + " "))
     return pieces
 
 
-def _stream(event: StreamEvent) -> list[Piece]:
+def _stream(event: StreamEvent, who: str | None) -> list[Piece]:
     stream = event.stream
     if stream is None:
         return []
-    pieces = _connection(stream.connection)
+    pieces = _connection(stream.connection, who)
     if stream.name:
         pieces.append(("", f'"{_short(stream.name)}" '))
     pieces.append(("", _short(stream.video_type or "audio only") + " "))
@@ -251,11 +260,13 @@ def _stream(event: StreamEvent) -> list[Piece]:
     return pieces
 
 
-def _call(event: CallEvent) -> Iterator[Piece]:
+def _call(event: CallEvent, who: str | None) -> Iterator[Piece]:
     if event.call_id:
         yield _handle(event.call_id)
     if event.connection_id:
         yield _handle(event.connection_id)
+        if who:
+            yield "name", _short(who) + " "
     if event.status:
         yield "name", _short(event.status) + " "
     if event.reason_code:

@@ -12,18 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OUT, ERR = 1, 2
+_PIN = 0
+"""In the place of a descriptor: the batch is the pinned line from now on."""
+_ERASE = b"\r\x1b[2K"
 
 
 class Writer:
     """Writes batches to standard output and error, in one order, from a thread.
 
     When the reader of standard output is gone, `on_gone` is called (in that thread), and what is
-    written there after is thrown away.
+    written there after is thrown away. A line can be pinned under all that is written: it is taken
+    away before each batch and put there again, so that nothing of it stays in the scrollback.
     """
 
     def __init__(self, on_gone: Callable[[], None]) -> None:
         self._on_gone = on_gone
         self._gone: set[int] = set()
+        self._pinned = b""
+        self._is_pinned = False
         self._batches: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
         self._waiting = 0
         self._changed = threading.Condition()
@@ -43,6 +49,12 @@ class Writer:
             self._waiting += 1
         self._batches.put((fd, batch))
 
+    def pin(self, line: bytes) -> None:
+        """Have this line, shorter than the terminal is wide, stand last on standard output."""
+        with self._changed:
+            self._waiting += 1
+        self._batches.put((_PIN, line))
+
     def finish(self, within_s: float) -> bool:
         """Wait until all is written, for so long at most; whether it was."""
         with self._changed:
@@ -54,10 +66,21 @@ class Writer:
 
     def _run(self) -> None:
         while (item := self._batches.get()) is not None:
-            self._write(*item)
+            self._put(*item)
             with self._changed:
                 self._waiting -= 1
                 self._changed.notify_all()
+
+    def _put(self, fd: int, batch: bytes) -> None:
+        if self._is_pinned:
+            self._write(OUT, _ERASE)
+        if fd == _PIN:
+            self._pinned = batch
+        else:
+            self._write(fd, batch)
+        self._is_pinned = bool(self._pinned)
+        if self._is_pinned:
+            self._write(OUT, self._pinned)
 
     def _write(self, fd: int, batch: bytes) -> None:
         if fd in self._gone:
