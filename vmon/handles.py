@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
-from zlib import crc32
 
 import msgspec
 
@@ -61,7 +61,8 @@ def two_words(identifier: str) -> str:
 
     There are 16,384: among ten people two share theirs in one room of 360.
     """
-    number = crc32(identifier.encode("utf-8", "surrogatepass"))
+    digest = blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=2).digest()
+    number = int.from_bytes(digest)
     quality, creature = _QUALITIES[number % 128], _CREATURES[number // 128 % 128]
     return f"{quality}-{creature}"
 
