@@ -1,0 +1,43 @@
+"""Stored deliveries → the book of what happened, for the commands that look at it."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from vmon import scan
+from vmon.book import Book
+from vmon.line import read_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vmon.entry import Entry
+    from vmon.filters import Filter
+
+
+def read(
+    sources: Iterable[str | None],
+    chosen: Filter,
+    each: Callable[[Entry], object],
+    bad: Callable[[scan.BadLine], None],
+) -> None:
+    """Give each chosen delivery of the sources (None is standard input) to `each`."""
+    gc.disable()  # what is read makes no cycles, and is much
+    for source in sources:
+        with scan.opened(source) as stream:
+            for batch in scan.choose(stream, scan.source_name(source), chosen, bad):
+                for line, entry in batch:
+                    each(entry or read_line(line))
+
+
+def book_of(
+    sources: Iterable[str | None],
+    chosen: Filter,
+    bad: Callable[[scan.BadLine], None],
+    name_of: Callable[[str | None], str | None] | None = None,
+) -> Book:
+    """The book after every chosen delivery of the sources; their order does not matter."""
+    book = Book(name_of) if name_of else Book()
+    read(sources, chosen, book.apply, bad)
+    return book
