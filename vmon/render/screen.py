@@ -1,7 +1,8 @@
 """The live screen of `listen`: entries wait in a bounded queue and are drawn on a time budget.
 
 The answers come first: drawing takes at most `_BUDGET_S` of every tick, and nothing while the
-terminal does not take what was drawn before. What finds the queue full is counted and said.
+terminal does not take what was drawn before. What finds the queue full is counted and said. All are
+entered in the book, drawn or not; a line at the foot of the terminal says who is there now.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from vmon.render.line import not_drawn
@@ -18,15 +19,22 @@ from vmon.render.writer import ERR, OUT, Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vmon.codes import Oddity
     from vmon.course import Told
     from vmon.entry import Entry
     from vmon.filters import Filter
+    from vmon.known import Known, Note
+    from vmon.render.footer import Footer
+    from vmon.render.form import Draw
     from vmon.render.outcome import Outcomes
 
 _TICK_S = 0.05
 _BUDGET_S = 0.01
 _MOST_ENTRIES = 10_000
 _MOST_BYTES = 64 << 20
+_BEAT_S = 0.5
+"""How often the foot is drawn anew, and sessions are looked at for oddities."""
+_LOOK_S = 0.005
 _AT_ONCE = 16
 """Entries drawn between two looks at the clock."""
 
@@ -46,16 +54,30 @@ class _Answered:
 
 
 class Screen:
-    """Draws entries that pass the filter, in their order; says what it could not draw."""
+    """Draws entries that pass the filter, in their order; says what it could not draw.
 
-    def __init__(
+    Without `draw` it only enters them in the book. `on_oddity` is told what does not add up.
+    With `dedupe` copies are hidden.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each part of the screen
         self,
-        draw: Callable[[Entry, bytes | None], bytes],
+        draw: Draw | None,
         chosen: Filter,
         on_gone: Callable[[], None],
         outcomes: Outcomes | None = None,
+        *,
+        known: Known,
+        foot: Footer | None = None,
+        on_oddity: Callable[[Oddity], None] | None = None,
+        dedupe: bool = False,
     ) -> None:
         self._draw = draw
+        self._known = known
+        self._foot = foot
+        self._on_oddity = on_oddity
+        self._dedupe = dedupe
+        self._beat: asyncio.TimerHandle | None = None
         self._draw_outcome = outcomes
         self._outcomes: dict[str, list[Told]] = {}
         self._last = ""
@@ -77,7 +99,7 @@ class Screen:
     def offer(self, entry: Entry, line: bytes | None) -> None:
         """Have an entry drawn soon, or counted as not drawn."""
         if len(self._queue) >= _MOST_ENTRIES or self._bytes > _MOST_BYTES:
-            self._skip()
+            self._skip(entry)
             return
         self._bytes += len(entry.delivery.body)
         self._queue.append((entry, line))
@@ -100,7 +122,10 @@ class Screen:
         """Say something on standard error now."""
         self._writer.put(ERR, text.encode("utf-8", "backslashreplace") + b"\n")
 
-    def _skip(self) -> None:
+    def _skip(self, entry: Entry) -> None:
+        self._known.enter(entry)
+        if self._draw is None:
+            return
         self.undrawn += 1
         if not isinstance(self._queue[-1], _Gap):
             self._queue.append(_Gap())
@@ -110,6 +135,23 @@ class Screen:
     def _wake(self) -> None:
         if self._timer is None:
             self._timer = self._loop.call_later(_TICK_S, self._tick)
+        if self._beat is None:
+            self._beat = self._loop.call_later(_BEAT_S, self._look_around)
+
+    def _look_around(self) -> None:
+        """Say what does not add up, and who is there now; again while something may change."""
+        self._beat = None
+        self.look()
+        if self._foot and (line := self._foot(self._known, self.hidden)) is not None:
+            self._writer.pin(line)
+        if self._known.waits:
+            self._beat = self._loop.call_later(_BEAT_S, self._look_around)
+
+    def look(self) -> None:
+        """Tell of the oddities that have settled."""
+        for oddity in self._known.news(time() * 1000, _LOOK_S):
+            if self._on_oddity:
+                self._on_oddity(oddity)
 
     def _tick(self) -> None:
         self._timer = None
@@ -149,9 +191,12 @@ class Screen:
             case (entry, line):
                 self._bytes -= len(entry.delivery.body)
                 self._note_lag(entry)
-                if self._chosen is None or self._chosen(entry):
+                note = self._known.enter(entry)
+                if self._draw is None:
+                    return
+                if self._is_shown(entry, note):
                     self._last = entry.delivery.id
-                    out.append(self._draw(entry, line))
+                    out.append(self._draw(entry, line, note))
                 else:
                     self.hidden += 1
                 if self._outcomes:
@@ -162,6 +207,11 @@ class Screen:
                 self._last = ""
                 self._put(out)
                 self.say(aside if isinstance(aside, str) else not_drawn(aside.missing))
+
+    def _is_shown(self, entry: Entry, note: Note) -> bool:
+        if self._dedupe and note.copies > 1:
+            return False
+        return self._chosen is None or self._chosen(entry)
 
     def _put(self, out: list[bytes]) -> None:
         """Hand on what is drawn, at once: the thread that writes costs a switch each time."""
@@ -175,9 +225,10 @@ class Screen:
 
     async def drain(self, within_s: float) -> None:
         """Draw all that waits, as far as the terminal takes it in that time."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._beat):
+            if timer:
+                timer.cancel()
+        self._timer = self._beat = None
         deadline = self._loop.time() + within_s
         while self._queue and self._loop.time() < deadline:
             self._draw_for(_BUDGET_S)
@@ -186,8 +237,12 @@ class Screen:
         if not await asyncio.to_thread(self._writer.finish, left_s):
             self._writer.close()  # it is stuck: what is said from here on need not be
             self._writer = Writer(self._tell_gone)
-        self.undrawn += sum(isinstance(item, tuple) for item in self._queue)
+        for item in self._queue:
+            if isinstance(item, tuple):
+                self._known.enter(item[0])
+                self.undrawn += self._draw is not None
         self._queue.clear()
+        self._writer.pin(b"")
 
     def close(self) -> None:
         """Let the writing thread end."""

@@ -1,0 +1,123 @@
+"""What a run knows from all it has received: who is meant, what comes again, what comes late.
+
+Every delivery is entered here, drawn or not; `Note` is what can be said beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmon.book import Book
+from vmon.events import ArchiveEvent, person
+from vmon.handles import two_words
+from vmon.lags import Lags
+from vmon.provider import retry_of
+from vmon.session import is_open
+from vmon.text import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmon.book import Change
+    from vmon.entry import Entry
+    from vmon.events import Event
+    from vmon.session import Session
+
+_ROUNDED_S = 1.0
+"""An archive's times are rounded to a second: less is no lateness."""
+
+
+class Note(NamedTuple):
+    """What is known of a delivery that it does not say itself.
+
+    `who` is what the person is called whose connection it is about; `copies` is 1 for the first
+    that has this body; `badge` says that it comes again, or late, or is empty.
+    """
+
+    who: str | None = None
+    copies: int = 1
+    badge: str = ""
+
+
+class Present(NamedTuple):
+    """How many are there now, as far as events told."""
+
+    sessions: int = 0
+    people: int = 0
+    streams: int = 0
+
+
+class Known:
+    """The book of a run, and the figures that follow from it."""
+
+    def __init__(
+        self, name_of: Callable[[str | None], str | None] = person, *, forgets: bool = False
+    ) -> None:
+        self.book = Book(name_of, forgets=forgets)
+        self.lags = Lags()
+        self._present: dict[str, Present] = {}
+        self._changed: dict[str, Session] = {}
+        self._total = Present()
+
+    def enter(self, entry: Entry) -> Note:
+        """Enter a delivery in the book; what there is to say beside it."""
+        change = self.book.apply(entry)
+        lag_s = entry.lag_s
+        if lag_s is not None and change.copies == 1:
+            self.lags.note(int(lag_s * 1000))
+        if change.session is None:
+            return Note(None, change.copies, badge(change, entry.event) if change.copies > 1 else "")
+        self._changed[change.session.id] = change.session
+        event = entry.event
+        return Note(_who(change.session, event), change.copies, badge(change, event))
+
+    def present(self) -> Present:
+        """Who is there now: only sessions that changed since the last time are counted again."""
+        sessions, people, streams = self._total
+        for identifier, session in self._changed.items():
+            was = self._present.pop(identifier, Present())
+            now = present_in(session)
+            if now.sessions:
+                self._present[identifier] = now
+            sessions += now.sessions - was.sessions
+            people += now.people - was.people
+            streams += now.streams - was.streams
+        self._changed.clear()
+        self._total = Present(sessions, people, streams)
+        return self._total
+
+
+def present_in(session: Session) -> Present:
+    """Who is in a session now; nobody in one that has ended."""
+    if not is_open(session):
+        return Present()
+    gone_ms = max(session.destroyed, default=0)
+    people = sum(_is_there(one.created_ms, one.ended_ms, gone_ms) for one in session.people.values())
+    streams = sum(_is_there(one.created_ms, one.ended_ms, gone_ms) for one in session.feeds.values())
+    return Present(1, people, streams)
+
+
+def _is_there(created_ms: int | None, ended_ms: int | None, gone_ms: int) -> bool:
+    return ended_ms is None and (created_ms or gone_ms) >= gone_ms
+
+
+def _who(session: Session, event: Event) -> str | None:
+    """What the person is called whose connection an event is about."""
+    identifier = event.connection_id
+    if not identifier:
+        return None
+    known = session.people.get(identifier)
+    return (known.name if known else None) or two_words(identifier)
+
+
+def badge(change: Change, event: Event) -> str:
+    """`retry #3 +35 s` or `copy #2 +0.2 s`, `↩ late 3.2 s`, or nothing.
+
+    Which retry a copy is, is a guess by the time it came (see `provider`).
+    """
+    if change.copies > 1:
+        number = retry_of(change.since_first_s)
+        which = f"retry #{number}" if number else f"copy #{change.copies}"
+        return f"{which} +{duration(change.since_first_s)}"
+    least_s = _ROUNDED_S if isinstance(event, ArchiveEvent) else 0.0
+    return f"↩ late {duration(change.late_s)}" if change.late_s > least_s else ""
