@@ -60,8 +60,8 @@ class _Scene(NamedTuple):
     def unseen(self, born_ms: int | None) -> str | None:
         """The doubt about what may have been told before the capture began."""
         if born_ms is None:
-            return "perhaps it came before the capture began"
-        return "it came before the capture began" if born_ms <= self.began_ms else None
+            return "it may be older than the capture"
+        return "it is older than the capture" if born_ms <= self.began_ms else None
 
     def unsettled(self, at_ms: int) -> str | None:
         """The doubt about what may still come."""
@@ -196,32 +196,28 @@ def _ghosts(scene: _Scene) -> Iterator[Oddity]:
     """Those of whom no end was told, each once: not the streams of a ghost, nor what is told."""
     session = scene.session
     last_end = max(session.destroyed, default=0)
-    things: list[tuple[str, Person | Feed | Call, list[str]]] = []
-    for person in session.people.values():
-        feeds = (one.id for one in session.feeds.values() if one.connection == person.id)
-        things.append(("connection", person, sorted(feeds)))
-    for feed in session.feeds.values():
-        if feed.connection not in session.people:
-            things.append(("stream", feed, []))
-    for call in session.calls.values():
-        owner = session.people.get(call.connection or "")
-        if owner is None or owner.ended_ms is not None:
-            things.append(("call", call, []))
-    for kind, one, also in things:
+    for kind, one in _unended(session):
         born = _ms(one.created_ms)
-        if one.ended_ms is None and born is not None and born >= last_end:
-            yield from _ghost(scene, kind, one, born, also)
+        due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
+        if born is not None and born >= last_end and due_ms <= scene.now_ms:
+            for_s = duration((scene.now_ms - born) / 1000)
+            said = f"{_what(kind, one)} has been there for {for_s}, and nothing destroyed it"
+            feeds = sorted(feed.id for feed in session.feeds.values() if feed.connection == one.id)
+            yield scene.odd("ghost", due_ms, (one.id, *feeds), said, f"{kind}Destroyed")
     yield from _empty(scene)
 
 
-def _ghost(
-    scene: _Scene, kind: str, one: Person | Feed | Call, born_ms: int, also: Iterable[str] = ()
-) -> Iterator[Oddity]:
-    due_ms = int(born_ms + scene.ghost_after_s * 1000)
-    if due_ms <= scene.now_ms:
-        for_s = duration((scene.now_ms - born_ms) / 1000)
-        said = f"{_what(kind, one)} has been there for {for_s}, and nothing destroyed it"
-        yield scene.odd("ghost", due_ms, (one.id, *also), said, f"{kind}Destroyed")
+def _unended(session: Session) -> Iterator[tuple[str, Person | Feed | Call]]:
+    for person in session.people.values():
+        if person.ended_ms is None:
+            yield "connection", person
+    for feed in session.feeds.values():
+        if feed.ended_ms is None and feed.connection not in session.people:
+            yield "stream", feed
+    for call in session.calls.values():
+        owner = session.people.get(call.connection or "")
+        if call.ended_ms is None and (owner is None or owner.ended_ms is not None):
+            yield "call", call
 
 
 def _empty(scene: _Scene) -> Iterator[Oddity]:
