@@ -11,14 +11,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.codes import CODES, Oddity, order
-from vmon.events import FIRST_MS, session_parts
-from vmon.session import BEGUN, ENDED
+from vmon.events import FIRST_MS
+from vmon.handles import called
+from vmon.session import BEGUN, ENDED, Feed, Job, Person
 from vmon.text import count, disarm, duration, handle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
 
-    from vmon.session import Call, Feed, Job, Person, Session
+    from vmon.session import Call, Session
 
 GHOST_AFTER_S = 12 * 3600.0
 SETTLE_S = 10.0
@@ -329,15 +331,9 @@ def _failed(scene: _Scene) -> Iterator[Oddity]:
 _MOST_BY = 3  # so many times as many sessions make a project the rest
 
 
-def projects_of(session: Session) -> frozenset[str]:
-    """The projects that events of a session named; what its ID says counts where none did."""
-    named = session.projects - {decoded.project if (decoded := session_parts(session.id)) else ""}
-    return frozenset(named or session.projects)
-
-
-def other_projects(found: Iterable[tuple[str, int, frozenset[str]]]) -> Iterator[Oddity]:
+def other_projects(found: Iterable[tuple[str, int, AbstractSet[str]]]) -> Iterator[Oddity]:
     """IDs of another project than the rest, among (session ID, ms of its first event, projects)."""
-    sessions = sorted(found)
+    sessions = sorted(found, key=lambda one: one[:2])
     number = Counter(one for _, _, projects in sessions for one in projects)
     total = sum(1 for _, _, projects in sessions if projects)
     main = min(number, key=lambda one: (-number[one], one)) if number else ""
@@ -453,15 +449,19 @@ def _ms(told: int | None) -> int | None:
 
 
 def _what(kind: str, one: Person | Feed | Call | Job) -> str:
-    """A thing in words: `connection c053fcc8 (Ann)`, `stream 63245362 ("desk")`."""
-    name = getattr(one, "name", None)
-    shown = f" ({_short(name)})" if name else ""
-    return f"{kind} {handle(one.id)}{shown}"
+    """A thing in words: `connection c053fcc8 (Ann)`, `stream 63245362 (desk)`."""
+    match one:
+        case Person():
+            name: str | None = called(one)
+        case Feed() | Job():
+            name = one.name
+        case _:
+            name = None
+    return f"{kind} {handle(one.id)}" + (f" ({_short(name)})" if name else "")
 
 
 def _whose(session: Session, connection: str) -> str:
-    person = session.people.get(connection)
-    return _what("connection", person) if person else f"connection {handle(connection)}"
+    return _what("connection", session.people.get(connection) or Person(connection))
 
 
 _LONGEST = 40

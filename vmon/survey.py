@@ -12,12 +12,13 @@ from vmon.codes import SEVERITIES, Oddity, Severity, order
 from vmon.drift import Drift
 from vmon.events import FIRST_MS
 from vmon.filters import Filter
-from vmon.oddities import GHOST_AFTER_S, gathered, oddities_of, other_projects, projects_of
+from vmon.oddities import GHOST_AFTER_S, gathered, oddities_of, other_projects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmon.entry import Entry
+    from vmon.events import Event
     from vmon.session import Session
 
 
@@ -48,6 +49,7 @@ class Survey:
         self._chosen = chosen
         self._drift = Drift()
         self._sessions: set[str] = set()
+        self._projects: dict[str, set[str]] = {}
         self._types: set[str] = set()
         self._received_ms = 0
 
@@ -57,6 +59,8 @@ class Survey:
         received_ms = int(entry.delivery.received_at.timestamp() * 1000)
         self._received_ms = max(self._received_ms, received_ms)
         self._types.add(entry.type)
+        if entry.session is not None and (project := _named(entry.event)):
+            self._projects.setdefault(entry.session, set()).add(project)
         if self._chosen is None or self._chosen(entry):
             self.number += 1
             self._drift.note(entry, is_copy=copy)
@@ -74,7 +78,8 @@ class Survey:
             for odd in oddities_of(session, now_ms, ghost_after_s, began_ms)
         ]
         found = [*gathered(found, self._types), *self._drift.oddities()]
-        projects = [(one.id, one.first_ms, projects_of(one)) for one in sessions]
+        named = self._projects
+        projects = [(one.id, one.first_ms, named.get(one.id, one.projects)) for one in sessions]
         found += [odd for odd in other_projects(projects) if odd.session in self._sessions]
         return sorted(found, key=order)
 
@@ -82,6 +87,13 @@ class Survey:
     def sessions(self) -> int:
         """How many sessions have a chosen delivery."""
         return len(self._sessions)
+
+
+def _named(event: Event) -> str | None:
+    """The project that stands in the payload: what a session ID says is often another one."""
+    keys = ("project", "application", "partner")
+    told = next(filter(None, (getattr(event, key, None) for key in keys)), None)
+    return str(told) if told is not None else None
 
 
 def _span(sessions: Iterable[Session], received_ms: int) -> tuple[int, int]:
