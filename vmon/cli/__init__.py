@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "Play a capture back, on screen or to your app.",
     "export": "Write deliveries as curl, HTTPie, HAR, a pytest module.",
     "captures": "List the captures that are kept; remove old ones.",
+    "oddities": "Tell what does not add up in captures.",
     "verify": "Check the signatures in captures.",
     "trigger": "Send sample events, as Vonage would.",
     "events": "Explain the event types: fields, reasons, samples.",
