@@ -12,6 +12,7 @@ from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.filters import Filter
 from vmon.forward import Outcome
+from vmon.known import Known, Note
 from vmon.render import screen as module
 from vmon.render.outcome import Outcomes
 from vmon.render.screen import Screen
@@ -28,6 +29,10 @@ class Paper:
         self.free = True
         self.closed = False
         self.finished: list[float] = []
+        self.pinned: list[bytes] = []
+
+    def pin(self, line: bytes) -> None:
+        self.pinned.append(line)
 
     def put(self, fd: int, batch: bytes) -> None:
         if batch:
@@ -57,12 +62,12 @@ def papers(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
     return made
 
 
-def draw(entry: Entry, _line: bytes | None) -> bytes:
+def draw(entry: Entry, _line: bytes | None = None, _note: Note | None = None) -> bytes:
     return entry.delivery.id.encode() + b"\n"
 
 
 def a_screen(chosen: Filter | None = None, drawn: Callable[..., bytes] = draw) -> Screen:
-    return Screen(drawn, chosen or Filter(), lambda: None)
+    return Screen(drawn, chosen or Filter(), lambda: None, known=Known())
 
 
 def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: float = 0) -> Entry:
@@ -154,7 +159,7 @@ async def test_notices_alone_cannot_fill_memory(
 async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Paper]) -> None:
     calls = []
 
-    def drawn(one: Entry, line: bytes | None) -> bytes:
+    def drawn(one: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
         calls.append(one)
         return draw(one, line)
 
@@ -171,7 +176,7 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
 
 
 async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
-    def slow(one: Entry, line: bytes | None) -> bytes:
+    def slow(one: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
         time.sleep(0.002)
         return draw(one, line)
 
@@ -227,7 +232,9 @@ async def test_lines_are_measured_anew_with_each_tick(papers: list[Paper]) -> No
         def measured(self) -> None:
             self.times += 1
 
-        def __call__(self, one: Entry, line: bytes | None) -> bytes:
+        def __call__(
+            self, one: Entry, line: bytes | None = None, _note: Note | None = None
+        ) -> bytes:
             return draw(one, line)
 
     drawn = Measured()
@@ -257,7 +264,7 @@ class Answers:
 
 def a_forwarding_screen(chosen: Filter | None = None, *, aside: bool = False) -> Screen:
     outcomes = cast(Outcomes, Answers(aside=aside))
-    return Screen(draw, chosen or Filter(), lambda: None, outcomes)
+    return Screen(draw, chosen or Filter(), lambda: None, outcomes, known=Known())
 
 
 async def test_an_outcome_that_comes_soon_is_drawn_under_its_event(papers: list[Paper]) -> None:

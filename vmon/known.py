@@ -5,23 +5,26 @@ Every delivery is entered here, drawn or not; `Note` is what can be said beside 
 
 from __future__ import annotations
 
+from time import perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.book import Book
 from vmon.events import ArchiveEvent, person
 from vmon.handles import two_words
 from vmon.lags import Lags
+from vmon.oddities import Watch
 from vmon.provider import retry_of
 from vmon.session import is_open
 from vmon.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vmon.book import Change
+    from vmon.codes import Oddity
     from vmon.entry import Entry
     from vmon.events import Event
-    from vmon.session import Session
+    from vmon.session import Feed, Person, Session
 
 _ROUNDED_S = 1.0
 """An archive's times are rounded to a second: less is no lateness."""
@@ -55,6 +58,9 @@ class Known:
     ) -> None:
         self.book = Book(name_of, forgets=forgets)
         self.lags = Lags()
+        self.copies = self.oddities = 0
+        self._watch = Watch(began_ms=int(time() * 1000))
+        self._unlooked: dict[str, Session] = {}
         self._present: dict[str, Present] = {}
         self._changed: dict[str, Session] = {}
         self._total = Present()
@@ -62,14 +68,32 @@ class Known:
     def enter(self, entry: Entry) -> Note:
         """Enter a delivery in the book; what there is to say beside it."""
         change = self.book.apply(entry)
+        self.copies += change.copies > 1
         lag_s = entry.lag_s
         if lag_s is not None and change.copies == 1:
             self.lags.note(int(lag_s * 1000))
-        if change.session is None:
-            return Note(None, change.copies, badge(change, entry.event) if change.copies > 1 else "")
-        self._changed[change.session.id] = change.session
-        event = entry.event
-        return Note(_who(change.session, event), change.copies, badge(change, event))
+        session, event = change.session, entry.event
+        if session is not None:
+            self._changed[session.id] = self._unlooked[session.id] = session
+        who = _who(session, event) if session is not None else None
+        return Note(who, change.copies, badge(change, event))
+
+    @property
+    def waits(self) -> bool:
+        """Whether there may be something to say though nothing more comes."""
+        return bool(self._changed or self._unlooked or self._watch.waits)
+
+    def news(self, now_ms: float, within_s: float) -> list[Oddity]:
+        """What does not add up and was not told yet, as far as it can be found in that time."""
+        told: list[Oddity] = []
+        end_s = perf_counter() + within_s
+        for identifier in self._watch.due(int(now_ms)):
+            if session := self.book.session(identifier):
+                self._unlooked.setdefault(identifier, session)
+        while self._unlooked and perf_counter() < end_s:
+            told += self._watch.look(self._unlooked.popitem()[1], int(now_ms))
+        self.oddities += len(told)
+        return told
 
     def present(self) -> Present:
         """Who is there now: only sessions that changed since the last time are counted again."""
@@ -92,13 +116,13 @@ def present_in(session: Session) -> Present:
     if not is_open(session):
         return Present()
     gone_ms = max(session.destroyed, default=0)
-    people = sum(_is_there(one.created_ms, one.ended_ms, gone_ms) for one in session.people.values())
-    streams = sum(_is_there(one.created_ms, one.ended_ms, gone_ms) for one in session.feeds.values())
-    return Present(1, people, streams)
+    people, streams = session.people.values(), session.feeds.values()
+    return Present(1, _there(people, gone_ms), _there(streams, gone_ms))
 
 
-def _is_there(created_ms: int | None, ended_ms: int | None, gone_ms: int) -> bool:
-    return ended_ms is None and (created_ms or gone_ms) >= gone_ms
+def _there(things: Iterable[Person | Feed], gone_ms: int) -> int:
+    """How many have no end, and are not of a round that has ended."""
+    return sum(one.ended_ms is None and (one.created_ms or gone_ms) >= gone_ms for one in things)
 
 
 def _who(session: Session, event: Event) -> str | None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,17 +23,21 @@ from vmon.capture import Capture, Ids
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.errors import INTERRUPTED, WrongUse
+from vmon.events import person
 from vmon.filters import Filter
 from vmon.forwarding import Forwarding, Onward, Voice, of_left
 from vmon.guard import LOOPBACK, Guard, Strangers, host_name, secret_path
+from vmon.known import Known
 from vmon.line import outage_line, write_line
 from vmon.receiver import Hooks, Limits, Receiver
 from vmon.redact import redactor_of
+from vmon.render.footer import Footer
 from vmon.render.form import Form, drawing
 from vmon.render.onward import banner_rows
 from vmon.render.outcome import Outcomes
 from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
+from vmon.render.summary import summed_up
 from vmon.rotate import Limit, Rotation
 from vmon.trust import Trust
 from vmon.tunnel.choice import Choice, ViaCloudflared, ViaNgrok, named, open_tunnel
@@ -40,8 +45,10 @@ from vmon.tunnel.model import TunnelOptions
 from vmon.tunnel.place import state_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from vmon.codes import Oddity
     from vmon.course import Told
     from vmon.events import Delivery
     from vmon.exposure import Outage
@@ -110,6 +117,8 @@ class Options(Struct, frozen=True):
     onward: Onward | None = None
     trust: Trust = field(default_factory=Trust)
     redact: tuple[str, ...] | None = None
+    name_of: Callable[[str | None], str | None] = person
+    dedupe: bool = False
     secret_path: str | None = None
     open_path: bool = False
     rotate: Limit | None = None
@@ -147,11 +156,17 @@ class Run:
         self._totals = Totals(capture=options.capture)
         onward = options.onward
         redact = None if options.redact is None else redactor_of(options.redact)
+        on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
+        self._known = Known(options.name_of, forgets=True)
         self._screen = Screen(
-            drawing(options.form, redact),
+            None if options.quiet else drawing(options.form, redact),
             options.chosen,
             self._stop.set,
             Outcomes(aside=options.form.is_json, several=len(onward.aims) > 1) if onward else None,
+            known=self._known,
+            foot=Footer() if on_terminal else None,
+            on_oddity=None if options.redact is not None else self._odd,
+            dedupe=options.dedupe,
         )
         file = options.capture
         self._capture = Capture(file, trouble=self._trouble) if file else None
@@ -300,7 +315,8 @@ class Run:
             self._totals.slowest_s = self._screen.slowest_s
             self._totals.strangers = self._strangers.total
             more = self._forwarding.summary() if self._forwarding else ()
-            self._screen.say(self._report.summary(self._totals, more))
+            known = summed_up(self._known)
+            self._screen.say(self._report.summary(self._totals, (*known, *more)))
         await self._screen.drain(_DRAIN_S)
         self._screen.close()
         for error in (*self._bugs, failed):
@@ -329,8 +345,7 @@ class Run:
         if self._capture and line and not self._capture.append(line):
             return self._overflowed()
         self._totals.types[entry.type] += 1
-        if not self._options.quiet:
-            self._screen.offer(self._shown(entry), line)
+        self._screen.offer(self._shown(entry), line)
         if verdict:
             self._totals.verdicts[verdict.kind] += 1
             if verdict.refused:
@@ -365,6 +380,9 @@ class Run:
     def _told(self, told: Told) -> None:
         if not self._options.quiet:
             self._screen.offer_outcome(told)
+
+    def _odd(self, oddity: Oddity) -> None:
+        self._screen.offer_notice(self._report.odd(oddity))
 
     def _say_news(self, text: str) -> None:
         self._screen.offer_notice(self._report.news(text))

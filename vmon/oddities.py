@@ -416,6 +416,11 @@ class Watch:
         self._remember(session.id, standing)
         return sorted(settled, key=order)
 
+    @property
+    def waits(self) -> bool:
+        """Whether something is odd that has not settled."""
+        return bool(self._due)
+
     def due(self, now_ms: int) -> list[str]:
         """The sessions that have something to tell now, unless it was put right since."""
         return [session for session, at in self._due.items() if at <= now_ms]

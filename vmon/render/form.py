@@ -62,9 +62,7 @@ class Drawn:
         self.look = self._look(self._paint, self.console.width if self._is_terminal else None)
         return self.look
 
-    def __call__(
-        self, entry: Entry, _line: bytes | None = None, note: Note | None = None
-    ) -> bytes:
+    def __call__(self, entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
         """The entry as it is drawn, newline included."""
         drawn = self._line(entry, self.look, note) + "\n"
         if self._depth:
@@ -92,9 +90,7 @@ class Redacted:
         self._redact = redact
         self.measured = getattr(draw, "measured", None)
 
-    def __call__(
-        self, entry: Entry, _line: bytes | None = None, note: Note | None = None
-    ) -> bytes:
+    def __call__(self, entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
         """The entry as it is drawn; never the line of the capture, which has all of it."""
         anonymous = note._replace(who=None) if note else None
         return self._draw(self._redact(entry), None, anonymous)

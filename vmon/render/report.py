@@ -16,12 +16,14 @@ from msgspec import Struct, field
 from vmon import __version__
 from vmon.catalogue import NAMES
 from vmon.render.form import console
+from vmon.render.oddities import STYLES
 from vmon.render.paint import Paint
-from vmon.text import count, disarm, duration
+from vmon.text import count, disarm, duration, handle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from vmon.codes import Oddity
     from vmon.exposure import Outage
 
 
@@ -149,6 +151,12 @@ class Report:
     def news(self, text: str) -> str:
         """Something about an app that callbacks are forwarded to."""
         return self._paint("warning", f"{time.strftime('%H:%M:%S')} · {text}")
+
+    def odd(self, oddity: Oddity) -> str:
+        """Something that does not add up."""
+        session = f" {handle(oddity.session, 'session')}" if oddity.session else ""
+        text = f"{time.strftime('%H:%M:%S')} ⚠ {oddity.code}{session}: {oddity.said}"
+        return self._paint(STYLES[oddity.severity], text)
 
     def trouble(self, why: str) -> str:
         """The capture cannot be written."""

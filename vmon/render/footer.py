@@ -1,0 +1,55 @@
+"""The line at the foot of a terminal while `listen` runs: who is there now."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.cells import set_cell_size
+
+from vmon.render.form import console
+from vmon.render.line import compact
+from vmon.render.paint import Paint
+from vmon.text import count
+
+if TYPE_CHECKING:
+    from vmon.known import Known
+
+_P95 = 0.95
+
+
+class Footer:
+    """`2 sessions open · 5 people · 4 streams · p95 lag 180ms · 3 hidden · 1 oddity`."""
+
+    def __init__(self) -> None:
+        self._console = console(sys.stdout)
+        self._paint = Paint(self._console)
+        self._last: bytes | None = None
+
+    def __call__(self, known: Known, hidden: int) -> bytes | None:
+        """The line, shorter than the terminal is wide; None where it stands there already."""
+        width = self._console.width - 1
+        text = told(known, hidden)
+        if len(text) > width:
+            text = set_cell_size(text, width - 1).rstrip() + "…"
+        line = self._paint("dim", text).encode()
+        if line == self._last:
+            return None
+        self._last = line
+        return line
+
+
+def told(known: Known, hidden: int) -> str:
+    """The words of the foot; what there is none of is left out, after the people and streams."""
+    present = known.present()
+    lag_ms = known.lags.percentile(_P95)
+    parts = [
+        f"{count(present.sessions, 'session')} open",
+        count(present.people, "person", "people"),
+        count(present.streams, "stream"),
+        f"p95 lag {compact(lag_ms / 1000)}" if lag_ms is not None else "",
+        count(known.copies, "copy", "copies") if known.copies else "",
+        f"{hidden:,} hidden" if hidden else "",
+        count(known.oddities, "oddity", "oddities") if known.oddities else "",
+    ]
+    return " · ".join(filter(None, parts))

@@ -1,0 +1,51 @@
+"""What a run saw of sessions, in a few rows at its end."""
+
+from __future__ import annotations
+
+from heapq import nlargest
+from typing import TYPE_CHECKING
+
+from vmon.known import present_in
+from vmon.text import count, disarm, duration, handle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmon.known import Known
+    from vmon.session import Session
+
+_MOST = 5
+
+
+def summed_up(known: Known) -> Iterator[tuple[str, str]]:
+    """Rows of a label and what there is to say: all sessions, the busiest, copies, oddities."""
+    sessions = list(known.book.sessions())
+    gone = known.book.totals
+    number = len(sessions) + gone.sessions
+    if number:
+        people = sum(len(one.people) for one in sessions) + gone.people
+        streams = sum(len(one.feeds) for one in sessions) + gone.feeds
+        what = f"{count(people, 'person', 'people')}, {count(streams, 'stream')}"
+        yield "sessions", f"{number:,}, {known.present().sessions:,} open; {what}"
+    for one in nlargest(_MOST, sessions, key=lambda one: one.events):
+        yield handle(one.id, "session"), _session(one)
+    if number > _MOST:
+        yield "", f"… {count(number - _MOST, 'more session')}: vmon sessions"
+    yield "copies", f"{known.copies:,}" if known.copies else ""
+    yield "oddities", f"{known.oddities:,}: vmon oddities" if known.oddities else ""
+
+
+def _session(session: Session) -> str:
+    """`3 people, 4 streams, 12 min, open`."""
+    there = present_in(session)
+    lasted = duration((session.last_ms - session.first_ms) / 1000)
+    reason = session.destroyed[max(session.destroyed)] if session.destroyed else None
+    state = f"open, {count(there.people, 'person', 'people')} in it" if there.sessions else "ended"
+    parts = [
+        count(len(session.people), "person", "people"),
+        count(len(session.feeds), "stream"),
+        count(session.events, "event"),
+        lasted,
+        state if there.sessions or not reason else f"ended: {disarm(reason)}",
+    ]
+    return ", ".join(parts)
