@@ -276,7 +276,10 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
         elif plan.exact or plan.needle or plan.any_of:
             judge.lose_count()
             candidates = _candidates(blocks, plan)
-            yield [(line, None) for line in candidates] if plan.exact else judge.some(candidates)
+            if plan.exact:
+                yield [(line, None) for line in candidates]
+            else:
+                yield judge.some(candidates, plan.settled)
         else:
             yield judge.all(blocks.lines(), plan.begins)
         first = False
@@ -323,10 +326,15 @@ class _Judge:
                 found.append((line if line.endswith(b"\n") else line + b"\n", entry))
         return found
 
-    def some(self, lines: Iterable[bytes]) -> list[Stored]:
+    def some(self, lines: Iterable[bytes], settled: bytes | None) -> list[Stored]:
         """The chosen ones of lines picked out of many: nobody knows their numbers."""
-        entries = ((line, self.entry(line)) for line in lines)
-        return [(line, entry) for line, entry in entries if entry and self._chosen(entry)]
+        found: list[Stored] = []
+        for line in lines:
+            if settled and _is_settled(line, settled):
+                found.append((line, None))
+            elif (entry := self.entry(line)) and self._chosen(entry):
+                found.append((line, entry))
+        return found
 
     def pass_over(self, lines: int) -> None:
         """So many lines went by."""
@@ -399,6 +407,12 @@ def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
         yield from (line for line in begun if any(sign in line for sign in signs))
     else:
         yield from _around(blocks, needle, plan.begins)
+
+
+def _is_settled(line: bytes, settled: bytes) -> bool:
+    """Whether this stands right after the name of a capture line's type."""
+    end = line.find(b'"', len(START))
+    return line.startswith(settled, end) and line[end - 1 : end] != b"\\"
 
 
 def _bare_type(line: bytes) -> str | None:
