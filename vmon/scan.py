@@ -267,26 +267,37 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
             plan = in_time
         if first and not capture and _is_document(blocks.data):
             break
-        if not capture and plan.signs and (lines := _looks_whole(blocks)):
-            signed = _signed(blocks, plan.signs)
-            yield judge.numbered(signed, None if entries else plan.types)
-            judge.pass_over(lines)
-        elif not capture:
-            yield judge.all(blocks.lines())
-        elif plan.exact or plan.needle or plan.any_of:
-            judge.lose_count()
-            candidates = _candidates(blocks, plan)
-            if plan.exact:
-                yield [(line, None) for line in candidates]
-            else:
-                yield judge.some(candidates, plan.settled)
-        else:
-            yield judge.all(blocks.lines(), plan.begins)
+        chosen_of = _of_capture if capture else _of_bodies
+        yield chosen_of(blocks, plan, judge, entries=entries)
         first = False
     if first and (blocks.end > 1 or _is_document(blocks.rest)):
         yield judge.all(_documents(blocks))
     else:
         yield judge.all([blocks.rest])
+
+
+def _of_capture(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
+    """The chosen lines of a block of capture lines."""
+    del entries  # they are read when they are wanted
+    if plan.exact and plan.begins == (START,):
+        return judge.as_they_are(blocks.lines())
+    if not (plan.exact or plan.needle or plan.any_of):
+        return judge.all(blocks.lines(), plan.begins)
+    judge.lose_count()
+    candidates = _candidates(blocks, plan)
+    if plan.exact:
+        return [(line, None) for line in candidates]
+    return judge.some(candidates, plan.settled)
+
+
+def _of_bodies(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
+    """The chosen lines of a block of bare bodies."""
+    if plan.signs and (lines := _looks_whole(blocks)):
+        signed = _signed(blocks, plan.signs)
+        found = judge.numbered(signed, None if entries else plan.types)
+        judge.pass_over(lines)
+        return found
+    return judge.all(blocks.lines())
 
 
 def read(
@@ -324,6 +335,18 @@ class _Judge:
             entry = self.entry(line, self._number if self._counts else 0)
             if entry and self._chosen(entry):
                 found.append((line if line.endswith(b"\n") else line + b"\n", entry))
+        return found
+
+    def as_they_are(self, lines: Iterable[bytes]) -> list[Stored]:
+        """All of consecutive lines: those that begin a capture line are not read."""
+        found: list[Stored] = []
+        for line in lines:
+            self._number += 1
+            if not line.startswith(START):
+                entry = self.entry(line, self._number if self._counts else 0)
+                found += [(line, entry)] if entry else []
+            elif not line.startswith(ASIDE):
+                found.append((line, None))
         return found
 
     def some(self, lines: Iterable[bytes], settled: bytes | None) -> list[Stored]:
@@ -396,8 +419,7 @@ def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
         signed = (line for _, line in _signed(blocks, plan.any_of))
         yield from (line for line in signed if line.startswith(plan.begins))
     elif needle is None:
-        begun = (line for line in blocks.lines() if line.startswith(plan.begins))
-        yield from (line for line in begun if not line.startswith(ASIDE))
+        yield from (line for line in blocks.lines() if line.startswith(plan.begins))
     elif plan.escapable and WORD.fullmatch(needle):
         signed = (line for _, line in _signed(blocks, plan.signs))
         yield from (line for line in signed if line.startswith(plan.begins))
