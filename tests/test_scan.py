@@ -279,7 +279,12 @@ def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
 
 
 @pytest.mark.parametrize(
-    "asked", [Filter(), Filter(session=("2_MX",)), Filter(stream=("63245362-",))]
+    "asked",
+    [
+        Filter(types=frozenset({"archive"})),
+        Filter(session=("2_MX",)),
+        Filter(stream=("63245362-",)),
+    ],
 )
 def test_a_torn_last_line_has_no_number_where_nobody_counted(
     asked: Filter, lines: list[bytes]
@@ -544,6 +549,13 @@ def test_among_bare_bodies_that_are_searched_what_looks_like_no_object_is_told()
     for torn in (b'{"event":"arch\n', b"nonsense\n", b'"event":"archive"}\n'):
         _, bad = chosen_of(io.BytesIO(bodies + torn + bodies), asked)
         assert [one.number for one in bad] == [3]
+
+
+def test_without_a_filter_a_foreign_line_in_a_capture_is_there_too(lines: list[bytes]) -> None:
+    mixed = [lines[0], b'{"event":"archive"}\n', b"nonsense\n", lines[1]]
+    found, bad = chosen_of(io.BytesIO(b"".join(mixed)), Filter())
+    assert found == [*mixed[:2], mixed[3]]
+    assert [one.number for one in bad] == [3]
 
 
 def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:

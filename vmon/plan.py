@@ -18,7 +18,8 @@ class Plan(NamedTuple):
 
     A chosen line begins with one of `begins`; it has `needle` in it, or one of `any_of`, or, where
     these come from the body (`escapable`), a backslash or base64 that may hide it; and it passes
-    the filter itself, which the other tests make needless when the plan is `exact`.
+    the filter itself, which the other tests make needless when the plan is `exact`, or where
+    `settled` stands right after the type's name.
     A line that is no capture's has one of `signs` in it, where there are any. It passes the filter
     where its type is one of `types`, if these are all that is asked for.
     """
@@ -28,6 +29,7 @@ class Plan(NamedTuple):
     any_of: tuple[bytes, ...] = ()
     escapable: bool = False
     exact: bool = False
+    settled: bytes | None = None
     signs: tuple[bytes, ...] = ()
     types: frozenset[str] | None = None
 
@@ -49,7 +51,9 @@ def plan_of(chosen: Filter) -> Plan:
     if needle:
         hidden = (needle, _ESCAPE, _BASE64)
         signs = hidden if WORD.fullmatch(needle) else signs
-        return Plan(begins, needle, escapable=from_body, signs=signs)
+        asked_is_all = chosen == Filter(types=chosen.types, session=chosen.session)
+        settled = b'","session":"' + needle if asked_is_all and signs == hidden else None
+        return Plan(begins, needle, escapable=from_body, settled=settled, signs=signs)
     if several := _several(chosen):
         return Plan(begins, any_of=several, signs=several)
     return Plan(begins, whole, signs=signs)

@@ -267,23 +267,37 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
             plan = in_time
         if first and not capture and _is_document(blocks.data):
             break
-        if not capture and plan.signs and (lines := _looks_whole(blocks)):
-            signed = _signed(blocks, plan.signs)
-            yield judge.numbered(signed, None if entries else plan.types)
-            judge.pass_over(lines)
-        elif not capture:
-            yield judge.all(blocks.lines())
-        elif plan.exact or plan.needle or plan.any_of:
-            judge.lose_count()
-            candidates = _candidates(blocks, plan)
-            yield [(line, None) for line in candidates] if plan.exact else judge.some(candidates)
-        else:
-            yield judge.all(blocks.lines(), plan.begins)
+        chosen_of = _of_capture if capture else _of_bodies
+        yield chosen_of(blocks, plan, judge, entries=entries)
         first = False
     if first and (blocks.end > 1 or _is_document(blocks.rest)):
         yield judge.all(_documents(blocks))
     else:
         yield judge.all([blocks.rest])
+
+
+def _of_capture(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
+    """The chosen lines of a block of capture lines."""
+    del entries  # they are read when they are wanted
+    if plan.exact and plan.begins == (START,):
+        return judge.as_they_are(blocks.lines())
+    if not (plan.exact or plan.needle or plan.any_of):
+        return judge.all(blocks.lines(), plan.begins)
+    judge.lose_count()
+    candidates = _candidates(blocks, plan)
+    if plan.exact:
+        return [(line, None) for line in candidates]
+    return judge.some(candidates, plan.settled)
+
+
+def _of_bodies(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
+    """The chosen lines of a block of bare bodies."""
+    if plan.signs and (lines := _looks_whole(blocks)):
+        signed = _signed(blocks, plan.signs)
+        found = judge.numbered(signed, None if entries else plan.types)
+        judge.pass_over(lines)
+        return found
+    return judge.all(blocks.lines())
 
 
 def read(
@@ -323,10 +337,27 @@ class _Judge:
                 found.append((line if line.endswith(b"\n") else line + b"\n", entry))
         return found
 
-    def some(self, lines: Iterable[bytes]) -> list[Stored]:
+    def as_they_are(self, lines: Iterable[bytes]) -> list[Stored]:
+        """All of consecutive lines: those that begin a capture line are not read."""
+        found: list[Stored] = []
+        for line in lines:
+            self._number += 1
+            if not line.startswith(START):
+                entry = self.entry(line, self._number if self._counts else 0)
+                found += [(line, entry)] if entry else []
+            elif not line.startswith(ASIDE):
+                found.append((line, None))
+        return found
+
+    def some(self, lines: Iterable[bytes], settled: bytes | None) -> list[Stored]:
         """The chosen ones of lines picked out of many: nobody knows their numbers."""
-        entries = ((line, self.entry(line)) for line in lines)
-        return [(line, entry) for line, entry in entries if entry and self._chosen(entry)]
+        found: list[Stored] = []
+        for line in lines:
+            if settled and _is_settled(line, settled):
+                found.append((line, None))
+            elif (entry := self.entry(line)) and self._chosen(entry):
+                found.append((line, entry))
+        return found
 
     def pass_over(self, lines: int) -> None:
         """So many lines went by."""
@@ -388,8 +419,7 @@ def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
         signed = (line for _, line in _signed(blocks, plan.any_of))
         yield from (line for line in signed if line.startswith(plan.begins))
     elif needle is None:
-        begun = (line for line in blocks.lines() if line.startswith(plan.begins))
-        yield from (line for line in begun if not line.startswith(ASIDE))
+        yield from (line for line in blocks.lines() if line.startswith(plan.begins))
     elif plan.escapable and WORD.fullmatch(needle):
         signed = (line for _, line in _signed(blocks, plan.signs))
         yield from (line for line in signed if line.startswith(plan.begins))
@@ -399,6 +429,12 @@ def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
         yield from (line for line in begun if any(sign in line for sign in signs))
     else:
         yield from _around(blocks, needle, plan.begins)
+
+
+def _is_settled(line: bytes, settled: bytes) -> bool:
+    """Whether this stands right after the name of a capture line's type."""
+    end = line.find(b'"', len(START))
+    return line.startswith(settled, end) and line[end - 1 : end] != b"\\"
 
 
 def _bare_type(line: bytes) -> str | None:
