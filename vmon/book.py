@@ -7,9 +7,11 @@ are heard of again (see `record`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vmon.events import FIRST_MS, LAST_MS, Event, SessionEvent, person
+from msgspec import Struct
+
+from vmon.events import FIRST_MS, LAST_MS, Event, Monitored, SessionEvent, person
 from vmon.fold import enter, in_ms, is_in_seconds
 from vmon.record import Packed, Record, pack, unpack, weight
 from vmon.session import Session, Totals, is_open
@@ -29,7 +31,7 @@ _TIDIES_MS = 600_000
 _MOST_STRAYS = 20_000
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """What a delivery changed.
 
     `copies` is which copy of the same body it is (1: the first), `since_first_s` how long after the
@@ -85,7 +87,7 @@ class Book:
         marks, mark = record.marks, hash(delivery.body)
         sure = verdict is not None and self._is_known_token(record, entry, mark)
         if mark in marks:
-            return self._again(record, entry, mark, received_ms)._replace(sure=sure)
+            return self._again(record, entry, mark, received_ms, sure=sure)
         marks[mark] = received_ms
         self._held += 1
         if record is self._strays:
@@ -105,10 +107,13 @@ class Book:
     def _first(self, record: Record, event: Event, mark: int, received_ms: int) -> float:
         """Enter an event not heard of before; how late it is."""
         session, seconds = record.session, False
-        at_ms = event.said_ms
+        project: str | None
+        if isinstance(event, Monitored):
+            at_ms, project = event.timestamp, event.project
+        else:
+            at_ms, project = event.said_ms, None
         if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
-            seconds = is_in_seconds(at_ms)
-            at_ms = in_ms(at_ms)
+            seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
         if at_ms is None:
             at_ms = record.unstamped[mark] = received_ms
         elif at_ms > record.stamped_ms:
@@ -117,13 +122,15 @@ class Book:
         if late_ms < 0:
             session.last_ms = at_ms
         session.events += 1
-        if (project := event.project_id) and project not in session.projects:
+        if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
         if self._enter(record, event, mark, at_ms) or seconds:
             session.seconds += 1
         return late_ms / 1000 if late_ms > 0 else 0.0
 
-    def _again(self, record: Record, entry: Entry, mark: int, received_ms: int) -> Change:
+    def _again(
+        self, record: Record, entry: Entry, mark: int, received_ms: int, *, sure: bool
+    ) -> Change:
         """Count a copy of a body; one without a time of its own counts when it first came."""
         copies = record.copies[mark] = record.copies.get(mark, 1) + 1
         record.session.duplicates += 1
@@ -136,7 +143,7 @@ class Book:
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
                 self._enter(record, entry.event, mark, received_ms)
         session = None if record is self._strays else record.session
-        return Change(session, copies, (received_ms - first_ms) / 1000)
+        return Change(session, copies, (received_ms - first_ms) / 1000, sure=sure)
 
     def _enter(self, record: Record, event: Event, mark: int, at_ms: int) -> bool:
         session = record.session

@@ -43,13 +43,12 @@ def enter(
     session: Session, event: Event, at_ms: int, name_of: Callable[[str | None], str | None]
 ) -> bool:
     """Enter what an event of `at_ms` tells; whether it told a creation in seconds, not in ms."""
-    kind = type(event)
-    if kind is ConnectionEvent:
-        return _connection(session, cast("ConnectionEvent", event), at_ms, name_of)
-    if kind is StreamEvent:
-        return _stream(session, cast("StreamEvent", event), at_ms)
-    if kind is CallEvent:
-        return _call(session, cast("CallEvent", event), at_ms)
+    if type(event) is ConnectionEvent:
+        return _connection(session, event, at_ms, name_of)
+    if type(event) is StreamEvent:
+        return _stream(session, event, at_ms)
+    if type(event) is CallEvent:
+        return _call(session, event, at_ms)
     if isinstance(event, ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent):
         return _job(session, event, at_ms)
     return False
@@ -73,7 +72,7 @@ def _connection(
         _ended(one, at_ms, event.reason)
     if told.data and (name := name_of(told.data)):
         one.name = _least(one.name, name)
-    return _born(one, told.created_at)
+    return told.created_at != one.created_ms and _born(one, told.created_at)
 
 
 def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
@@ -105,7 +104,7 @@ def _published(session: Session, one: Feed, by: Connection) -> bool:
     owner.seen |= NAMED
     if one.connection != identifier:
         one.connection = _least(one.connection, owner.id)
-    return _born(owner, by.created_at)
+    return by.created_at != owner.created_ms and _born(owner, by.created_at)
 
 
 def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
@@ -158,7 +157,7 @@ def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 
 def _born(one: Person | Feed | Call | Job, told: float | None) -> bool:
     """A thing was told to have been created then; whether that was in seconds."""
-    if told is None or told == one.created_ms or (at_ms := in_ms(told)) is None:
+    if told is None or (at_ms := in_ms(told)) is None:
         return False
     if one.created_ms is None or at_ms < one.created_ms:
         one.created_ms = at_ms
