@@ -258,7 +258,7 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "unknown-connection",
         "call-without-connection",
     }
-    assert found[1].said == (
+    assert found[0].said == (
         f"connection ann ({called(Person('ann'))}) was destroyed, and its creation never came; "
         "it is older than the capture"
     )

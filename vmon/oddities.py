@@ -135,7 +135,8 @@ def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
         if feed.connection and _is_unheard_of(owner):
             whose = _whose(session, feed.connection)
             said = f"{_what('stream', feed)} is of {whose}, of which nothing was told"
-            at_ms = _ms(feed.created_ms) or feed.ended_ms or session.first_ms
+            born = _ms(feed.created_ms) if feed.seen & BEGUN else feed.ended_ms
+            at_ms = born or session.first_ms
             doubt = scene.unseen(_ms(owner.created_ms) if owner else None)
             doubt, ids = doubt or scene.unsettled(at_ms), (feed.id, feed.connection)
             yield scene.odd("unknown-connection", at_ms, ids, said, missing, doubt)
