@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Run = Callable[..., tuple[int, str, str]]
 
 T0 = 1_470_257_700_000
-S, OTHER = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr", "2_another-session-o-of-thrs"
+S, OTHER = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr", "2_another-session-of-theirs"
 ANN = "c053fcc8-c681-41d5-8ec2-7a9e1434a21e"
 
 
