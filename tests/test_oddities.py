@@ -127,7 +127,7 @@ STORIES: dict[str, tuple[list[Body | bytes], list[Body | bytes]]] = {
         [*ANN, came("bob", 5), left("bob", 30, 5), *GONE],
     ),
     "unknown-connection": (
-        [*ANN, begun("s", "bob", 7, 5), *GONE],
+        [*ANN, begun("u", "bob", 7, 5), *GONE],
         [*ANN, begun("s", "ann", 7, 1), ended("s", "ann", 59, 7, 1), *GONE],
     ),
     "stream-outlives-connection": (
@@ -182,7 +182,7 @@ STORIES: dict[str, tuple[list[Body | bytes], list[Body | bytes]]] = {
         ],
     ),
     "unknown-event": ([said("somethingNew", 1)], [*ANN]),
-    "unknown-reason": ([*ANN, left("ann", 60, 1, reason="tired")], [*ANN, left("ann", 60, 1)]),
+    "unknown-reason": ([*ANN, left("ann", 61, 1, reason="tired")], [*ANN, left("ann", 60, 1)]),
     "unknown-status": ([archive("thawed", 60, id="archive-3")], [archive("paused", 60)]),
     "unknown-field": ([opened(region="eu")], [sample(name) for name in TYPES]),
     "wrong-type": ([opened(timestamp="soon")], [opened()]),
@@ -258,7 +258,7 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "unknown-connection",
         "call-without-connection",
     }
-    assert found[1].said == (
+    assert found[0].said == (
         f"connection ann ({called(Person('ann'))}) was destroyed, and its creation never came; "
         "it is older than the capture"
     )
@@ -327,6 +327,9 @@ def test_three_cameras_are_one_oddity_and_a_camera_whose_end_is_lost_is_none() -
     lost = [begun("a", "ann", 7, 1), begun("b", "ann", 30, 1), ended("b", "ann", 59, 30, 1), *GONE]
     found = survey([*ANN, *lost])
     assert [odd.code for odd in found] == ["stream-outlives-connection"]
+    both = [begun("b", "ann", 7, 1), begun("a", "ann", 9, 1), ended("b", "ann", 30, 7, 1), *GONE]
+    found = survey([*ANN, *both])
+    assert [odd.code for odd in found] == ["two-cameras", "stream-outlives-connection"]
 
 
 def test_a_short_overlap_hides_no_long_one() -> None:

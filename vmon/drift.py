@@ -14,7 +14,15 @@ from msgspec import inspect
 from vmon.catalogue import TYPES
 from vmon.codes import CODES, Oddity, order
 from vmon.decode import SHAPES
-from vmon.events import FIRST_MS, LAST_MS, ArchiveEvent, BroadcastEvent, Rtmp, Undecodable
+from vmon.events import (
+    FIRST_MS,
+    LAST_MS,
+    ArchiveEvent,
+    BroadcastEvent,
+    Rtmp,
+    Undecodable,
+    UnknownEvent,
+)
 from vmon.text import disarm, handle
 
 if TYPE_CHECKING:
@@ -45,7 +53,7 @@ class Drift:
     def note(self, entry: Entry, *, is_copy: bool = False) -> list[Oddity]:
         """Look at a delivery; the kinds that are new. A copy does not count."""
         new = []
-        for found in _found(entry):
+        for found in {(one.code, one.what): one for one in _found(entry)}.values():
             kind = found.code, entry.type, found.what
             odd, first = _oddity(entry, found), self._first.get(kind)
             if first is None and len(self._first) >= _MOST:
@@ -92,11 +100,14 @@ def _found(entry: Entry) -> Iterator[_Found]:
         yield _Found("undecodable", kind, f"a body is not JSON: {problem}")
         return
     yield from _unknown(entry.type, event, value)
-    yield from _warned(entry.type, event)
+    if event.warnings:
+        yield from _warned(entry.type, event)
     if isinstance(value, dict):
-        yield from _times(entry.type, value, "")
-        if (shape := SHAPES.get(entry.type)) is not None:
-            yield from _fields(entry.type, value, _known(shape), "")
+        found: list[_Found] = []
+        shape = SHAPES.get(entry.type)
+        _walk(_known(shape or UnknownEvent), value, "", entry.type, found)
+        # Of what nobody knows, no field is known either.
+        yield from (one for one in found if shape or one.code != "unknown-field")
     yield from _failed(event)
 
 
@@ -131,27 +142,7 @@ def _warned(name: str, event: Event) -> Iterator[_Found]:
             yield _Found(code, re.sub(r"\d+", "#", what), f"{name}: {what}")
 
 
-_MOMENTS = ("createdAt", "updatedAt", "timestamp")
-
-
-def _times(name: str, value: dict[str, Any], path: str) -> Iterator[_Found]:
-    """Times that are no milliseconds, in the body and in the objects in it."""
-    for key in _MOMENTS:
-        at = value.get(key)
-        if not isinstance(at, int | float) or isinstance(at, bool):
-            continue
-        where = path + key
-        if 0 < at < FIRST_MS:
-            yield _Found("seconds-for-ms", where, f"{name}: {where} is in seconds: {at:.15g}")
-        elif not 0 < at <= LAST_MS:
-            said = f"{name}: {where} is no time in milliseconds: {at:.15g}"
-            yield _Found("impossible-time", where, said)
-    for key in ("connection", "stream", "call"):
-        if isinstance(inner := value.get(key), dict):
-            yield from _times(name, inner, f"{path}{key}.")
-
-
-# Fields. What a shape knows of a nested object is known as deep as the shapes go.
+# Fields and times: what a shape knows, as deep as the shapes go.
 
 _Fields = dict[str, Any]
 """Names of fields; a value is what is known in it, None where it is left alone."""
@@ -176,19 +167,40 @@ def _inside(told: inspect.Type) -> _Fields:
             return {}
 
 
-def _fields(name: str, value: Any, known: _Fields, path: str) -> Iterator[_Found]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _fields(name, one, known, path)
-        return
-    if not isinstance(value, dict):
-        return
+def _walk(known: _Fields, value: dict[str, Any], path: str, name: str, found: list[_Found]) -> None:
+    """Find the fields that are not known, and times that are no milliseconds."""
     for key, inner in value.items():
+        kind = type(inner)
         if key not in known:
             what = disarm(path) + _quoted(key)
-            yield _Found("unknown-field", what, f"{name} has a field vmon does not know: {what}")
-        elif (deeper := known[key]) and isinstance(inner, dict | list):
-            yield from _fields(name, inner, deeper, f"{path}{key}.")
+            said = f"{name} has a field vmon does not know: {what}"
+            found.append(_Found("unknown-field", what, said))
+        elif kind is dict and (deeper := known[key]):
+            _walk(deeper, inner, f"{path}{key}.", name, found)
+        elif kind is list and (deeper := known[key]):
+            for one in inner:
+                if type(one) is dict:
+                    _walk(deeper, one, f"{path}{key}.", name, found)
+        elif kind in {int, float} and key in _MOMENTS and not FIRST_MS <= inner <= LAST_MS:
+            found.append(_time(name, path + key, inner))
+
+
+_MOMENTS = frozenset({"createdAt", "updatedAt", "timestamp"})
+
+
+def _time(name: str, where: str, at: float) -> _Found:
+    if 0 < at < FIRST_MS:
+        return _Found("seconds-for-ms", where, f"{name}: {where} is in seconds: {at:.15g}")
+    said = f"{name}: {where} is no time in milliseconds: {_number(at)}"
+    return _Found("impossible-time", where, said)
+
+
+def _number(value: float) -> str:
+    """A number as a stranger sent it, but for one of thousands of digits."""
+    return str(value) if abs(value) <= _LONGEST_NUMBER else "beyond a million million million"
+
+
+_LONGEST_NUMBER = 10**18
 
 
 # What failed and is no fact of a session.

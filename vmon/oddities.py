@@ -135,7 +135,8 @@ def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
         if feed.connection and _is_unheard_of(owner):
             whose = _whose(session, feed.connection)
             said = f"{_what('stream', feed)} is of {whose}, of which nothing was told"
-            at_ms = _ms(feed.created_ms) or feed.ended_ms or session.first_ms
+            born = _ms(feed.created_ms) if feed.seen & BEGUN else feed.ended_ms
+            at_ms = born or session.first_ms
             doubt = scene.unseen(_ms(owner.created_ms) if owner else None)
             doubt, ids = doubt or scene.unsettled(at_ms), (feed.id, feed.connection)
             yield scene.odd("unknown-connection", at_ms, ids, said, missing, doubt)
@@ -246,11 +247,7 @@ def _cameras(scene: _Scene) -> Iterator[Oddity]:
     for feed in session.feeds.values():
         born = _ms(feed.created_ms)
         if feed.video_type == "camera" and feed.connection and born is not None:
-            owner = session.people.get(feed.connection)
-            ended = feed.ended_ms
-            if ended is None and owner and owner.ended_ms is not None:
-                continue  # its end was never told: nobody knows when that was
-            until = scene.now_ms if ended is None else ended
+            until = _published_until(scene, feed, born)
             published.setdefault(feed.connection, []).append((born, until, feed.id))
     for connection, spans in published.items():
         for group in _overlapping(sorted(spans)):
@@ -258,6 +255,14 @@ def _cameras(scene: _Scene) -> Iterator[Oddity]:
             streams = ", ".join(f"stream {handle(one)}" for one in ids)
             said = f"{_whose(session, connection)} published {len(ids)} cameras at once: {streams}"
             yield scene.odd("two-cameras", group[1][0], (connection, *ids), said)
+
+
+def _published_until(scene: _Scene, feed: Feed, born_ms: int) -> int:
+    """The last instant at which a stream was surely published."""
+    owner = scene.session.people.get(feed.connection or "")
+    if feed.ended_ms is None and owner and owner.ended_ms is not None:
+        return born_ms + _OVERLAP_MS + 1  # its end was never told: nobody knows when that was
+    return scene.now_ms if feed.ended_ms is None else feed.ended_ms
 
 
 def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:

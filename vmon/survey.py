@@ -12,14 +12,16 @@ from vmon.codes import SEVERITIES, Oddity, Severity, order
 from vmon.drift import Drift
 from vmon.events import FIRST_MS
 from vmon.filters import Filter
+from vmon.fold import stamp_ms
 from vmon.oddities import GHOST_AFTER_S, gathered, oddities_of, other_projects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
+    from vmon.book import Change
     from vmon.entry import Entry
     from vmon.events import Event
-    from vmon.session import Session
 
 
 class Options(NamedTuple):
@@ -43,43 +45,53 @@ class Survey:
     the chosen deliveries and their sessions.
     """
 
-    def __init__(self, chosen: Filter | None = None) -> None:
-        self.book = Book()
+    def __init__(self, chosen: Filter | None = None, book: Book | None = None) -> None:
+        self.book = book or Book()
         self.number = 0
         self._chosen = chosen
         self._drift = Drift()
         self._sessions: set[str] = set()
         self._projects: dict[str, set[str]] = {}
         self._types: set[str] = set()
-        self._received_ms = 0
+        self._oldest_ms = self._newest_ms = self._received_ms = 0
 
-    def note(self, entry: Entry) -> None:
-        """Enter a delivery."""
-        copy = self.book.apply(entry).copies > 1
-        received_ms = int(entry.delivery.received_at.timestamp() * 1000)
-        self._received_ms = max(self._received_ms, received_ms)
+    def note(self, entry: Entry) -> Change:
+        """Enter a delivery; what that changed in the book."""
+        change = self.book.apply(entry)
+        event, session = entry.event, entry.session
         self._types.add(entry.type)
-        if entry.session is not None and (project := _named(entry.event)):
-            self._projects.setdefault(entry.session, set()).add(project)
+        self._date(event, int(entry.delivery.received_at.timestamp() * 1000))
+        if session is not None and (project := _named(event)):
+            self._projects.setdefault(session, set()).add(project)
         if self._chosen is None or self._chosen(entry):
             self.number += 1
-            self._drift.note(entry, is_copy=copy)
-            if entry.session is not None:
-                self._sessions.add(entry.session)
+            self._drift.note(entry, is_copy=change.copies > 1)
+            if session is not None:
+                self._sessions.add(session)
+        return change
+
+    def _date(self, event: Event, received_ms: int) -> None:
+        """Note the oldest and the newest event, and the newest receipt."""
+        self._received_ms = max(self._received_ms, received_ms)
+        said_ms = stamp_ms(event)
+        if said_ms is None or said_ms < FIRST_MS:
+            return
+        self._oldest_ms = min(self._oldest_ms or said_ms, said_ms)
+        self._newest_ms = max(self._newest_ms, said_ms)
 
     def oddities(self, ghost_after_s: float = GHOST_AFTER_S) -> list[Oddity]:
         """What does not add up, in the order of time."""
-        sessions = list(self.book.sessions())
-        began_ms, now_ms = _span(sessions, self._received_ms)
-        found = [
-            odd
-            for session in sessions
-            if session.id in self._sessions
-            for odd in oddities_of(session, now_ms, ghost_after_s, began_ms)
-        ]
+        began_ms = self._oldest_ms or self._received_ms
+        # No event is newer than its receipt: a wrong clock must not make ghosts.
+        now_ms = max(began_ms, min(self._newest_ms or self._received_ms, self._received_ms))
+        found: list[Oddity] = []
+        projects: list[tuple[str, int, AbstractSet[str]]] = []
+        for session in self.book.sessions():
+            named = self._projects.get(session.id, session.projects)
+            projects.append((session.id, session.first_ms, named))
+            if session.id in self._sessions:
+                found += oddities_of(session, now_ms, ghost_after_s, began_ms)
         found = [*gathered(found, self._types), *self._drift.oddities()]
-        named = self._projects
-        projects = [(one.id, one.first_ms, named.get(one.id, one.projects)) for one in sessions]
         found += [odd for odd in other_projects(projects) if odd.session in self._sessions]
         return sorted(found, key=order)
 
@@ -94,14 +106,6 @@ def _named(event: Event) -> str | None:
     keys = ("project", "application", "partner")
     told = next(filter(None, (getattr(event, key, None) for key in keys)), None)
     return str(told) if told is not None else None
-
-
-def _span(sessions: Iterable[Session], received_ms: int) -> tuple[int, int]:
-    """The oldest and the newest event, ms since the epoch: none is newer than its receipt."""
-    firsts = [one.first_ms for one in sessions if one.first_ms >= FIRST_MS]
-    lasts = [one.last_ms for one in sessions if one.last_ms >= FIRST_MS]
-    began = min(firsts, default=received_ms)
-    return began, max(began, min(max(lasts, default=received_ms), received_ms))
 
 
 def run(asked: Options) -> int:

@@ -23,6 +23,7 @@ _SEVERITY = max(map(len, SEVERITIES))
 _SESSION = 6
 _INDENT = 10
 _WIDEST = 100
+_ROOMY = 8 + _SEVERITY + _CODE + _SESSION + 6
 _NARROWEST = 20
 
 
@@ -48,6 +49,8 @@ class Drawn:
             ("name", odd.code.ljust(_CODE)),
             (colour_of(odd.session or ""), _session(odd).ljust(_SESSION)),
         ]
+        if self._width is not None and self._width < _ROOMY:
+            pieces[2], pieces[3] = pieces[3], pieces[2]  # the long code gets a row of its own
         return above + self._folded(pieces, odd.said)
 
     def _folded(self, pieces: list[tuple[str, str]], said: str) -> str:
@@ -56,9 +59,21 @@ class Drawn:
         if self._width is None or len(head) + 2 + _wide(said) <= self._width:
             painted = "  ".join(self._paint(style, text) for style, text in pieces)
             return f"{painted}  {said}".rstrip() + "\n"
-        short = "  ".join(self._paint(style, text.rstrip()) for style, text in pieces)
-        rows = self._wrapped(said, _INDENT)
-        return short + "\n" + "".join(" " * _INDENT + row + "\n" for row in rows)
+        return self._in_rows([(style, text.rstrip()) for style, text in pieces], said)
+
+    def _in_rows(self, pieces: list[tuple[str, str]], said: str) -> str:
+        """The pieces, in as many rows as they take, and the sentence below them."""
+        rows, room = [""], self._width or _WIDEST
+        for style, text in pieces:
+            free = room - len(text) - 2
+            if rows[-1] and free < 0:
+                rows.append(" " * _INDENT)
+                room = (self._width or _WIDEST) - _INDENT
+            gap = "  " if rows[-1].strip() else ""
+            rows[-1] += gap + self._paint(style, text)
+            room -= len(text) + len(gap)
+        rows += [" " * _INDENT + row for row in self._wrapped(said, _INDENT)]
+        return "\n".join(rows) + "\n"
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         if self._width is None:
