@@ -62,7 +62,7 @@ def _exit_codes() -> str:
 
 def _tables() -> dict[str, str]:
     commands = (
-        *("listen", "filter", "usage", "export", "captures", "replay", "verify"),
+        *("listen", "filter", "usage", "stats", "export", "captures", "replay", "verify"),
         *("trigger", "doctor"),
     )
     tables = {f"options {name}": _options(name) for name in commands}
