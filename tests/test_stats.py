@@ -217,7 +217,7 @@ archive                      1     4.9s   4.9s   4.9s
   available 1
 
 peak       1 connection at once (2016-08-03 20:54:48); 1 stream at once (2016-08-03 21:14:05)
-duplicates 1, of 1 delivery; 15s to 15s after the first, half of them within 15s. Vonage sends again after 5 s, doubling to 15 min; the same body is taken for the same event
+duplicates 1, of 1 delivery; half of them within 15s of the first, the last after 15s
 clocks     1 delivery came before it happened: this clock is behind Vonage's, and lags are too small
 busiest    kxOH45 7
 """

@@ -138,11 +138,10 @@ def _facts(stats: Stats) -> Iterator[tuple[str, str]]:
         yield "peak", f"{_peak(people, 'connection')}; {_peak(streams, 'stream')}"
     if stats.duplicates:
         after = stats.after_first
+        half = _ms(after.percentile(0.5) or 0)
         said = (
             f"{stats.duplicates:,}, of {count(len(stats.repeated), 'delivery', 'deliveries')}; "
-            f"{_ms(after.least)} to {_ms(after.most)} after the first, half of them within "
-            f"{_ms(after.percentile(0.5) or 0)}. Vonage sends again after 5 s, doubling to 15 min; "
-            "the same body is taken for the same event"
+            f"half of them within {half} of the first, the last after {_ms(after.most)}"
         )
         yield "duplicates", said
     if said := _clocks(stats):
