@@ -1,195 +1,237 @@
 """The session book: events → who is where, since when, and how it ended.
 
 A fold that does not depend on the order of what it is given, nor on repetition: see `session`.
+Sessions that were not heard of for longest are packed when there is much, and unpacked when they
+are heard of again (see `record`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING
 
-from vmon.events import (
-    LAST_MS,
-    ArchiveEvent,
-    BroadcastEvent,
-    CallEvent,
-    CaptionsEvent,
-    ConnectionEvent,
-    Event,
-    RenderEvent,
-    SessionEvent,
-    StreamEvent,
-    person,
-)
-from vmon.session import BEGUN, ENDED, NAMED, Call, Feed, Job, Kind, Person, Session
+from msgspec import Struct
+
+from vmon.events import FIRST_MS, LAST_MS, Event, Monitored, SessionEvent, person
+from vmon.fold import enter, in_ms, is_in_seconds
+from vmon.record import Packed, Record, pack, unpack, weight
+from vmon.session import Session, Totals, is_open
+from vmon.signature import claims_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmon.entry import Entry
 
-_JOB_ENDS = frozenset({"stopped", "uploaded", "available", "expired", "failed", "deleted"})
+_ROOM = 400_000
+"""So many marks (of events, more or less) are held unpacked: some 100 MB with all their facts."""
+
+_RETRIED_MS = 25 * 3_600_000  # retries end after 24 h
+_SILENT_MS = 7 * 24 * 3_600_000  # what was not closed by then never will be
+_TIDIES_MS = 600_000
+_MOST_STRAYS = 20_000
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """What a delivery changed.
 
     `copies` is which copy of the same body it is (1: the first), `since_first_s` how long after the
-    first copy it was received; `late_s` how much older it is than the newest event seen before of
-    its session (0: in order), by event time.
+    first copy it was received; `sure` that a verified token says so too, by the same `jti`: else
+    two events might be told in the same words. `late_s` is how much older it is than the newest
+    event seen before of its session (0: in order), by event time.
     """
 
     session: Session | None
     copies: int = 1
     since_first_s: float = 0.0
     late_s: float = 0.0
+    sure: bool = False
 
 
 class Book:
-    """All sessions that events told of."""
+    """All sessions that events told of.
 
-    def __init__(self, name_of: Callable[[str | None], str | None] = person) -> None:
+    One that `forgets` keeps only the `totals` of sessions that are closed and were not heard of for
+    25 h (after that no retry comes), or open and not for a week. `room` is how many marks of bodies
+    are held unpacked.
+    """
+
+    def __init__(
+        self,
+        name_of: Callable[[str | None], str | None] = person,
+        *,
+        forgets: bool = False,
+        room: int = _ROOM,
+    ) -> None:
+        self.totals = Totals()
         self._name_of = name_of
-        self._sessions: dict[str, Session] = {}
-        self._copies: dict[int, list[int]] = {}
+        self._forgets = forgets
+        self._room = self._packs_at = room
+        self._sessions: dict[str, Record | Packed] = {}
+        self._strays = Record(Session(""))
+        self._held = 0
+        self._tidies_ms = 0
 
     def apply(self, entry: Entry) -> Change:
         """Enter a delivery; what it changed."""
-        received_ms = int(entry.delivery.received_at.timestamp() * 1000)
-        mark = hash(entry.delivery.body)
-        if (earlier := self._copies.get(mark)) is not None:
-            return self._again(entry, earlier, received_ms)
-        self._copies[mark] = [1, received_ms]
-        if entry.session is None:
+        delivery, verdict = entry.delivery, entry.verdict
+        if not delivery.body and entry.session is None:
+            return Change(None)  # a probe is like every other
+        received_ms = int(delivery.received_at.timestamp() * 1000)
+        if received_ms > self._tidies_ms or self._held > self._packs_at:
+            self._tidy(received_ms)
+        record = self._sessions.get(entry.session or "")
+        if type(record) is not Record:
+            record = self._opened(entry.session)
+        if received_ms > record.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
+            record.newest_ms = received_ms
+        marks, mark = record.marks, hash(delivery.body)
+        sure = verdict is not None and self._is_known_token(record, entry, mark)
+        if mark in marks:
+            return self._again(record, entry, mark, received_ms, sure=sure)
+        marks[mark] = received_ms
+        self._held += 1
+        if record is self._strays:
             return Change(None)
-        session = self._sessions.get(entry.session)
-        if session is None:
-            session = self._sessions[entry.session] = Session(entry.session)
-        event = entry.event
-        said = event.said_ms
-        at_ms = said if said is not None and 0 < said <= LAST_MS else received_ms
-        late_s = max(0, session.last_ms - at_ms) / 1000
-        session.events += 1
-        session.first_ms = min(session.first_ms, at_ms) if session.first_ms else at_ms
-        session.last_ms = max(session.last_ms, at_ms)
-        if event.project_id:
-            session.projects.add(event.project_id)
-        self._enter(session, event, at_ms)
-        return Change(session, late_s=late_s)
-
-    def _again(self, entry: Entry, earlier: list[int], received_ms: int) -> Change:
-        earlier[0] += 1
-        session = self._sessions.get(entry.session) if entry.session is not None else None
-        if session:
-            session.duplicates += 1
-        return Change(session, earlier[0], (received_ms - earlier[1]) / 1000)
+        return Change(record.session, 1, 0.0, self._first(record, entry.event, mark, received_ms))
 
     def sessions(self) -> Iterator[Session]:
         """All sessions, in the order in which they were first heard of."""
-        yield from self._sessions.values()
+        for held in list(self._sessions.values()):
+            yield _opened(held).session
 
     def session(self, identifier: str) -> Session | None:
         """The session of an id."""
-        return self._sessions.get(identifier)
+        held = self._sessions.get(identifier)
+        return None if held is None else _opened(held).session
 
-    def _enter(self, session: Session, event: Event, at_ms: int) -> None:
-        match event:
-            case ConnectionEvent():
-                self._connection(session, event, at_ms)
-            case StreamEvent():
-                self._stream(session, event, at_ms)
-            case SessionEvent(event="sessionCreated"):
-                session.created_ms.add(at_ms)
-            case SessionEvent(event="sessionDestroyed"):
-                session.destroyed[at_ms] = event.reason
-            case CallEvent():
-                _call(session, event, at_ms)
-            case ArchiveEvent() | BroadcastEvent() | RenderEvent() | CaptionsEvent():
-                _job(session, event, at_ms)
-            case _:
-                pass
+    def _first(self, record: Record, event: Event, mark: int, received_ms: int) -> float:
+        """Enter an event not heard of before; how late it is."""
+        session, seconds = record.session, False
+        project: str | None
+        if isinstance(event, Monitored):
+            at_ms, project = event.timestamp, event.project
+        else:
+            at_ms, project = event.said_ms, None
+        if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
+            seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
+        if at_ms is None:
+            at_ms = record.unstamped[mark] = received_ms
+        elif at_ms > record.stamped_ms:
+            record.stamped_ms = at_ms
+        late_ms = session.last_ms - at_ms if at_ms else 0
+        if late_ms < 0:
+            session.last_ms = at_ms
+        session.events += 1
+        if (project := project or event.project_id) and project not in session.projects:
+            session.projects.add(project)
+        if self._enter(record, event, mark, at_ms) or seconds:
+            session.seconds += 1
+        return late_ms / 1000 if late_ms > 0 else 0.0
 
-    def _connection(self, session: Session, event: ConnectionEvent, at_ms: int) -> None:
-        if not event.connection or not event.connection.id:
-            return
-        one = session.people.get(event.connection.id)
-        if one is None:
-            one = session.people[event.connection.id] = Person(event.connection.id)
-        _live(
-            one,
-            event.connection.created_at,
-            event.event == "connectionCreated",
-            event.reason,
-            at_ms,
-        )
-        if name := self._name_of(event.connection.data):
-            one.name = min(one.name, name) if one.name else name
+    def _again(
+        self, record: Record, entry: Entry, mark: int, received_ms: int, *, sure: bool
+    ) -> Change:
+        """Count a copy of a body; one without a time of its own counts when it first came."""
+        copies = record.copies[mark] = record.copies.get(mark, 1) + 1
+        record.session.duplicates += 1
+        first_ms = record.marks[mark]
+        if received_ms < first_ms:
+            record.marks[mark] = first_ms = received_ms
+            if mark in record.unstamped:
+                record.unstamped[mark] = received_ms
+                newest_ms = max(record.unstamped.values())
+                record.session.last_ms = max(record.stamped_ms, newest_ms)
+                self._enter(record, entry.event, mark, received_ms)
+        session = None if record is self._strays else record.session
+        return Change(session, copies, (received_ms - first_ms) / 1000, sure=sure)
 
-    def _stream(self, session: Session, event: StreamEvent, at_ms: int) -> None:
-        stream = event.stream
-        if not stream or not stream.id:
-            return
-        one = session.feeds.get(stream.id)
-        if one is None:
-            one = session.feeds[stream.id] = Feed(stream.id)
-        _live(one, stream.created_at, event.event == "streamCreated", event.reason, at_ms)
-        one.name = one.name or stream.name
-        one.video_type = one.video_type or stream.video_type
-        if stream.connection and (identifier := stream.connection.id):
-            one.connection = one.connection or identifier
-            owner = session.people.get(identifier)
-            if owner is None:
-                owner = session.people[identifier] = Person(identifier)
-            owner.seen |= NAMED
-            owner.created_ms = _earlier(owner.created_ms, stream.connection.created_at)
+    def _enter(self, record: Record, event: Event, mark: int, at_ms: int) -> bool:
+        session = record.session
+        if at_ms and (at_ms < session.first_ms or not session.first_ms):
+            session.first_ms = at_ms
+        if type(event) is SessionEvent:
+            return _round(record, event, mark, at_ms)
+        return enter(session, event, at_ms, self._name_of)
+
+    def _is_known_token(self, record: Record, entry: Entry, mark: int) -> bool:
+        """Whether this body came under this verified token before; it is remembered."""
+        verdict = entry.verdict
+        if verdict is None or verdict.kind not in {"valid", "stale"}:
+            return False
+        claims = verdict.claims or claims_of(entry.delivery.headers)
+        if claims is None or claims.jti is None:
+            return False
+        token = hash((mark, claims.jti))
+        known = token in record.tokens
+        if not known:
+            record.tokens.add(token)
+            self._held += 1
+        return known
+
+    # What is held, and how.
+
+    def _opened(self, identifier: str | None) -> Record:
+        """The record of a session, made or unpacked."""
+        if not identifier:
+            return self._strays
+        held = self._sessions.get(identifier)
+        record = Record(Session(identifier)) if held is None else _opened(held)
+        self._sessions[record.session.id] = record
+        self._held += weight(record)
+        return record
+
+    def _tidy(self, now_ms: int) -> None:
+        if self._held > self._packs_at:
+            self._pack()
+        if now_ms > self._tidies_ms:
+            self._tidies_ms = now_ms + _TIDIES_MS
+            if self._forgets:
+                self._forget(now_ms)
+
+    def _pack(self) -> None:
+        """Pack what was not heard of for longest, until there is room again."""
+        records = [held for held in self._sessions.values() if type(held) is Record]
+        for record in sorted(records, key=lambda one: one.newest_ms):
+            if self._held <= self._room * 3 // 4:
+                break
+            self._sessions[record.session.id] = pack(record)
+            self._held -= weight(record)
+        self._packs_at = max(self._room, self._held + self._room // 4)
+
+    def _forget(self, now_ms: int) -> None:
+        """Let go of what is over and of which no retry comes any more."""
+        for identifier, held in list(self._sessions.items()):
+            silent_ms = now_ms - held.newest_ms
+            if silent_ms > (_SILENT_MS if _is_open(held) else _RETRIED_MS):
+                self.totals.add(_opened(held).session)
+                self._held -= weight(held) if isinstance(held, Record) else 0
+                del self._sessions[identifier]
+        if len(self._strays.marks) > _MOST_STRAYS:
+            self._held -= weight(self._strays)
+            self._strays = Record(Session(""))
 
 
-def _call(session: Session, event: CallEvent, at_ms: int) -> None:
-    if event.call_id is None:
-        return
-    one = session.calls.setdefault(event.call_id, Call(event.call_id))
-    if event.event in {"callCreated", "callDestroyed"}:
-        _live(one, event.created_ms, event.event == "callCreated", event.reason, at_ms)
-    if event.status:
-        one.states[event.status] = min(one.states.get(event.status, at_ms), at_ms)
-    one.connection = one.connection or event.connection_id
+def _is_open(held: Record | Packed) -> bool:
+    return held.open if isinstance(held, Packed) else is_open(held.session)
 
 
-def _job(
-    session: Session,
-    event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent,
-    at_ms: int,
-) -> None:
-    identifier = (
-        (event.captions_id or event.caption_id) if isinstance(event, CaptionsEvent) else event.id
-    )
-    if identifier is None:
-        return
-    kind = cast("Kind", event.type)
-    one = session.jobs.setdefault((kind, identifier), Job(identifier, kind))
-    one.created_ms = _earlier(one.created_ms, event.created_ms)
-    if event.status:
-        one.statuses[event.status] = min(one.statuses.get(event.status, at_ms), at_ms)
-    if event.status in _JOB_ENDS:
-        one.ended_ms = _earlier(one.ended_ms, at_ms)
-    one.reason = event.reason or one.reason
-    if isinstance(event, ArchiveEvent):
-        one.name = one.name or event.name
-        one.duration_s = event.lived_s or one.duration_s
-        one.size = event.size or one.size
+def _opened(held: Record | Packed) -> Record:
+    return held if isinstance(held, Record) else unpack(held)
 
 
-def _live(
-    one: Person | Feed | Call, created_ms: int | None, begins: bool, reason: str | None, at_ms: int
-) -> None:
-    one.seen |= BEGUN if begins else ENDED
-    one.created_ms = _earlier(one.created_ms, created_ms)
-    if begins:
-        one.created_ms = _earlier(one.created_ms, at_ms)
-    elif one.ended_ms is None or at_ms < one.ended_ms:
-        one.ended_ms, one.reason = at_ms, reason
-
-
-def _earlier(one: int | None, other: int | None) -> int | None:
-    if other is None or not 0 < other <= LAST_MS:
-        return one
-    return other if one is None else min(one, other)
+def _round(record: Record, event: SessionEvent, mark: int, at_ms: int) -> bool:
+    """Enter that a session was opened or closed; it tells no creation."""
+    if event.event not in {"sessionCreated", "sessionDestroyed"}:
+        return False
+    opens = event.event == "sessionCreated"
+    again, record.rounds[mark] = mark in record.rounds, (at_ms, opens, event.reason)
+    session = record.session
+    if again:  # it was received earlier than was known
+        session.created_ms, session.destroyed = set(), {}
+    for at, opens, reason in record.rounds.values() if again else (record.rounds[mark],):
+        if opens:
+            session.created_ms.add(at)
+        else:
+            known = session.destroyed.get(at)
+            session.destroyed[at] = min(known, reason) if known and reason else known or reason
+    return False

@@ -1,8 +1,9 @@
 """What is known of a session: the facts that its events told, whatever order they came in.
 
 Every fact is merged so that order and repetition change nothing: the earliest beginning, the
-earliest end, the set of what was seen. Times are ms since the epoch, UTC, by Vonage's clock; where
-an event tells none (render, captions), by the receiver's.
+earliest end, the set of what was seen; of names and the like that differ, the first by alphabet.
+Times are ms since the epoch, UTC, by Vonage's clock; where an event tells none (render, captions),
+by the receiver's, at its first copy; 0 where neither is known (a bare body that tells no time).
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-BEGUN, ENDED, NAMED = 1, 2, 4
-"""How a thing was seen: by its own begin event, its own end event, in another thing's event."""
+BEGUN, ENDED, NAMED, SECONDS = 1, 2, 4, 8
+"""How a thing was seen: by its own begin event, its own end event, in another thing's event;
+and whether a time of it was told in seconds, where ms are due (it stands in ms here)."""
 
 
 class Person(Struct, gc=False):
-    """A connection. `name` is from its token data; `project` events of it are the session's."""
+    """A connection. `name` is from its token data."""
 
     id: str
     seen: int = 0
@@ -39,8 +41,8 @@ class Feed(Struct, gc=False):
     video_type: str | None = None
 
 
-class Call(Struct):
-    """A SIP call, the id of its connection, and when each state was first told."""
+class Call(Struct, gc=False):
+    """A SIP call, the id of its connection (in `people`), and when each state was first told."""
 
     id: str
     seen: int = 0
@@ -54,25 +56,33 @@ class Call(Struct):
 Kind = Literal["archive", "broadcast", "render", "captions"]
 
 
-class Job(Struct):
-    """An archive, broadcast, render or captions: when each status was first told."""
+class Job(Struct, gc=False):
+    """An archive, broadcast, render or captions: when each status and reason was first told.
+
+    `reason` is the newest of `reasons`; `duration_s` and `size` (bytes) are the largest told;
+    `stream` is the one that a render publishes.
+    """
 
     id: str
     kind: Kind
+    seen: int = 0
     created_ms: int | None = None
     ended_ms: int | None = None
     reason: str | None = None
     name: str | None = None
     duration_s: float | None = None
     size: int | None = None
+    stream: str | None = None
     statuses: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
 
 
-class Session(Struct):
+class Session(Struct, gc=False):
     """A session id: its rounds of created and destroyed, and all that was in it.
 
     `created_ms` and `destroyed` (with reasons) hold one instant per round; `first_ms` and `last_ms`
-    are the oldest and newest event's; `events` counts without `duplicates`.
+    are the oldest and newest event's; `events` counts without `duplicates`, `seconds` those of them
+    that told a time in seconds.
     """
 
     id: str
@@ -83,7 +93,45 @@ class Session(Struct):
     last_ms: int = 0
     events: int = 0
     duplicates: int = 0
+    seconds: int = 0
     people: dict[str, Person] = field(default_factory=dict)
     feeds: dict[str, Feed] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
     jobs: dict[tuple[Kind, str], Job] = field(default_factory=dict)
+
+
+class Totals(Struct):
+    """What stays of sessions when all else is forgotten; time without an end counts as none."""
+
+    sessions: int = 0
+    people: int = 0
+    feeds: int = 0
+    connected_ms: int = 0
+    published_ms: int = 0
+    events: int = 0
+    duplicates: int = 0
+
+    def add(self, session: Session) -> None:
+        """Count a session in."""
+        self.sessions += 1
+        self.people += len(session.people)
+        self.feeds += len(session.feeds)
+        self.connected_ms += sum(lived_ms(one) for one in session.people.values())
+        self.published_ms += sum(lived_ms(one) for one in session.feeds.values())
+        self.events += session.events
+        self.duplicates += session.duplicates
+
+
+def lived_ms(one: Person | Feed | Call) -> int:
+    """How long a thing lived, in ms; 0 while one of its ends is not known, or by crooked clocks."""
+    return max(0, one.ended_ms - one.created_ms) if one.ended_ms and one.created_ms else 0
+
+
+def is_open(session: Session) -> bool:
+    """Whether anybody or anything is still there, as far as events told."""
+    gone_ms = max(session.destroyed, default=0)
+    things: tuple[Person | Feed | Call, ...]
+    things = (*session.people.values(), *session.feeds.values(), *session.calls.values())
+    if not things:
+        return max(session.created_ms, default=0) > gone_ms
+    return any(one.ended_ms is None and (one.created_ms or gone_ms) >= gone_ms for one in things)

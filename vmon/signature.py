@@ -124,6 +124,14 @@ def sign(  # noqa: PLR0913  # the claims are what they are
     return f"Bearer {(signed + b'.' + _to_base64(secret.mac(signed))).decode()}"
 
 
+def claims_of(headers: Sequence[tuple[str, str]]) -> Claims | None:
+    """The claims of a token that was verified before, as it is in a capture; None: no token."""
+    try:
+        return _claims(_read(_bearer(headers)).payload)
+    except _Fault:
+        return None
+
+
 def _bearer(headers: Sequence[tuple[str, str]]) -> str:
     values = [value.strip() for name, value in headers if name.lower() == "authorization"]
     if not values:

@@ -1,0 +1,114 @@
+"""What people are called: the name in their token data, or else two words made of their id."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from vmon.errors import WrongUse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmon.session import Person
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_QUALITIES = _words(
+    """
+    able agile airy amber ample ardent azure bold brave breezy bright brisk calm candid cheery
+    chipper civil clean clear clever cosmic cosy crisp curious dapper daring deft dewy eager
+    early earnest easy fair fancy fleet fluffy fond frank fresh gentle giddy glad golden good
+    grand green handy happy hardy hasty hearty honest humble icy jaunty jolly jovial keen kind
+    late light lively lofty loyal lucid lucky lunar mellow merry mild misty modest neat nifty
+    nimble noble odd open patient perky placid plain plucky polite proud prompt pure quick quiet
+    rapid ready regal robust rosy royal rustic sandy serene sharp shiny silent silver sleek
+    smart snug snowy solar solid spry steady still stout sunny supple swift tall tame tender
+    tidy tranquil trusty upbeat urban vivid warm wild wise witty
+    """
+)
+
+_CREATURES = _words(
+    """
+    acorn alder alpaca ant aspen badger bat bear beaver bee birch bison boar brook buffalo bunny
+    camel canary cat cedar cheetah cicada clover comet condor coral coyote crab crane cricket
+    deer dingo dolphin dove dragon duck eagle eel egret elk elm falcon fern ferret finch fir fox
+    frog gazelle gecko gibbon goat goose gopher grouse gull hare harp hawk heron hippo horse
+    husky ibex ibis iguana jaguar jay kestrel kiwi koala lark lemur leopard lily lion lizard
+    llama lotus lynx magpie maple marmot marten mink moose moth mouse newt oak ocelot orca
+    oriole osprey otter owl panda parrot pelican penguin pigeon pine plover pony puffin puma
+    quail rabbit raven robin salmon seal sparrow spruce stork tapir tern thrush tiger trout
+    tulip turtle walrus willow wolf wren yak zebra
+    """
+)
+
+
+def called(person: Person) -> str:
+    """The name of a person, as the token data has it (disarm it), or the two words of the id."""
+    return person.name or two_words(person.id)
+
+
+@lru_cache(maxsize=4096)
+def two_words(identifier: str) -> str:
+    """Two words for an id: `calm-heron`, the same everywhere and always.
+
+    There are 16,384: among ten people two share theirs in one room of 360.
+    """
+    digest = blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=2).digest()
+    number = int.from_bytes(digest)
+    quality, creature = _QUALITIES[number % 128], _CREATURES[number // 128 % 128]
+    return f"{quality}-{creature}"
+
+
+def name_from(path: str) -> Callable[[str | None], str | None]:
+    """How to find names by a path into the token data: `data.userName`, `data.user.first`.
+
+    The data are JSON or a query string; `data.` may be left out, `data` alone is the whole text,
+    a number is a place in a list. What leads nowhere gives None. Raises WrongUse for no path.
+    """
+    steps = path.split(".")
+    if steps[0] == "data":
+        del steps[0]
+    if not path or not all(steps):
+        raise WrongUse(
+            f"{path!r} is no path into the token data",
+            hint="write the keys that lead to the name: data.userName",
+        )
+
+    @lru_cache(maxsize=1024)
+    def find(data: str | None) -> str | None:
+        return _plain(_at(_parsed(data), steps) if steps else data) if data else None
+
+    return find
+
+
+def _parsed(data: str) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return dict(parse_qsl(data.strip().lstrip("?")))
+
+
+def _at(value: Any, steps: list[str]) -> Any:
+    for step in steps:
+        match value:
+            case dict():
+                value = value.get(step)
+            case list() if step.isascii() and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            case _:
+                return None
+    return value
+
+
+def _plain(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return " ".join(str(value).split()) or None

@@ -1,0 +1,42 @@
+"""Which of Vonage's retries a copy of a delivery is, by when it came.
+
+A heuristic: Vonage says when it sends again (see `retry.LIKE_VONAGE`), and nothing in a retry says
+that it is one. How long it waited for an answer that never came is not known either.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate, count, takewhile
+
+from vmon.retry import LIKE_VONAGE
+
+_WITHIN_S = LIKE_VONAGE.within_s or 0.0
+_DUE_S = list(
+    takewhile(
+        lambda due: due <= _WITHIN_S, accumulate(LIKE_VONAGE.wait_s(done) for done in count(1))
+    )
+)
+"""When each retry is due, in seconds after the first attempt: 5, 15, 35, 75 …"""
+
+_EARLY, _LATE = 0.1, 0.3
+"""How far off its instant a retry may be, as a part of the wait before it: answers take time."""
+
+
+def retry_of(since_first_s: float) -> int | None:
+    """The number of the retry due so long after the first attempt: 35 s fit #3; None: no retry.
+
+    Of any instants after the first half hour two in five fit: a hint, and no proof.
+    """
+    last = bisect_right(_DUE_S, since_first_s)
+    for number in (last, last + 1):
+        if 0 < number <= len(_DUE_S):
+            off = (since_first_s - _DUE_S[number - 1]) / LIKE_VONAGE.wait_s(number)
+            if -_EARLY <= off <= _LATE:
+                return number
+    return None
+
+
+def next_retry_s(number: int) -> float | None:
+    """How long after retry `number` (0: the first attempt) failed the next comes; None: never."""
+    return LIKE_VONAGE.wait_s(number + 1) if 0 <= number < len(_DUE_S) else None
