@@ -24,6 +24,7 @@ COMMANDS = {
     "stats": "Count types, reasons, lags, peaks, duplicates.",
     "usage": "Count connected and published minutes.",
     "captures": "List the captures that are kept; remove old ones.",
+    "oddities": "Tell what does not add up in captures.",
     "verify": "Check the signatures in captures.",
     "trigger": "Send sample events, as Vonage would.",
     "events": "Explain the event types: fields, reasons, samples.",

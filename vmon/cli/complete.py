@@ -34,6 +34,16 @@ def event_types(
     ]
 
 
+def codes(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """The codes of oddities that begin so."""
+    from vmon.codes import CODES
+
+    begun = (one for one in CODES.values() if one.name.startswith(incomplete.lower()))
+    return [_item(one.name, help=one.meaning) for one in begun]
+
+
 def files(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
