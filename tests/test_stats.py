@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.day import Day
 from vmon.book import Book
 from vmon.catalogue import TYPES
 from vmon.entry import Entry
@@ -161,6 +162,21 @@ def test_what_never_ended_counts_until_its_connection_or_session_ended(delivered
     )
     people, streams = found.peaks()
     assert (people.number, streams.number) == (1, 1)
+
+
+def test_the_figures_of_a_generated_day_are_the_true_ones(tmp_path: Path) -> None:
+    day = Day(40, 4000, odd=0.0)
+    path = tmp_path / "day.jsonl"
+    path.write_bytes(b"".join(day.lines()))
+    found, truth = stats_of([str(path)], Filter(), lambda bad: pytest.fail(str(bad))), day.truth
+    assert (found.deliveries, found.duplicates) == (
+        truth.events + truth.duplicates,
+        truth.duplicates,
+    )
+    people = [(begin, end or found.last_ms + 1) for begin, end in truth.people.values()]
+    streams = [(begin, end or found.last_ms + 1) for begin, end in truth.feeds.values()]
+    assert found.peaks() == (peak(people), peak(streams))
+    assert (len(found.people), len(found.streams)) == (len(people), len(streams))
 
 
 # Sparklines.

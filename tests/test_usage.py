@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.day import Day
 from vmon.book import Book
 from vmon.entry import Entry
 from vmon.line import bare
 from vmon.session import BEGUN, ENDED, Feed, Person, Session
-from vmon.usage import DAY_MS, Bounds, By, Seen, Usage, minutes, usage_of
+from vmon.usage import DAY_MS, Bounds, By, Seen, Usage, minutes, spans_of, usage_of
 
 Run = Callable[..., tuple[int, str, str]]
 SEED = Path(__file__).parent / "data" / "seed"
@@ -235,6 +236,24 @@ def test_minutes_are_rounded_once_half_up(ms: int, said: str) -> None:
     assert minutes(ms) == said
 
 
+# A generated day.
+
+
+@pytest.mark.parametrize("odd", [0.0, 0.5])
+def test_the_minutes_of_a_day_are_the_true_ones_shuffled_and_copied_as_it_is(odd: float) -> None:
+    day, book, seen = Day(40, 4000, odd=odd), Book(), Seen()
+    for entry in day.entries():
+        seen.span(int(entry.delivery.received_at.timestamp() * 1000))
+        seen.note(entry)
+        book.apply(entry)
+    spans = [one for each in book.sessions() for one in spans_of(each, seen, seen.end_ms)]
+    ended = [one for one in spans if one.why != "open"]
+    for kind, lives in (("connection", day.truth.people), ("stream", day.truth.feeds)):
+        true = sum(max(0, end - begin) for begin, end in lives.values() if end is not None)
+        assert sum(max(0, one.low - one.begin) for one in ended if one.kind == kind) == true
+    assert usage_of(book.sessions(), seen).duplicates == day.truth.duplicates
+
+
 # The command.
 
 
@@ -260,12 +279,12 @@ def test_a_row_for_each_connection_and_every_span_that_is_not_plain(
     code, out, err = vmon_run("usage", "--by", "connection", story)
     assert (code, err) == (0, "")
     assert out.startswith(
-        "connection                 connections  streams   connected  participant  published\n"
-        "kxOH45 aaaaaaaa Ann                  1        1        40.0     0.0–35.0   0.0–35.0\n"
-        "kxOH45 cccccccc                      1        0        37.0     0.0–20.0        0.0\n"
-        "kxOH45 bbbbbbbb Bob ␛[31m            1        0        20.0     0.0–20.0        0.0\n"
-        "kxOH45 dddddddd                      1        0    0.0–10.0          0.0        0.0\n"
-        "total                                4        1  97.0–107.0     0.0–75.0   0.0–35.0\n"
+        "connection                    connections  streams   connected  participant  published\n"
+        "kxOH45 aaaaaaaa Ann                     1        1        40.0     0.0–35.0   0.0–35.0\n"
+        "kxOH45 cccccccc lofty-spruce            1        0        37.0     0.0–20.0        0.0\n"
+        "kxOH45 bbbbbbbb Bob ␛[31m               1        0        20.0     0.0–20.0        0.0\n"
+        "kxOH45 dddddddd cosmic-elm              1        0    0.0–10.0          0.0        0.0\n"
+        "total                                   4        1  97.0–107.0     0.0–75.0   0.0–35.0\n"
     )
     assert "1 duplicate removed\n" in out
     assert (
@@ -303,6 +322,17 @@ def test_what_is_not_chosen_tells_all_the_same_when_the_capture_ends(
     chosen = ("--event", "!session*", "--format", "json")
     said = json.loads(vmon_run("usage", *chosen, path)[1])
     assert said["total"]["connected_ms"]["high"] == 107 * MIN
+
+
+def test_a_torn_line_among_whole_ones_is_told_and_the_rest_counts(
+    vmon_run: Run, tmp_path: Path
+) -> None:
+    lines = list(Day(2, 60).lines())
+    path = tmp_path / "torn.jsonl"
+    path.write_bytes(b"".join([*lines[:9], lines[9][:99] + b"\n", *lines[9:]]))
+    code, out, err = vmon_run("usage", path)
+    assert (code, err.count("a line is skipped")) == (0, 1)
+    assert out.startswith("session")
 
 
 def test_without_minutes_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from vmon import scan
+from vmon import look, scan
 from vmon.capture import START
 from vmon.entry import header
 from vmon.errors import VmonError
 from vmon.events import FIRST_MS, LAST_MS, CallEvent, ConnectionEvent, StreamEvent
+from vmon.filters import Filter
 from vmon.lags import Lags
 from vmon.line import read_line
 from vmon.text import iso
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmon.entry import Entry
-    from vmon.filters import Filter
 
 SIGNED = frozenset({"valid", "stale", "unchecked"})
 """The verdicts under which a token's `iat` is taken for Vonage's."""
@@ -368,6 +368,24 @@ def stats_of(
         with scan.opened(source) as stream:
             for batch in scan.choose(stream, name, chosen, bad):
                 _count(stats, batch, name, bad)
+    return stats
+
+
+def stats_with(
+    sources: Iterable[str | None],
+    chosen: Filter,
+    each: Callable[[Entry], object],
+    bad: Callable[[scan.BadLine], None],
+) -> Stats:
+    """The same figures, while `each` gets every delivery, chosen or not, with all it says."""
+    stats = Stats()
+
+    def both(entry: Entry) -> None:
+        each(entry)
+        if chosen(entry):
+            stats.entry(entry)
+
+    look.read(sources, Filter(), both, bad)
     return stats
 
 

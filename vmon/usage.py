@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct, field
 
 from vmon.events import LAST_MS, ArchiveEvent
+from vmon.handles import called
 from vmon.session import BEGUN, Feed
 
 if TYPE_CHECKING:
@@ -172,10 +173,10 @@ def spans_of(session: Session, seen: Seen, end_ms: int) -> Iterator[Span]:
 def _span(
     session: Session, one: Person | Feed, owner: Person | None, seen: Seen, end_ms: int
 ) -> Span:
-    is_stream = isinstance(one, Feed)
-    kind: Kind = "stream" if is_stream else "connection"
+    kind: Kind = "stream" if isinstance(one, Feed) else "connection"
     connection = one.connection if isinstance(one, Feed) else one.id
-    name = one.name if not is_stream else owner.name if owner else None
+    person = owner if isinstance(one, Feed) else one
+    name = called(person) if person else None
     whose = kind, session.id, one.id, connection, name
     begin = one.created_ms
     if begin is None:
