@@ -69,17 +69,8 @@ def _oddities() -> str:
 
 def _tables() -> dict[str, str]:
     commands = (
-        *(
-            "listen",
-            "filter",
-            "export",
-            "captures",
-            "oddities",
-            "replay",
-            "verify",
-            "trigger",
-            "doctor",
-        ),
+        *("listen", "filter", "sessions", "timeline", "oddities", "usage", "stats"),
+        *("export", "captures", "replay", "verify", "trigger", "doctor"),
     )
     tables = {f"options {name}": _options(name) for name in commands}
     return tables | {"types": _types(), "oddities": _oddities(), "exit codes": _exit_codes()}

@@ -1,52 +1,71 @@
 """Percentiles of lags in bounded memory, with merging.
 
-Whole ms are kept as they are up to about two seconds, and beyond to eleven binary digits: a
-percentile is exact below 2048 ms and else at most 0.1 % too small. However many lags there are,
-some ten thousand counters hold them; the least, the most and the number are exact.
+Whole ms are kept as they are below 2048 either way, and beyond to eleven binary digits: percentiles
+are exact there, and else at most 0.1 % too small. However many lags there are, some ten thousand
+counters hold them; the least, the most and the number are exact.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
 from msgspec import Struct, field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _EXACT = 2048
 _DIGITS = 11
 
 
 class Lags(Struct):
-    """Lags noted so far, in ms; they may be negative, where clocks disagree."""
+    """Lags noted so far, in ms; they may be negative, where clocks disagree.
 
-    counts: dict[int, int] = field(default_factory=dict)
-    number: int = 0
-    least: int = 0
-    most: int = 0
+    `far` are the least and the most of those that are not kept exactly.
+    """
+
+    counts: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    far: tuple[int, int] | None = None
 
     def note(self, ms: int) -> None:
         """Count a lag."""
-        if not -_EXACT < ms < _EXACT:
-            cut = ms.bit_length() - _DIGITS
-            key = (ms >> cut) << cut
-        else:
-            key = ms
-        counts = self.counts
-        counts[key] = counts.get(key, 0) + 1
-        if not self.number:
-            self.least = self.most = ms
-        elif ms > self.most:
-            self.most = ms
-        elif ms < self.least:
-            self.least = ms
-        self.number += 1
+        self.counts[ms if -_EXACT < ms < _EXACT else self._far(ms)] += 1
+
+    def _far(self, ms: int) -> int:
+        """The counter of a lag that is not kept exactly."""
+        least, most = self.far or (ms, ms)
+        self.far = min(least, ms), max(most, ms)
+        cut = ms.bit_length() - _DIGITS
+        return (ms >> cut) << cut
 
     def add(self, other: Lags) -> None:
         """Count all that another has counted."""
-        if not other.number:
-            return
-        self.least = min(self.least, other.least) if self.number else other.least
-        self.most = max(self.most, other.most) if self.number else other.most
-        self.number += other.number
         for key, number in other.counts.items():
-            self.counts[key] = self.counts.get(key, 0) + number
+            self.counts[key] += number
+        if other.far:
+            least, most = self.far or other.far
+            self.far = min(least, other.far[0]), max(most, other.far[1])
+
+    @property
+    def number(self) -> int:
+        """How many lags there are."""
+        return sum(self.counts.values())
+
+    @property
+    def least(self) -> int:
+        """The smallest; 0 without lags."""
+        far = self.far[:1] if self.far else ()
+        return min((*far, *self._exact()), default=0)
+
+    @property
+    def most(self) -> int:
+        """The largest; 0 without lags."""
+        far = self.far[1:] if self.far else ()
+        return max((*far, *self._exact()), default=0)
+
+    def _exact(self) -> Iterator[int]:
+        return (key for key in self.counts if -_EXACT < key < _EXACT)
 
     def percentile(self, share: float) -> int | None:
         """The lag that so large a share (0 to 1) of all does not exceed; None without lags."""
@@ -54,5 +73,5 @@ class Lags(Struct):
         for key in sorted(self.counts):
             left -= self.counts[key]
             if left <= 0:
-                return min(max(key, self.least), self.most)
+                return max(key, self.least)
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmon import scan
 from vmon.book import Book
+from vmon.errors import VmonError
 from vmon.line import read_line
 
 if TYPE_CHECKING:
@@ -25,10 +26,21 @@ def read(
     """Give each chosen delivery of the sources (None is standard input) to `each`."""
     gc.disable()  # what is read makes no cycles, and is much
     for source in sources:
+        name = scan.source_name(source)
         with scan.opened(source) as stream:
-            for batch in scan.choose(stream, scan.source_name(source), chosen, bad):
+            for batch in scan.choose(stream, name, chosen, bad):
                 for line, entry in batch:
-                    each(entry or read_line(line))
+                    if found := entry or _entry(line, name, bad):
+                        each(found)
+
+
+def _entry(line: bytes, name: str, bad: Callable[[scan.BadLine], None]) -> Entry | None:
+    """What a line holds that nobody has looked at; a line torn by `kill -9` holds nothing."""
+    try:
+        return read_line(line)
+    except (ValueError, VmonError) as error:
+        bad(scan.BadLine(name, 0, str(error)))
+        return None
 
 
 def book_of(

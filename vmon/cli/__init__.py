@@ -21,6 +21,8 @@ COMMANDS = {
     "filter": "Find deliveries in captures, by type, id, reason, time.",
     "replay": "Play a capture back, on screen or to your app.",
     "export": "Write deliveries as curl, HTTPie, HAR, a pytest module.",
+    "stats": "Count types, reasons, lags, peaks, duplicates.",
+    "usage": "Count connected and published minutes.",
     "captures": "List the captures that are kept; remove old ones.",
     "oddities": "Tell what does not add up in captures.",
     "verify": "Check the signatures in captures.",

@@ -1,0 +1,408 @@
+"""Figures of captures: one pass over their lines, decoding the few fields that figures need.
+
+A line that is not plainly a capture's, or whose fields have other types than usual, is read as
+every other command reads it: slower, and with the same outcome.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from base64 import urlsafe_b64decode
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec import Struct, field
+
+from vmon import look, scan
+from vmon.capture import START
+from vmon.entry import header
+from vmon.errors import VmonError
+from vmon.events import FIRST_MS, LAST_MS, CallEvent, ConnectionEvent, StreamEvent
+from vmon.filters import Filter
+from vmon.lags import Lags
+from vmon.line import read_line
+from vmon.text import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vmon.entry import Entry
+
+SIGNED = frozenset({"valid", "stale", "unchecked"})
+"""The verdicts under which a token's `iat` is taken for Vonage's."""
+
+_BODY = b',"body":'
+_DATED = frozenset({"archive", "broadcast"})
+"""The types that say when they happened by `updatedAt`; others do so by `timestamp`."""
+_TOKEN = re.compile(rb'\["authorization","Bearer [^".]*\.([\w-]+)\.', re.IGNORECASE)
+
+
+class _Thing(Struct, rename="camel", gc=False):
+    """A connection, stream or call, as far as figures need it."""
+
+    id: str | None = None
+    created_at: int | None = None
+    connection: _Thing | None = None
+    reason_message: str | None = field(default=None, name="reason_message")
+    reason_code: str | None = field(default=None, name="reason_code")
+
+
+class _Body(Struct, rename="camel", gc=False):
+    """A body, as far as figures need it."""
+
+    timestamp: int | None = None
+    created_at: int | float | None = None
+    updated_at: int | None = None
+    connection: _Thing | None = None
+    stream: _Thing | None = None
+    call: _Thing | None = None
+    reason: str | None = None
+    reason_message: str | None = field(default=None, name="reason_message")
+    reason_code: str | None = field(default=None, name="reason_code")
+    status: str | None = None
+    state: str | None = None
+
+
+class _Judged(Struct, gc=False):
+    kind: str = ""
+
+
+class _Line(Struct, gc=False):
+    """A capture line, as far as figures need it."""
+
+    type: str
+    received_at: str
+    body: _Body
+    session: str | None = None
+    remote: str | None = None
+    verdict: _Judged | None = None
+
+
+class _Claims(Struct, gc=False):
+    iat: float | None = None
+
+
+_line = msgspec.json.Decoder(_Line)
+_claims = msgspec.json.Decoder(_Claims)
+
+
+def _counter() -> defaultdict[str, int]:
+    return defaultdict(int)
+
+
+class OfType(Struct):
+    """What was counted of a type. Lags are of first copies, in ms."""
+
+    name: str
+    deliveries: int = 0
+    reasons: defaultdict[str, int] = field(default_factory=_counter)
+    statuses: defaultdict[str, int] = field(default_factory=_counter)
+    delivery_lag: Lags = field(default_factory=Lags)
+    platform_lag: Lags = field(default_factory=Lags)
+
+
+class _Life(Struct, gc=False):
+    """How long a connection or stream lived, ms; 0: not told. `owner` is a stream's connection."""
+
+    begin: int = 0
+    end: int = 0
+    session: str | None = None
+    owner: str | None = None
+
+
+class Peak(NamedTuple):
+    """The most at once, and since when (ms since the epoch)."""
+
+    number: int = 0
+    at_ms: int = 0
+
+
+class Skew(Struct):
+    """Receipt less the token's `iat`, ms: this clock less Vonage's, and the way here.
+
+    `iat` is in whole seconds: up to a second of it is rounding.
+    """
+
+    number: int = 0
+    least_ms: int = 0
+
+    def note(self, ms: int) -> None:
+        """Count a signed delivery."""
+        self.least_ms = min(self.least_ms, ms) if self.number else ms
+        self.number += 1
+
+
+class Stats:
+    """The figures so far; instants are ms since the epoch."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, OfType] = {}
+        self.sessions = _counter()
+        self.minutes = _counter()
+        self.duplicates = 0
+        self.repeated: defaultdict[int, int] = defaultdict(int)
+        self.after_first = Lags()
+        self.skew = Skew()
+        self.first_ms: int | None = None
+        self.last_ms = 0
+        self.people: dict[str, _Life] = {}
+        self.streams: dict[str, _Life] = {}
+        self.oddities: dict[str, int] | None = None
+        self._copies: dict[int, int] = {}
+        self._destroyed: dict[str, list[int]] = {}
+        self._second, self._second_ms = "", 0
+
+    @property
+    def deliveries(self) -> int:
+        """How many there were, duplicates included."""
+        return sum(one.deliveries for one in self.types.values())
+
+    def line(self, line: bytes) -> None:
+        """Count a line; ValueError or VmonError where it holds nothing."""
+        try:
+            told = _line.decode(line)
+            received_ms = self._received(told.received_at)
+            body = line[line.index(_BODY) + len(_BODY) : line.rindex(b"}")]
+        except (ValueError, RecursionError):
+            self.entry(read_line(line))
+            return
+        if told.verdict is not None and told.verdict.kind in SIGNED:
+            self._sign(_TOKEN.search(line), received_ms)
+        self._enter(told, received_ms, hash(body))
+
+    def entry(self, entry: Entry) -> None:
+        """Count a delivery that has been read."""
+        at, remote = entry.delivery.received_at, entry.delivery.remote
+        told = _Line(entry.type, iso(at), _body_of(entry), entry.session, remote)
+        received_ms = self._received(told.received_at)
+        if entry.verdict and entry.verdict.kind in SIGNED:
+            said = f'["authorization","{header(entry.delivery, "authorization")}'.encode()
+            self._sign(_TOKEN.search(said), received_ms)
+        self._enter(told, received_ms, hash(entry.delivery.body))
+
+    def _received(self, text: str) -> int:
+        """The ms of an instant as captures write it; ValueError for any other spelling."""
+        if text[26:] != "Z":
+            raise ValueError(text)
+        if (second := text[:19]) != self._second:
+            self._second_ms = int(datetime.fromisoformat(second + "Z").timestamp()) * 1000
+            self._second = second
+        return self._second_ms + int(text[20:23])
+
+    def _sign(self, token: re.Match[bytes] | None, received_ms: int) -> None:
+        if token is None:
+            return
+        try:
+            claims = _claims.decode(urlsafe_b64decode(token[1] + b"=" * (-len(token[1]) % 4)))
+        except ValueError:
+            return
+        if claims.iat is not None and 0 < claims.iat < LAST_MS / 1000:
+            self.skew.note(received_ms - round(claims.iat * 1000))
+
+    def _enter(self, told: _Line, received_ms: int, mark: int) -> None:
+        of_type = self.types.get(told.type)
+        if of_type is None:
+            of_type = self.types[told.type] = OfType(told.type)
+        of_type.deliveries += 1
+        self.minutes[told.received_at[:16]] += 1
+        if told.session is not None:
+            self.sessions[told.session] += 1
+        if self.first_ms is None or received_ms < self.first_ms:
+            self.first_ms = received_ms
+        if received_ms > self.last_ms:  # noqa: PLR1730 # the call costs more than all of it
+            self.last_ms = received_ms
+        first_ms = self._copies.setdefault(mark, received_ms)
+        if first_ms is received_ms:
+            self._first(told, received_ms, of_type)
+        else:
+            self.duplicates += 1
+            self.repeated[mark] += 1
+            self.after_first.note(received_ms - first_ms)
+
+    def _first(self, told: _Line, received_ms: int, of_type: OfType) -> None:
+        """Enter what a delivery says that is not a copy."""
+        body = told.body
+        said = body.timestamp
+        if said is None and told.type in _DATED:
+            dated = body.created_at if body.updated_at is None else body.updated_at
+            said = int(dated) if dated is not None else None
+        if said is None or not 0 < said <= LAST_MS:
+            said = received_ms
+        elif told.remote is not None:
+            of_type.delivery_lag.note(received_ms - said)
+        self._live(told, said, of_type)
+        if reason := body.reason or _reason_elsewhere(body):
+            of_type.reasons[reason] += 1
+        if status := body.status or body.state:
+            of_type.statuses[status] += 1
+
+    def _live(self, told: _Line, at: int, of_type: OfType) -> None:
+        """Note what a connection's, stream's or session's event says of its life."""
+        body = told.body
+        match told.type:
+            case "connectionCreated" if thing := body.connection:
+                _note(self.people, told.session, thing, begin=at)
+                _lag(of_type, at, thing)
+            case "connectionDestroyed" if thing := body.connection:
+                _note(self.people, told.session, thing, end=at)
+            case "streamCreated" if thing := body.stream:
+                _note(self.streams, told.session, thing, begin=at)
+                _lag(of_type, at, thing)
+            case "streamDestroyed" if thing := body.stream:
+                _note(self.streams, told.session, thing, end=at)
+            case "sessionDestroyed" if told.session is not None:
+                self._destroyed.setdefault(told.session, []).append(at)
+            case "callCreated" if thing := body.call:
+                _lag(of_type, at, thing)
+            case _:
+                return
+        if body.stream and (owner := body.stream.connection):
+            _note(self.people, told.session, owner)
+
+    def peaks(self) -> tuple[Peak, Peak]:
+        """The most people and streams at once.
+
+        What never ended counts until its connection or its session ended, or the capture did.
+        """
+        people, streams = self.people.values(), self.streams.values()
+        return (
+            peak([(one.begin, self._end(one)) for one in people if one.begin]),
+            peak([(one.begin, self._end(one)) for one in streams if one.begin]),
+        )
+
+    def _end(self, life: _Life) -> int:
+        if life.end:
+            return life.end
+        ends = [at for at in self._destroyed.get(life.session or "", ()) if at >= life.begin]
+        owner = self.people.get(life.owner) if life.owner else None
+        if owner and owner.end:
+            ends.append(owner.end)
+        return min(ends, default=max(self.last_ms, life.begin) + 1)
+
+
+def peak(spans: Iterable[tuple[int, int]]) -> Peak:
+    """The most spans (begin, end in ms; an end is outside) that hold at one instant."""
+    real = [span for span in spans if span[0] < span[1]]
+    begins, ends = sorted(begin for begin, _ in real), sorted(end for _, end in real)
+    best, ended = Peak(), 0
+    for begun, at in enumerate(begins, start=1):
+        while ends[ended] <= at:
+            ended += 1
+        if begun - ended > best.number:
+            best = Peak(begun - ended, at)
+    return best
+
+
+def _note(
+    lives: dict[str, _Life], session: str | None, thing: _Thing, *, begin: int = 0, end: int = 0
+) -> None:
+    """Merge what an event told: the earliest beginning, the earliest end."""
+    if not thing.id:
+        return
+    one = lives.get(thing.id)
+    if one is None:
+        one = lives[thing.id] = _Life(session=session)
+    created = thing.created_at
+    if created is not None and 0 < created <= LAST_MS:
+        if created < FIRST_MS:
+            created *= 1000  # seconds
+        begin = min(begin, created) if begin else created
+    if begin and (not one.begin or begin < one.begin):
+        one.begin = begin
+    if end and (not one.end or end < one.end):
+        one.end = end
+    if (owner := thing.connection) and (not one.owner or (owner.id and owner.id < one.owner)):
+        one.owner = owner.id
+
+
+def _lag(of_type: OfType, at: int, thing: _Thing) -> None:
+    """Note the platform lag."""
+    created = thing.created_at
+    if created is not None and FIRST_MS <= created <= LAST_MS:
+        of_type.platform_lag.note(at - created)
+
+
+def _reason_elsewhere(body: _Body) -> str | None:
+    call = body.call
+    if call is None:
+        return body.reason_message or body.reason_code
+    told = body.reason_message or call.reason_message
+    return told or body.reason_code or call.reason_code
+
+
+def _body_of(entry: Entry) -> _Body:
+    """The few fields, of an event that was read with all its tolerance."""
+    event = entry.event
+    dated, created = event.type in _DATED, event.created_ms
+    body = _Body(
+        timestamp=None if dated else event.said_ms,
+        updated_at=event.said_ms if dated else None,
+        reason=event.reason,
+        status=event.status,
+    )
+    match event:
+        case ConnectionEvent():
+            body.connection = _Thing(event.connection_id, created)
+        case StreamEvent():
+            owner = event.stream.connection if event.stream else None
+            whose = _Thing(owner.id, owner.created_at) if owner else None
+            body.stream = _Thing(event.stream_id, created, whose)
+        case CallEvent():
+            body.call = _Thing(event.call_id, created)
+        case _:
+            pass
+    return body
+
+
+def stats_of(
+    sources: Iterable[str | None], chosen: Filter, bad: Callable[[scan.BadLine], None]
+) -> Stats:
+    """The figures of every chosen delivery of the sources (None is standard input)."""
+    gc.disable()  # what is read makes no cycles, and is much
+    stats = Stats()
+    for source in sources:
+        name = scan.source_name(source)
+        with scan.opened(source) as stream:
+            for batch in scan.choose(stream, name, chosen, bad):
+                _count(stats, batch, name, bad)
+    return stats
+
+
+def stats_with(
+    sources: Iterable[str | None],
+    chosen: Filter,
+    each: Callable[[Entry], object],
+    bad: Callable[[scan.BadLine], None],
+) -> Stats:
+    """The same figures, while `each` gets every delivery, chosen or not, with all it says."""
+    stats = Stats()
+
+    def both(entry: Entry) -> None:
+        each(entry)
+        if chosen(entry):
+            stats.entry(entry)
+
+    look.read(sources, Filter(), both, bad)
+    return stats
+
+
+def _count(
+    stats: Stats, batch: list[scan.Stored], name: str, bad: Callable[[scan.BadLine], None]
+) -> None:
+    count = stats.line
+    for line, entry in batch:
+        try:
+            if entry is None or line.startswith(START):
+                count(line)
+            else:
+                stats.entry(entry)
+        except (ValueError, VmonError) as error:  # a torn line among whole ones
+            bad(scan.BadLine(name, 0, str(error)))
+
+
+def utc_minute(text: str) -> datetime:
+    """The instant of a key of `Stats.minutes`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
