@@ -72,7 +72,7 @@ def _is_capture(path: Path) -> bool:
 def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:
     status = path.stat()
     own = tuple(sorted(journals.get(path.name, ())))
-    in_use = any(_is_locked(one) for one in (path, *own))
+    in_use = any(is_in_use(one) for one in (path, *own))
     return Kept(path, status.st_size, status.st_mtime, in_use, own)
 
 
@@ -85,7 +85,7 @@ def _journals(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _is_locked(path: Path) -> bool:
+def is_in_use(path: Path) -> bool:
     """Whether a process has the file locked, as writers do."""
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))

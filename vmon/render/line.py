@@ -76,7 +76,7 @@ def line(entry: Entry, look: Look) -> str:
     if entry.verdict is not None:
         pieces.append(_mark(entry.verdict))
     pieces += subject(event)
-    return _painted(pieces, look)
+    return painted(pieces, look)
 
 
 def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
@@ -90,10 +90,11 @@ def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
         ("", f"{disarm(verdict.why)} "),
         ("dim", f"id {disarm(entry.delivery.id)}"),
     ]
-    return _painted(pieces, look)
+    return painted(pieces, look)
 
 
-def _painted(pieces: list[Piece], look: Look) -> str:
+def painted(pieces: list[Piece], look: Look) -> str:
+    """Pieces as one line, cut to the look's width."""
     paint, width = look.paint, look.width
     plain = "".join([text for _, text in pieces]).rstrip()
     if width is not None and _wide(plain) > width:
@@ -234,7 +235,7 @@ def _connection(connection: Connection | None) -> list[Piece]:
         return []
     pieces = [_handle(connection.id)] if connection.id else []
     if connection.data and (name := person(connection.data)):
-        pieces.append(("name", _short(name) + " "))
+        pieces.append(("name", short(name) + " "))
     return pieces
 
 
@@ -244,8 +245,8 @@ def _stream(event: StreamEvent) -> list[Piece]:
         return []
     pieces = _connection(stream.connection)
     if stream.name:
-        pieces.append(("", f'"{_short(stream.name)}" '))
-    pieces.append(("", _short(stream.video_type or "audio only") + " "))
+        pieces.append(("", f'"{short(stream.name)}" '))
+    pieces.append(("", short(stream.video_type or "audio only") + " "))
     if stream.id:
         pieces.append(_handle(stream.id))
     return pieces
@@ -257,15 +258,15 @@ def _call(event: CallEvent) -> Iterator[Piece]:
     if event.connection_id:
         yield _handle(event.connection_id)
     if event.status:
-        yield "name", _short(event.status) + " "
+        yield "name", short(event.status) + " "
     if event.reason_code:
-        yield "", _short(event.reason_code) + " "
+        yield "", short(event.reason_code) + " "
 
 
 def _archive(event: ArchiveEvent) -> Iterator[Piece]:
     yield from _output(event)
     if event.name:
-        yield "", f'"{_short(event.name)}" '
+        yield "", f'"{short(event.name)}" '
     if event.size:
         yield "", size(event.size) + " "
 
@@ -278,12 +279,12 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
     if identifier:
         yield _handle(identifier)
     if event.status:
-        yield "failed" if event.status == "failed" else "name", _short(event.status) + " "
+        yield "failed" if event.status == "failed" else "name", short(event.status) + " "
 
 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
-        yield "name", f'"{_short(event.event)}" '
+        yield "name", f'"{short(event.event)}" '
     yield "dim", "no type that vmon knows "
 
 
@@ -293,7 +294,7 @@ def _why(event: Event) -> Iterator[Piece]:
         return
     meaning = entry.reasons.get(reason)
     style = "failed" if event.status == "failed" else "warning"
-    yield style, _short(reason) + (": " if meaning else " ")
+    yield style, short(reason) + (": " if meaning else " ")
     if meaning:
         yield "dim", meaning.rstrip(".") + " "
 
@@ -301,7 +302,7 @@ def _why(event: Event) -> Iterator[Piece]:
 _LONGEST = 60
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """A stranger's text, harmless and not so long that it hides the rest."""
     safe = disarm(text[: _LONGEST + 1])
     return safe if len(text) <= _LONGEST else safe[:_LONGEST] + "…"
