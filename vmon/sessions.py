@@ -17,10 +17,9 @@ from vmon.book import Book
 from vmon.captures import is_in_use
 from vmon.errors import WrongUse
 from vmon.events import instant, person
-from vmon.filters import Filter
 from vmon.instants import parse_instant
 from vmon.line import read_line
-from vmon.standing import Order, cut, standing
+from vmon.standing import Order, cut
 from vmon.text import count
 
 if TYPE_CHECKING:
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
 
     from vmon.book import Change
     from vmon.entry import Entry
-    from vmon.render.live import Redrawn
+    from vmon.filters import Filter
     from vmon.render.line import Look
+    from vmon.render.live import Redrawn
     from vmon.session import Session
     from vmon.standing import Standing
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import filter_options
+from vmon.cli.options import filter_options, name_of, name_option
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
@@ -28,16 +28,9 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["auto", "tree", "json"]), default="auto",
     show_default=True, help="auto and tree: for people; json: a session a line, for machines.",
 )  # fmt: skip # one thing a line
+@name_option
 @filter_options
-def command(
-    chosen: Filter,
-    files: tuple[str, ...],
-    form: str,
-    at: str | None,
-    limit: int | None,
-    *,
-    watch: bool,
-) -> int:
+def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """Rebuild the sessions from their events, and draw who is in which.
 
     Open ones come first, then those that began last. The order of the events does not matter, nor
@@ -49,9 +42,14 @@ def command(
     from vmon.errors import WrongUse
     from vmon.sources import sources_of
 
-    if watch and (at is not None or form == "json"):
+    if asked["watch"] and (asked["at"] is not None or asked["form"] == "json"):
         raise WrongUse("--watch draws what is there now: it goes with no --at and no json")
-    asked = sessions.Options(
-        sources=sources_of(files), chosen=chosen, at=at, limit=limit, as_json=form == "json"
+    told = sessions.Options(
+        sources=sources_of(files),
+        chosen=chosen,
+        at=asked["at"],
+        limit=asked["limit"],
+        as_json=asked["form"] == "json",
+        name_of=name_of(asked["name_from"]),
     )
-    return sessions.watch(asked) if watch else sessions.run(asked)
+    return sessions.watch(told) if asked["watch"] else sessions.run(told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.live import Live
 from rich.text import Text
@@ -24,7 +24,7 @@ class Redrawn:
         self._paint = Paint(self._console)
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
 
-    def __enter__(self) -> Redrawn:
+    def __enter__(self) -> Self:
         """Begin."""
         self._live.start()
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmon.events import instant
+from vmon.handles import called
 from vmon.line import quote
 from vmon.session import Call, Feed, Job
 from vmon.standing import state_of, status_of
@@ -22,7 +23,7 @@ def as_json(laid: Standing, *, counted: bool = True) -> str:
     An end is null while it is open; `end_told` false is an end that was worked out.
     """
     session, last = laid.session, laid.rounds[-1]
-    said = {
+    said: dict[str, Any] = {
         "session": session.id,
         "handle": handle(session.id, "session"),
         "open": last.is_open,
@@ -37,7 +38,7 @@ def as_json(laid: Standing, *, counted: bool = True) -> str:
     }
     for one in laid.jobs:
         if isinstance(one.thing, Job):
-            said[_JOBS.get(one.thing.kind, one.thing.kind)].append(_thing(one))  # type: ignore[union-attr] # the lists above
+            said[_JOBS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
     return quote(said).decode()
 
 
@@ -45,6 +46,7 @@ def _member(member: Member) -> dict[str, Any]:
     return {
         "connection": member.person.id,
         "name": member.person.name,
+        "called": called(member.person),
         **_span(member.span),
         "streams": [_thing(one) for one in member.feeds],
         "calls": [_thing(one) for one in member.calls],

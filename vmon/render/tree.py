@@ -10,11 +10,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.catalogue import ALL
-from vmon.events import LAST_MS
+from vmon.chart import local
+from vmon.handles import called
 from vmon.render.line import Look, painted, short
 from vmon.render.paint import colour_of
 from vmon.session import Call, Feed, Job, Person
@@ -45,7 +45,7 @@ class Node(NamedTuple):
 
 def rows(laid: Standing, look: Look, now_ms: int, *, fold: bool = False) -> Iterator[str]:
     """The lines of a session's tree; with `fold` not everybody who has left has one."""
-    yield painted(_head(laid, now_ms), look)
+    yield painted(head(laid, now_ms), look)
     yield from _drawn(_nodes(laid, now_ms, fold=fold), look, "")
 
 
@@ -57,18 +57,23 @@ def _drawn(nodes: list[Node], look: Look, before: str) -> Iterator[str]:
         yield from _drawn(node.under, look, before + ("   " if is_last else "│  "))
 
 
-def _head(laid: Standing, now_ms: int) -> list[Piece]:
+def head(laid: Standing, now_ms: int) -> list[Piece]:
+    """The line of a session itself."""
     session, last = laid.session, laid.rounds[-1]
+    duration(last.lasted_s(now_ms)) + "  "
     pieces = [
         _dot(last),
         (colour_of(session.id), handle(session.id, "session") + "  "),
         ("dim", f"{when(last.began_ms)}  "),
-        ("name" if last.is_open else "", _lasted(last, now_ms, "open for ") + "  "),
+        (
+            "name" if last.is_open else "",
+            _lasted(last._replace(begin_told=True, end_told=True), now_ms, "open for ") + "  ",
+        ),
     ]
     if len(laid.rounds) > 1:
         pieces.append(("", f"round {len(laid.rounds)}  "))
     pieces.append(("", ", ".join(_counts(laid)) + "  "))
-    return pieces + _why(last.reason, "sessionDestroyed")
+    return [*pieces, *_why(last.reason, "sessionDestroyed")]
 
 
 def _counts(laid: Standing) -> Iterator[str]:
@@ -116,16 +121,9 @@ def _few(members: list[Member]) -> tuple[list[Member], int]:
 
 def _member(member: Member, now_ms: int) -> Node:
     own = member.person
-    name: Piece = ("name", called(own) + "  ")
-    pieces = [_dot(member.span), name, *_life(own, member.span, now_ms)]
-    if called(own) != handle(own.id):
-        pieces.append(_id(own.id))
+    name: Piece = ("name" if own.name else colour_of(own.id), short(called(own)) + "  ")
+    pieces = [_dot(member.span), name, *_life(own, member.span, now_ms), _id(own.id)]
     return Node(pieces, _leaves((*member.feeds, *member.calls), now_ms))
-
-
-def called(person: Person) -> str:
-    """What a person is called, harmless."""
-    return short(person.name or handle(person.id))
 
 
 def _leaves(seen: Iterable[Seen], now_ms: int) -> list[Node]:
@@ -148,7 +146,7 @@ def _what(thing: Thing) -> Iterator[Piece]:
             yield "", name_of(thing) + "  "
             yield "failed" if status == "failed" else "name", short(status) + "  "
         case Person():
-            yield "name", called(thing) + "  "
+            yield "name", short(called(thing)) + "  "
 
 
 def name_of(thing: Feed | Job) -> str:
@@ -167,14 +165,12 @@ def _life(thing: Thing, span: Span, now_ms: int) -> Iterator[Piece]:
         yield from _why(span.reason, _ENDS[type(thing)])
 
 
-def _lasted(span: Span, now_ms: int, going_on: str = "") -> str:
+def _lasted(span: Span, now_ms: int) -> str:
     """How long: `12 min`; and whether that is worked out: `at most 12 min, end not told`."""
     lasted = duration(span.lasted_s(now_ms))
     if not span.is_open and not span.end_told:
         lasted = f"at most {lasted}, end not told"
-    elif span.is_open:
-        lasted = going_on + lasted
-    return lasted if span.begin_told or going_on else f"{lasted}, begin not told"
+    return lasted if span.begin_told else f"{lasted}, begin not told"
 
 
 def _why(reason: str | None, type_: str) -> Iterator[Piece]:
@@ -194,12 +190,3 @@ def _id(identifier: str) -> Piece:
 def when(at_ms: int) -> str:
     """A local day and time, to the minute."""
     return local(at_ms).strftime("%Y-%m-%d %H:%M")
-
-
-def local(at_ms: int) -> datetime:
-    """A local instant of ms since the epoch."""
-    return datetime.fromtimestamp(min(at_ms, _LAST_LOCAL_MS) / 1000, UTC).astimezone()
-
-
-_LAST_LOCAL_MS = LAST_MS - 2 * 86_400_000
-"""Beyond, a zone east of Greenwich has the year 10,000."""
