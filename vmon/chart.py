@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from vmon.catalogue import ALL
 from vmon.events import (
     LAST_MS,
     ArchiveEvent,
@@ -179,7 +180,19 @@ def _things(laid: Standing) -> Iterator[tuple[Seen, int]]:
 def _row(seen: Seen, depth: int) -> Row:
     thing, span = seen
     kind = _kind(thing)
-    return Row(kind, _name(thing), thing.id, depth, (span,), (), thing.reason or span.reason)
+    return Row(kind, _name(thing), thing.id, depth, (span,), (), odd_reason(thing, span))
+
+
+_ENDS = {Person: "connectionDestroyed", Feed: "streamDestroyed", Call: "callDestroyed"}
+
+
+def odd_reason(thing: Thing, span: Span) -> str | None:
+    """Why a thing ended or stands where it does, where that is not the ordinary reason."""
+    if isinstance(thing, Job):
+        reason, type_ = thing.reason, str(thing.kind)
+    else:
+        reason, type_ = span.reason, _ENDS[type(thing)]
+    return reason if reason and reason not in ALL[type_].ordinary_reasons else None
 
 
 def _kind(thing: Thing) -> str:
@@ -205,6 +218,17 @@ def _name(thing: Thing) -> str:
         case Job():
             kind, name = f"{thing.kind} {status_of(thing) or ''}".strip(), thing.name
     return disarm(kind) + (f' "{disarm(name)}"' if name else "")
+
+
+def told(made: Chart) -> list[tuple[Mark, str]]:
+    """The marks in their order, each with the name of what it is about: `camera of Ann`."""
+    found: list[tuple[Mark, str]] = []
+    owner = ""
+    for row in made.rows:
+        owner = owner if row.depth else row.name
+        name = f"{row.name} of {owner}" if row.depth else row.name
+        found += [(mark, name) for mark in row.marks]
+    return sorted(found)
 
 
 # Ticks.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.chart import local, ticks
+from vmon.chart import local, ticks, told
 from vmon.render.line import painted
 from vmon.text import duration
 
@@ -129,14 +129,14 @@ def _joined(cells: list[Piece]) -> Iterator[Piece]:
 
 def _told(chart: Chart, look: Look, most: int | None) -> Iterator[str]:
     """What the marks are about."""
-    marks = sorted((mark, row) for row in chart.rows for mark in row.marks)
-    for mark, row in marks[:most]:
-        yield painted(_mark(mark, row), look)
+    marks = told(chart)
+    for mark, name in marks[:most]:
+        yield painted(_mark(mark, name), look)
     if most is not None and len(marks) > most:
         yield painted([("dim", f"… {len(marks) - most:,} more marks")], look)
 
 
-def _mark(mark: Mark, row: Row) -> list[Piece]:
-    at = f"{local(mark.at_ms):%H:%M:%S}"
-    return [(_STYLES[mark.fault], f"{SIGNS[mark.fault]} "), ("dim", f"{at}  "),
-            ("name", f"{row.name}  "), ("", mark.said)]  # fmt: skip # in the order they stand
+def _mark(mark: Mark, name: str) -> list[Piece]:
+    at = f"{local(mark.at_ms):%H:%M:%S}  "
+    sign = f"{SIGNS[mark.fault]} "
+    return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.said)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.chart import local, ticks
+from vmon.chart import local, ticks, told
 from vmon.text import disarm, duration, handle
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from vmon.chart import Chart, Fault, Mark, Row
     from vmon.standing import Span
 
-_WIDTH, _NAMES, _NOTES, _EDGE = 1000, 210, 190, 16
+_WIDTH, _NAMES, _NOTES, _EDGE = 1000, 220, 225, 16
 _BARS = _WIDTH - _NAMES - _NOTES
 _ROW, _BAR, _TOP = 22, 10, 76
-_CELL = 7.2
+_CELL, _SMALL_CELL, _STRONG_CELL = 7.2, 6.3, 8.0
 """About as wide is a letter, in pixels; letters of Chinese have two such cells."""
 _MOST_TICKS = 9
 _MOST_MARKS = 40
@@ -143,19 +143,19 @@ def _row(chart: Chart, row: Row, y: int) -> Iterator[str]:
     lasted = duration(sum(one.lasted_s(chart.now_ms) for one in row.spans))
     note = f"{lasted}, {disarm(row.reason)}" if row.reason else lasted
     indent = _EDGE + 14 * row.depth
-    name = _fitted(row.name, _NAMES - indent - 8)
+    name = _fitted(row.name, _NAMES - indent - 8, _CELL if row.depth else _STRONG_CELL)
     yield f"<g><title>{escape(f'{row.name} ({disarm(row.id)}): {note}')}</title>"
     yield _text(indent, y + 4, "text" if row.depth else "text strong", name)
     for span in row.spans:
         yield from _bar(chart, row.kind, span, y)
-    yield _text(_WIDTH - _NOTES + 12, y + 4, "dim", _fitted(note, _NOTES - 28))
+    yield _text(_WIDTH - _NOTES + 12, y + 4, "dim small", _fitted(note, _NOTES - 24, _SMALL_CELL))
     yield "</g>"
     for mark in row.marks:
         yield _mark(_x(chart, mark.at_ms), y, mark.fault, _words(mark))
 
 
-def _fitted(text: str, room: float) -> str:
-    cells = int(room / _CELL)
+def _fitted(text: str, room: float, cell: float) -> str:
+    cells = int(room / cell)
     return text if cell_len(text) <= cells else set_cell_size(text, cells - 1) + "…"
 
 
@@ -184,12 +184,12 @@ def _words(mark: Mark) -> str:
 
 def _told(chart: Chart, top: int) -> Iterator[str]:
     """A line for each mark, and what the marks mean."""
-    marks = sorted((mark, row.name) for row in chart.rows for mark in row.marks)
+    marks = told(chart)
     for number, (mark, name) in enumerate(marks[:_MOST_MARKS]):
         y = top + number * _ROW
         said = f"{_words(mark).partition('  ')[0]}  {_MEANINGS[mark.fault]}: {name}, {mark.said}"
         yield _mark(_EDGE + 6, y, mark.fault, "") + _text(
-            _EDGE + 22, y + 4, "text small", _fitted(said, _WIDTH)
+            _EDGE + 22, y + 4, "text small", _fitted(said, _WIDTH - 4 * _EDGE, _SMALL_CELL)
         )
     if len(marks) > _MOST_MARKS:
         more = f"… {len(marks) - _MOST_MARKS:,} more"

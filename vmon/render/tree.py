@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.catalogue import ALL
-from vmon.chart import local
+from vmon.chart import local, odd_reason
 from vmon.handles import called
 from vmon.render.line import Look, painted, short
 from vmon.render.paint import colour_of
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
 
 _MOST_GONE = 20
 """People of a session who have left, where somebody looks: the others are counted."""
-_ENDS = {
-    Person: "connectionDestroyed",
-    Feed: "streamDestroyed",
-    Call: "callDestroyed",
-}
 
 
 class Node(NamedTuple):
@@ -60,20 +54,19 @@ def _drawn(nodes: list[Node], look: Look, before: str) -> Iterator[str]:
 def head(laid: Standing, now_ms: int) -> list[Piece]:
     """The line of a session itself."""
     session, last = laid.session, laid.rounds[-1]
-    duration(last.lasted_s(now_ms)) + "  "
+    lasted = duration(last.lasted_s(now_ms)) + "  "
     pieces = [
         _dot(last),
         (colour_of(session.id), handle(session.id, "session") + "  "),
         ("dim", f"{when(last.began_ms)}  "),
-        (
-            "name" if last.is_open else "",
-            _lasted(last._replace(begin_told=True, end_told=True), now_ms, "open for ") + "  ",
-        ),
+        ("name" if last.is_open else "", ("open for " if last.is_open else "") + lasted),
     ]
     if len(laid.rounds) > 1:
         pieces.append(("", f"round {len(laid.rounds)}  "))
     pieces.append(("", ", ".join(_counts(laid)) + "  "))
-    return [*pieces, *_why(last.reason, "sessionDestroyed")]
+    if last.reason:
+        pieces.append(("warning", short(last.reason)))
+    return pieces
 
 
 def _counts(laid: Standing) -> Iterator[str]:
@@ -157,12 +150,10 @@ def name_of(thing: Feed | Job) -> str:
 
 def _life(thing: Thing, span: Span, now_ms: int) -> Iterator[Piece]:
     yield "", _lasted(span, now_ms) + "  "
-    if isinstance(thing, Job):
-        if thing.size:
-            yield "", size(thing.size) + "  "
-        yield from _why(thing.reason, thing.kind)
-    else:
-        yield from _why(span.reason, _ENDS[type(thing)])
+    if isinstance(thing, Job) and thing.size:
+        yield "", size(thing.size) + "  "
+    if why := odd_reason(thing, span):
+        yield "warning", short(why) + "  "
 
 
 def _lasted(span: Span, now_ms: int) -> str:
@@ -171,12 +162,6 @@ def _lasted(span: Span, now_ms: int) -> str:
     if not span.is_open and not span.end_told:
         lasted = f"at most {lasted}, end not told"
     return lasted if span.begin_told else f"{lasted}, begin not told"
-
-
-def _why(reason: str | None, type_: str) -> Iterator[Piece]:
-    entry = ALL[type_]
-    if reason and reason not in entry.ordinary_reasons:
-        yield "warning", short(reason) + "  "
 
 
 def _dot(span: Span) -> Piece:
