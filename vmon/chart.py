@@ -19,7 +19,9 @@ from vmon.events import (
     RenderEvent,
     StreamEvent,
 )
+from vmon.fold import stamp_ms
 from vmon.handles import called
+from vmon.provider import retry_of
 from vmon.session import Call, Feed, Job, Person
 from vmon.standing import state_of, status_of
 from vmon.text import disarm, duration, handle
@@ -77,7 +79,7 @@ class Chart(NamedTuple):
 # Marks.
 
 _LATE_S = 1.0
-"""What is less out of order than this happened at once."""
+"""What is less out of order than this happened at once; nor can be late what nobody received."""
 _BREAKS = frozenset({"networkDisconnected", "Internal server failure", "failure"})
 _CLEARED = "700"
 
@@ -85,19 +87,23 @@ _CLEARED = "700"
 def marks_of(entry: Entry, change: Change) -> Iterator[Mark]:
     """What stands out about a delivery that was entered in a book."""
     event = entry.event
-    said_ms = event.said_ms
-    known = said_ms is not None and 0 < said_ms <= LAST_MS
-    at_ms = said_ms if known else int(entry.delivery.received_at.timestamp() * 1000)
-    at_ms = at_ms or 0
+    at_ms = stamp_ms(event) or int(entry.delivery.received_at.timestamp() * 1000)
     if change.copies > 1:
-        said = f"{disarm(event.type)}, copy {change.copies}, +{duration(change.since_first_s)}"
+        said = f"{disarm(event.type)}, {_copy(change)}"
         yield Mark(at_ms, "again", key_of(event), said)
         return
     if why := failure_of(event):
         yield Mark(at_ms, "failed", key_of(event), why)
-    if change.late_s >= _LATE_S:
+    if change.late_s >= _LATE_S and entry.delivery.remote is not None:
         said = f"{disarm(event.type)}, late {duration(change.late_s)}"
         yield Mark(at_ms, "late", key_of(event), said)
+
+
+def _copy(change: Change) -> str:
+    """Which copy it is, and which of Vonage's retries that fits: `retry #3 +35.1 s`."""
+    number = retry_of(change.since_first_s)
+    which = f"copy {change.copies}" if number is None else f"retry #{number}"
+    return f"{which} +{duration(change.since_first_s)}"
 
 
 def failure_of(event: Event) -> str | None:

@@ -173,21 +173,21 @@ def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Spa
         reason = session.destroyed[end]
         found.append(Span(min(told), end, reason, began[0] is not None))
         after = end
-    opened, alive = _first(created, after), _first(begins, after)
-    if opened is not None or alive is not None or not found:
-        found.append(_last_round(session, opened, alive, [*lives, *jobs]))
+    opened, alive = _first(created, after), [one for one in lives if one.began_ms > after]
+    if opened is not None or alive or not found:
+        found.append(_last_round(session, opened, alive, jobs))
     return found
 
 
-def _last_round(session: Session, opened: int | None, alive: int | None, all_: list[Span]) -> Span:
-    """The round that nobody told the end of: created and so open, or as open as what is in it."""
-    known = [one for one in (opened, alive) if one is not None]
-    jobs_ms = min((one.began_ms for one in all_), default=session.first_ms)
-    began_ms = min(known, default=jobs_ms)
-    if opened is not None or not all_ or any(one.is_open for one in all_):
+def _last_round(session: Session, opened: int | None, lives: list[Span], jobs: list[Span]) -> Span:
+    """The round that nobody told the end of: as open as who is in it, or else what."""
+    inside = lives or ([] if opened is not None else jobs)
+    begins = [one.began_ms for one in inside] + ([] if opened is None else [opened])
+    began_ms = min(begins, default=session.first_ms)
+    if not inside or any(one.is_open for one in inside):
         return Span(began_ms, None, begin_told=opened is not None)
-    ended_ms = max(one.ended_ms or 0 for one in all_)
-    return Span(began_ms, max(began_ms, ended_ms), None, begin_told=False, end_told=False)
+    ended_ms = max(began_ms, *(one.ended_ms or 0 for one in inside))
+    return Span(began_ms, ended_ms, None, opened is not None, end_told=False)
 
 
 def _first(instants: list[int], after: int, until: int | None = None) -> int | None:

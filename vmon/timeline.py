@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon import look
+from vmon import look, scan
 from vmon.chart import Mark, chart, marks_of
 from vmon.errors import Refused, WrongUse
 from vmon.events import person
+from vmon.line import read_line
+from vmon.merge import merged
 from vmon.sessions import Reading, now_ms_of, say_bad
 from vmon.standing import standing
 from vmon.text import count, handle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vmon.chart import Chart
     from vmon.entry import Entry
@@ -51,7 +53,7 @@ def run(asked: Options) -> int:
         if entry.session is not None and (found := list(marks_of(entry, change))):
             marks.setdefault(entry.session, []).extend(found)
 
-    look.read(asked.sources, asked.chosen, enter, say_bad)
+    _read(asked, enter)
     laid = _the_one(reading)
     now_ms = max(now_ms_of(asked.sources, reading.last_ms), laid.session.last_ms)
     made = chart(laid, marks.get(laid.session.id, ()), now_ms)
@@ -60,6 +62,21 @@ def run(asked: Options) -> int:
     else:
         _write(asked, made)
     return 0
+
+
+def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
+    """Enter what is chosen in the order of its receipt, by which it is late or not."""
+    if len(asked.sources) == 1:
+        look.read(asked.sources, asked.chosen, enter, say_bad)
+        return
+
+    def batches(source: str | None) -> Iterator[list[scan.Stored]]:
+        with scan.opened(source) as stream:
+            yield from scan.choose(stream, scan.source_name(source), asked.chosen, say_bad)
+
+    for batch in merged(asked.sources, batches, "received"):
+        for line, entry in batch:
+            enter(entry or read_line(line))
 
 
 def _the_one(reading: Reading) -> Standing:

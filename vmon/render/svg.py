@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _WIDTH, _NAMES, _NOTES, _EDGE = 1000, 220, 225, 16
 _BARS = _WIDTH - _NAMES - _NOTES
 _ROW, _BAR, _TOP = 22, 10, 76
-_CELL, _SMALL_CELL, _STRONG_CELL = 7.2, 6.3, 8.0
+_CELL, _SMALL_CELL, _STRONG_CELL = 7.2, 6.0, 8.0
 """About as wide is a letter, in pixels; letters of Chinese have two such cells."""
 _MOST_TICKS = 9
 _MOST_MARKS = 40
