@@ -256,9 +256,9 @@ class Tick(NamedTuple):
 
 def ticks(from_ms: int, until_ms: int, most: int) -> list[Tick]:
     """At most so many round instants of local time between two, as close as that allows."""
-    step = next(
-        (one for one in _STEPS if (until_ms - from_ms) // one < max(1, most)), _STEPS[-1] * 10
-    )
+    span_ms, most = until_ms - from_ms, max(1, most)
+    years = _STEPS[-1] * (span_ms // (_STEPS[-1] * most) + 1)
+    step = next((one for one in _STEPS if span_ms // one < most), years)
     offset_ms = _offset_ms(from_ms)
     first = -((from_ms + offset_ms) // -step) * step - offset_ms
     form = _form(step)
@@ -273,7 +273,7 @@ def _offset_ms(at_ms: int) -> int:
 
 def _form(step: int) -> str:
     if step >= _D:
-        return "%m-%d"
+        return "%m-%d" if step < 91 * _D else "%Y-%m"
     if step >= _MIN:
         return "%H:%M"
     return "%H:%M:%S" if step >= _S else "%S.%f"
