@@ -77,6 +77,9 @@ def marked(delivered: Callable[..., Entry]) -> Callable[..., list[Mark]]:
     return of
 
 
+CALL = ',"call":{"id":"c"},"reason_code":"'
+
+
 def body(event: str, at_ms: int, more: str = "") -> bytes:
     return b'{"event":"%b","sessionId":"2_A","timestamp":%d%b}' % (
         event.encode(), at_ms, more.encode(),
@@ -114,12 +117,12 @@ def test_what_nobody_received_is_not_late(delivered: Callable[..., Entry]) -> No
             "networkDisconnected",
         ),
         (
-            b'{"event":"archive","sessionId":"2_A","id":"a","status":"failed","reason":"failure"}',
+            body("archive", NOON, ',"id":"a","status":"failed","reason":"failure"'),
             ("archive", "a"),
             "failed: failure",
         ),
         (
-            body("callDestroyed", NOON, ',"call":{"id":"c"},"reason_code":"486","reason_message":"Busy"'),
+            body("callDestroyed", NOON, CALL + '486","reason_message":"Busy"'),
             ("call", "c"),
             "486 Busy",
         ),
@@ -138,7 +141,7 @@ def test_failures_are_marked_on_what_failed(
 
 
 def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None:
-    cleared = ',"call":{"id":"c"},"reason_code":"700","reason_message":"Normal call clearing"'
+    cleared = CALL + '700","reason_message":"Normal call clearing"'
     assert marked((0, body("callDestroyed", NOON, cleared))) == []
     left = ',"reason":"clientDisconnected","connection":{"id":"c"}'
     assert marked((0, body("connectionDestroyed", NOON, left))) == []

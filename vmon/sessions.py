@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 import threading
 import time
@@ -233,6 +234,7 @@ def watch(asked: Options) -> int:
         raise WrongUse("--watch follows one capture")
     from vmon.render.live import Redrawn
 
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the cursor comes back
     with Redrawn() as place:
         Watch(asked).run(place)
     return 0
