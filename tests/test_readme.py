@@ -63,6 +63,7 @@ def _exit_codes() -> str:
 def _tables() -> dict[str, str]:
     commands = (
         *("listen", "filter", "export", "captures", "replay", "verify", "trigger", "doctor"),
+        *("sessions", "timeline"),
     )
     tables = {f"options {name}": _options(name) for name in commands}
     return tables | {"types": _types(), "exit codes": _exit_codes()}

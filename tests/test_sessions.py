@@ -148,8 +148,8 @@ def test_json_is_a_session_a_line_and_complete(vmon_run: Run, three: Path) -> No
         "2025-11-24T16:00:11.000000Z",
     )
     assert [(stream["video_type"], stream["reason"]) for stream in bob["streams"]] == [
-        ("camera", "clientDisconnected"),
         ("screen", "mediaStopped"),
+        ("camera", "clientDisconnected"),
     ]
     assert bob["calls"][0]["state"] == "ACTIVE"
     (archive,) = one["archives"]

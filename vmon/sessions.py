@@ -8,31 +8,25 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from vmon import look, scan
-from vmon.book import Book
-from vmon.captures import is_in_use
 from vmon.errors import WrongUse
 from vmon.events import instant, person
 from vmon.instants import parse_instant
 from vmon.line import read_line
-from vmon.standing import Order, cut
+from vmon.reading import Reading, now_ms_of, say_bad
 from vmon.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vmon.book import Change
-    from vmon.entry import Entry
     from vmon.filters import Filter
     from vmon.render.line import Look
     from vmon.render.live import Redrawn
-    from vmon.session import Session
-    from vmon.standing import Standing
+    from vmon.standing import Order, Standing
 
 _FEW = 20
 """Sessions that are drawn where somebody looks and nothing else was asked for."""
@@ -50,46 +44,6 @@ class Options(Struct, frozen=True):
     limit: int | None = None
     as_json: bool = False
     name_of: Callable[[str | None], str | None] = person
-
-
-class Reading:
-    """A book, the order of its sessions, and when the last delivery was received."""
-
-    def __init__(self, name_of: Callable[[str | None], str | None]) -> None:
-        self.book = Book(name_of)
-        self.order = Order(self.book.session)
-        self.last_ms = 0
-
-    def enter(self, entry: Entry) -> Change:
-        """Enter a delivery."""
-        if entry.session is not None:
-            self.order.note(entry.session)
-        self.last_ms = max(self.last_ms, int(entry.delivery.received_at.timestamp() * 1000))
-        return self.book.apply(entry)
-
-    def as_it_was(self, at_ms: int) -> Order:
-        """The order of the sessions as they stood at an instant."""
-
-        def find(identifier: str) -> Session | None:
-            session = self.book.session(identifier)
-            return cut(session, at_ms) if session else None
-
-        order = Order(find)
-        for session in self.book.sessions():
-            order.note(session.id)
-        return order
-
-
-def say_bad(bad: scan.BadLine) -> None:
-    """Warn of a line that holds nothing."""
-    sys.stderr.write(f"warning: {bad}\n")
-
-
-def now_ms_of(sources: tuple[str | None, ...], last_ms: int) -> int:
-    """Until when what is open goes on: now while somebody writes, else the end of the capture."""
-    if any(one is not None and is_in_use(Path(one)) for one in sources):
-        return int(time.time() * 1000)
-    return last_ms
 
 
 def run(asked: Options) -> int:

@@ -14,7 +14,7 @@ from vmon.errors import Refused, WrongUse
 from vmon.events import person
 from vmon.line import read_line
 from vmon.merge import merged
-from vmon.sessions import Reading, now_ms_of, say_bad
+from vmon.reading import Reading, now_ms_of, say_bad
 from vmon.standing import standing
 from vmon.text import count, handle
 
