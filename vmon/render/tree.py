@@ -38,7 +38,11 @@ class Node(NamedTuple):
 
 
 def rows(laid: Standing, look: Look, now_ms: int, *, fold: bool = False) -> Iterator[str]:
-    """The lines of a session's tree; with `fold` not everybody who has left has one."""
+    """The lines of a session's tree; with `fold` not everybody who has left has one.
+
+    What is open goes on until now, or to the session's last event where clocks disagree.
+    """
+    now_ms = max(now_ms, laid.session.last_ms)
     yield painted(head(laid, now_ms), look)
     yield from _drawn(_nodes(laid, now_ms, fold=fold), look, "")
 
