@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.day import BEGIN_MS, Day, there_at
 from vmon import standing
+from vmon.book import Book
 from vmon.session import BEGUN, ENDED, Call, Feed, Job, Person, Session
 from vmon.standing import Span, cut, state_of, status_of
 
@@ -220,3 +223,29 @@ def test_only_what_is_noted_is_worked_out_anew() -> None:
 @pytest.mark.parametrize("told", [{}, {"first_ms": 0, "last_ms": 0}])
 def test_a_session_of_which_nothing_is_known_is_open_all_the_same(told: dict[str, int]) -> None:
     assert laid(**told).is_open
+
+
+# A day of which the truth is known.
+
+
+def test_at_any_instant_of_a_generated_day_it_is_known_who_was_there() -> None:
+    day, book = Day(60, 3000), Book()
+    entries = list(day.entries())
+    random.Random(5).shuffle(entries)
+    seen = 0
+    for entry in entries:
+        book.apply(entry)
+    for at_ms in random.Random(6).sample(range(BEGIN_MS, BEGIN_MS + 20 * 3_600_000), 40):
+        here = set[tuple[str, str]]()
+        for one in book.sessions():
+            then = cut(one, at_ms)
+            members = standing.standing(then).members if then else ()
+            here |= {(one.id, each.person.id) for each in members if each.span.is_open}
+        true = there_at(day.truth.people, at_ms)
+        assert here - true == set()
+        seen += len(here)
+        for identifier, gone in true - here:  # nobody told their end, but that of the session
+            born, end = day.truth.people[identifier, gone]
+            assert end is None
+            assert any(born <= closed <= at_ms for closed in day.truth.closed[identifier])
+    assert seen > 100

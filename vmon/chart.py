@@ -19,7 +19,7 @@ from vmon.events import (
     RenderEvent,
     StreamEvent,
 )
-from vmon.fold import stamp_ms
+from vmon.fold import in_ms
 from vmon.handles import called
 from vmon.provider import retry_of
 from vmon.session import Call, Feed, Job, Person
@@ -87,7 +87,7 @@ _CLEARED = "700"
 def marks_of(entry: Entry, change: Change) -> Iterator[Mark]:
     """What stands out about a delivery that was entered in a book."""
     event = entry.event
-    at_ms = stamp_ms(event) or int(entry.delivery.received_at.timestamp() * 1000)
+    at_ms = in_ms(event.said_ms) or int(entry.delivery.received_at.timestamp() * 1000)
     if change.copies > 1:
         said = f"{disarm(event.type)}, {_copy(change)}"
         yield Mark(at_ms, "again", key_of(event), said)
