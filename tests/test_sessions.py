@@ -255,3 +255,31 @@ def test_as_many_trees_are_drawn_as_there_is_room_for() -> None:
     assert sessions.fitting(trees, 4) == (["a", "b", "c", "d"], 1)
     assert sessions.fitting(trees, 3) == (["a", "b"], 2)
     assert sessions.fitting([["a", "b", "c", "d"]], 3) == (["a", "b", "… 2 more lines"], 0)
+
+
+# Whatever comes.
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("sessions",),
+        ("sessions", "--format", "json"),
+        ("sessions", "--at", "2016-08-03T21:00Z"),
+        ("timeline", "--session", "kxOH45"),
+        ("timeline", "--session", "kxOH45", "--svg", "-"),
+    ],
+)
+def test_every_body_there_is_can_be_looked_at(
+    args: tuple[str, ...],
+    vmon_run: Run,
+    tmp_path: Path,
+    bodies: dict[str, bytes],
+    delivered: Callable[..., Entry],
+) -> None:
+    path = tmp_path / "all.jsonl"
+    path.write_bytes(b"".join(write_line(delivered(body)) for body in bodies.values()))
+    code, out, err = vmon_run(*args, path)
+    assert code == 0
+    assert out
+    assert "Traceback" not in err
