@@ -72,7 +72,7 @@ def _is_capture(path: Path) -> bool:
 def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:
     status = path.stat()
     own = tuple(sorted(journals.get(path.name, ())))
-    in_use = any(_is_locked(one) for one in (path, *own))
+    in_use = any(spool.is_in_use(one) for one in (path, *own))
     return Kept(path, status.st_size, status.st_mtime, in_use, own)
 
 
@@ -83,18 +83,6 @@ def _journals(folder: Path) -> dict[str, list[Path]]:
         name = path.name.removesuffix(spool.SUFFIX).rpartition(".")[0]
         found.setdefault(name, []).append(path)
     return found
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether a process has the file locked, as writers do."""
-    try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
-        return False
-    try:
-        return not spool.lock(fd, shared=True)
-    finally:
-        os.close(fd)
 
 
 def held(path: Path) -> Held:

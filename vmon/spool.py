@@ -190,6 +190,18 @@ def lock(fd: int, *, shared: bool = False) -> bool:
     return True
 
 
+def is_in_use(path: Path) -> bool:
+    """Whether a process has a file locked, as writers of captures and journals do."""
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return False
+    try:
+        return not lock(fd, shared=True)
+    finally:
+        os.close(fd)
+
+
 def left_in(folder: Path) -> list[Path]:
     """The journals in a folder, oldest first: of runs that left something, or that go on."""
     found = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "listen": "Receive callbacks: capture, answer and draw them live.",
     "filter": "Find deliveries in captures, by type, id, reason, time.",
+    "sessions": "Who is in which session: people, streams, archives, calls.",
+    "timeline": "Draw a session over time, here, as SVG or as HTML.",
     "replay": "Play a capture back, on screen or to your app.",
     "export": "Write deliveries as curl, HTTPie, HAR, a pytest module.",
     "stats": "Count types, reasons, lags, peaks, duplicates.",

@@ -175,6 +175,25 @@ def trust_options(command: _Command) -> _Command:
     return secret(file(age(command)))
 
 
+def name_option(command: _Command) -> _Command:
+    """`--name-from`; the command's function gets the path as it was given."""
+    return click.option(
+        "--name-from", metavar="PATH",
+        help="Call people by this part of their token data: data.userName.",
+    )(command)  # fmt: skip # one thing a line
+
+
+def name_of(path: str | None) -> Callable[[str | None], str | None]:
+    """What finds a person's name in token data, by `--name-from` or by itself."""
+    if path is None:
+        from vmon.events import person
+
+        return person
+    from vmon.handles import name_from
+
+    return name_from(path)
+
+
 def redact_option(command: _Command) -> _Command:
     """`--redact`; the command's function gets the values as they were given."""
     return click.option(

@@ -82,7 +82,7 @@ def line(entry: Entry, look: Look, note: Note | None = None) -> str:
     if note is not None and note.badge:
         pieces.append(("warning", note.badge + " "))
     pieces += subject(event, note.who if note else None)
-    return _painted(pieces, look)
+    return painted(pieces, look)
 
 
 def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
@@ -96,10 +96,11 @@ def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
         ("", f"{disarm(verdict.why)} "),
         ("dim", f"id {disarm(entry.delivery.id)}"),
     ]
-    return _painted(pieces, look)
+    return painted(pieces, look)
 
 
-def _painted(pieces: list[Piece], look: Look) -> str:
+def painted(pieces: list[Piece], look: Look) -> str:
+    """Pieces as one line, cut to the look's width."""
     paint, width = look.paint, look.width
     plain = "".join([text for _, text in pieces]).rstrip()
     if width is not None and _wide(plain) > width:
@@ -243,7 +244,7 @@ def _connection(connection: Connection | None, who: str | None) -> list[Piece]:
         return []
     pieces = [_handle(connection.id)] if connection.id else []
     if name := who or (person(connection.data) if connection.data else None):
-        pieces.append(("name", _short(name) + " "))
+        pieces.append(("name", short(name) + " "))
     return pieces
 
 
@@ -253,8 +254,8 @@ def _stream(event: StreamEvent, who: str | None) -> list[Piece]:
         return []
     pieces = _connection(stream.connection, who)
     if stream.name:
-        pieces.append(("", f'"{_short(stream.name)}" '))
-    pieces.append(("", _short(stream.video_type or "audio only") + " "))
+        pieces.append(("", f'"{short(stream.name)}" '))
+    pieces.append(("", short(stream.video_type or "audio only") + " "))
     if stream.id:
         pieces.append(_handle(stream.id))
     return pieces
@@ -266,17 +267,17 @@ def _call(event: CallEvent, who: str | None) -> Iterator[Piece]:
     if event.connection_id:
         yield _handle(event.connection_id)
         if who:
-            yield "name", _short(who) + " "
+            yield "name", short(who) + " "
     if event.status:
-        yield "name", _short(event.status) + " "
+        yield "name", short(event.status) + " "
     if event.reason_code:
-        yield "", _short(event.reason_code) + " "
+        yield "", short(event.reason_code) + " "
 
 
 def _archive(event: ArchiveEvent) -> Iterator[Piece]:
     yield from _output(event)
     if event.name:
-        yield "", f'"{_short(event.name)}" '
+        yield "", f'"{short(event.name)}" '
     if event.size:
         yield "", size(event.size) + " "
 
@@ -289,12 +290,12 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
     if identifier:
         yield _handle(identifier)
     if event.status:
-        yield "failed" if event.status == "failed" else "name", _short(event.status) + " "
+        yield "failed" if event.status == "failed" else "name", short(event.status) + " "
 
 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
-        yield "name", f'"{_short(event.event)}" '
+        yield "name", f'"{short(event.event)}" '
     yield "dim", "no type that vmon knows "
 
 
@@ -304,7 +305,7 @@ def _why(event: Event) -> Iterator[Piece]:
         return
     meaning = entry.reasons.get(reason)
     style = "failed" if event.status == "failed" else "warning"
-    yield style, _short(reason) + (": " if meaning else " ")
+    yield style, short(reason) + (": " if meaning else " ")
     if meaning:
         yield "dim", meaning.rstrip(".") + " "
 
@@ -312,7 +313,7 @@ def _why(event: Event) -> Iterator[Piece]:
 _LONGEST = 60
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """A stranger's text, harmless and not so long that it hides the rest."""
     safe = disarm(text[: _LONGEST + 1])
     return safe if len(text) <= _LONGEST else safe[:_LONGEST] + "…"

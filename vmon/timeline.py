@@ -1,0 +1,129 @@
+"""A run of `vmon timeline`: one session over time, on the terminal or as a picture to share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from vmon import look, scan
+from vmon.chart import Mark, chart, marks_of
+from vmon.errors import Refused, WrongUse
+from vmon.events import person
+from vmon.line import read_line
+from vmon.merge import merged
+from vmon.reading import Reading, now_ms_of, say_bad
+from vmon.standing import standing
+from vmon.text import count, handle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vmon.chart import Chart
+    from vmon.entry import Entry
+    from vmon.filters import Filter
+    from vmon.standing import Standing
+
+_MOST_NAMED = 5
+_MOST_MARKS = 12
+_PIPED = 100
+
+
+class Options(Struct, frozen=True):
+    """What was asked for; `svg` and `html` are files (`-` is standard output)."""
+
+    sources: tuple[str | None, ...]
+    chosen: Filter
+    svg: str | None = None
+    html: str | None = None
+    width: int | None = None
+    name_of: Callable[[str | None], str | None] = person
+
+
+def run(asked: Options) -> int:
+    """Draw the one session that is chosen; Refused when there is none, WrongUse when several."""
+    if asked.svg == asked.html == "-":
+        raise WrongUse("standard output can take one picture: SVG or HTML")
+    reading, marks = Reading(asked.name_of), dict[str, list[Mark]]()
+
+    def enter(entry: Entry) -> None:
+        change = reading.enter(entry)
+        if entry.session is not None and (found := list(marks_of(entry, change))):
+            marks.setdefault(entry.session, []).extend(found)
+
+    _read(asked, enter)
+    laid = _the_one(reading)
+    now_ms = max(now_ms_of(asked.sources, reading.last_ms), laid.session.last_ms)
+    made = chart(laid, marks.get(laid.session.id, ()), now_ms)
+    if asked.svg is None and asked.html is None:
+        _draw(asked, laid, made)
+    else:
+        _write(asked, made)
+    return 0
+
+
+def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
+    """Enter what is chosen in the order of its receipt, by which it is late or not."""
+    if len(asked.sources) == 1:
+        look.read(asked.sources, asked.chosen, enter, say_bad)
+        return
+
+    def batches(source: str | None) -> Iterator[list[scan.Stored]]:
+        with scan.opened(source) as stream:
+            yield from scan.choose(stream, scan.source_name(source), asked.chosen, say_bad)
+
+    for batch in merged(asked.sources, batches, "received"):
+        for line, entry in batch:
+            enter(entry or read_line(line))
+
+
+def _the_one(reading: Reading) -> Standing:
+    found = [one.id for one in reading.book.sessions()]
+    if not found:
+        raise Refused("there is no session in it")
+    session = reading.book.session(found[0])
+    if len(found) > 1 or session is None:
+        reading.order.settle()
+        first = reading.order.first(_MOST_NAMED)
+        named = ", ".join(handle(one.session.id, "session") for one in first)
+        more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+        raise WrongUse(
+            f"there are {count(len(found), 'session')}, and a timeline is of one",
+            hint=f"choose with --session: {named}{more} (vmon sessions shows them)",
+        )
+    return standing(session)
+
+
+def _draw(asked: Options, laid: Standing, made: Chart) -> None:
+    from vmon.render.chart import drawn
+    from vmon.render.form import console
+    from vmon.render.line import Look, painted
+    from vmon.render.paint import Paint
+    from vmon.render.tree import head
+
+    terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
+    width = asked.width or (terminal.width if is_terminal else _PIPED)
+    look_ = Look(Paint(terminal), width)
+    sys.stdout.write(painted(head(laid, made.now_ms), look_) + "\n")
+    for line in drawn(made, look_, most_marks=_MOST_MARKS if is_terminal else None):
+        sys.stdout.write(line + "\n")
+
+
+def _write(asked: Options, made: Chart) -> None:
+    from vmon.render import svg
+
+    for name, draw in ((asked.svg, svg.svg), (asked.html, svg.html)):
+        if name == "-":
+            sys.stdout.write(draw(made))
+        elif name is not None:
+            _save(Path(name), draw(made))
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise WrongUse(f"cannot write {path}: {error.strerror or error}") from None
+    sys.stderr.write(f"written: {path}\n")
