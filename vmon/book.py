@@ -81,7 +81,7 @@ class Book:
             self._tidy(received_ms)
         record = self._sessions.get(entry.session or "")
         if type(record) is not Record:
-            record = self._opened(entry.session)
+            record = self._fetched(entry.session)
         if received_ms > record.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
             record.newest_ms = received_ms
         marks, mark = record.marks, hash(delivery.body)
@@ -170,7 +170,7 @@ class Book:
 
     # What is held, and how.
 
-    def _opened(self, identifier: str | None) -> Record:
+    def _fetched(self, identifier: str | None) -> Record:
         """The record of a session, made or unpacked."""
         if not identifier:
             return self._strays
