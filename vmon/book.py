@@ -7,10 +7,12 @@ are heard of again (see `record`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vmon.events import Event, SessionEvent, person
-from vmon.fold import enter, in_seconds, stamp_ms
+from msgspec import Struct
+
+from vmon.events import FIRST_MS, LAST_MS, Event, Monitored, SessionEvent, person
+from vmon.fold import enter, in_ms, is_in_seconds
 from vmon.record import Packed, Record, pack, unpack, weight
 from vmon.session import Session, Totals, is_open
 from vmon.signature import claims_of
@@ -25,11 +27,11 @@ _ROOM = 400_000
 
 _RETRIED_MS = 25 * 3_600_000  # retries end after 24 h
 _SILENT_MS = 7 * 24 * 3_600_000  # what was not closed by then never will be
-_LOOKS_MS = 600_000
+_TIDIES_MS = 600_000
 _MOST_STRAYS = 20_000
 
 
-class Change(NamedTuple):
+class Change(Struct, frozen=True, gc=False):
     """What a delivery changed.
 
     `copies` is which copy of the same body it is (1: the first), `since_first_s` how long after the
@@ -67,26 +69,28 @@ class Book:
         self._sessions: dict[str, Record | Packed] = {}
         self._strays = Record(Session(""))
         self._held = 0
-        self._now_ms = self._looked_ms = 0
+        self._tidies_ms = 0
 
     def apply(self, entry: Entry) -> Change:
         """Enter a delivery; what it changed."""
-        if entry.session is None and not entry.delivery.body:
-            return Change(None)  # a probe, and like every other
-        received_ms = int(entry.delivery.received_at.timestamp() * 1000)
-        self._now_ms = max(self._now_ms, received_ms)
-        if self._held > self._packs_at or self._now_ms - self._looked_ms > _LOOKS_MS:
-            self._tidy()
-        record = self._record(entry.session)
-        record.newest_ms = max(record.newest_ms, received_ms)
-        marks, mark = record.marks, hash(entry.delivery.body)
-        sure = entry.verdict is not None and self._is_known_token(record, entry, mark)
-        first_ms = marks.get(mark)
-        if first_ms is not None:
-            return self._again(record, entry, (mark, first_ms, received_ms), sure=sure)
+        delivery, verdict = entry.delivery, entry.verdict
+        if not delivery.body and entry.session is None:
+            return Change(None)  # a probe is like every other
+        received_ms = int(delivery.received_at.timestamp() * 1000)
+        if received_ms > self._tidies_ms or self._held > self._packs_at:
+            self._tidy(received_ms)
+        record = self._sessions.get(entry.session or "")
+        if type(record) is not Record:
+            record = self._fetched(entry.session)
+        if received_ms > record.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
+            record.newest_ms = received_ms
+        marks, mark = record.marks, hash(delivery.body)
+        sure = verdict is not None and self._is_known_token(record, entry, mark)
+        if mark in marks:
+            return self._again(record, entry, mark, received_ms, sure=sure)
         marks[mark] = received_ms
         self._held += 1
-        if entry.session is None:
+        if record is self._strays:
             return Change(None)
         return Change(record.session, 1, 0.0, self._first(record, entry.event, mark, received_ms))
 
@@ -102,28 +106,35 @@ class Book:
 
     def _first(self, record: Record, event: Event, mark: int, received_ms: int) -> float:
         """Enter an event not heard of before; how late it is."""
-        session, said_ms = record.session, stamp_ms(event)
-        if said_ms is None:
-            at_ms = record.unstamped[mark] = received_ms
+        session, seconds = record.session, False
+        project: str | None
+        if isinstance(event, Monitored):
+            at_ms, project = event.timestamp, event.project
         else:
-            at_ms = said_ms
-            record.stamped_ms = max(record.stamped_ms, at_ms)
+            at_ms, project = event.said_ms, None
+        if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
+            seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
+        if at_ms is None:
+            at_ms = record.unstamped[mark] = received_ms
+        elif at_ms > record.stamped_ms:
+            record.stamped_ms = at_ms
         late_ms = session.last_ms - at_ms if at_ms else 0
-        session.last_ms = max(session.last_ms, at_ms)
+        if late_ms < 0:
+            session.last_ms = at_ms
         session.events += 1
-        session.seconds += in_seconds(event)
-        if (project := event.project_id) and project not in session.projects:
+        if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
-        self._enter(record, event, mark, at_ms)
+        if self._enter(record, event, mark, at_ms) or seconds:
+            session.seconds += 1
         return late_ms / 1000 if late_ms > 0 else 0.0
 
     def _again(
-        self, record: Record, entry: Entry, seen: tuple[int, int, int], *, sure: bool
+        self, record: Record, entry: Entry, mark: int, received_ms: int, *, sure: bool
     ) -> Change:
         """Count a copy of a body; one without a time of its own counts when it first came."""
-        mark, first_ms, received_ms = seen
         copies = record.copies[mark] = record.copies.get(mark, 1) + 1
         record.session.duplicates += 1
+        first_ms = record.marks[mark]
         if received_ms < first_ms:
             record.marks[mark] = first_ms = received_ms
             if mark in record.unstamped:
@@ -131,17 +142,16 @@ class Book:
                 newest_ms = max(record.unstamped.values())
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
                 self._enter(record, entry.event, mark, received_ms)
-        session = record.session if entry.session is not None else None
+        session = None if record is self._strays else record.session
         return Change(session, copies, (received_ms - first_ms) / 1000, sure=sure)
 
-    def _enter(self, record: Record, event: Event, mark: int, at_ms: int) -> None:
+    def _enter(self, record: Record, event: Event, mark: int, at_ms: int) -> bool:
         session = record.session
         if at_ms and (at_ms < session.first_ms or not session.first_ms):
             session.first_ms = at_ms
-        if isinstance(event, SessionEvent):
-            _round(record, event, mark, at_ms)
-        else:
-            enter(session, event, at_ms, self._name_of)
+        if type(event) is SessionEvent:
+            return _round(record, event, mark, at_ms)
+        return enter(session, event, at_ms, self._name_of)
 
     def _is_known_token(self, record: Record, entry: Entry, mark: int) -> bool:
         """Whether this body came under this verified token before; it is remembered."""
@@ -160,23 +170,23 @@ class Book:
 
     # What is held, and how.
 
-    def _record(self, identifier: str | None) -> Record:
-        if identifier is None:
+    def _fetched(self, identifier: str | None) -> Record:
+        """The record of a session, made or unpacked."""
+        if not identifier:
             return self._strays
         held = self._sessions.get(identifier)
-        if type(held) is Record:
-            return held
         record = Record(Session(identifier)) if held is None else _opened(held)
         self._sessions[record.session.id] = record
         self._held += weight(record)
         return record
 
-    def _tidy(self) -> None:
+    def _tidy(self, now_ms: int) -> None:
         if self._held > self._packs_at:
             self._pack()
-        if self._forgets and self._now_ms - self._looked_ms > _LOOKS_MS:
-            self._forget()
-        self._looked_ms = self._now_ms
+        if now_ms > self._tidies_ms:
+            self._tidies_ms = now_ms + _TIDIES_MS
+            if self._forgets:
+                self._forget(now_ms)
 
     def _pack(self) -> None:
         """Pack what was not heard of for longest, until there is room again."""
@@ -188,12 +198,11 @@ class Book:
             self._held -= weight(record)
         self._packs_at = max(self._room, self._held + self._room // 4)
 
-    def _forget(self) -> None:
+    def _forget(self, now_ms: int) -> None:
+        """Let go of what is over and of which no retry comes any more."""
         for identifier, held in list(self._sessions.items()):
-            if self._now_ms - held.newest_ms <= _RETRIED_MS:
-                continue
-            alive = held.open if isinstance(held, Packed) else is_open(held.session)
-            if not alive or self._now_ms - held.newest_ms > _SILENT_MS:
+            silent_ms = now_ms - held.newest_ms
+            if silent_ms > (_SILENT_MS if _is_open(held) else _RETRIED_MS):
                 self.totals.add(_opened(held).session)
                 self._held -= weight(held) if isinstance(held, Record) else 0
                 del self._sessions[identifier]
@@ -202,14 +211,18 @@ class Book:
             self._strays = Record(Session(""))
 
 
+def _is_open(held: Record | Packed) -> bool:
+    return held.open if isinstance(held, Packed) else is_open(held.session)
+
+
 def _opened(held: Record | Packed) -> Record:
     return held if isinstance(held, Record) else unpack(held)
 
 
-def _round(record: Record, event: SessionEvent, mark: int, at_ms: int) -> None:
-    """Enter that a session was opened or closed."""
+def _round(record: Record, event: SessionEvent, mark: int, at_ms: int) -> bool:
+    """Enter that a session was opened or closed; it tells no creation."""
     if event.event not in {"sessionCreated", "sessionDestroyed"}:
-        return
+        return False
     opens = event.event == "sessionCreated"
     again, record.rounds[mark] = mark in record.rounds, (at_ms, opens, event.reason)
     session = record.session
@@ -221,3 +234,4 @@ def _round(record: Record, event: SessionEvent, mark: int, at_ms: int) -> None:
         else:
             known = session.destroyed.get(at)
             session.destroyed[at] = min(known, reason) if known and reason else known or reason
+    return False

@@ -12,6 +12,7 @@ from vmon.events import (
     BroadcastEvent,
     CallEvent,
     CaptionsEvent,
+    Connection,
     ConnectionEvent,
     Event,
     RenderEvent,
@@ -26,38 +27,31 @@ _Number = TypeVar("_Number", int, float)
 _JOB_ENDS = frozenset({"stopped", "uploaded", "available", "expired", "failed", "deleted"})
 
 
-def stamp_ms(event: Event) -> int | None:
-    """When an event says that it happened, in ms also where it says seconds; None: not at all."""
-    return _ms(event.said_ms)
+def in_ms(told: float | None) -> int | None:
+    """A time that was told, in ms, also where it was told in seconds; None: it is none."""
+    if told is None or not 0 < told <= LAST_MS:
+        return None
+    return int(told if told >= FIRST_MS else told * 1000)
 
 
-def in_seconds(event: Event) -> bool:
-    """Whether an event tells one of its times in seconds, where ms are due."""
-    told = event.said_ms
-    if told is not None and 0 < told < FIRST_MS:
-        return True
-    created = _created(event)
-    return created is not None and 0 < created < FIRST_MS
-
-
-def _created(event: Event) -> float | None:
-    """The creation as it is told: captions turn theirs into ms themselves."""
-    return event.created_at if isinstance(event, CaptionsEvent) else event.created_ms
+def is_in_seconds(told: float | None) -> bool:
+    """Whether a time was told in seconds, where ms are due."""
+    return told is not None and 0 < told < FIRST_MS
 
 
 def enter(
     session: Session, event: Event, at_ms: int, name_of: Callable[[str | None], str | None]
-) -> None:
-    """Enter what an event of `at_ms` tells of people, streams, calls and the rest."""
-    kind = type(event)
-    if kind is ConnectionEvent:
-        _connection(session, cast("ConnectionEvent", event), at_ms, name_of)
-    elif kind is StreamEvent:
-        _stream(session, cast("StreamEvent", event), at_ms)
-    elif kind is CallEvent:
-        _call(session, cast("CallEvent", event), at_ms)
-    elif isinstance(event, ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent):
-        _job(session, event, at_ms)
+) -> bool:
+    """Enter what an event of `at_ms` tells; whether it told a creation in seconds, not in ms."""
+    if type(event) is ConnectionEvent:
+        return _connection(session, event, at_ms, name_of)
+    if type(event) is StreamEvent:
+        return _stream(session, event, at_ms)
+    if type(event) is CallEvent:
+        return _call(session, event, at_ms)
+    if isinstance(event, ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent):
+        return _job(session, event, at_ms)
+    return False
 
 
 def _connection(
@@ -65,30 +59,29 @@ def _connection(
     event: ConnectionEvent,
     at_ms: int,
     name_of: Callable[[str | None], str | None],
-) -> None:
+) -> bool:
     told = event.connection
     if told is None or not (identifier := told.id):
-        return
+        return False
     one = session.people.get(identifier)
     if one is None:
         one = session.people[identifier] = Person(identifier)
-    _begins(one, told.created_at)
     if event.event == "connectionCreated":
         _begun(one, at_ms)
     else:
         _ended(one, at_ms, event.reason)
     if told.data and (name := name_of(told.data)):
         one.name = _least(one.name, name)
+    return told.created_at != one.created_ms and _born(one, told.created_at)
 
 
-def _stream(session: Session, event: StreamEvent, at_ms: int) -> None:
+def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
     told = event.stream
     if told is None or not (identifier := told.id):
-        return
+        return False
     one = session.feeds.get(identifier)
     if one is None:
         one = session.feeds[identifier] = Feed(identifier)
-    _begins(one, told.created_at)
     if event.event == "streamCreated":
         _begun(one, at_ms)
     else:
@@ -97,21 +90,27 @@ def _stream(session: Session, event: StreamEvent, at_ms: int) -> None:
         one.name = _least(one.name, told.name)
     if (kind := told.video_type) and kind != one.video_type:
         one.video_type = _least(one.video_type, intern(kind))
-    if (by := told.connection) and by.id:
-        owner = session.people.get(by.id)
-        if owner is None:
-            owner = session.people[by.id] = Person(by.id)
-        owner.seen |= NAMED
-        _begins(owner, by.created_at)
-        if one.connection != owner.id:
-            one.connection = _least(one.connection, owner.id)
+    by = told.connection
+    odd = by is not None and _published(session, one, by)
+    return _born(one, told.created_at) or odd
 
 
-def _call(session: Session, event: CallEvent, at_ms: int) -> None:
+def _published(session: Session, one: Feed, by: Connection) -> bool:
+    if not (identifier := by.id):
+        return False
+    owner = session.people.get(identifier)
+    if owner is None:
+        owner = session.people[identifier] = Person(identifier)
+    owner.seen |= NAMED
+    if one.connection != identifier:
+        one.connection = _least(one.connection, owner.id)
+    return by.created_at != owner.created_ms and _born(owner, by.created_at)
+
+
+def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
     if not (identifier := event.call_id):
-        return
+        return False
     one = session.calls.setdefault(identifier, Call(identifier))
-    _begins(one, event.created_ms)
     if event.event == "callCreated":
         _begun(one, at_ms)
     elif event.event == "callDestroyed":
@@ -120,19 +119,18 @@ def _call(session: Session, event: CallEvent, at_ms: int) -> None:
     if by := event.connection_id:
         caller = session.people.get(by)
         one.connection = _least(one.connection, caller.id if caller else by)
+    return _born(one, event.created_ms)
 
 
 def _job(
     session: Session,
     event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent,
     at_ms: int,
-) -> None:
-    identifier = _job_id(event)
-    if not identifier:
-        return
+) -> bool:
+    if not (identifier := _job_id(event)):
+        return False
     kind = cast("Kind", intern(event.type))
     one = session.jobs.setdefault((kind, identifier), Job(identifier, kind))
-    _begins(one, _created(event))
     _first_told(one.statuses, event.status, at_ms)
     if event.status in _JOB_ENDS:
         one.ended_ms = _sooner(one.ended_ms, at_ms)
@@ -144,6 +142,8 @@ def _job(
         one.size = _most(one.size, event.size)
     elif isinstance(event, RenderEvent):
         one.stream = _least(one.stream, event.stream or None)
+    # Captions turn theirs into ms themselves; here it matters how it was told.
+    return _born(one, event.created_at if isinstance(event, CaptionsEvent) else event.created_ms)
 
 
 def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> str | None:
@@ -155,14 +155,16 @@ def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 # The merges: each gives the same whichever of two comes first, and for one that comes twice.
 
 
-def _begins(one: Person | Feed | Call | Job, told: float | None) -> None:
-    """A thing was told to have been created then."""
-    if told is None or told == one.created_ms or (at_ms := _ms(told)) is None:
-        return
-    if told < FIRST_MS:
-        one.seen |= SECONDS
+def _born(one: Person | Feed | Call | Job, told: float | None) -> bool:
+    """A thing was told to have been created then; whether that was in seconds."""
+    if told is None or (at_ms := in_ms(told)) is None:
+        return False
     if one.created_ms is None or at_ms < one.created_ms:
         one.created_ms = at_ms
+    if told < FIRST_MS:
+        one.seen |= SECONDS
+        return True
+    return False
 
 
 def _begun(one: Person | Feed | Call, at_ms: int) -> None:
@@ -178,12 +180,6 @@ def _ended(one: Person | Feed | Call, at_ms: int, reason: str | None) -> None:
         one.reason = _least(one.reason, reason)
     elif _sooner(one.ended_ms, at_ms) == at_ms:
         one.ended_ms, one.reason = at_ms, intern(reason) if reason else None
-
-
-def _ms(told: float | None) -> int | None:
-    if told is None or not 0 < told <= LAST_MS:
-        return None
-    return int(told if told >= FIRST_MS else told * 1000)
 
 
 def _sooner(one: int | None, other: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zlib
 from array import array
 from itertools import accumulate
@@ -56,6 +57,7 @@ class _Facts(Struct, array_like=True):
     stamped_ms: int
 
 
+_PICKLED = b"\xc1"  # begins nothing in msgpack
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Facts).decode
 
@@ -71,7 +73,7 @@ def pack(record: Record) -> Packed:
         record.stamped_ms,
     )
     return Packed(
-        zlib.compress(_encode(facts), 1),
+        zlib.compress(_encoded(facts), 1),
         array("q", record.marks).tobytes(),
         array("q", record.tokens).tobytes(),
         record.newest_ms,
@@ -81,7 +83,7 @@ def pack(record: Record) -> Packed:
 
 def unpack(packed: Packed) -> Record:
     """The record that was packed."""
-    facts = _decode(zlib.decompress(packed.facts))
+    facts = _decoded(zlib.decompress(packed.facts))
     marks = _numbers(packed.marks)
     return Record(
         facts.session,
@@ -93,6 +95,20 @@ def unpack(packed: Packed) -> Record:
         facts.stamped_ms,
         packed.newest_ms,
     )
+
+
+def _encoded(facts: _Facts) -> bytes:
+    try:
+        return _encode(facts)
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape: rare
+        return _PICKLED + pickle.dumps(facts)
+
+
+def _decoded(data: bytes) -> _Facts:
+    if data.startswith(_PICKLED):
+        facts: _Facts = pickle.loads(data[1:])  # noqa: S301 - made above, and never left memory
+        return facts
+    return _decode(data)
 
 
 def _numbers(packed: bytes) -> array[int]:
