@@ -23,6 +23,7 @@ from vmon.events import (
     Undecodable,
     UnknownEvent,
 )
+from vmon.fold import in_ms
 from vmon.text import disarm, handle
 
 if TYPE_CHECKING:
@@ -86,10 +87,8 @@ def _oddity(entry: Entry, found: _Found) -> Oddity:
 
 def _at_ms(entry: Entry) -> int:
     """When it was, by the event where that says it in whatever unit, else by the receipt."""
-    said = entry.event.said_ms
-    if said is not None and 0 < said <= LAST_MS:
-        return said if said >= FIRST_MS else said * 1000
-    return int(entry.delivery.received_at.timestamp() * 1000)
+    said_ms = in_ms(entry.event.said_ms)
+    return int(entry.delivery.received_at.timestamp() * 1000) if said_ms is None else said_ms
 
 
 def _found(entry: Entry) -> Iterator[_Found]:
