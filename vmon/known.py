@@ -60,7 +60,6 @@ class Known:
         self.lags = Lags()
         self.copies = self.oddities = 0
         self._watch = Watch(began_ms=int(time() * 1000))
-        self._unlooked: dict[str, Session] = {}
         self._present: dict[str, Present] = {}
         self._changed: dict[str, Session] = {}
         self._total = Present()
@@ -74,24 +73,27 @@ class Known:
             self.lags.note(int(lag_s * 1000))
         session, event = change.session, entry.event
         if session is not None:
-            self._changed[session.id] = self._unlooked[session.id] = session
+            self._changed[session.id] = session
+            self._watch.touch(session.id, int(entry.delivery.received_at.timestamp() * 1000))
         who = _who(session, event) if session is not None else None
         return Note(who, change.copies, badge(change, event))
 
     @property
     def waits(self) -> bool:
         """Whether there may be something to say though nothing more comes."""
-        return bool(self._changed or self._unlooked or self._watch.waits)
+        return bool(self._changed or self._watch.waits)
 
     def news(self, now_ms: float, within_s: float) -> list[Oddity]:
         """What does not add up and was not told yet, as far as it can be found in that time."""
         told: list[Oddity] = []
         end_s = perf_counter() + within_s
         for identifier in self._watch.due(int(now_ms)):
+            if perf_counter() > end_s:
+                break
             if session := self.book.session(identifier):
-                self._unlooked.setdefault(identifier, session)
-        while self._unlooked and perf_counter() < end_s:
-            told += self._watch.look(self._unlooked.popitem()[1], int(now_ms))
+                told += self._watch.look(session, int(now_ms))
+            else:
+                self._watch.forget(identifier)
         self.oddities += len(told)
         return told
 
