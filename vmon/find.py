@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO, Literal
 
+    from vmon.dedupe import Dedupe
     from vmon.export import Writing
     from vmon.filters import Filter
     from vmon.merge import Sort
@@ -32,6 +33,7 @@ class Options(NamedTuple):
     writing: Writing | None = None
     tail: int | None = None
     sort: Sort = "none"
+    dedupe: Dedupe | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -48,7 +50,8 @@ def run(asked: Options) -> int:
     put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
     if asked.writing:
         out.write(asked.writing.begin())
-    for batch in _all(asked):
+    for all_ in _all(asked):
+        batch = [one for one in all_ if asked.dedupe.line(one)] if asked.dedupe else all_
         found += len(batch)
         put(batch)
         prefixes.note(entry for _, entry in batch)
