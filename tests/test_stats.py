@@ -57,17 +57,22 @@ def test_a_line_is_counted_as_if_it_had_been_read_with_all_its_tolerance(
         assert quickly.deliveries == 1
 
 
-def test_lives_are_those_of_the_book(delivered: Made) -> None:
+def test_lives_are_those_of_the_book(bodies: dict[str, bytes], delivered: Made) -> None:
     samples = [json.dumps(one.sample).encode() for one in TYPES.values()]
-    entries, book = [delivered(one) for one in samples], Book()
+    seconds = body("connectionCreated", T // 1000, connection={"id": "s", "createdAt": 1470257999})
+    others = [one for name, one in bodies.items() if name.startswith("opentok")]
+    entries, book = [delivered(one) for one in (*samples, seconds, *others)], Book()
     for one in entries:
         book.apply(one)
-    found = lines(entries)
-    (session,) = book.sessions()
-    told = {key: (one.created_ms or 0, one.ended_ms or 0) for key, one in session.people.items()}
-    assert {key: (one.begin, one.end) for key, one in found.people.items()} == told
-    told = {key: (one.created_ms or 0, one.ended_ms or 0) for key, one in session.feeds.items()}
-    assert {key: (one.begin, one.end) for key, one in found.streams.items()} == told
+    found, sessions = lines(entries), list(book.sessions())
+    told = [one for session in sessions for one in session.people.values()]
+    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in told} == {
+        (key, one.begin, one.end) for key, one in found.people.items()
+    }
+    feeds = [one for session in sessions for one in session.feeds.values()]
+    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in feeds} == {
+        (key, one.begin, one.end) for key, one in found.streams.items()
+    }
 
 
 def test_a_copy_is_a_duplicate_and_no_second_lag(delivered: Made) -> None:

@@ -22,6 +22,7 @@ from vmon.entry import header
 from vmon.errors import VmonError
 from vmon.events import FIRST_MS, LAST_MS, CallEvent, ConnectionEvent, StreamEvent
 from vmon.filters import Filter
+from vmon.fold import in_ms
 from vmon.lags import Lags
 from vmon.line import read_line
 
@@ -193,7 +194,8 @@ class Stats:
         if entry.verdict and entry.verdict.kind in SIGNED:
             said = f'["authorization","{header(entry.delivery, "authorization")}'.encode()
             self._sign(_TOKEN.search(said), received_ms)
-        self._enter(told, received_ms, hash(entry.delivery.body))
+        # An empty body says nothing: a probe is like every other, and no copy.
+        self._enter(told, received_ms, hash(entry.delivery.body or entry.delivery.id))
 
     def _sign(self, token: re.Match[bytes] | None, received_ms: int) -> None:
         if token is None:
@@ -232,7 +234,9 @@ class Stats:
         if said is None and told.type in _DATED:
             dated = body.created_at if body.updated_at is None else body.updated_at
             said = int(dated) if dated is not None else None
-        if said is None or not 0 < said <= LAST_MS:
+        if said is None or not FIRST_MS <= said <= LAST_MS:
+            said = in_ms(said)
+        if said is None:
             said = received_ms
         elif told.remote is not None:
             of_type.delivery_lag.note(received_ms - said)
@@ -310,9 +314,9 @@ def _note(
     if one is None:
         one = lives[thing.id] = _Life(session=session)
     created = thing.created_at
-    if created is not None and 0 < created <= LAST_MS:
-        if created < FIRST_MS:
-            created *= 1000  # seconds
+    if created is not None and not FIRST_MS <= created <= LAST_MS:
+        created = in_ms(created)
+    if created is not None:
         begin = min(begin, created) if begin else created
     if begin and (not one.begin or begin < one.begin):
         one.begin = begin
