@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO, Literal
 
+    from vmon.dedupe import Dedupe
     from vmon.export import Writing
     from vmon.filters import Filter
     from vmon.merge import Sort
@@ -34,6 +35,7 @@ class Options(NamedTuple):
     writing: Writing | None = None
     tail: int | None = None
     sort: Sort = "none"
+    dedupe: Dedupe | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -55,7 +57,8 @@ def run(asked: Options) -> int:
     )
     try:
         with progress.interruptible(), _document(asked.writing, out):
-            for batch in _all(asked, progress):
+            for all_ in _all(asked, progress):
+                batch = [one for one in all_ if asked.dedupe.line(one)] if asked.dedupe else all_
                 found += len(batch)
                 with progress.writing():
                     put(batch)

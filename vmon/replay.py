@@ -15,6 +15,7 @@ from itertools import count as forever
 from typing import TYPE_CHECKING
 
 from vmon import scan
+from vmon.dedupe import Dedupe
 from vmon.errors import INTERRUPTED
 from vmon.filters import Filter
 from vmon.pace import Pace, schedule, survey
@@ -47,6 +48,7 @@ class Options:
     quiet: bool = False
     signer: Signer | None = None
     redact: Redactor | None = None
+    dedupe: bool = False
 
 
 class Tally:
@@ -55,6 +57,7 @@ class Tally:
     def __init__(self) -> None:
         self.played = 0
         self.cut = 0
+        self.copies = 0
         self.outcomes: Counter[str] = Counter()
         self.refused = 0
         self.started = time.monotonic()
@@ -84,9 +87,22 @@ def run(asked: Options) -> int:
     return 1 if tally.refused or not tally.played else 0
 
 
-def _entries(asked: Options) -> Iterator[tuple[bytes, Entry]]:
+def _entries(asked: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
     with scan.opened(asked.source) as stream:
-        yield from scan.read(stream, scan.source_name(asked.source), asked.chosen, _say_bad)
+        found = scan.read(stream, scan.source_name(asked.source), asked.chosen, _say_bad)
+        yield from _firsts(found, tally) if asked.dedupe else found
+
+
+def _firsts(
+    found: Iterator[tuple[bytes, Entry]], tally: Tally | None
+) -> Iterator[tuple[bytes, Entry]]:
+    """The first copies, of one round."""
+    first = Dedupe()
+    for line, entry in found:
+        if first(entry):
+            yield line, entry
+        elif tally:
+            tally.copies += 1
 
 
 def _say_bad(bad: scan.BadLine) -> None:
@@ -130,7 +146,7 @@ def ready_of(signer: Signer | None) -> Callable[[Entry], Delivery]:
 
 
 def _dues(asked: Options, tally: Tally) -> Iterator[Due]:
-    for due in schedule(_entries(asked), asked.pace):
+    for due in schedule(_entries(asked, tally), asked.pace):
         tally.played += 1
         tally.cut += due.cut_s > 0
         yield due
@@ -214,6 +230,8 @@ def tell(tally: Tally, asked: Options) -> None:
     sys.stdout.flush()
     took = duration(time.monotonic() - tally.started)
     sys.stderr.write(f"{_deliveries(tally.played)} in {took}{_cut(tally.cut, asked.pace)}\n")
+    if tally.copies:
+        sys.stderr.write(f"{count(tally.copies, 'copy', 'copies')} left out\n")
     for what, number in tally.outcomes.most_common():
         sys.stderr.write(f"  {number:>7,}  {what}\n")
 

@@ -10,7 +10,7 @@ import gc
 import re
 from base64 import urlsafe_b64decode
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 - msgspec reads it
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -22,19 +22,30 @@ from vmon.entry import header
 from vmon.errors import VmonError
 from vmon.events import FIRST_MS, LAST_MS, CallEvent, ConnectionEvent, StreamEvent
 from vmon.filters import Filter
+from vmon.fold import in_ms
 from vmon.lags import Lags
 from vmon.line import read_line
-from vmon.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmon.entry import Entry
 
+MINUTE_MS = 60_000
 SIGNED = frozenset({"valid", "stale", "unchecked"})
 """The verdicts under which a token's `iat` is taken for Vonage's."""
 
 _BODY = b',"body":'
+_LIVING = frozenset(
+    {
+        "sessionDestroyed",
+        "connectionCreated",
+        "connectionDestroyed",
+        "streamCreated",
+        "streamDestroyed",
+        "callCreated",
+    }
+)
 _DATED = frozenset({"archive", "broadcast"})
 """The types that say when they happened by `updatedAt`; others do so by `timestamp`."""
 _TOKEN = re.compile(rb'\["authorization","Bearer [^".]*\.([\w-]+)\.', re.IGNORECASE)
@@ -74,7 +85,7 @@ class _Line(Struct, gc=False):
     """A capture line, as far as figures need it."""
 
     type: str
-    received_at: str
+    received_at: datetime
     body: _Body
     session: str | None = None
     remote: str | None = None
@@ -94,9 +105,12 @@ def _counter() -> defaultdict[str, int]:
 
 
 class OfType(Struct):
-    """What was counted of a type. Lags are of first copies, in ms."""
+    """What was counted of a type. Lags are of first copies, in ms.
 
-    name: str
+    `lives`: it tells when something began or ended.
+    """
+
+    lives: bool = False
     deliveries: int = 0
     reasons: defaultdict[str, int] = field(default_factory=_counter)
     statuses: defaultdict[str, int] = field(default_factory=_counter)
@@ -141,7 +155,7 @@ class Stats:
     def __init__(self) -> None:
         self.types: dict[str, OfType] = {}
         self.sessions = _counter()
-        self.minutes = _counter()
+        self.minutes: defaultdict[int, int] = defaultdict(int)  # since the epoch
         self.duplicates = 0
         self.repeated: defaultdict[int, int] = defaultdict(int)
         self.after_first = Lags()
@@ -153,7 +167,6 @@ class Stats:
         self.oddities: dict[str, int] | None = None
         self._copies: dict[int, int] = {}
         self._destroyed: dict[str, list[int]] = {}
-        self._second, self._second_ms = "", 0
 
     @property
     def deliveries(self) -> int:
@@ -164,7 +177,7 @@ class Stats:
         """Count a line; ValueError or VmonError where it holds nothing."""
         try:
             told = _line.decode(line)
-            received_ms = self._received(told.received_at)
+            received_ms = int(told.received_at.timestamp() * 1000)
             body = line[line.index(_BODY) + len(_BODY) : line.rindex(b"}")]
         except (ValueError, RecursionError):
             self.entry(read_line(line))
@@ -176,21 +189,13 @@ class Stats:
     def entry(self, entry: Entry) -> None:
         """Count a delivery that has been read."""
         at, remote = entry.delivery.received_at, entry.delivery.remote
-        told = _Line(entry.type, iso(at), _body_of(entry), entry.session, remote)
-        received_ms = self._received(told.received_at)
+        told = _Line(entry.type, at, _body_of(entry), entry.session, remote)
+        received_ms = int(told.received_at.timestamp() * 1000)
         if entry.verdict and entry.verdict.kind in SIGNED:
             said = f'["authorization","{header(entry.delivery, "authorization")}'.encode()
             self._sign(_TOKEN.search(said), received_ms)
-        self._enter(told, received_ms, hash(entry.delivery.body))
-
-    def _received(self, text: str) -> int:
-        """The ms of an instant as captures write it; ValueError for any other spelling."""
-        if text[26:] != "Z":
-            raise ValueError(text)
-        if (second := text[:19]) != self._second:
-            self._second_ms = int(datetime.fromisoformat(second + "Z").timestamp()) * 1000
-            self._second = second
-        return self._second_ms + int(text[20:23])
+        # An empty body says nothing: a probe is like every other, and no copy.
+        self._enter(told, received_ms, hash(entry.delivery.body or entry.delivery.id))
 
     def _sign(self, token: re.Match[bytes] | None, received_ms: int) -> None:
         if token is None:
@@ -205,9 +210,9 @@ class Stats:
     def _enter(self, told: _Line, received_ms: int, mark: int) -> None:
         of_type = self.types.get(told.type)
         if of_type is None:
-            of_type = self.types[told.type] = OfType(told.type)
+            of_type = self.types[told.type] = OfType(told.type in _LIVING)
         of_type.deliveries += 1
-        self.minutes[told.received_at[:16]] += 1
+        self.minutes[received_ms // MINUTE_MS] += 1
         if told.session is not None:
             self.sessions[told.session] += 1
         if self.first_ms is None or received_ms < self.first_ms:
@@ -229,12 +234,15 @@ class Stats:
         if said is None and told.type in _DATED:
             dated = body.created_at if body.updated_at is None else body.updated_at
             said = int(dated) if dated is not None else None
-        if said is None or not 0 < said <= LAST_MS:
+        if said is None or not FIRST_MS <= said <= LAST_MS:
+            said = in_ms(said)
+        if said is None:
             said = received_ms
         elif told.remote is not None:
             of_type.delivery_lag.note(received_ms - said)
-        self._live(told, said, of_type)
-        if reason := body.reason or _reason_elsewhere(body):
+        if of_type.lives:
+            self._live(told, said, of_type)
+        if reason := body.reason or (body.call and _reason_of_call(body, body.call)):
             of_type.reasons[reason] += 1
         if status := body.status or body.state:
             of_type.statuses[status] += 1
@@ -306,9 +314,9 @@ def _note(
     if one is None:
         one = lives[thing.id] = _Life(session=session)
     created = thing.created_at
-    if created is not None and 0 < created <= LAST_MS:
-        if created < FIRST_MS:
-            created *= 1000  # seconds
+    if created is not None and not FIRST_MS <= created <= LAST_MS:
+        created = in_ms(created)
+    if created is not None:
         begin = min(begin, created) if begin else created
     if begin and (not one.begin or begin < one.begin):
         one.begin = begin
@@ -325,10 +333,7 @@ def _lag(of_type: OfType, at: int, thing: _Thing) -> None:
         of_type.platform_lag.note(at - created)
 
 
-def _reason_elsewhere(body: _Body) -> str | None:
-    call = body.call
-    if call is None:
-        return body.reason_message or body.reason_code
+def _reason_of_call(body: _Body, call: _Thing) -> str | None:
     told = body.reason_message or call.reason_message
     return told or body.reason_code or call.reason_code
 
@@ -401,8 +406,3 @@ def _count(
                 stats.entry(entry)
         except (ValueError, VmonError) as error:  # a torn line among whole ones
             bad(scan.BadLine(name, 0, str(error)))
-
-
-def utc_minute(text: str) -> datetime:
-    """The instant of a key of `Stats.minutes`."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct, field
 
 from vmon.events import LAST_MS, ArchiveEvent
+from vmon.fold import in_ms
 from vmon.handles import called
 from vmon.session import BEGUN, Feed
 
@@ -55,8 +56,8 @@ class Seen:
     def note(self, entry: Entry) -> None:
         """Note what an entry proves to be alive."""
         event = entry.event
-        said = event.said_ms
-        if said is None or not 0 < said <= LAST_MS:
+        said = in_ms(event.said_ms)
+        if said is None:
             said = int(entry.delivery.received_at.timestamp() * 1000)
         named = [event.connection_id, event.stream_id]
         if isinstance(event, ArchiveEvent) and event.status in _RECORDED:

@@ -9,6 +9,7 @@ import click
 from vmon.cli import complete
 from vmon.cli.options import (
     KINDS,
+    dedupe_option,
     filter_options,
     form_options_of,
     redact_option,
@@ -46,6 +47,7 @@ _EXPORTS = ("curl", "httpie", "har")
     "--fields", metavar="NAMES",
     help="A table of these: session,reason,stream.name; columns on a terminal, TSV in a pipe.",
 )  # fmt: skip # one thing a line
+@dedupe_option
 @secrets_option
 @form_options_of(
     (*KINDS, "body", *_TABLES, *_EXPORTS),
@@ -75,11 +77,15 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     sources = sources_of(files)
     if asked["follow"] and (len(sources) > 1 or asked["only_count"] or asked["kind"] == "har"):
         raise WrongUse("--follow reads one file, and never comes to a count or the end of a HAR")
-    redactor = None
+    redactor = dedupe = None
     if asked["redact"]:
         from vmon.redact import paths_of, redactor_of
 
         redactor = redactor_of(paths_of(asked["redact"]))
+    if asked["dedupe"]:
+        from vmon.dedupe import Dedupe
+
+        dedupe = Dedupe()
     table, left_out = _table(asked), Counter[str]()
     code = run(
         Options(
@@ -91,11 +97,16 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
             follow=asked["follow"],
             redact=redactor,
             tail=asked["tail"],
+            dedupe=dedupe,
             sort="none" if asked["follow"] else asked["sort"],
             writing=None if asked["only_count"] else table or _writing(asked, left_out),
         )
     )
     tell_left_out(left_out)
+    if dedupe and dedupe.hidden:
+        from vmon.text import count
+
+        click.echo(f"{count(dedupe.hidden, 'copy', 'copies')} left out", err=True)
     for name in table.unseen() if table and asked["fields"] and not code else ():
         click.echo(f"warning: nothing that was found has a field {name}", err=True)
     return code

@@ -202,6 +202,13 @@ def redact_option(command: _Command) -> _Command:
     )(command)  # fmt: skip # one thing a line
 
 
+def dedupe_option(command: _Command) -> _Command:
+    """`--dedupe`."""
+    return click.option(
+        "--dedupe", is_flag=True, help="Leave out copies: the same body again, as retries are."
+    )(command)
+
+
 def sign_options(command: _Command) -> _Command:
     """`--sign` and `--api-key`; the command's function gets them as they were given."""
     sign = click.option("--sign", metavar="SECRET", help="Sign what is sent, as Vonage does.")

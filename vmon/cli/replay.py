@@ -9,6 +9,7 @@ import click
 from vmon.cli import complete
 from vmon.cli.options import (
     Duration,
+    dedupe_option,
     filter_options,
     form_options,
     redact_option,
@@ -66,6 +67,7 @@ class Speed(click.ParamType[float]):
 @click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Say what it would be, and do nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events; the summary comes all the same.")
+@dedupe_option
 @redact_option
 @form_options
 @filter_options
@@ -87,6 +89,8 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
         raise WrongUse(f"{file} has several captures", hint=f"vmon filter {file} | vmon replay -")
     if asked["failed"] and asked["loop"]:
         raise WrongUse("--failed sends what is left once: it does not go with --loop")
+    if asked["failed"] and asked["dedupe"]:
+        raise WrongUse("--failed sends what is left, and --dedupe leaves out: choose one")
     if asked["loop"] and source is None:
         raise WrongUse("--loop cannot read standard input twice", hint="name a file")
     target = signer = redactor = None
@@ -117,6 +121,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
         quiet=asked["quiet"],
         signer=signer,
         redact=redactor,
+        dedupe=asked["dedupe"],
     )
     if asked["failed"]:
         from vmon import resend

@@ -16,7 +16,7 @@ from vmon.events import instant
 from vmon.render.form import console
 from vmon.render.line import compact
 from vmon.render.paint import Paint, colour_of
-from vmon.stats import utc_minute
+from vmon.stats import MINUTE_MS
 from vmon.text import count, disarm, duration, handle, iso
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _STEPS = " ▁▂▃▄▅▆▇█"
 _PIPED = 60
 _GAP = "  "
 _SHARES = (("p50", 0.5), ("p95", 0.95))
-_MINUTE = timedelta(minutes=1)
 _ODD_SKEW_MS = 1000
 _CELL, _NUMBER = 7, 11
 _TABLE = _NUMBER + 2 * (len(_GAP) + 3 * _CELL)
@@ -69,12 +68,12 @@ class Drawn:
             return [text]
         return wrap(text, max(20, self._width), subsequent_indent=indent)
 
-    def _spark(self, minutes: dict[str, int]) -> Iterator[str]:
+    def _spark(self, minutes: dict[int, int]) -> Iterator[str]:
         cells, each = fitted(minutes, self._width or _PIPED)
         most, at = max((number, minute) for minute, number in minutes.items())
         yield self._paint("created", sparkline(cells))
         per = "a minute" if each == 1 else count(each, "minute")
-        when = f"{utc_minute(at).astimezone():%H:%M}"
+        when = _local(at * MINUTE_MS)[11:16]
         yield from self._wrapped(f"{per} each; the busiest minute, {when}, had {most:,}")
 
     def _types(self, stats: Stats) -> Iterator[str]:
@@ -212,15 +211,13 @@ def busiest(stats: Stats, top: int) -> list[tuple[str, int]]:
 # A sparkline.
 
 
-def fitted(minutes: dict[str, int], width: int) -> tuple[list[float], int]:
+def fitted(minutes: dict[int, int], width: int) -> tuple[list[float], int]:
     """Numbers per minute in at most `width` cells, and how many minutes a cell is."""
-    at = {utc_minute(text): number for text, number in minutes.items()}
-    first, last = min(at), max(at)
-    span = (last - first) // _MINUTE + 1
-    each = -(-span // width)
-    cells = [0.0] * -(-span // each)
-    for minute, number in at.items():
-        cells[(minute - first) // _MINUTE // each] += number / each
+    first, last = min(minutes), max(minutes)
+    each = -(-(last - first + 1) // width)
+    cells = [0.0] * -(-(last - first + 1) // each)
+    for minute, number in minutes.items():
+        cells[(minute - first) // each] += number / each
     return cells, each
 
 
@@ -248,7 +245,10 @@ def as_json(stats: Stats, top: int) -> str:
         "busiest": [
             {"session": session, "deliveries": number} for session, number in busiest(stats, top)
         ],
-        "per_minute": {f"{minute}Z": number for minute, number in sorted(stats.minutes.items())},
+        "per_minute": {
+            f"{_iso(minute * MINUTE_MS)}": number
+            for minute, number in sorted(stats.minutes.items())
+        },
         "peak": {
             name: {"number": one.number, "at": _iso(one.at_ms) if one.number else None}
             for name, one in (("connections", people), ("streams", streams))
