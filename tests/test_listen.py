@@ -379,3 +379,49 @@ async def test_with_ack_app_what_was_turned_away_does_not_go_to_the_app(
     assert await asyncio.to_thread(lambda: run.post(b"{}", Authorization=header)) == 200
     await asyncio.to_thread(run.stop)
     assert len(app.requests) == 1
+
+
+# What is known from other events.
+
+
+def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen") -> None:
+    run = listen("--format", "line", "--name-from", "user")
+    now_ms = int(time.time() * 1000)
+
+    def said(event: str, at_ms: int, data: str = "") -> bytes:
+        connection = {"id": "c1", "createdAt": now_ms, "data": data}
+        at = {"sessionId": "2_A", "event": event, "timestamp": at_ms, "connection": connection}
+        return json.dumps(at).encode()
+
+    assert run.post(said("connectionCreated", now_ms, '{"user":"Ann","name":"x"}')) == 200
+    assert run.post(said("connectionDestroyed", now_ms + 10)) == 200
+    assert run.post(said("connectionDestroyed", now_ms + 10)) == 200
+    assert run.post(said("connectionDestroyed", now_ms + 5)) == 200
+    code, out, err = run.stop()
+    assert code == 0
+    rest = [re.split(r"\dms  ", line)[1] for line in out.splitlines()]
+    assert rest[:2] == ["c1 Ann", "c1 Ann lived 10 ms"]
+    assert re.fullmatch(r"copy #2 \+\d+ ms c1 Ann lived 10 ms", rest[2])
+    assert rest[3] == "↩ late 5 ms c1 Ann lived 5 ms"
+    assert re.search(r"\n  sessions +1, 0 open; 1 person, 0 streams\n", err)
+    assert re.search(r"\n  copies +1\n", err)
+
+
+def test_copies_can_be_hidden(listen: "Listen") -> None:
+    run = listen("--format", "line", "--dedupe")
+    assert [run.post(BODY), run.post(BODY), run.post(BODY)] == [200] * 3
+    _, out, err = run.stop()
+    assert out.count("\n") == 1
+    assert len(Path(run.capture).read_bytes().splitlines()) == 3
+    assert re.search(r"\n  hidden by the filter +2\n", err)
+
+
+def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
+    run = listen("--format", "line", "--redact", "connection.data")
+    for event in ("connectionCreated", "connectionDestroyed"):
+        connection = {"id": "c1", "data": "Ann" if event.endswith("Created") else ""}
+        said = {"sessionId": "2_A", "event": event, "connection": connection}
+        assert run.post(json.dumps(said).encode()) == 200
+    _, out, err = run.stop()
+    assert "Ann" not in out + err
+    assert out.count("\n") == 2

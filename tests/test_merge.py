@@ -66,7 +66,7 @@ def test_sorting_by_events_holds_back_no_more_than_its_bound(
 ) -> None:
     monkeypatch.setattr(merge, "BOUND", 2)
     lines = [(at(n, said), None) for n, said in enumerate((5, 4, 3, 2, 1))]
-    said = [json.loads(line)["body"]["n"] for line, _ in merge._by_event(iter(lines))]
+    said = [json.loads(line)["body"]["n"] for line, _ in merge.by_event(iter(lines))]
     assert said == [2, 3, 4, 1, 0]
 
 

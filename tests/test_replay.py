@@ -108,6 +108,46 @@ def test_a_pause_that_was_cut_is_said(
     assert capfdbinary.readouterr().err == b"6 deliveries in 3.8 s, 1 pause cut to 2.0 s\n"
 
 
+def an_event(number: int, at_s: float, said_s: float, event: str, data: str = "") -> bytes:
+    """A line received at one time that tells another."""
+    connection = {"id": "c1", "data": data}
+    said = {"event": event, "sessionId": "2_A", "connection": connection}
+    timestamp = int((START + timedelta(seconds=said_s)).timestamp() * 1000)
+    body = json.dumps({**said, "timestamp": timestamp}).encode()
+    at = START + timedelta(seconds=at_s)
+    return write_line(Entry(Delivery(f"{number:03}", at, "POST", "/", (), "there:1", body)))
+
+
+def test_it_can_be_played_in_the_order_and_time_that_events_tell(
+    vmon_run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    told = [(1, 0, 20.0), (2, 1, 10.5), (3, 2, 10.0)]
+    lines = [an_event(n, at, said, "connectionCreated") for n, at, said in told]
+    path.write_bytes(b"".join(lines))
+    code, out, _ = vmon_run("replay", "--speed", "max", "--sort", "event", path)
+    assert (code, out) == (0, b"".join(reversed(lines)).decode())
+    asked = ("replay", "--dry-run", "--max-gap", "1h", path)
+    assert json.loads(vmon_run(*asked)[1])["span_s"] == 2
+    by_event = json.loads(vmon_run(*asked, "--sort", "event")[1])
+    assert (by_event["span_s"], by_event["out_of_order"]) == (10, 0)
+
+
+def test_people_keep_the_name_they_came_with(vmon_run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    data = '{"user":{"nick":"Bo"},"name":"Ann"}'
+    came = an_event(1, 0, 0, "connectionCreated", data)
+    path.write_bytes(came + an_event(2, 9, 9, "connectionDestroyed"))
+    for asked in (("filter", "--format", "line"), ("replay", "--speed", "max", "--format", "line")):
+        _, out, _ = vmon_run(*asked, path)
+        assert ["Ann" in line for line in out.splitlines()] == [True, True]
+        _, out, _ = vmon_run(*asked, "--name-from", "user.nick", path)
+        assert ["Bo" in line for line in out.splitlines()] == [True, True]
+        _, out, _ = vmon_run(*asked, "--redact", "connection.data", path)
+        assert "Ann" not in out
+        assert out.count("\n") == 2
+
+
 def test_filters_choose_what_is_played(vmon_run: Run, capture: Path) -> None:
     code, out, _ = vmon_run("replay", "--speed", "max", "--session", "2_A", capture)
     assert code == 0

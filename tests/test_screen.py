@@ -14,6 +14,7 @@ from vmon.filters import Filter
 from vmon.forward import Outcome
 from vmon.known import Known, Note
 from vmon.render import screen as module
+from vmon.render.footer import Footer
 from vmon.render.outcome import Outcomes
 from vmon.render.screen import Screen
 from vmon.render.writer import ERR, OUT
@@ -323,3 +324,91 @@ async def test_outcomes_that_find_the_queue_full_are_not_kept(
         screen.offer_outcome(told(entry(number)))
     assert len(screen._outcomes) <= 1
     assert len(screen._queue) <= 3
+
+
+# What is known from other events.
+
+
+def a_connection(number: int, event: str, data: str = "") -> Entry:
+    connection = {"id": "c1", "createdAt": int(NOW.timestamp() * 1000), "data": data}
+    now_ms = int(NOW.timestamp() * 1000) + number
+    said = {"event": event, "sessionId": "2_A", "connection": connection, "timestamp": now_ms}
+    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+
+
+def noted(entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
+    return f"{entry.delivery.id} {note and note.who} {note and note.copies}\n".encode()
+
+
+async def test_hidden_ones_are_known_too_and_copies_can_be_hidden(papers: list[Paper]) -> None:
+    chosen = Filter(types=frozenset({"connectionDestroyed"}))
+    screen = Screen(noted, chosen, lambda: None, known=Known(), dedupe=True)
+    screen.offer(a_connection(1, "connectionCreated", '{"name":"Ann"}'), None)
+    for _ in range(3):
+        screen.offer(a_connection(2, "connectionDestroyed"), None)
+    await screen.drain(10)
+    assert papers[0].lines() == ["2 Ann 1"]
+    assert screen.hidden == 3
+
+
+async def test_without_drawing_all_is_known_and_nothing_is_hidden_or_missing(
+    papers: list[Paper],
+) -> None:
+    known = Known()
+    screen = Screen(None, Filter(), lambda: None, known=known)
+    for number in range(module._MOST_ENTRIES + 10):
+        screen.offer(a_connection(number, "connectionCreated"), None)
+    await screen.drain(10)
+    assert papers[0].put_there == []
+    assert (screen.hidden, screen.undrawn) == (0, 0)
+    assert sum(one.events for one in known.book.sessions()) == module._MOST_ENTRIES + 10
+
+
+async def test_what_is_not_drawn_is_known(papers: list[Paper]) -> None:
+    known = Known()
+    screen = Screen(draw, Filter(), lambda: None, known=known)
+    papers[0].free = False
+    for number in range(module._MOST_ENTRIES + 7):
+        screen.offer(a_connection(number, "connectionCreated"), None)
+    await screen.drain(0)
+    assert screen.undrawn == module._MOST_ENTRIES + 7
+    assert sum(one.events for one in known.book.sessions()) == module._MOST_ENTRIES + 7
+
+
+async def test_the_foot_changes_as_people_come_and_goes_at_the_end(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+
+    def foot(known: Known, hidden: int) -> bytes:
+        return f"{known.present().people} {hidden}".encode()
+
+    screen = Screen(draw, Filter(), lambda: None, known=Known(), foot=cast(Footer, foot))
+    screen.offer(a_connection(1, "connectionCreated"), None)
+    await until(lambda: papers[0].pinned[-1:] == [b"1 0"])
+    screen.offer(a_connection(2, "connectionDestroyed"), None)
+    await until(lambda: papers[0].pinned[-1:] == [b"0 0"])
+    await screen.drain(10)
+    assert papers[0].pinned[-1] == b""
+
+
+async def test_an_oddity_is_told_when_it_has_settled(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del papers
+    now_s = NOW.timestamp()
+    monkeypatch.setattr(module, "time", lambda: now_s)
+    told: list[str] = []
+    screen = Screen(
+        draw, Filter(), lambda: None, known=Known(), on_oddity=lambda odd: told.append(odd.code)
+    )
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+    now_ms = int(now_s * 1000)
+    at = {"sessionId": "2_A", "event": "archive", "id": "a", "status": "failed"}
+    body = json.dumps({**at, "createdAt": now_ms}).encode()
+    screen.offer(Entry(Delivery("1", NOW, "POST", "/", (), "there:1", body)), None)
+    for _ in range(40):
+        now_s += 1
+        await asyncio.sleep(0.002)
+    await until(lambda: told == ["failed"])
+    await screen.drain(10)

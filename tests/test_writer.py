@@ -138,3 +138,24 @@ def test_its_thread_ends_when_what_waits_is_written(pipe: Callable[[], Pipe]) ->
     writer._thread.join(10)
     assert not writer._thread.is_alive()
     assert one.read(4) == b"last"
+
+
+def test_a_pinned_line_stands_under_all_that_is_written_and_leaves_nothing_behind(
+    pipe: Callable[[], Pipe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, err = pipe(), pipe()
+    monkeypatch.setattr(module, "OUT", out.theirs)
+    writer = Writer(Gone())
+    writer.put(out.theirs, b"one\n")
+    writer.pin(b"foot")
+    writer.put(out.theirs, b"two\n")
+    writer.put(err.theirs, b"aside\n")
+    writer.pin(b"feet")
+    writer.pin(b"")
+    writer.put(out.theirs, b"three\n")
+    assert writer.finish(10)
+    writer.close()
+    gone = "\r\x1b[2K"
+    drawn = f"one\nfoot{gone}two\nfoot{gone}foot{gone}feet{gone}three\n".encode()
+    assert out.read(len(drawn)) == drawn
+    assert err.read(6) == b"aside\n"

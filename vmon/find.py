@@ -35,6 +35,7 @@ class Options(NamedTuple):
     writing: Writing | None = None
     tail: int | None = None
     sort: Sort = "none"
+    name_of: Callable[[str | None], str | None] | None = None
     dedupe: Dedupe | None = None
 
     @property
@@ -150,10 +151,11 @@ def _written(writing: Writing, redact: Redactor | None) -> Callable[[list[scan.S
 
 
 def _drawn(asked: Options) -> Callable[[list[scan.Stored]], bytes]:
+    from vmon.known import Known
     from vmon.line import read_line
     from vmon.render.form import Form, drawing
 
-    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact)
+    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, Known(asked.name_of))
     return lambda batch: b"".join([draw(entry or read_line(line), None) for line, entry in batch])
 
 

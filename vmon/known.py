@@ -54,9 +54,9 @@ class Known:
     """The book of a run, and the figures that follow from it."""
 
     def __init__(
-        self, name_of: Callable[[str | None], str | None] = person, *, forgets: bool = False
+        self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
     ) -> None:
-        self.book = Book(name_of, forgets=forgets)
+        self.book = Book(name_of or person, forgets=forgets)
         self.lags = Lags()
         self.copies = self.oddities = 0
         self._watch = Watch(began_ms=int(time() * 1000))

@@ -23,7 +23,6 @@ from vmon.capture import Capture, Ids
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.errors import INTERRUPTED, WrongUse
-from vmon.events import person
 from vmon.filters import Filter
 from vmon.forwarding import Forwarding, Onward, Voice, of_left
 from vmon.guard import LOOPBACK, Guard, Strangers, host_name, secret_path
@@ -117,7 +116,7 @@ class Options(Struct, frozen=True):
     onward: Onward | None = None
     trust: Trust = field(default_factory=Trust)
     redact: tuple[str, ...] | None = None
-    name_of: Callable[[str | None], str | None] = person
+    name_of: Callable[[str | None], str | None] | None = None
     dedupe: bool = False
     secret_path: str | None = None
     open_path: bool = False

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 from vmon import scan
 from vmon.capture import START
+from vmon.fold import in_ms
 from vmon.line import read_line
 from vmon.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from vmon.entry import Entry
 
 Sort = Literal["received", "event", "none"]
 
@@ -36,7 +39,7 @@ def merged(
     """What is found in the sources, some at a time; by the event's time as far as BOUND goes."""
     found = _by_receipt(sources, read)
     batch: list[scan.Stored] = []
-    for one in found if order == "received" else _by_event(found):
+    for one in found if order == "received" else by_event(found):
         batch.append(one)
         if len(batch) >= _BATCH:
             yield batch
@@ -91,13 +94,19 @@ def _begins(source: str | None) -> str:
     return found[1].decode() if found else ""
 
 
-def _by_event(found: Iterable[scan.Stored]) -> Iterator[scan.Stored]:
-    heap: list[tuple[str, int, scan.Stored]] = []
+def by_event(found: Iterable[scan.Stored]) -> Iterator[tuple[bytes, Entry]]:
+    """Lines in the order of their events' own times, as far as BOUND goes."""
+    heap: list[tuple[float, int, tuple[bytes, Entry]]] = []
     for number, (line, entry) in enumerate(found):
         known = entry or read_line(line)
-        at = known.event.timestamp_at or known.delivery.received_at
-        heapq.heappush(heap, (iso(at), number, (line, known)))
+        heapq.heappush(heap, (happened_s(known), number, (line, known)))
         if len(heap) > BOUND:
             yield heapq.heappop(heap)[2]
     while heap:
         yield heapq.heappop(heap)[2]
+
+
+def happened_s(entry: Entry) -> float:
+    """When it happened, seconds since the epoch: as the event says, else when it was received."""
+    told_ms = in_ms(entry.event.said_ms)
+    return entry.delivery.received_at.timestamp() if told_ms is None else told_ms / 1000

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from vmon.merge import happened_s
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -14,10 +16,18 @@ if TYPE_CHECKING:
 
 
 class Pace(Struct, frozen=True):
-    """How time passes: so many times as fast, and no pause longer than `max_gap_s`."""
+    """How time passes: so many times as fast, and no pause longer than `max_gap_s`.
+
+    Time is that of receipt, or, with `by_event`, that which events tell.
+    """
 
     speed: float = 1.0
     max_gap_s: float = 2.0
+    by_event: bool = False
+
+    def at_s(self, entry: Entry) -> float:
+        """When an entry was, in seconds since the epoch."""
+        return happened_s(entry) if self.by_event else entry.delivery.received_at.timestamp()
 
 
 class Due(Struct, frozen=True):
@@ -33,11 +43,11 @@ def schedule(entries: Iterable[tuple[bytes, Entry]], pace: Pace) -> Iterator[Due
     """When each entry is due: pauses as they were, shortened; never back in time."""
     at_s, last = 0.0, None
     for line, entry in entries:
-        received = entry.delivery.received_at
-        pause = 0.0 if last is None else max(0.0, (received - last).total_seconds())
+        then = pace.at_s(entry)
+        pause = 0.0 if last is None else max(0.0, then - last)
         waited = min(pause, pace.max_gap_s)
         at_s += waited / pace.speed
-        last = received if last is None else max(last, received)
+        last = then if last is None else max(last, then)
         yield Due(at_s, entry, line, pause - waited)
 
 
@@ -55,18 +65,18 @@ class Survey(Struct):
 def survey(entries: Iterable[tuple[bytes, Entry]], pace: Pace) -> Survey:
     """Count entries, and say how long they would take.
 
-    Out of order is what was received before the one ahead of it.
+    Out of order is what was received (or happened) before the one ahead of it.
     """
     found, first, last, before = Survey(), None, None, None
     for due in schedule(entries, pace):
-        received = due.entry.delivery.received_at
-        first = received if first is None else min(first, received)
-        last = received if last is None else max(last, received)
-        found.out_of_order += before is not None and received < before
-        before = received
+        then = pace.at_s(due.entry)
+        first = then if first is None else min(first, then)
+        last = then if last is None else max(last, then)
+        found.out_of_order += before is not None and then < before
+        before = then
         found.deliveries += 1
         found.types[due.entry.type] += 1
         found.takes_s = due.at_s
         found.cut += due.cut_s > 0
-    found.span_s = (last - first).total_seconds() if first and last else 0.0
+    found.span_s = last - first if first is not None and last is not None else 0.0
     return found

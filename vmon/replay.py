@@ -18,6 +18,8 @@ from vmon import scan
 from vmon.dedupe import Dedupe
 from vmon.errors import INTERRUPTED
 from vmon.filters import Filter
+from vmon.known import Known
+from vmon.merge import by_event
 from vmon.pace import Pace, schedule, survey
 from vmon.render.form import Form, console, drawing
 from vmon.text import count, duration
@@ -49,6 +51,7 @@ class Options:
     signer: Signer | None = None
     redact: Redactor | None = None
     dedupe: bool = False
+    name_of: Callable[[str | None], str | None] | None = None
 
 
 class Tally:
@@ -90,7 +93,8 @@ def run(asked: Options) -> int:
 def _entries(asked: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
     with scan.opened(asked.source) as stream:
         found = scan.read(stream, scan.source_name(asked.source), asked.chosen, _say_bad)
-        yield from _firsts(found, tally) if asked.dedupe else found
+        firsts = _firsts(found, tally) if asked.dedupe else found
+        yield from by_event(firsts) if asked.pace.by_event else firsts
 
 
 def _firsts(
@@ -153,7 +157,8 @@ def _dues(asked: Options, tally: Tally) -> Iterator[Due]:
 
 
 def _show_all(dues: Iterator[Due], asked: Options, _tally: Tally) -> None:
-    draw, out = drawing(asked.form, asked.redact), sys.stdout.buffer
+    draw = drawing(asked.form, asked.redact, Known(asked.name_of))
+    out = sys.stdout.buffer
     start = time.monotonic()
     for due in dues:
         if (wait := start + due.at_s - time.monotonic()) > 0:
@@ -188,16 +193,19 @@ def teller(
     """What is done with each outcome: counted, and drawn under its event."""
     from vmon.render.outcome import as_json, drawn
 
+    draw = drawing(asked.form, asked.redact, Known(asked.name_of))
     redact = asked.redact or (lambda entry: entry)
-    draw, out, as_lines = drawing(asked.form), sys.stdout.buffer, not asked.form.is_json
+    out, as_lines = sys.stdout.buffer, not asked.form.is_json
 
     def told(entry: Entry, outcome: Outcome) -> None:
         tally.note(outcome)
         step()
         if asked.quiet:
             return
-        shown = redact(entry)
-        out.write(draw(shown, None) + drawn(outcome) if as_lines else as_json(shown, outcome))
+        if as_lines:
+            out.write(draw(entry, None) + drawn(outcome))
+        else:
+            out.write(as_json(redact(entry), outcome))
         out.flush()  # whoever looks sees an answer when it comes
 
     return told

@@ -12,6 +12,8 @@ from vmon.cli.options import (
     dedupe_option,
     filter_options,
     form_options_of,
+    name_of,
+    name_option,
     redact_option,
     secrets_option,
     tell_left_out,
@@ -47,6 +49,7 @@ _EXPORTS = ("curl", "httpie", "har")
     "--fields", metavar="NAMES",
     help="A table of these: session,reason,stream.name; columns on a terminal, TSV in a pipe.",
 )  # fmt: skip # one thing a line
+@name_option
 @dedupe_option
 @secrets_option
 @form_options_of(
@@ -98,6 +101,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
             redact=redactor,
             tail=asked["tail"],
             dedupe=dedupe,
+            name_of=name_of(asked["name_from"]) if asked["name_from"] else None,
             sort="none" if asked["follow"] else asked["sort"],
             writing=None if asked["only_count"] else table or _writing(asked, left_out),
         )

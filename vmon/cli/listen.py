@@ -11,8 +11,11 @@ from vmon.cli.onward import onward_options
 from vmon.cli.options import (
     Duration,
     Size,
+    dedupe_option,
     filter_options,
     form_options,
+    name_of,
+    name_option,
     redact_option,
     trust_options,
 )
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
 )  # fmt: skip # one thing a line
 @click.option("--no-secret-path", is_flag=True, help="Let in who knows the public host's name.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events.")
+@name_option
+@dedupe_option
 @redact_option
 @click.option(
     "--tunnel", is_flag=False, flag_value="ngrok", default="none", metavar="[ENGINE]",
@@ -123,6 +128,8 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
             quiet=asked["quiet"],
             trust=trust,
             redact=paths_of(asked["redact"]) if asked["redact"] else None,
+            name_of=name_of(asked["name_from"]) if asked["name_from"] else None,
+            dedupe=asked["dedupe"],
             secret_path=asked["secret_path"],
             open_path=asked["no_secret_path"],
             tunnel=_opening(asked),

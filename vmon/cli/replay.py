@@ -12,6 +12,8 @@ from vmon.cli.options import (
     dedupe_option,
     filter_options,
     form_options,
+    name_of,
+    name_option,
     redact_option,
     sign_options,
 )
@@ -67,6 +69,11 @@ class Speed(click.ParamType[float]):
 @click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
 @click.option("--dry-run", is_flag=True, help="Say what it would be, and do nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Draw no events; the summary comes all the same.")
+@click.option(
+    "--sort", type=click.Choice(["received", "event"]), default="received", show_default=True,
+    help="Play by the time of receipt, or by the time that events tell, in its order.",
+)  # fmt: skip # one thing a line
+@name_option
 @dedupe_option
 @redact_option
 @form_options
@@ -112,7 +119,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     options = Options(
         source=source,
         chosen=chosen,
-        pace=Pace(asked["speed"], asked["max_gap"]),
+        pace=Pace(asked["speed"], asked["max_gap"], asked["sort"] == "event"),
         form=Form(asked["kind"], asked["verbosity"]),
         target=target,
         width=asked["concurrency"],
@@ -122,6 +129,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
         signer=signer,
         redact=redactor,
         dedupe=asked["dedupe"],
+        name_of=name_of(asked["name_from"]) if asked["name_from"] else None,
     )
     if asked["failed"]:
         from vmon import resend

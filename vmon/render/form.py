@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vmon.entry import Entry
-    from vmon.known import Note
+    from vmon.known import Known, Note
     from vmon.redact import Redactor
     from vmon.render.line import Look
 
@@ -96,10 +96,24 @@ class Redacted:
         return self._draw(self._redact(entry), None, anonymous)
 
 
-def drawing(form: Form, redact: Redactor | None = None) -> Draw:
-    """What turns entries into bytes for standard output."""
+class Knowing:
+    """Entries drawn in whatever way, with what is known of each from those before it."""
+
+    def __init__(self, draw: Draw, known: Known) -> None:
+        self._draw = draw
+        self._known = known
+
+    def __call__(self, entry: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+        """The entry as it is drawn."""
+        return self._draw(entry, line, self._known.enter(entry))
+
+
+def drawing(form: Form, redact: Redactor | None = None, known: Known | None = None) -> Draw:
+    """What turns entries into bytes for standard output; `known` is not asked where it is JSON."""
     draw: Draw = as_json if form.is_json else Drawn(form)
-    return Redacted(draw, redact) if redact else draw
+    if redact:
+        draw = Redacted(draw, redact)
+    return Knowing(draw, known) if known and not form.is_json else draw
 
 
 def console(stream: object) -> Console:
