@@ -81,7 +81,7 @@ class Book:
             self._tidy(received_ms)
         record = self._sessions.get(entry.session or "")
         if type(record) is not Record:
-            record = self._opened(entry.session)
+            record = self._fetched(entry.session)
         if received_ms > record.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
             record.newest_ms = received_ms
         marks, mark = record.marks, hash(delivery.body)
@@ -92,7 +92,7 @@ class Book:
         self._held += 1
         if record is self._strays:
             return Change(None)
-        return Change(record.session, 1, 0.0, self._first(record, entry.event, mark, received_ms))
+        return Change(record.session, 1, 0.0, self._first(record, entry.facts, mark, received_ms))
 
     def sessions(self) -> Iterator[Session]:
         """All sessions, in the order in which they were first heard of."""
@@ -141,7 +141,7 @@ class Book:
                 record.unstamped[mark] = received_ms
                 newest_ms = max(record.unstamped.values())
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
-                self._enter(record, entry.event, mark, received_ms)
+                self._enter(record, entry.facts, mark, received_ms)
         session = None if record is self._strays else record.session
         return Change(session, copies, (received_ms - first_ms) / 1000, sure=sure)
 
@@ -170,7 +170,7 @@ class Book:
 
     # What is held, and how.
 
-    def _opened(self, identifier: str | None) -> Record:
+    def _fetched(self, identifier: str | None) -> Record:
         """The record of a session, made or unpacked."""
         if not identifier:
             return self._strays

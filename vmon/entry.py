@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
+from msgspec import MsgspecError
+from msgspec.json import Decoder
 from msgspec.structs import replace
 
-from vmon.decode import Payload, event_of, read_body
+from vmon.decode import SHAPES, Payload, event_of, read_body
 from vmon.events import LAST_MS
 
 if TYPE_CHECKING:
-    from vmon.events import Delivery, Event
+    from collections.abc import Callable
+
+    from vmon.events import Delivery, Event, Known
     from vmon.verdict import Verdict
 
 HOP_BY_HOP = frozenset(
@@ -76,12 +81,27 @@ class Entry:
         return self._event
 
     @property
+    def facts(self) -> Event:
+        """The event, but for its warnings, which cost more to find than all the rest."""
+        if self._event is None and self._payload is None and self.type in SHAPES:
+            try:
+                return _decoder(self.type)(self.delivery.body)
+            except (MsgspecError, ValueError, RecursionError):
+                pass  # not as documented, or in a wrapping
+        return self.event
+
+    @property
     def lag_s(self) -> float | None:
         """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
         said = self.event.said_ms
         if said is None or not 0 < said <= LAST_MS or self.delivery.remote is None:
             return None  # a bare body was received by nobody
         return self.delivery.received_at.timestamp() - said / 1000
+
+
+@cache
+def _decoder(type_: str) -> Callable[[bytes], Known]:
+    return Decoder(SHAPES[type_]).decode
 
 
 def header(delivery: Delivery, name: str) -> str:

@@ -7,7 +7,7 @@ ripgrep and jq for `filter`; what is missing is said and left out. Nothing here 
 import sys
 from importlib import import_module
 
-SUITES = ("startup", "receiver", "filter", "replay", "stats")
+SUITES = ("startup", "receiver", "filter", "replay", "book", "stats")
 
 
 def main(names: list[str]) -> int:
