@@ -17,7 +17,7 @@ from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.handles import called
 from vmon.oddities import Watch
-from vmon.session import BEGUN, ENDED, Person, Session
+from vmon.session import BEGUN, ENDED, Job, Person, Session
 from vmon.survey import Survey
 
 if TYPE_CHECKING:
@@ -429,10 +429,44 @@ def test_a_watch_remembers_a_bounded_number_of_sessions(monkeypatch: pytest.Monk
         assert watch.look(one, T0) == []
     assert watch.due(T0 + 10_000) == ["2_6", "2_7", "2_8"]
     assert len(watch._since) == 3
+    watch.forget("2_7")
+    assert watch.due(T0 + 10_000) == ["2_6", "2_8"]
 
 
-def test_a_session_without_oddities_costs_a_watch_nothing() -> None:
+def test_a_session_is_due_a_second_after_the_first_touch() -> None:
     watch = Watch()
-    assert watch.look(session(Person("a", seen=BEGUN, created_ms=T0)), T0 + 1000) == []
+    for after in (0, 400, 900):
+        watch.touch("2_A", T0 + after)
+    assert watch.due(T0 + 999) == []
+    assert watch.due(T0 + 1000) == ["2_A"]
+    assert watch.look(session(), T0 + 1000) == []
+    assert watch.due(T0 + 10**9) == []
+
+
+def test_a_ghost_is_told_when_its_time_comes_and_nobody_touched_it() -> None:
+    watch, one = Watch(ghost_after_s=3600), session(Person("a", seen=BEGUN, created_ms=T0 + 1000))
+    assert watch.look(one, T0 + 2000) == []
+    assert watch.due(T0 + 3_600_999) == []
+    assert watch.due(T0 + 3_601_000) == ["2_A"]
+    assert watch.look(one, T0 + 3_601_000) == []
+    assert watch.due(T0 + 3_611_000) == ["2_A"]
+    assert [odd.code for odd in watch.look(one, T0 + 3_611_000)] == ["ghost"]
+    assert watch.due(T0 + 10**10) == []
+
+
+def test_an_archive_that_is_stuck_is_told_when_its_time_comes() -> None:
+    watch, one = Watch(settle_s=0), session()
+    one.jobs["archive", "a"] = Job("a", "archive", statuses={"stopped": T0})
+    assert watch.look(one, T0) == []
+    assert watch.due(T0 + 3_600_000) == ["2_A"]
+    assert [odd.code for odd in watch.look(one, T0 + 3_600_000)] == ["archive-stuck"]
+
+
+def test_a_session_in_which_all_is_well_costs_a_watch_nothing() -> None:
+    watch, ann = Watch(), Person("a", seen=BEGUN | ENDED, created_ms=T0, ended_ms=T0 + 500)
+    one = session(ann)
+    one.destroyed[T0 + 900] = None
+    watch.touch(one.id, T0)
+    assert watch.look(one, T0 + 13 * 3_600_000) == []
     assert not watch._since
     assert not watch._due

@@ -60,13 +60,20 @@ def _exit_codes() -> str:
     return "\n".join(("| code | what it means |", "|---|---|", *rows))
 
 
+def _oddities() -> str:
+    from vmon.codes import CODES
+
+    rows = [f"| `{one.name}` | {one.severity} | {one.meaning} |" for one in CODES.values()]
+    return "\n".join(("| code | severity | what it says |", "|---|---|---|", *rows))
+
+
 def _tables() -> dict[str, str]:
     commands = (
-        *("listen", "filter", "usage", "stats", "export", "captures", "replay", "verify"),
-        *("trigger", "doctor"),
+        *("listen", "filter", "oddities", "usage", "stats", "export", "captures", "replay"),
+        *("verify", "trigger", "doctor"),
     )
     tables = {f"options {name}": _options(name) for name in commands}
-    return tables | {"types": _types(), "exit codes": _exit_codes()}
+    return tables | {"types": _types(), "oddities": _oddities(), "exit codes": _exit_codes()}
 
 
 @pytest.mark.parametrize("name", _tables())
@@ -80,6 +87,20 @@ def test_every_module_of_the_tour_exists_and_every_module_is_in_the_tour() -> No
     named = set(re.findall(r"([a-z_]+)(?:\.py)?`", tour))
     modules = {path.stem for path in here.glob("*.py")} - {"__init__", "__main__"}
     assert modules - named == set()
+
+
+@pytest.mark.usefixtures("utc")
+def test_the_oddities_that_the_readme_shows_are_those_of_its_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from vmon.survey import Options, run
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert run(Options((str(README.parent / "tests" / "data" / "odd.jsonl"),))) == 0
+    shown = capsys.readouterr()
+    assert shown.out + shown.err in README.read_text()
 
 
 def _write() -> None:

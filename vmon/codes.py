@@ -107,7 +107,7 @@ CODES: dict[str, Code] = {
         Code(
             "publish-after-unpublish",
             "warning",
-            "A connection published again right after a moderator made it stop.",
+            "A connection published again within 10 s after a moderator made it stop.",
             "The app publishes again by itself when its stream is destroyed, or the person did "
             "at once.",
             "Look at the reason of streamDestroyed in the client before publishing again; mute or "
@@ -116,7 +116,7 @@ CODES: dict[str, Code] = {
         Code(
             "archive-stuck",
             "warning",
-            "An archive stopped long ago, and its file never came.",
+            "An archive stopped an hour ago or more, and its file never came.",
             "The upload to your own storage fails or is slow, or the delivery of `uploaded` or "
             "`available` failed.",
             "Ask Vonage's REST API for the archive; check the credentials and the quota of your "

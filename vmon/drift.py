@@ -23,6 +23,7 @@ from vmon.events import (
     Undecodable,
     UnknownEvent,
 )
+from vmon.fold import in_ms
 from vmon.text import disarm, handle
 
 if TYPE_CHECKING:
@@ -86,10 +87,8 @@ def _oddity(entry: Entry, found: _Found) -> Oddity:
 
 def _at_ms(entry: Entry) -> int:
     """When it was, by the event where that says it in whatever unit, else by the receipt."""
-    said = entry.event.said_ms
-    if said is not None and 0 < said <= LAST_MS:
-        return said if said >= FIRST_MS else said * 1000
-    return int(entry.delivery.received_at.timestamp() * 1000)
+    said_ms = in_ms(entry.event.said_ms)
+    return int(entry.delivery.received_at.timestamp() * 1000) if said_ms is None else said_ms
 
 
 def _found(entry: Entry) -> Iterator[_Found]:
@@ -144,48 +143,56 @@ def _warned(name: str, event: Event) -> Iterator[_Found]:
 
 # Fields and times: what a shape knows, as deep as the shapes go.
 
-_Fields = dict[str, Any]
-"""Names of fields; a value is what is known in it, None where it is left alone."""
+
+class _Known(NamedTuple):
+    """The names of an object's fields, and what is known of those that are objects themselves."""
+
+    names: frozenset[str]
+    nested: tuple[tuple[str, _Known], ...]
 
 
 @cache
-def _known(shape: type) -> _Fields:
-    told = inspect.type_info(shape)
-    assert isinstance(told, inspect.StructType)  # noqa: S101 - said to mypy
-    return _inside(told)
+def _known(shape: type) -> _Known:
+    found = _inside(inspect.type_info(shape))
+    assert found  # noqa: S101 - said to mypy
+    return found
 
 
-def _inside(told: inspect.Type) -> _Fields:
+def _inside(told: inspect.Type) -> _Known | None:
     match told:
         case inspect.Metadata(type=inner) | inspect.ListType(item_type=inner):
             return _inside(inner)
         case inspect.UnionType(types=types):
-            return {key: one for inner in types for key, one in _inside(inner).items()}
+            return next(filter(None, map(_inside, types)), None)
         case inspect.StructType(fields=fields):
-            return {one.encode_name: _inside(one.type) or None for one in fields}
+            nested = [(one.encode_name, found) for one in fields if (found := _inside(one.type))]
+            return _Known(frozenset(one.encode_name for one in fields), tuple(nested))
         case _:
-            return {}
+            return None
 
 
-def _walk(known: _Fields, value: dict[str, Any], path: str, name: str, found: list[_Found]) -> None:
+_MOMENTS = ("createdAt", "updatedAt", "timestamp")
+
+
+def _walk(known: _Known, value: dict[str, Any], path: str, name: str, found: list[_Found]) -> None:
     """Find the fields that are not known, and times that are no milliseconds."""
-    for key, inner in value.items():
-        kind = type(inner)
-        if key not in known:
+    if not value.keys() <= known.names:
+        for key in [key for key in value if key not in known.names]:
             what = disarm(path) + _quoted(key)
             said = f"{name} has a field vmon does not know: {what}"
             found.append(_Found("unknown-field", what, said))
-        elif kind is dict and (deeper := known[key]):
+    for key in _MOMENTS:
+        at: Any = value.get(key)
+        if type(at) in {int, float} and not FIRST_MS <= at <= LAST_MS and key in known.names:
+            found.append(_time(name, path + key, at))
+    for key, deeper in known.nested:
+        inner = value.get(key)
+        if type(inner) is dict:
             _walk(deeper, inner, f"{path}{key}.", name, found)
-        elif kind is list and (deeper := known[key]):
+        elif type(inner) is list:
             for one in inner:
                 if type(one) is dict:
                     _walk(deeper, one, f"{path}{key}.", name, found)
-        elif kind in {int, float} and key in _MOMENTS and not FIRST_MS <= inner <= LAST_MS:
-            found.append(_time(name, path + key, inner))
-
-
-_MOMENTS = frozenset({"createdAt", "updatedAt", "timestamp"})
 
 
 def _time(name: str, where: str, at: float) -> _Found:

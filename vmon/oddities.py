@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.codes import CODES, Oddity, order
-from vmon.events import FIRST_MS
 from vmon.handles import called
 from vmon.session import BEGUN, ENDED, Feed, Job, Person
 from vmon.text import count, disarm, duration, handle
@@ -109,7 +108,7 @@ def _without_created(scene: _Scene) -> Iterator[Oddity]:
         for one in things:
             if one.seen & (BEGUN | ENDED) == ENDED and one.ended_ms is not None:
                 said = f"{_what(kind, one)} was destroyed, and its creation never came"
-                doubt = scene.unseen(_ms(one.created_ms)) or scene.unsettled(one.ended_ms)
+                doubt = scene.unseen(one.created_ms) or scene.unsettled(one.ended_ms)
                 yield scene.odd(code, one.ended_ms, (one.id,), said, f"{kind}Created", doubt)
     said = "the session was destroyed, and its creation never came"
     for at_ms, born in _unopened(session):
@@ -122,7 +121,7 @@ def _unopened(session: Session) -> Iterator[tuple[int, int]]:
     for before, at_ms in pairwise((0, *sorted(session.destroyed))):
         if not any(before <= opened <= at_ms for opened in session.created_ms):
             things: tuple[Person | Feed, ...] = (*session.people.values(), *session.feeds.values())
-            born = [ms for one in things if (ms := _ms(one.created_ms)) is not None]
+            born = [one.created_ms for one in things if one.created_ms is not None]
             known = [ms for ms in born if before < ms <= at_ms]
             first = session.first_ms if session.first_ms > before else at_ms
             yield at_ms, min((*known, first))
@@ -135,15 +134,15 @@ def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
         if feed.connection and _is_unheard_of(owner):
             whose = _whose(session, feed.connection)
             said = f"{_what('stream', feed)} is of {whose}, of which nothing was told"
-            born = _ms(feed.created_ms) if feed.seen & BEGUN else feed.ended_ms
+            born = feed.created_ms if feed.seen & BEGUN else feed.ended_ms
             at_ms = born or session.first_ms
-            doubt = scene.unseen(_ms(owner.created_ms) if owner else None)
+            doubt = scene.unseen(owner.created_ms if owner else None)
             doubt, ids = doubt or scene.unsettled(at_ms), (feed.id, feed.connection)
             yield scene.odd("unknown-connection", at_ms, ids, said, missing, doubt)
     for call in session.calls.values():
         if call.ended_ms is not None and _is_unheard_of(session.people.get(call.connection or "")):
             said = f"{_what('call', call)} ended, and nothing was told of its connection"
-            doubt = scene.unseen(_ms(call.created_ms)) or scene.unsettled(call.ended_ms)
+            doubt = scene.unseen(call.created_ms) or scene.unsettled(call.ended_ms)
             of = (call.id, call.connection) if call.connection else (call.id,)
             yield scene.odd("call-without-connection", call.ended_ms, of, said, missing, doubt)
 
@@ -189,7 +188,7 @@ def _crowd(people: list[Person]) -> str:
 
 def _is_inside(one: Person, at_ms: int, settle_s: float) -> bool:
     """Whether somebody who came before that instant did not leave until well after it."""
-    born = _ms(one.created_ms)
+    born = one.created_ms
     came = bool(one.seen & BEGUN) and born is not None and born < at_ms
     slack_ms = max(settle_s, SETTLE_S) * 1000
     return came and (one.ended_ms is None or one.ended_ms > at_ms + slack_ms)
@@ -200,7 +199,7 @@ def _ghosts(scene: _Scene) -> Iterator[Oddity]:
     session = scene.session
     last_end = max(session.destroyed, default=0)
     for kind, one in _unended(session):
-        born = _ms(one.created_ms)
+        born = one.created_ms
         due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
         if born is not None and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
@@ -245,7 +244,7 @@ def _cameras(scene: _Scene) -> Iterator[Oddity]:
     session = scene.session
     published: dict[str, list[tuple[int, int, str]]] = {}
     for feed in session.feeds.values():
-        born = _ms(feed.created_ms)
+        born = feed.created_ms
         if feed.video_type == "camera" and feed.connection and born is not None:
             until = _published_until(scene, feed, born)
             published.setdefault(feed.connection, []).append((born, until, feed.id))
@@ -290,7 +289,7 @@ def _again(scene: _Scene) -> Iterator[Oddity]:
         after = [
             (born, one.id)
             for one in feeds
-            if one.connection == stopped.connection and (born := _ms(one.created_ms)) is not None
+            if one.connection == stopped.connection and (born := one.created_ms) is not None
             if one.id != stopped.id and 0 <= born - ended <= _AT_ONCE_MS
         ]
         if after:
@@ -306,13 +305,16 @@ def _again(scene: _Scene) -> Iterator[Oddity]:
 
 def _stuck(scene: _Scene) -> Iterator[Oddity]:
     for job in scene.session.jobs.values():
-        stopped = job.statuses.get("stopped")
-        if job.kind != "archive" or stopped is None or _FILED & job.statuses.keys():
-            continue
-        if scene.now_ms - stopped >= _STUCK_MS:
+        if _is_stopped(job) and scene.now_ms - (stopped := job.statuses["stopped"]) >= _STUCK_MS:
             for_s = duration((scene.now_ms - stopped) / 1000)
             said = f"{_what('archive', job)} stopped {for_s} ago, and its file never came"
             yield scene.odd("archive-stuck", stopped + _STUCK_MS, (job.id,), said)
+
+
+def _is_stopped(job: Job) -> bool:
+    """Whether it is an archive of which nothing was told after it stopped."""
+    is_archive = job.kind == "archive" and "stopped" in job.statuses
+    return is_archive and not _FILED & job.statuses.keys()
 
 
 def _failed(scene: _Scene) -> Iterator[Oddity]:
@@ -383,6 +385,7 @@ def gathered(found: Iterable[Oddity], types: Iterable[str]) -> Iterator[Oddity]:
 
 _MOST_SESSIONS = 10_000
 _TOLD = -1
+_SOON_MS = 1000
 _Key = tuple[str, tuple[str, ...]]
 
 
@@ -390,8 +393,9 @@ class Watch:
     """Tells a listener of each oddity once, when it has stood for `settle_s` seconds of its clock.
 
     Events come in any order, and a late one may put right what seemed odd: nothing is told before
-    it was seen to be odd twice, so long apart. A session is looked at when something was entered,
-    when it is due, and now and then for ghosts.
+    it was seen to be odd twice, so long apart. `touch` a session when something of it was entered;
+    every second or so, `look` at those that are `due`. `began_ms` is when listening began; all
+    instants are ms since the epoch by the receiver's clock.
     """
 
     def __init__(
@@ -406,37 +410,53 @@ class Watch:
         self._since: dict[str, dict[_Key, int]] = {}
         self._due: dict[str, int] = {}
 
+    def touch(self, session: str, now_ms: int) -> None:
+        """Something of a session was entered: it is due soon, whatever else comes until then."""
+        soon = now_ms + _SOON_MS
+        self._due[session] = min(self._due.get(session, soon), soon)
+
+    def due(self, now_ms: int) -> list[str]:
+        """The sessions to look at now."""
+        return [session for session, at in self._due.items() if at <= now_ms]
+
     def look(self, session: Session, now_ms: int) -> list[Oddity]:
-        """The oddities of a session that are to be told now; `now_ms` is the receiver's clock."""
+        """The oddities of a session that are to be told now."""
         known, settled = self._since.pop(session.id, {}), list[Oddity]()
         standing: dict[_Key, int] = {key: at for key, at in known.items() if at == _TOLD}
-        began_ms = self._began_ms
-        for one in oddities_of(session, now_ms, self._ghost_after_s, began_ms, 0.0):
+        for one in oddities_of(session, now_ms, self._ghost_after_s, self._began_ms, 0.0):
             key = _key(one)
             since = known.get(key, now_ms)
             if since != _TOLD and now_ms - since >= self._settle_ms:
                 settled.append(one)
                 since = _TOLD
             standing[key] = since
-        self._remember(session.id, standing)
+        self._remember(session, standing, now_ms)
         return sorted(settled, key=order)
 
-    def due(self, now_ms: int) -> list[str]:
-        """The sessions that have something to tell now, unless it was put right since."""
-        return [session for session, at in self._due.items() if at <= now_ms]
+    def forget(self, session: str) -> None:
+        """A session that the book does not have any more."""
+        self._since.pop(session, None)
+        self._due.pop(session, None)
 
-    def _remember(self, session: str, standing: dict[_Key, int]) -> None:
-        waiting = [since for since in standing.values() if since != _TOLD]
-        if waiting:
-            self._due[session] = min(waiting) + self._settle_ms
-        else:
-            self._due.pop(session, None)
+    def _remember(self, session: Session, standing: dict[_Key, int], now_ms: int) -> None:
+        due = [since + self._settle_ms for since in standing.values() if since != _TOLD]
+        due += self._comes_of_age(session, now_ms)
+        self._due.pop(session.id, None)
+        if due:
+            self._due[session.id] = min(due)
         if standing:
-            self._since[session] = standing
+            self._since[session.id] = standing
         if len(self._since) > _MOST_SESSIONS:
-            oldest = next(iter(self._since))
-            del self._since[oldest]
-            self._due.pop(oldest, None)
+            self.forget(next(iter(self._since)))
+
+    def _comes_of_age(self, session: Session, now_ms: int) -> Iterator[int]:
+        """When what is still there will be a ghost, and what has stopped will be stuck."""
+        born = (one.created_ms for _, one in _unended(session) if one.created_ms is not None)
+        left = (one.ended_ms for one in session.people.values() if one.ended_ms is not None)
+        stopped = [job.statuses["stopped"] for job in session.jobs.values() if _is_stopped(job)]
+        ages = [ms + int(self._ghost_after_s * 1000) for ms in (*born, max(left, default=0))]
+        ages += [ms + _STUCK_MS for ms in stopped]
+        return (ms for ms in ages if ms > now_ms)
 
 
 def _key(one: Oddity) -> _Key:
@@ -446,11 +466,6 @@ def _key(one: Oddity) -> _Key:
 
 
 # Words.
-
-
-def _ms(told: int | None) -> int | None:
-    """A creation in ms, where seconds may have been told."""
-    return told * 1000 if told is not None and told < FIRST_MS else told
 
 
 def _what(kind: str, one: Person | Feed | Call | Job) -> str:

@@ -10,9 +10,8 @@ from vmon import look, scan
 from vmon.book import Book
 from vmon.codes import SEVERITIES, Oddity, Severity, order
 from vmon.drift import Drift
-from vmon.events import FIRST_MS
 from vmon.filters import Filter
-from vmon.fold import stamp_ms
+from vmon.fold import in_ms
 from vmon.oddities import GHOST_AFTER_S, gathered, oddities_of, other_projects
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ class Survey:
     def _date(self, event: Event, received_ms: int) -> None:
         """Note the oldest and the newest event, and the newest receipt."""
         self._received_ms = max(self._received_ms, received_ms)
-        said_ms = stamp_ms(event)
-        if said_ms is None or said_ms < FIRST_MS:
+        said_ms = in_ms(event.said_ms)
+        if said_ms is None:
             return
         self._oldest_ms = min(self._oldest_ms or said_ms, said_ms)
         self._newest_ms = max(self._newest_ms, said_ms)
