@@ -26,6 +26,7 @@ from vmon.filters import Filter
 from vmon.fold import in_ms
 from vmon.lags import Lags
 from vmon.line import read_line
+from vmon.provider import retry_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,13 +143,16 @@ class Skew(Struct):
 
 
 class Stats:
-    """The figures so far; instants are ms since the epoch."""
+    """The figures so far; instants are ms since the epoch.
+
+    `retries` are the duplicates that came when Vonage sends again.
+    """
 
     def __init__(self) -> None:
         self.types: dict[str, OfType] = {}
         self.sessions = Counter[str]()
         self.minutes = Counter[int]()  # since the epoch
-        self.duplicates = 0
+        self.duplicates = self.retries = 0
         self.repeated: defaultdict[int, int] = defaultdict(int)
         self.after_first = Lags()
         self.skew = Skew()
@@ -242,6 +246,7 @@ class Stats:
                 self.duplicates += 1
                 self.repeated[mark] += 1
                 self.after_first.note(received_ms - first_ms)
+                self.retries += retry_of((received_ms - first_ms) / 1000) is not None
 
     def _first(self, told: _Line, received_ms: int, of_type: OfType) -> None:
         """Enter what a delivery says that is not a copy."""
