@@ -238,7 +238,7 @@ archive                      1     4.9s   4.9s   4.9s
   available 1
 
 peak       1 connection at once (2016-08-03 20:54:48); 1 stream at once (2016-08-03 21:14:05)
-duplicates 1, of 1 delivery; 1 timed as retries are; half within 15s of the first, the last after 15s
+duplicates 1, of 1 delivery; 1 timed as retries are; half within 15s of the first, the last in 15s
 clocks     1 delivery came before it happened: this clock is behind Vonage's, and lags are too small
 busiest    kxOH45 7
 """

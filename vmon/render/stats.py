@@ -66,7 +66,7 @@ class Drawn:
     def _wrapped(self, text: str, indent: str = "") -> list[str]:
         if self._width is None:
             return [text]
-        return wrap(text, max(20, self._width), subsequent_indent=indent)
+        return wrap(text, max(20, self._width), subsequent_indent=indent, break_on_hyphens=False)
 
     def _spark(self, minutes: dict[int, int]) -> Iterator[str]:
         cells, each = fitted(minutes, self._width or _PIPED)
@@ -141,7 +141,7 @@ def _facts(stats: Stats) -> Iterator[tuple[str, str]]:
         said = (
             f"{stats.duplicates:,}, of {count(len(stats.repeated), 'delivery', 'deliveries')}; "
             f"{stats.retries:,} timed as retries are; "
-            f"half within {half} of the first, the last after {_ms(after.most)}"
+            f"half within {half} of the first, the last in {_ms(after.most)}"
         )
         yield "duplicates", said
     if said := _clocks(stats):
