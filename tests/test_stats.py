@@ -238,7 +238,7 @@ archive                      1     4.9s   4.9s   4.9s
   available 1
 
 peak       1 connection at once (2016-08-03 20:54:48); 1 stream at once (2016-08-03 21:14:05)
-duplicates 1, of 1 delivery; half of them within 15s of the first, the last after 15s
+duplicates 1, of 1 delivery; 1 timed as retries are; half within 15s of the first, the last in 15s
 clocks     1 delivery came before it happened: this clock is behind Vonage's, and lags are too small
 busiest    kxOH45 7
 """
@@ -251,6 +251,18 @@ def test_json_is_one_document(vmon_run: Run, capture: Path) -> None:
     assert said["per_minute"] == {"2016-08-03T21:15:00.000000Z": 16}
     assert said["types"]["streamCreated"]["platform_lag_ms"]["max"] == 15155
     assert said["busiest"] == [{"session": S, "deliveries": 16}]
+
+
+def test_oddities_are_counted_by_code_when_asked_for(vmon_run: Run, tmp_path: Path) -> None:
+    day, path = Day(20, 800, odd=1.0), tmp_path / "day.jsonl"
+    path.write_bytes(b"".join(day.lines()))
+    plainly = json.loads(vmon_run("stats", "--format", "json", path)[1])
+    said = json.loads(vmon_run("stats", "--oddities", "--format", "json", path)[1])
+    assert plainly.pop("oddities") is None
+    counted = said.pop("oddities")
+    assert said == plainly
+    assert {code for code, _ in day.truth.planted} <= set(counted)
+    assert "oddities   " in vmon_run("stats", "--oddities", path)[1]
 
 
 def test_torn_and_empty_lines_are_told_and_the_rest_is_counted(

@@ -66,7 +66,7 @@ class Drawn:
     def _wrapped(self, text: str, indent: str = "") -> list[str]:
         if self._width is None:
             return [text]
-        return wrap(text, max(20, self._width), subsequent_indent=indent)
+        return wrap(text, max(20, self._width), subsequent_indent=indent, break_on_hyphens=False)
 
     def _spark(self, minutes: dict[int, int]) -> Iterator[str]:
         cells, each = fitted(minutes, self._width or _PIPED)
@@ -140,7 +140,8 @@ def _facts(stats: Stats) -> Iterator[tuple[str, str]]:
         half = _ms(after.percentile(0.5) or 0)
         said = (
             f"{stats.duplicates:,}, of {count(len(stats.repeated), 'delivery', 'deliveries')}; "
-            f"half of them within {half} of the first, the last after {_ms(after.most)}"
+            f"{stats.retries:,} timed as retries are; "
+            f"half within {half} of the first, the last in {_ms(after.most)}"
         )
         yield "duplicates", said
     if said := _clocks(stats):
@@ -256,6 +257,7 @@ def as_json(stats: Stats, top: int) -> str:
         "duplicates": {
             "number": stats.duplicates,
             "of": len(stats.repeated),
+            "when_retried": stats.retries,
             "after_first_ms": _quantiles(stats.after_first),
         },
         "clock": {"signed": stats.skew.number, "receipt_less_iat_ms_least": _least(stats)},

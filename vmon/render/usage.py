@@ -108,7 +108,7 @@ class Drawn:
         """A sentence, on as many lines as it takes."""
         indent = text[: len(text) - len(text.lstrip())]
         wide = max(20, self._width or len(text))
-        for line in wrap(text, wide, subsequent_indent=indent + _GAP) or [""]:
+        for line in wrap(text, wide, subsequent_indent=indent + _GAP, break_on_hyphens=False):
             yield line + "\n"
 
     def _span(self, span: Span, adds: int) -> Iterator[str]:
