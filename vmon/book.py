@@ -34,10 +34,11 @@ _MOST_STRAYS = 20_000
 class Change(Struct, frozen=True, gc=False):
     """What a delivery changed.
 
-    `copies` is which copy of the same body it is (1: the first), `since_first_s` how long after the
-    first copy it was received; `sure` that a verified token says so too, by the same `jti`: else
-    two events might be told in the same words. `late_s` is how much older it is than the newest
-    event seen before of its session (0: in order), by event time.
+    `session` is the book's own, and no longer so after the next delivery: do not keep it. `copies`
+    is which copy of the same body it is (1: the first), `since_first_s` how long after the first
+    copy it was received; `sure` that a verified token says so too, by the same `jti`: else two
+    events might be told in the same words. `late_s` is how much older it is than the newest event
+    seen before of its session (0: in order), by event time.
     """
 
     session: Session | None
@@ -135,7 +136,7 @@ class Book:
         copies = record.copies[mark] = record.copies.get(mark, 1) + 1
         record.session.duplicates += 1
         first_ms = record.marks[mark]
-        if received_ms < first_ms:
+        if received_ms and (received_ms < first_ms or not first_ms):  # 0: a bare body
             record.marks[mark] = first_ms = received_ms
             if mark in record.unstamped:
                 record.unstamped[mark] = received_ms
@@ -143,7 +144,8 @@ class Book:
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
                 self._enter(record, entry.facts, mark, received_ms)
         session = None if record is self._strays else record.session
-        return Change(session, copies, (received_ms - first_ms) / 1000, sure=sure)
+        since_ms = received_ms - first_ms if received_ms else 0
+        return Change(session, copies, since_ms / 1000, sure=sure)
 
     def _enter(self, record: Record, event: Event, mark: int, at_ms: int) -> bool:
         session = record.session
