@@ -164,6 +164,15 @@ def test_an_open_session_that_is_silent_for_a_week_is_forgotten() -> None:
     assert book.totals == Totals(sessions=1, people=1, events=1)
 
 
+def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
+    book = Book(forgets=True)
+    for hour in range(240):
+        book.apply(entry(told("sessionNotification", hour * 3600), hour * 3600))
+    assert book._held == 25 + 1
+    (session,) = book.sessions()
+    assert session.events == 240
+
+
 def test_a_book_of_stored_deliveries_forgets_nothing() -> None:
     book = Book()
     for body in (connection("Created", 0), connection("Destroyed", 60)):

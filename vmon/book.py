@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from vmon.events import FIRST_MS, LAST_MS, Event, Monitored, SessionEvent, person
 from vmon.fold import enter, in_ms, is_in_seconds
-from vmon.record import Packed, Record, pack, unpack, weight
+from vmon.record import Packed, Record, drop, pack, unpack, weight
 from vmon.session import Session, Totals, is_open
 from vmon.signature import claims_of
 
@@ -166,7 +166,7 @@ class Book:
         token = hash((mark, claims.jti))
         known = token in record.tokens
         if not known:
-            record.tokens.add(token)
+            record.tokens[token] = record.newest_ms
             self._held += 1
         return known
 
@@ -208,6 +208,10 @@ class Book:
                 self.totals.add(_opened(held).session)
                 self._held -= weight(held) if isinstance(held, Record) else 0
                 del self._sessions[identifier]
+            elif isinstance(held, Record):
+                self._held -= weight(held)
+                drop(held, now_ms - _RETRIED_MS)
+                self._held += weight(held)
         if len(self._strays.marks) > _MOST_STRAYS:
             self._held -= weight(self._strays)
             self._strays = Record(Session(""))
