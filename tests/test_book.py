@@ -13,7 +13,8 @@ from vmon.session import Totals
 from vmon.signature import Secret, sign
 from vmon.verdict import Claims, Verdict
 
-RECEIPTS = st.lists(st.integers(-20, 100_000), min_size=1, max_size=4)
+NEVER = -T // 1000  # as a bare body without a time
+RECEIPTS = st.lists(st.integers(-20, 100_000) | st.just(NEVER), min_size=1, max_size=4)
 DELIVERIES = st.lists(st.tuples(BODIES, RECEIPTS), max_size=12)
 
 
@@ -37,7 +38,7 @@ def test_copies_received_later_change_nothing_but_their_number(
     known: dict[str, int] = {}
     for body, receipts in deliveries:
         coded = json.dumps(body)
-        known[coded] = min(known.get(coded, 10**6), *receipts)
+        known[coded] = min(known.get(coded, 10**6), *(abs(at) % 100_000 for at in receipts))
     once = [entry(body.encode(), at) for body, at in known.items()]
     again = [entry(body.encode(), at + 35) for body, at in known.items()]
     entries = random.sample([*once, *again], len(once) * 2)
@@ -58,6 +59,14 @@ def test_a_copy_tells_which_it_is_and_how_long_after_the_first() -> None:
         Change(session, 3, 15.0),
     ]
     assert (session.events, session.duplicates) == (1, 2)
+
+
+def test_a_copy_received_before_the_first_one_known_becomes_the_first() -> None:
+    book, body = Book(), {"id": "r", "sessionId": "S", "status": "started"}
+    seen = [book.apply(entry(body, at)) for at in (NEVER, 40, 5, NEVER, 10)]
+    assert [change.since_first_s for change in seen] == [0, 0, 0, 0, 5]
+    (session,) = book.sessions()
+    assert session.jobs["render", "r"].statuses == {"started": T + 5000}
 
 
 def test_the_same_body_is_another_event_in_another_session() -> None:
@@ -153,6 +162,15 @@ def test_an_open_session_that_is_silent_for_a_week_is_forgotten() -> None:
     book.apply(entry(b"{", 7 * DAY_S + 601))
     assert list(book.sessions()) == []
     assert book.totals == Totals(sessions=1, people=1, events=1)
+
+
+def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
+    book = Book(forgets=True)
+    for hour in range(240):
+        book.apply(entry(told("sessionNotification", hour * 3600), hour * 3600))
+    assert book._held == 25 + 1
+    (session,) = book.sessions()
+    assert session.events == 240
 
 
 def test_a_book_of_stored_deliveries_forgets_nothing() -> None:

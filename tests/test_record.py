@@ -1,10 +1,11 @@
 import tracemalloc
 
 import pytest
+from msgspec.structs import replace
 
 from tests.day import Day
 from vmon.book import Book
-from vmon.record import Packed, Record, pack, unpack, weight
+from vmon.record import Packed, Record, drop, pack, unpack, weight
 from vmon.session import Job, Person, Session
 
 
@@ -17,7 +18,7 @@ def a_record() -> Record:
         marks={2**63 - 1: 1_700_000_000_000, -(2**63): 1_600_000_000_000, 0: -5},
         copies={0: 3},
         unstamped={0: -5},
-        tokens={-7, 2**62},
+        tokens={-7: 1_700_000_000_000, 2**62: 5},
         rounds={0: (5, True, None), -(2**63): (7, False, "serverRotation")},
         stamped_ms=9,
         newest_ms=1_700_000_000_000,
@@ -31,6 +32,17 @@ def test_a_record_is_the_same_after_it_was_packed() -> None:
     assert list(unpack(packed).marks) == list(record.marks)
     assert (packed.newest_ms, packed.open) == (record.newest_ms, True)
     assert weight(record) == 5
+
+
+def test_marks_are_dropped_when_no_copy_comes_any_more() -> None:
+    record = a_record()
+    record.unstamped[-(2**63)] = 12
+    facts = replace(record.session)
+    drop(record, 1_650_000_000_000)
+    assert record.session == facts
+    assert record.marks == {2**63 - 1: 1_700_000_000_000}
+    assert (record.copies, record.unstamped, record.stamped_ms) == ({}, {}, 12)
+    assert record.tokens == {-7: 1_700_000_000_000}
 
 
 def test_an_empty_record_can_be_packed() -> None:

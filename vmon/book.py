@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from vmon.events import FIRST_MS, LAST_MS, Event, Monitored, SessionEvent, person
 from vmon.fold import enter, in_ms, is_in_seconds
-from vmon.record import Packed, Record, pack, unpack, weight
+from vmon.record import Packed, Record, drop, pack, unpack, weight
 from vmon.session import Session, Totals, is_open
 from vmon.signature import claims_of
 
@@ -34,10 +34,11 @@ _MOST_STRAYS = 20_000
 class Change(Struct, frozen=True, gc=False):
     """What a delivery changed.
 
-    `copies` is which copy of the same body it is (1: the first), `since_first_s` how long after the
-    first copy it was received; `sure` that a verified token says so too, by the same `jti`: else
-    two events might be told in the same words. `late_s` is how much older it is than the newest
-    event seen before of its session (0: in order), by event time.
+    `session` is the book's own, and no longer so after the next delivery: do not keep it. `copies`
+    is which copy of the same body it is (1: the first), `since_first_s` how long after the first
+    copy it was received; `sure` that a verified token says so too, by the same `jti`: else two
+    events might be told in the same words. `late_s` is how much older it is than the newest event
+    seen before of its session (0: in order), by event time.
     """
 
     session: Session | None
@@ -135,7 +136,7 @@ class Book:
         copies = record.copies[mark] = record.copies.get(mark, 1) + 1
         record.session.duplicates += 1
         first_ms = record.marks[mark]
-        if received_ms < first_ms:
+        if received_ms and (received_ms < first_ms or not first_ms):  # 0: a bare body
             record.marks[mark] = first_ms = received_ms
             if mark in record.unstamped:
                 record.unstamped[mark] = received_ms
@@ -143,7 +144,8 @@ class Book:
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
                 self._enter(record, entry.facts, mark, received_ms)
         session = None if record is self._strays else record.session
-        return Change(session, copies, (received_ms - first_ms) / 1000, sure=sure)
+        since_ms = received_ms - first_ms if received_ms else 0
+        return Change(session, copies, since_ms / 1000, sure=sure)
 
     def _enter(self, record: Record, event: Event, mark: int, at_ms: int) -> bool:
         session = record.session
@@ -164,7 +166,7 @@ class Book:
         token = hash((mark, claims.jti))
         known = token in record.tokens
         if not known:
-            record.tokens.add(token)
+            record.tokens[token] = record.newest_ms
             self._held += 1
         return known
 
@@ -206,6 +208,10 @@ class Book:
                 self.totals.add(_opened(held).session)
                 self._held -= weight(held) if isinstance(held, Record) else 0
                 del self._sessions[identifier]
+            elif isinstance(held, Record):
+                self._held -= weight(held)
+                drop(held, now_ms - _RETRIED_MS)
+                self._held += weight(held)
         if len(self._strays.marks) > _MOST_STRAYS:
             self._held -= weight(self._strays)
             self._strays = Record(Session(""))

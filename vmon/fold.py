@@ -159,7 +159,7 @@ def _born(one: Person | Feed | Call | Job, told: float | None) -> bool:
     """A thing was told to have been created then; whether that was in seconds."""
     if told is None or (at_ms := in_ms(told)) is None:
         return False
-    if one.created_ms is None or at_ms < one.created_ms:
+    if not one.created_ms or at_ms < one.created_ms:
         one.created_ms = at_ms
     if told < FIRST_MS:
         one.seen |= SECONDS
@@ -169,7 +169,7 @@ def _born(one: Person | Feed | Call | Job, told: float | None) -> bool:
 
 def _begun(one: Person | Feed | Call, at_ms: int) -> None:
     one.seen |= BEGUN
-    if one.created_ms is None or at_ms < one.created_ms:
+    if not one.created_ms or at_ms < one.created_ms:
         one.created_ms = _sooner(one.created_ms, at_ms)
 
 

@@ -17,7 +17,7 @@ class Record(Struct, gc=False):
     """A session and the marks of the bodies it was told by.
 
     `marks` maps the mark of each body to when it was first received (ms), `copies` those that came
-    more than once to how often. `tokens` are the marks of verified tokens with their bodies.
+    more than once to how often; `tokens` the marks of verified tokens with their bodies to when.
     `unstamped` are the events without a time of their own, and when they were first received;
     `rounds` those that open and close the session: when, whether it opens, why it closed.
     `stamped_ms` is the newest time that an event told, `newest_ms` the newest receipt.
@@ -27,7 +27,7 @@ class Record(Struct, gc=False):
     marks: dict[int, int] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
     unstamped: dict[int, int] = field(default_factory=dict)
-    tokens: set[int] = field(default_factory=set)
+    tokens: dict[int, int] = field(default_factory=dict)
     rounds: dict[int, tuple[int, bool, str | None]] = field(default_factory=dict)
     stamped_ms: int = 0
     newest_ms: int = 0
@@ -36,6 +36,16 @@ class Record(Struct, gc=False):
 def weight(record: Record) -> int:
     """How many marks a record holds."""
     return len(record.marks) + len(record.tokens)
+
+
+def drop(record: Record, before_ms: int) -> None:
+    """Drop the marks of what was first received before then: no copy of it comes any more."""
+    gone = [mark for mark, at_ms in record.marks.items() if at_ms < before_ms]
+    for mark in gone:
+        del record.marks[mark]
+        record.copies.pop(mark, None)
+        record.stamped_ms = max(record.stamped_ms, record.unstamped.pop(mark, 0))
+    record.tokens = {mark: at for mark, at in record.tokens.items() if at >= before_ms}
 
 
 class Packed(Struct, gc=False):
@@ -51,6 +61,7 @@ class Packed(Struct, gc=False):
 class _Facts(Struct, array_like=True):
     session: Session
     received: list[int]
+    verified: list[int]
     copies: dict[int, int]
     unstamped: dict[int, int]
     rounds: dict[int, tuple[int, bool, str | None]]
@@ -67,6 +78,7 @@ def pack(record: Record) -> Packed:
     facts = _Facts(
         record.session,
         _steps(list(record.marks.values())),
+        _steps(list(record.tokens.values())),
         record.copies,
         record.unstamped,
         record.rounds,
@@ -90,7 +102,7 @@ def unpack(packed: Packed) -> Record:
         dict(zip(marks, accumulate(facts.received), strict=True)),
         facts.copies,
         facts.unstamped,
-        set(_numbers(packed.tokens)),
+        dict(zip(_numbers(packed.tokens), accumulate(facts.verified), strict=True)),
         facts.rounds,
         facts.stamped_ms,
         packed.newest_ms,

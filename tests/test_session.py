@@ -1,0 +1,42 @@
+import pytest
+
+from vmon.session import Feed, Person, Session, Totals, is_open, lived_ms
+
+
+@pytest.mark.parametrize(
+    ("born", "ended", "lived"),
+    [(5, 9, 4), (9, 5, 0), (5, None, 0), (None, 9, 0), (0, 9, 0), (5, 0, 0), (5, 5, 0)],
+)
+def test_a_life_lasts_from_one_known_end_to_the_other(
+    born: int | None, ended: int | None, lived: int
+) -> None:
+    assert lived_ms(Person("c", created_ms=born, ended_ms=ended)) == lived
+
+
+def session(*lives: tuple[int, int | None], created: set[int], destroyed: set[int]) -> Session:
+    people = {str(at): Person(str(at), 0, born, end) for at, (born, end) in enumerate(lives)}
+    return Session("S", created_ms=created, destroyed=dict.fromkeys(destroyed), people=people)
+
+
+def test_a_session_is_open_while_somebody_is_there() -> None:
+    assert is_open(session((1, None), created={1}, destroyed=set()))
+    assert is_open(session((1, 5), (2, None), created=set(), destroyed=set()))
+    assert not is_open(session((1, 5), (2, 7), created={1}, destroyed=set()))
+
+
+def test_its_end_is_everybodys_even_if_theirs_never_came() -> None:
+    assert not is_open(session((1, None), created={1}, destroyed={9}))
+    assert is_open(session((1, None), (10, None), created={1, 10}, destroyed={9}))
+    assert is_open(session(created={1, 10}, destroyed={9}))
+    assert not is_open(session(created={1}, destroyed={9}))
+    assert not is_open(session(created=set(), destroyed=set()))
+
+
+def test_totals_add_up() -> None:
+    one = session((1, 5), (2, 12), created={1}, destroyed={15})
+    one.feeds["s"] = Feed("s", created_ms=3, ended_ms=4)
+    one.events, one.duplicates = 7, 2
+    found = Totals()
+    found.add(one)
+    found.add(one)
+    assert found == Totals(2, 4, 2, 28, 2, 14, 4)
