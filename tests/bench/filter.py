@@ -53,8 +53,8 @@ _CASES = (
     _Case("--session", ("--session", SESSION), _jq(f'.session|startswith("{SESSION}")'), 15.0),
     _Case(
         "--archive",
-        ("--archive", "00"),
-        _jq('.type=="archive" and (.body.id|startswith("00"))'),
+        ("--archive", "0a"),
+        _jq('.type=="archive" and (.body.id|startswith("0a"))'),
         15.0,
     ),
     _Case("--since", ("--since", SINCE), _jq(f'.received_at>="{SINCE}"'), 15.0),
