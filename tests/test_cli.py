@@ -243,3 +243,32 @@ def test_a_replay_into_a_pipe_imports_no_server_and_no_client(
 def test_the_commands_are_those_there_are() -> None:
     names = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
     assert names - {"__init__", "complete", "onward", "options", "settings"} == set(COMMANDS)
+
+
+# Expressions.
+
+
+def test_an_expression_chooses_from_a_file_and_an_error_in_it_has_its_place(
+    vmon_run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    other = '{"event":"archive","status":"failed","sessionId":"2_B"}\n'
+    path.write_text(BODY + other + '{"event":"archive","status":"\\u0066ailed"}\n')
+    failed = path.read_text().splitlines(keepends=True)[1:]
+    assert vmon_run("filter", "--where", 'status == "failed"', str(path)) == (
+        0,
+        "".join(failed),
+        "",
+    )
+    asked = 'status == "failed" && session == "2_B"'
+    assert vmon_run("filter", "--where", asked, str(path)) == (0, other, "")
+    assert vmon_run("filter", "--where", 'type == "render"', str(path)) == (1, "", "")
+    code, out, err = vmon_run("filter", "--where", 'stauts == "failed"', str(path))
+    assert (code, out) == (2, "")
+    assert re.search(r"^error: .*stauts.*\n", err)
+    assert "status" in err.split("\n", 1)[1]
+    for wrong in ("status ==", "1 / ", "[1].map(x, x)", "x" * 3000):
+        code, out, err = vmon_run("filter", "--where", wrong, str(path))
+        assert (code, out) == (2, "")
+        assert err.startswith("error: ")
+        assert "Traceback" not in err

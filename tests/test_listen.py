@@ -425,3 +425,22 @@ def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
     _, out, err = run.stop()
     assert "Ann" not in out + err
     assert out.count("\n") == 2
+
+
+# Expressions, from the command line to the screen.
+
+
+def test_only_what_an_expression_chooses_is_drawn_and_all_is_captured(listen: "Listen") -> None:
+    run = listen("--where", 'stream.videoType == "screen" && lag < 3600', "--format", "line")
+    said = b'{"event":"streamCreated","timestamp":%d,"stream":{"id":"%b","videoType":"%b"}}'
+    now_ms = int(time.time() * 1000)
+    assert run.post(said % (now_ms, b"a1", b"screen")) == 200
+    assert run.post(said % (now_ms, b"b2", b"camera")) == 200
+    assert run.post(said % (now_ms - 7_200_000, b"c3", b"screen")) == 200
+    assert run.post(b'{"event":"archive","status":"started"}') == 200
+    assert run.post(b"no JSON") == 200
+    code, out, err = run.stop()
+    assert code == 0
+    assert [line.split()[-1] for line in out.splitlines()] == ["a1"]
+    assert "  hidden by the filter  4\n" in err
+    assert len(Path(run.capture).read_bytes().splitlines()) == 5

@@ -14,6 +14,7 @@ from vmon.line import write_line
 _TYPES = ("connectionCreated", "connectionDestroyed", "streamCreated", "streamDestroyed")
 _WEIGHTS = (40, 38, 5, 5)
 _OTHERS = tuple(name for name in TYPES if name not in _TYPES)
+ARCHIVES = tuple(str(UUID(int=random.Random(n).getrandbits(128))) for n in range(500))
 _HEADERS = (
     ("Host", "hooks.example.com"),
     ("Content-Type", "application/json"),
@@ -48,6 +49,8 @@ def _body(rng: random.Random, sessions: list[str], now_ms: int) -> bytes:
             sample[part] = sample[part] | {"id": str(UUID(int=rng.getrandbits(128)))}
     if "id" in sample:
         sample["id"] = str(UUID(int=rng.getrandbits(128)))
+    if sample.get("event") == "archive":
+        sample["id"] = rng.choice(ARCHIVES)
     return json.dumps(sample, separators=(",", ":")).encode()
 
 

@@ -23,7 +23,8 @@ from tests.bench.table import Row, interleaved, timed
 MEGABYTES = 1000
 TYPE = "streamCreated"
 SESSION = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY0"  # the beginning of one in sixteen
-SINCE = "2026-11-24T12:00:00.000000Z"  # the last twentieth
+ARCHIVE = next(one[:8] for one in captures.ARCHIVES if not one[:8].isdigit())
+SINCE = "2026-11-25T14:00:00.000000Z"  # the last twentieth
 
 
 class _Case(NamedTuple):
@@ -53,8 +54,8 @@ _CASES = (
     _Case("--session", ("--session", SESSION), _jq(f'.session|startswith("{SESSION}")'), 15.0),
     _Case(
         "--archive",
-        ("--archive", "0a"),
-        _jq('.type=="archive" and (.body.id|startswith("0a"))'),
+        ("--archive", ARCHIVE),
+        _jq(f'.type=="archive" and (.body.id|startswith("{ARCHIVE}"))'),
         15.0,
     ),
     _Case("--since", ("--since", SINCE), _jq(f'.received_at>="{SINCE}"'), 15.0),
