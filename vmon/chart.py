@@ -21,7 +21,7 @@ from vmon.events import (
 )
 from vmon.fold import in_ms
 from vmon.handles import called
-from vmon.provider import retry_of
+from vmon.provider import copy_of
 from vmon.session import Call, Feed, Job, Person
 from vmon.standing import state_of, status_of
 from vmon.text import disarm, duration, handle
@@ -89,7 +89,7 @@ def marks_of(entry: Entry, change: Change) -> Iterator[Mark]:
     event = entry.event
     at_ms = in_ms(event.said_ms) or int(entry.delivery.received_at.timestamp() * 1000)
     if change.copies > 1:
-        said = f"{disarm(event.type)}, {_copy(change)}"
+        said = f"{disarm(event.type)}, {copy_of(change.copies, change.since_first_s)}"
         yield Mark(at_ms, "again", key_of(event), said)
         return
     if why := failure_of(event):
@@ -97,13 +97,6 @@ def marks_of(entry: Entry, change: Change) -> Iterator[Mark]:
     if change.late_s >= _LATE_S and entry.delivery.remote is not None:
         said = f"{disarm(event.type)}, late {duration(change.late_s)}"
         yield Mark(at_ms, "late", key_of(event), said)
-
-
-def _copy(change: Change) -> str:
-    """Which copy it is, and which of Vonage's retries that fits: `retry #3 +35.1 s`."""
-    number = retry_of(change.since_first_s)
-    which = f"copy {change.copies}" if number is None else f"retry #{number}"
-    return f"{which} +{duration(change.since_first_s)}"
 
 
 def failure_of(event: Event) -> str | None:

@@ -13,7 +13,7 @@ from vmon.events import ArchiveEvent, person
 from vmon.handles import two_words
 from vmon.lags import Lags
 from vmon.oddities import Watch
-from vmon.provider import retry_of
+from vmon.provider import copy_of
 from vmon.session import is_open
 from vmon.text import duration
 
@@ -142,8 +142,6 @@ def badge(change: Change, event: Event) -> str:
     Which retry a copy is, is a guess by the time it came (see `provider`).
     """
     if change.copies > 1:
-        number = retry_of(change.since_first_s)
-        which = f"retry #{number}" if number else f"copy #{change.copies}"
-        return f"{which} +{duration(change.since_first_s)}"
+        return copy_of(change.copies, change.since_first_s)
     least_s = _ROUNDED_S if isinstance(event, ArchiveEvent) else 0.0
     return f"↩ late {duration(change.late_s)}" if change.late_s > least_s else ""

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from itertools import accumulate, count, takewhile
 
 from vmon.retry import LIKE_VONAGE
+from vmon.text import duration
 
 _WITHIN_S = LIKE_VONAGE.within_s or 0.0
 _DUE_S = list(
@@ -40,3 +41,10 @@ def retry_of(since_first_s: float) -> int | None:
 def next_retry_s(number: int) -> float | None:
     """How long after retry `number` (0: the first attempt) failed the next comes; None: never."""
     return LIKE_VONAGE.wait_s(number + 1) if 0 <= number < len(_DUE_S) else None
+
+
+def copy_of(copies: int, since_first_s: float) -> str:
+    """What the `copies`th copy is called: `retry #3 +35 s`, or `copy #2 +200 ms` if none fits."""
+    number = retry_of(since_first_s)
+    which = f"copy #{copies}" if number is None else f"retry #{number}"
+    return f"{which} +{duration(since_first_s)}"
