@@ -9,10 +9,18 @@ import pytest
 
 from vmon.entry import Entry
 from vmon.events import Delivery
-from vmon.known import Known, Note, Present, present_in
+from vmon.known import Known, Note, Present, note_of, present_in
 from vmon.render.footer import told
 from vmon.render.summary import summed_up
 from vmon.session import Session
+
+
+class Noting(Known):
+    """Enters a delivery and tells what there is to say beside it."""
+
+    def note(self, entry: Entry) -> Note:
+        return note_of(entry, self.enter(entry))
+
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 START_MS = int(START.timestamp() * 1000)
@@ -43,21 +51,21 @@ def stream(identifier: str, owner: str) -> dict[str, object]:
 
 
 def test_a_person_is_named_in_every_later_event_of_the_connection(say: Say) -> None:
-    known = Known()
+    known = Noting()
     first = say("connectionCreated", 0, **connection("c1", '{"userName":"Ann"}'))
-    assert known.enter(first) == Note("Ann", 1, "")
-    assert known.enter(say("streamCreated", 1, **stream("s1", "c1"))).who == "Ann"
-    assert known.enter(say("callCreated", 2, call={"id": "x", "connectionId": "c1"})).who == "Ann"
-    assert known.enter(say("sessionCreated", 3)).who is None
-    nameless = known.enter(say("streamCreated", 4, **stream("s2", "c2"))).who
+    assert known.note(first) == Note("Ann", 1, "")
+    assert known.note(say("streamCreated", 1, **stream("s1", "c1"))).who == "Ann"
+    assert known.note(say("callCreated", 2, call={"id": "x", "connectionId": "c1"})).who == "Ann"
+    assert known.note(say("sessionCreated", 3)).who is None
+    nameless = known.note(say("streamCreated", 4, **stream("s2", "c2"))).who
     assert nameless
-    assert nameless == known.enter(say("connectionDestroyed", 5, **connection("c2"))).who
+    assert nameless == known.note(say("connectionDestroyed", 5, **connection("c2"))).who
     assert nameless.count("-") == 1
 
 
 def test_the_name_is_where_it_is_said_to_be(say: Say) -> None:
-    known = Known(lambda data: data and data.upper())
-    assert known.enter(say("connectionCreated", 0, **connection("c1", "ann"))).who == "ANN"
+    known = Noting(lambda data: data and data.upper())
+    assert known.note(say("connectionCreated", 0, **connection("c1", "ann"))).who == "ANN"
 
 
 @pytest.mark.parametrize(
@@ -67,25 +75,25 @@ def test_the_name_is_where_it_is_said_to_be(say: Say) -> None:
 def test_what_comes_again_says_when_and_as_which_retry(
     since_s: float, badge: str, say: Say
 ) -> None:
-    known = Known()
-    assert known.enter(say("sessionCreated", 0, 1)).badge == ""
-    assert known.enter(say("sessionCreated", 0, 1 + since_s)) == Note(None, 2, badge)
+    known = Noting()
+    assert known.note(say("sessionCreated", 0, 1)).badge == ""
+    assert known.note(say("sessionCreated", 0, 1 + since_s)) == Note(None, 2, badge)
     assert known.copies == 1
     assert known.lags.number == 1
 
 
 def test_what_is_older_than_what_came_before_it_is_late(say: Say) -> None:
-    known = Known()
+    known = Noting()
     known.enter(say("sessionCreated", 3.2))
-    assert known.enter(say("connectionCreated", 0, 4, **connection("c1"))).badge == "↩ late 3.2 s"
+    assert known.note(say("connectionCreated", 0, 4, **connection("c1"))).badge == "↩ late 3.2 s"
     rounded = {"status": "started", "id": "a", "createdAt": START_MS + 3000}
-    assert known.enter(say("archive", 3, **rounded)).badge == ""
+    assert known.note(say("archive", 3, **rounded)).badge == ""
     rounded["createdAt"] = START_MS
-    assert known.enter(say("archive", 3, **rounded)).badge == "↩ late 3.2 s"
+    assert known.note(say("archive", 3, **rounded)).badge == "↩ late 3.2 s"
 
 
 def test_who_is_there_is_counted_as_events_come(say: Say) -> None:
-    known = Known()
+    known = Noting()
     assert known.present() == Present(0, 0, 0)
     known.enter(say("sessionCreated", 0))
     known.enter(say("connectionCreated", 1, **connection("c1")))
@@ -101,7 +109,7 @@ def test_who_is_there_is_counted_as_events_come(say: Say) -> None:
 
 
 def test_what_does_not_add_up_is_told_once_and_only_when_it_has_settled(say: Say) -> None:
-    known = Known()
+    known = Noting()
     known.enter(say("sessionCreated", 0))
     known.enter(say("connectionCreated", 1, **connection("c1", '{"name":"Ann"}')))
     known.enter(say("streamCreated", 2, **stream("s1", "c1")))
@@ -117,7 +125,7 @@ def test_what_does_not_add_up_is_told_once_and_only_when_it_has_settled(say: Say
 
 
 def test_the_foot_says_who_is_there_and_leaves_out_what_there_is_none_of(say: Say) -> None:
-    known = Known()
+    known = Noting()
     assert told(known, 0) == "0 sessions open · 0 people · 0 streams"
     known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
     assert told(known, 0) == "1 session open · 1 person · 0 streams · p95 lag 180ms"
@@ -128,7 +136,7 @@ def test_the_foot_says_who_is_there_and_leaves_out_what_there_is_none_of(say: Sa
 
 
 def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:
-    known = Known()
+    known = Noting()
     assert [row for row in summed_up(known) if row[1]] == []
     for number in range(7):
         for at_s in range(number + 1):

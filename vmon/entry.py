@@ -93,7 +93,7 @@ class Entry:
     @property
     def lag_s(self) -> float | None:
         """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
-        said = self.event.said_ms
+        said = self.facts.said_ms
         if said is None or not 0 < said <= LAST_MS or self.delivery.remote is None:
             return None  # a bare body was received by nobody
         return self.delivery.received_at.timestamp() - said / 1000

@@ -1,6 +1,6 @@
 """What a run knows from all it has received: who is meant, what comes again, what comes late.
 
-Every delivery is entered here, drawn or not; `Note` is what can be said beside it.
+Every delivery is entered, drawn or not; `Note` is what can be said beside one that is drawn.
 """
 
 from __future__ import annotations
@@ -58,35 +58,41 @@ class Known:
     ) -> None:
         self.book = Book(name_of or person, forgets=forgets)
         self.lags = Lags()
+        self.slowest_s: float | None = None
         self.copies = self.oddities = 0
         self._watch = Watch(began_ms=int(time() * 1000))
         self._present: dict[str, Present] = {}
         self._changed: dict[str, Session] = {}
+        self._unwatched: set[str] = set()
         self._total = Present()
 
-    def enter(self, entry: Entry) -> Note:
-        """Enter a delivery in the book; what there is to say beside it."""
+    def enter(self, entry: Entry) -> Change:
+        """Enter a delivery in the book, and count it."""
         change = self.book.apply(entry)
-        self.copies += change.copies > 1
-        lag_s = entry.lag_s
-        if lag_s is not None and change.copies == 1:
-            self.lags.note(int(lag_s * 1000))
-        session, event = change.session, entry.event
-        if session is not None:
+        if change.copies > 1:
+            self.copies += 1
+        if (lag_s := entry.lag_s) is not None:
+            if change.copies == 1:
+                self.lags.note(int(lag_s * 1000))
+            if self.slowest_s is None or lag_s > self.slowest_s:
+                self.slowest_s = lag_s
+        if (session := change.session) is not None:
             self._changed[session.id] = session
-            self._watch.touch(session.id, int(entry.delivery.received_at.timestamp() * 1000))
-        who = _who(session, event) if session is not None else None
-        return Note(who, change.copies, badge(change, event))
+            self._unwatched.add(session.id)
+        return change
 
     @property
     def waits(self) -> bool:
         """Whether there may be something to say though nothing more comes."""
-        return bool(self._changed or self._watch.waits)
+        return bool(self._changed or self._unwatched or self._watch.waits)
 
     def news(self, now_ms: float, within_s: float) -> list[Oddity]:
         """What does not add up and was not told yet, as far as it can be found in that time."""
         told: list[Oddity] = []
         end_s = perf_counter() + within_s
+        for identifier in self._unwatched:
+            self._watch.touch(identifier, int(now_ms))
+        self._unwatched.clear()
         for identifier in self._watch.due(int(now_ms)):
             if perf_counter() > end_s:
                 break
@@ -134,6 +140,13 @@ def _who(session: Session, event: Event) -> str | None:
         return None
     known = session.people.get(identifier)
     return (known.name if known else None) or two_words(identifier)
+
+
+def note_of(entry: Entry, change: Change) -> Note:
+    """What there is to say beside a delivery that has just been entered."""
+    session, event = change.session, entry.facts
+    who = _who(session, event) if session is not None else None
+    return Note(who, change.copies, badge(change, event))
 
 
 def badge(change: Change, event: Event) -> str:

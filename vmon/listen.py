@@ -311,7 +311,7 @@ class Run:
             self._rotation.close(_DRAIN_S)
         if self._totals.started_s is not None:
             self._totals.hidden, self._totals.undrawn = self._screen.hidden, self._screen.undrawn
-            self._totals.slowest_s = self._screen.slowest_s
+            self._totals.slowest_s = self._known.slowest_s
             self._totals.strangers = self._strangers.total
             more = self._forwarding.summary() if self._forwarding else ()
             known = summed_up(self._known)

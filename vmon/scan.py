@@ -262,7 +262,7 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
         if capture and span and (placed := _place(blocks, span)):
             first = False
             if placed == "outside":
-                judge.pass_over(blocks.data.count(b"\n", 1, blocks.end))
+                judge.lose_count()
                 continue
             plan = in_time
         if first and not capture and _is_document(blocks.data):
@@ -294,7 +294,7 @@ def _of_bodies(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> l
     """The chosen lines of a block of bare bodies."""
     if plan.signs and (lines := _looks_whole(blocks)):
         signed = _signed(blocks, plan.signs)
-        found = judge.numbered(signed, None if entries else plan.types)
+        found = judge.placed(signed, blocks.data, None if entries else plan.types)
         judge.pass_over(lines)
         return found
     return judge.all(blocks.lines())
@@ -363,20 +363,22 @@ class _Judge:
         """So many lines went by."""
         self._number += lines
 
-    def numbered(
-        self, lines: Iterable[tuple[int, bytes]], types: frozenset[str] | None
+    def placed(
+        self, lines: Iterable[tuple[int, bytes]], data: bytearray, types: frozenset[str] | None
     ) -> list[Stored]:
-        """The chosen ones of lines picked out, each with its number in the block.
+        """The chosen ones of lines picked out of a block's data, each with where it begins.
 
         Where all that is asked for are `types`, nothing else is read.
         """
         found: list[Stored] = []
-        for number, line in lines:
+        number, at = self._number + 1, 1
+        for start, line in lines:
             if types is not None and (told := _bare_type(line)):
                 if told in types:
                     found.append((line, None))
                 continue
-            entry = self.entry(line, self._number + number if self._counts else 0)
+            number, at = number + data.count(b"\n", at, start), start
+            entry = self.entry(line, number if self._counts else 0)
             if entry and self._chosen(entry):
                 found.append((line, entry))
         return found
@@ -402,6 +404,9 @@ def _place(blocks: Blocks, span: tuple[bytes, bytes]) -> Literal["inside", "outs
 
     A body may have such a key too: then one instant more has to be on the same side.
     """
+    begun = _common_time(blocks)
+    if begun and (begun + b"~" < span[0] or begun >= span[1]):
+        return "outside"
     whole = bytes(blocks.data[1 : blocks.end])
     times = [part[:28] for part in whole.split(_RECEIVED)[1:]]
     if len(times) < whole.count(b"\n") or not all(time.endswith(b'Z"') for time in times):
@@ -410,6 +415,20 @@ def _place(blocks: Blocks, span: tuple[bytes, bytes]) -> Literal["inside", "outs
     if last < span[0] or first >= span[1]:
         return "outside"
     return "inside" if first >= span[0] and last < span[1] else None
+
+
+def _common_time(blocks: Blocks) -> bytes:
+    """How all the times of receipt in a block begin; empty where they begin differently.
+
+    Counting what they have in common is a tenth of the work of looking at each.
+    """
+    data, end = blocks.data, blocks.end
+    places = data.find(_RECEIVED, 1, end), data.rfind(_RECEIVED, 1, end)
+    first, last = (bytes(data[at + len(_RECEIVED) : at + len(_RECEIVED) + 27]) for at in places)
+    pairs = enumerate(zip(first, last, strict=False))
+    common = first[: next((place for place, (a, b) in pairs if a != b), len(first))]
+    alike = data.count(_RECEIVED + common, 1, end)
+    return common if alike == data.count(_RECEIVED, 1, end) else b""
 
 
 def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
@@ -452,27 +471,26 @@ def _bare_type(line: bytes) -> str | None:
 def _looks_whole(blocks: Blocks) -> int:
     """How many lines a block of bare bodies has; 0 where one is not an object by its two ends."""
     data, last = blocks.data, blocks.end
-    lines = data.count(b"\n", 1, last)
-    begun, ended = data.count(b"\n{", 0, last), data.count(b"}\n", 1, last)
-    if ended < lines:
-        ended += data.count(b"}\r\n", 1, last)
-    return lines if begun == ended == lines else 0
+    if not (data.startswith(b"{", 1) and data.endswith((b"}\n", b"}\r\n"), 1, last)):
+        return 0
+    lines, joints = data.count(b"\n", 1, last), data.count(b"}\n{", 1, last)
+    if joints < lines - 1:
+        joints += data.count(b"}\r\n{", 1, last)
+    return lines if joints == lines - 1 else 0
 
 
 def _signed(blocks: Blocks, signs: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:
-    """The lines of a block that have one of the signs in them, with their numbers from 1."""
+    """The lines of a block that have one of the signs in them, and where they begin."""
     find, data, last = blocks.find, blocks.data, blocks.end
     places: dict[int, int] = {}
     for sign in signs:
         at = find(sign, 1, last)
         while at >= 0:
-            start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at, last) + 1
-            places[start] = end
+            end = data.find(b"\n", at, last) + 1
+            places[data.rfind(b"\n", 0, at) + 1] = end
             at = find(sign, end, last)
-    number, at = 1, 1
     for start, end in sorted(places.items()):
-        number, at = number + data.count(b"\n", at, start), start
-        yield number, bytes(data[start:end])
+        yield start, bytes(data[start:end])
 
 
 _HIDING = (b"\\", b',"body_base64":"')

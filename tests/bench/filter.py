@@ -6,7 +6,6 @@ that of the hungriest of our runs.
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -124,12 +123,17 @@ def _against_duckdb(path: str) -> Iterator[Row]:
     yield Row("time of DuckDB / vmon filter --count --event", 1 / ratio, 1.0, True, detail)
 
 
+_PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+"""
+
+
 def _memory(argv: list[str]) -> int:
-    """The most memory a command had, in bytes."""
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
-    _, _, used = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return used.ru_maxrss * 1024
+    """The most memory a command had, in bytes; asked of a small process, whose own counts too."""
+    argv = [sys.executable, "-c", _PEAK, *argv]
+    return int(subprocess.run(argv, check=True, capture_output=True).stdout)
 
 
 def _digest(argv: list[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
+from vmon.known import note_of
 from vmon.line import write_line
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Knowing:
 
     def __call__(self, entry: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
         """The entry as it is drawn."""
-        return self._draw(entry, line, self._known.enter(entry))
+        return self._draw(entry, line, note_of(entry, self._known.enter(entry)))
 
 
 def drawing(form: Form, redact: Redactor | None = None, known: Known | None = None) -> Draw:

@@ -13,17 +13,19 @@ from collections import deque
 from time import perf_counter, time
 from typing import TYPE_CHECKING
 
+from vmon.known import note_of
 from vmon.render.line import not_drawn
 from vmon.render.writer import ERR, OUT, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vmon.book import Change
     from vmon.codes import Oddity
     from vmon.course import Told
     from vmon.entry import Entry
     from vmon.filters import Filter
-    from vmon.known import Known, Note
+    from vmon.known import Known
     from vmon.render.footer import Footer
     from vmon.render.form import Draw
     from vmon.render.outcome import Outcomes
@@ -90,7 +92,6 @@ class Screen:
         self._on_gone = on_gone
         self.hidden = 0
         self.undrawn = 0
-        self.slowest_s: float | None = None
 
     def _tell_gone(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell
@@ -190,13 +191,12 @@ class Screen:
         match self._queue.popleft():
             case (entry, line):
                 self._bytes -= len(entry.delivery.body)
-                self._note_lag(entry)
-                note = self._known.enter(entry)
+                change = self._known.enter(entry)
                 if self._draw is None:
                     return
-                if self._is_shown(entry, note):
+                if self._is_shown(entry, change):
                     self._last = entry.delivery.id
-                    out.append(self._draw(entry, line, note))
+                    out.append(self._draw(entry, line, note_of(entry, change)))
                 else:
                     self.hidden += 1
                 if self._outcomes:
@@ -208,8 +208,8 @@ class Screen:
                 self._put(out)
                 self.say(aside if isinstance(aside, str) else not_drawn(aside.missing))
 
-    def _is_shown(self, entry: Entry, note: Note) -> bool:
-        if self._dedupe and note.copies > 1:
+    def _is_shown(self, entry: Entry, change: Change) -> bool:
+        if self._dedupe and change.copies > 1:
             return False
         return self._chosen is None or self._chosen(entry)
 
@@ -217,11 +217,6 @@ class Screen:
         """Hand on what is drawn, at once: the thread that writes costs a switch each time."""
         self._writer.put(OUT, b"".join(out))
         out.clear()
-
-    def _note_lag(self, entry: Entry) -> None:
-        lag = entry.lag_s
-        if lag is not None and (self.slowest_s is None or lag > self.slowest_s):
-            self.slowest_s = lag
 
     async def drain(self, within_s: float) -> None:
         """Draw all that waits, as far as the terminal takes it in that time."""
