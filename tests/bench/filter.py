@@ -71,7 +71,7 @@ _CASES = (
 _DUCKDB = """
 import duckdb
 print(duckdb.sql("SELECT count(*) FROM read_json({path!r}, format='newline_delimited', "
-    "columns={{type: 'VARCHAR'}}) WHERE type = '{type}'").fetchone()[0])
+    "columns={{type: 'VARCHAR'}}) WHERE type = '{type}'").fetchall()[0][0])
 """
 
 
