@@ -13,9 +13,11 @@ import pytest
 import vmon
 from vmon import cli
 from vmon.cli import COMMANDS
+from vmon.line import write_line
 
 if TYPE_CHECKING:
     from tests.conftest import Start
+    from vmon.entry import Entry
 
 Run = Callable[..., tuple[int, str, str]]
 HEAVY = {"aiohttp", "rich", "pyngrok", "asyncio", "uvloop"}
@@ -228,7 +230,27 @@ def test_a_filter_into_a_pipe_imports_nothing_heavy(
     path.write_text(BODY)
     loaded = imports_of("filter", *args, str(path))
     assert "vmon.scan" in loaded
-    assert not loaded & HEAVY
+    assert not loaded & (HEAVY | {"vmon.export", "vmon.book", "vmon.known"})
+
+
+def test_a_filter_by_type_decodes_nothing_of_a_capture(
+    imports_of: Callable[..., set[str]], tmp_path: Path, delivered: Callable[..., "Entry"]
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(write_line(delivered(BODY.encode())))
+    loaded = imports_of("filter", "--event", "streamCreated", str(path))
+    assert not loaded & {"msgspec", "vmon.line", "vmon.decode", "vmon.events"}
+
+
+@pytest.mark.parametrize("name", ["sessions", "oddities", "stats", "usage", "timeline"])
+def test_looking_at_a_capture_imports_no_server(
+    name: str, imports_of: Callable[..., set[str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    at = '"timestamp":1470257688309,"connection":{"id":"c1","createdAt":1470257688143}'
+    failed = '{"event":"archive","sessionId":"2_A","id":"a","status":"failed"}\n'
+    path.write_text('{"event":"connectionCreated","sessionId":"2_A",' + at + "}\n" + failed)
+    assert not imports_of(name, str(path)) & {"aiohttp", "pyngrok", "asyncio", "uvloop"}
 
 
 def test_a_replay_into_a_pipe_imports_no_server_and_no_client(

@@ -118,14 +118,14 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
 def _table(asked: dict[str, Any]) -> Table | None:
     """The table asked for, if one is."""
+    kind, names = asked["kind"], asked["fields"]
+    if names is None and kind not in _TABLES:
+        return None
     import sys
 
     from vmon.errors import WrongUse
     from vmon.fields import Table, fields_of
 
-    kind, names = asked["kind"], asked["fields"]
-    if names is None and kind not in _TABLES:
-        return None
     if kind not in {"auto", *_TABLES}:
         raise WrongUse(f"--fields makes a table: it does not go with --format {kind}")
     if kind == "auto":
@@ -135,15 +135,16 @@ def _table(asked: dict[str, Any]) -> Table | None:
 
 def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:
     """What writes in a form that is not a line's, if one was asked for."""
-    import sys
-
-    from vmon.export import Sealing, writing
-    from vmon.fields import Bodies
-
     match asked["kind"]:
         case "body":
+            import sys
+
+            from vmon.fields import Bodies
+
             return Bodies(for_people=sys.stdout.isatty())
         case "curl" | "httpie" | "har" as kind:
+            from vmon.export import Sealing, writing
+
             return writing(kind, Sealing(left_out, keep=asked["with_secrets"]))
         case _:
             return None
