@@ -45,7 +45,7 @@ class Entry:
     `verdict` is that of the signature, where there is one.
     """
 
-    __slots__ = ("_event", "_payload", "delivery", "session", "type", "verdict")
+    __slots__ = ("_event", "_facts", "_payload", "delivery", "session", "type", "verdict")
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Entry:
         self.type, self.session = told
         self._payload = payload
         self._event: Event | None = None
+        self._facts: Event | None = None
 
     @property
     def payload(self) -> Payload:
@@ -83,7 +84,12 @@ class Entry:
     @property
     def facts(self) -> Event:
         """The event, but for its warnings, which cost more to find than all the rest."""
-        if self._event is None and self._payload is None and self.type in SHAPES:
+        if self._facts is None:
+            self._facts = self._event or self._read_facts()
+        return self._facts
+
+    def _read_facts(self) -> Event:
+        if self.type in SHAPES:
             try:
                 return _decoder(self.type)(self.delivery.body)
             except (MsgspecError, ValueError, RecursionError):
