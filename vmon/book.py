@@ -29,6 +29,9 @@ _RETRIED_MS = 25 * 3_600_000  # retries end after 24 h
 _SILENT_MS = 7 * 24 * 3_600_000  # what was not closed by then never will be
 _TIDIES_MS = 600_000
 _MOST_STRAYS = 20_000
+_LIGHT = 100
+"""Unpacking more marks than that makes room for the rest: a session larger than all the room would
+else be packed and unpacked with every delivery of it."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -179,7 +182,9 @@ class Book:
         held = self._sessions.get(identifier)
         record = Record(Session(identifier)) if held is None else _opened(held)
         self._sessions[record.session.id] = record
-        self._held += weight(record)
+        marks = weight(record)
+        self._held += marks
+        self._packs_at += max(0, marks - _LIGHT)
         return record
 
     def _tidy(self, now_ms: int) -> None:
