@@ -14,17 +14,17 @@ from vmon.handles import two_words
 from vmon.lags import Lags
 from vmon.oddities import Watch
 from vmon.provider import retry_of
-from vmon.session import is_open
+from vmon.session import is_open, there
 from vmon.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from vmon.book import Change
     from vmon.codes import Oddity
     from vmon.entry import Entry
     from vmon.events import Event
-    from vmon.session import Feed, Person, Session
+    from vmon.session import Session
 
 _ROUNDED_S = 1.0
 """An archive's times are rounded to a second: less is no lateness."""
@@ -115,16 +115,8 @@ class Known:
 
 def present_in(session: Session) -> Present:
     """Who is in a session now; nobody in one that has ended."""
-    if not is_open(session):
-        return Present()
-    gone_ms = max(session.destroyed, default=0)
-    people, streams = session.people.values(), session.feeds.values()
-    return Present(1, _there(people, gone_ms), _there(streams, gone_ms))
-
-
-def _there(things: Iterable[Person | Feed], gone_ms: int) -> int:
-    """How many have no end, and are not of a round that has ended."""
-    return sum(one.ended_ms is None and (one.created_ms or gone_ms) >= gone_ms for one in things)
+    people, streams, _ = there(session)
+    return Present(int(is_open(session)), people, streams)
 
 
 def _who(session: Session, event: Event) -> str | None:
