@@ -136,7 +136,7 @@ DAY_S = 86400.0
 
 
 def test_a_closed_session_is_forgotten_when_no_retry_comes_any_more() -> None:
-    book = Book(forgets=True)
+    book = Book(on_forgotten=list[str]().append)
     for body in (connection("Created", 0), connection("Destroyed", 60)):
         book.apply(entry(body, 70))
     book.apply(entry(connection("Created", 0, session="open"), 70))
@@ -149,7 +149,7 @@ def test_a_closed_session_is_forgotten_when_no_retry_comes_any_more() -> None:
 
 
 def test_a_late_retry_keeps_a_session() -> None:
-    book = Book(forgets=True, room=0)
+    book = Book(on_forgotten=list[str]().append, room=0)
     gone = connection("Destroyed", 60)
     book.apply(entry(gone, 60))
     assert book.apply(entry(gone, DAY_S)).copies == 2
@@ -158,15 +158,17 @@ def test_a_late_retry_keeps_a_session() -> None:
 
 
 def test_an_open_session_that_is_silent_for_a_week_is_forgotten() -> None:
-    book = Book(forgets=True)
+    gone: list[str] = []
+    book = Book(on_forgotten=gone.append)
     book.apply(entry(connection("Created", 0)))
     book.apply(entry(b"{", 7 * DAY_S + 601))
     assert list(book.sessions()) == []
+    assert gone == ["S"]
     assert book.totals == Totals(sessions=1, people=1, events=1)
 
 
 def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
-    book = Book(forgets=True)
+    book = Book(on_forgotten=list[str]().append)
     for hour in range(240):
         book.apply(entry(told("sessionNotification", hour * 3600), hour * 3600))
     assert book._held == 25 + 1
@@ -183,7 +185,7 @@ def test_a_book_of_stored_deliveries_forgets_nothing() -> None:
 
 
 def test_what_belongs_to_no_session_is_not_remembered_for_ever() -> None:
-    book = Book(forgets=True)
+    book = Book(on_forgotten=list[str]().append)
     for number in range(20_001):
         book.apply(entry(b"%d" % number))
     assert book._held == 20_001

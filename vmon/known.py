@@ -56,12 +56,12 @@ class Known:
     def __init__(
         self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
     ) -> None:
-        self.book = Book(name_of or person, forgets=forgets)
+        self.book = Book(name_of or person, on_forgotten=self._forgotten if forgets else None)
         self.lags = Lags()
         self.copies = self.oddities = 0
         self._watch = Watch(began_ms=int(time() * 1000))
         self._present: dict[str, Present] = {}
-        self._changed: dict[str, Session] = {}
+        self._changed: set[str] = set()
         self._total = Present()
 
     def enter(self, entry: Entry) -> Note:
@@ -73,7 +73,7 @@ class Known:
             self.lags.note(int(lag_s * 1000))
         session, event = change.session, entry.event
         if session is not None:
-            self._changed[session.id] = session
+            self._changed.add(session.id)
             self._watch.touch(session.id, int(entry.delivery.received_at.timestamp() * 1000))
         who = _who(session, event) if session is not None else None
         return Note(who, change.copies, badge(change, event))
@@ -100,9 +100,10 @@ class Known:
     def present(self) -> Present:
         """Who is there now: only sessions that changed since the last time are counted again."""
         sessions, people, streams = self._total
-        for identifier, session in self._changed.items():
+        for identifier in self._changed:
+            session = self.book.session(identifier)
             was = self._present.pop(identifier, Present())
-            now = present_in(session)
+            now = present_in(session) if session else Present()
             if now.sessions:
                 self._present[identifier] = now
             sessions += now.sessions - was.sessions
@@ -111,6 +112,11 @@ class Known:
         self._changed.clear()
         self._total = Present(sessions, people, streams)
         return self._total
+
+    def _forgotten(self, identifier: str) -> None:
+        """The book has let go of a session: nobody is taken to be there any more."""
+        self._watch.forget(identifier)
+        self._changed.add(identifier)
 
 
 def present_in(session: Session) -> Present:
