@@ -76,6 +76,7 @@ def _read(chosen: Filter, files: tuple[str, ...], by: Any) -> Usage:
     from vmon.book import Book
     from vmon.filters import Filter
     from vmon.look import read
+    from vmon.scan import say_bad
     from vmon.sources import sources_of
     from vmon.usage import Seen, usage_of
 
@@ -88,7 +89,7 @@ def _read(chosen: Filter, files: tuple[str, ...], by: Any) -> Usage:
             seen.note(entry)
             book.apply(entry)
 
-    read(sources_of(files), Filter(), each, lambda bad: click.echo(f"warning: {bad}", err=True))
+    read(sources_of(files), Filter(), each, say_bad)
     return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
 
 
