@@ -116,5 +116,5 @@ def test_a_torn_line_among_whole_ones_ends_nothing(
     assert out == at(1) + torn + at(2) + at(3)
     for sort in ("received", "event"):
         code, drawn, err = vmon_run("filter", one, other, "--sort", sort, "--fields", "type")
-        assert (code, drawn) == (0, "streamCreated\n" * 3)
+        assert (code, drawn) == (0, "type\n" + "streamCreated\n" * 3)
         assert "a.jsonl: a line is skipped" in err
