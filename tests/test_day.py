@@ -111,7 +111,10 @@ def test_every_copy_is_told_with_its_place_on_the_schedule(day: tuple[Truth, lis
 
 def test_a_book_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) -> None:
     truth, lines = day
-    book, much_later = _book(lines, forgets=True, room=2000), BEGIN + timedelta(hours=51)
+    book, much_later = (
+        _book(lines, on_forgotten=list[str]().append, room=2000),
+        BEGIN + timedelta(hours=51),
+    )
     stays = {session.id for session in book.sessions() if is_open(session)}
     assert 0 < len(stays) < 30
     book.apply(Entry(Delivery("0", much_later, "POST", "/", (), None, b"{")))

@@ -11,11 +11,10 @@ from vmon import drift
 from vmon.catalogue import TYPES
 from vmon.codes import CODES
 from vmon.drift import Drift
+from vmon.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from vmon.entry import Entry
 
     Make = Callable[..., Entry]
 
@@ -176,3 +175,10 @@ def test_whoever_makes_up_fields_fills_no_memory(
         one.note(delivered(json.dumps(sample("sessionCreated") | {f"f{number}": 1}).encode()))
     assert len(list(one.oddities())) == 10
     assert len(one._first) == len(one._count) == 10
+
+
+def test_a_type_that_a_capture_made_up_is_disarmed(delivered: Make) -> None:
+    one, made = Drift(), delivered(json.dumps(sample("streamCreated")).encode())
+    one.note(Entry(made.delivery, None, ("zzz\x1b[31m", "S")))
+    (odd,) = one.oddities()
+    assert odd.said == 'event "streamCreated" is not a known one, and was taken for zzz␛[31m'

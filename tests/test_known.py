@@ -108,6 +108,15 @@ def test_who_is_there_is_counted_as_events_come(say: Say) -> None:
     assert present_in(Session("x")) == Present(0, 0, 0)
 
 
+def test_whoever_was_forgotten_is_not_there_any_more(say: Say) -> None:
+    known = Known(forgets=True)
+    known.enter(say("connectionCreated", 0, **connection("c1")))
+    assert known.present() == Present(1, 1, 0)
+    known.enter(say("sessionCreated", 8 * 86400, sessionId="2_B"))
+    assert known.present() == Present(1, 0, 0)
+    assert known.book.totals.sessions == 1
+
+
 def test_what_does_not_add_up_is_told_once_and_only_when_it_has_settled(say: Say) -> None:
     known = Noting()
     known.enter(say("sessionCreated", 0))

@@ -103,3 +103,18 @@ def test_what_is_there_plain_and_compressed_is_read_once(tmp_path: Path) -> None
 def test_a_folder_without_captures_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="there is no capture in"):
         sources_of((str(tmp_path),))
+
+
+@pytest.mark.parametrize("torn", [b'{"vmon":1,"type":"x\n', b'{"vmon":1,"type":"x","session":"\n'])
+def test_a_torn_line_among_whole_ones_ends_nothing(
+    vmon_run: Run, at: Callable[..., bytes], tmp_path: Path, torn: bytes
+) -> None:
+    one, other = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    one.write_bytes(at(1) + torn + at(3))
+    other.write_bytes(at(2))
+    out = vmon_run("filter", one, other)[1].encode()
+    assert out == at(1) + torn + at(2) + at(3)
+    for sort in ("received", "event"):
+        code, drawn, err = vmon_run("filter", one, other, "--sort", sort, "--fields", "type")
+        assert (code, drawn) == (0, "type\n" + "streamCreated\n" * 3)
+        assert "a.jsonl: a line is skipped" in err

@@ -1,6 +1,12 @@
-import pytest
+from typing import Any
 
-from vmon.session import Feed, Person, Session, Totals, is_open, lived_ms
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.told import BODIES, entry, facts
+from vmon.session import Feed, Person, Session, Totals, is_open, lived_ms, there
+from vmon.standing import standing
 
 
 @pytest.mark.parametrize(
@@ -30,6 +36,23 @@ def test_its_end_is_everybodys_even_if_theirs_never_came() -> None:
     assert is_open(session(created={1, 10}, destroyed={9}))
     assert not is_open(session(created={1}, destroyed={9}))
     assert not is_open(session(created=set(), destroyed=set()))
+
+
+def test_a_stream_is_gone_with_its_connection() -> None:
+    one = session((1, 5), (2, None), created={1}, destroyed=set())
+    one.feeds = {"s": Feed("s", 0, 3, None, None, "0"), "t": Feed("t", 0, 3, None, None, "1")}
+    assert there(one) == (1, 1, 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(BODIES, max_size=12))
+def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, Any]]) -> None:
+    for one in facts(map(entry, bodies)).values():
+        laid = standing(one)
+        seen = (laid.members, list(laid.all_feeds()), list(laid.all_calls()))
+        assert there(one) == tuple(sum(each.span.is_open for each in kind) for kind in seen)
+        if any(seen) or one.created_ms or one.destroyed:
+            assert is_open(one) == laid.is_open
 
 
 def test_totals_add_up() -> None:

@@ -29,6 +29,9 @@ _RETRIED_MS = 25 * 3_600_000  # retries end after 24 h
 _SILENT_MS = 7 * 24 * 3_600_000  # what was not closed by then never will be
 _TIDIES_MS = 600_000
 _MOST_STRAYS = 20_000
+_LIGHT = 100
+"""Unpacking more marks than that makes room for the rest: a session larger than all the room would
+else be packed and unpacked with every delivery of it."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -51,21 +54,21 @@ class Change(Struct, frozen=True, gc=False):
 class Book:
     """All sessions that events told of.
 
-    One that `forgets` keeps only the `totals` of sessions that are closed and were not heard of for
-    25 h (after that no retry comes), or open and not for a week. `room` is how many marks of bodies
-    are held unpacked.
+    With `on_forgotten`, which is told their IDs, only the `totals` are kept of sessions that are
+    closed and were not heard of for 25 h (after that no retry comes), or open and not for a week.
+    `room` is how many marks of bodies are held unpacked.
     """
 
     def __init__(
         self,
         name_of: Callable[[str | None], str | None] = person,
         *,
-        forgets: bool = False,
+        on_forgotten: Callable[[str], None] | None = None,
         room: int = _ROOM,
     ) -> None:
         self.totals = Totals()
         self._name_of = name_of
-        self._forgets = forgets
+        self._on_forgotten = on_forgotten
         self._room = self._packs_at = room
         self._sessions: dict[str, Record | Packed] = {}
         self._strays = Record(Session(""))
@@ -179,7 +182,9 @@ class Book:
         held = self._sessions.get(identifier)
         record = Record(Session(identifier)) if held is None else _opened(held)
         self._sessions[record.session.id] = record
-        self._held += weight(record)
+        marks = weight(record)
+        self._held += marks
+        self._packs_at += max(0, marks - _LIGHT)
         return record
 
     def _tidy(self, now_ms: int) -> None:
@@ -187,8 +192,8 @@ class Book:
             self._pack()
         if now_ms > self._tidies_ms:
             self._tidies_ms = now_ms + _TIDIES_MS
-            if self._forgets:
-                self._forget(now_ms)
+            if self._on_forgotten:
+                self._forget(now_ms, self._on_forgotten)
 
     def _pack(self) -> None:
         """Pack what was not heard of for longest, until there is room again."""
@@ -200,7 +205,7 @@ class Book:
             self._held -= weight(record)
         self._packs_at = max(self._room, self._held + self._room // 4)
 
-    def _forget(self, now_ms: int) -> None:
+    def _forget(self, now_ms: int, tell: Callable[[str], None]) -> None:
         """Let go of what is over and of which no retry comes any more."""
         for identifier, held in list(self._sessions.items()):
             silent_ms = now_ms - held.newest_ms
@@ -208,6 +213,7 @@ class Book:
                 self.totals.add(_opened(held).session)
                 self._held -= weight(held) if isinstance(held, Record) else 0
                 del self._sessions[identifier]
+                tell(identifier)
             elif isinstance(held, Record):
                 self._held -= weight(held)
                 drop(held, now_ms - _RETRIED_MS)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from vmon.book import Change
     from vmon.entry import Entry
     from vmon.events import Event
-    from vmon.standing import Seen, Span, Standing, Thing
+    from vmon.session import Thing
+    from vmon.standing import Seen, Span, Standing
 
 Key = tuple[str, str]
 """The kind and the id of a thing."""

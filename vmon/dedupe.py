@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmon.errors import VmonError
 from vmon.line import read_line
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Dedupe:
         line, entry = stored
         try:
             return self(entry or read_line(line))
-        except ValueError:
+        except (ValueError, VmonError):
             return True
 
     def _forget(self) -> None:

@@ -98,13 +98,14 @@ def _found(entry: Entry) -> Iterator[_Found]:
         kind = re.sub(r"\d+", "#", problem)
         yield _Found("undecodable", kind, f"a body is not JSON: {problem}")
         return
-    yield from _unknown(entry.type, event, value)
+    name = disarm(entry.type)  # a capture may have been made by anyone
+    yield from _unknown(name, event, value)
     if event.warnings:
-        yield from _warned(entry.type, event)
+        yield from _warned(name, event)
     if isinstance(value, dict):
         found: list[_Found] = []
         shape = SHAPES.get(entry.type)
-        _walk(_known(shape or UnknownEvent), value, "", entry.type, found)
+        _walk(_known(shape or UnknownEvent), value, "", name, found)
         # Of what nobody knows, no field is known either.
         yield from (one for one in found if shape or one.code != "unknown-field")
     yield from _failed(event)

@@ -44,6 +44,12 @@ class Options(NamedTuple):
         as_json = self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
         return as_json and self.redact is None
 
+    @property
+    def needs_entries(self) -> bool:
+        """What is found is read, and not only put out or counted."""
+        as_they_are = self.only_count or (self.unchanged and not self.writing)
+        return self.sort == "event" or not as_they_are
+
 
 def run(asked: Options) -> int:
     """Put out what is found; 0 when something was, 1 when nothing."""
@@ -106,18 +112,26 @@ def _all(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]:
 
 def _batches(asked: Options, source: str | None, progress: Progress) -> Iterator[list[scan.Stored]]:
     """What is found in a source, some at a time."""
-    start = 0
+    start, name = 0, scan.source_name(source)
     if asked.tail is not None:
         from vmon.tail import last
 
-        found, start = last(source, asked.tail, asked.chosen, _say_bad, whole_lines=asked.follow)
-        yield found
+        found, start = last(
+            source, asked.tail, asked.chosen, scan.say_bad, whole_lines=asked.follow
+        )
+        yield _readable(asked, found, name)
         if not asked.follow:
             return
-    name, needs_entries = scan.source_name(source), not (asked.unchanged or asked.only_count)
     with scan.opened(source, follow=asked.follow, start=start) as stream:
         progress.reads(stream)
-        yield from scan.choose(stream, name, asked.chosen, _say_bad, entries=needs_entries)
+        chosen, reads = asked.chosen, asked.needs_entries
+        for batch in scan.choose(stream, name, chosen, scan.say_bad, entries=reads):
+            yield _readable(asked, batch, name)
+
+
+def _readable(asked: Options, batch: list[scan.Stored], name: str) -> list[scan.Stored]:
+    """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
+    return [*scan.with_entries(batch, name, scan.say_bad)] if asked.needs_entries else batch
 
 
 def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None]:
@@ -157,7 +171,3 @@ def _drawn(asked: Options) -> Callable[[list[scan.Stored]], bytes]:
 
     draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, Known(asked.name_of))
     return lambda batch: b"".join([draw(entry or read_line(line), None) for line, entry in batch])
-
-
-def _say_bad(bad: scan.BadLine) -> None:
-    sys.stderr.write(f"warning: {bad}\n")

@@ -14,17 +14,17 @@ from vmon.handles import two_words
 from vmon.lags import Lags
 from vmon.oddities import Watch
 from vmon.provider import copy_of
-from vmon.session import is_open
+from vmon.session import is_open, there
 from vmon.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from vmon.book import Change
     from vmon.codes import Oddity
     from vmon.entry import Entry
     from vmon.events import Event
-    from vmon.session import Feed, Person, Session
+    from vmon.session import Session
 
 _ROUNDED_S = 1.0
 """An archive's times are rounded to a second: less is no lateness."""
@@ -56,13 +56,13 @@ class Known:
     def __init__(
         self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
     ) -> None:
-        self.book = Book(name_of or person, forgets=forgets)
+        self.book = Book(name_of or person, on_forgotten=self._forgotten if forgets else None)
         self.lags = Lags()
         self.slowest_s: float | None = None
         self.copies = self.oddities = 0
         self._watch = Watch(began_ms=int(time() * 1000))
         self._present: dict[str, Present] = {}
-        self._changed: dict[str, Session] = {}
+        self._changed: set[str] = set()
         self._unwatched: set[str] = set()
         self._total = Present()
 
@@ -77,7 +77,7 @@ class Known:
             if self.slowest_s is None or lag_s > self.slowest_s:
                 self.slowest_s = lag_s
         if (session := change.session) is not None:
-            self._changed[session.id] = session
+            self._changed.add(session.id)
             self._unwatched.add(session.id)
         return change
 
@@ -106,9 +106,10 @@ class Known:
     def present(self) -> Present:
         """Who is there now: only sessions that changed since the last time are counted again."""
         sessions, people, streams = self._total
-        for identifier, session in self._changed.items():
+        for identifier in self._changed:
+            session = self.book.session(identifier)
             was = self._present.pop(identifier, Present())
-            now = present_in(session)
+            now = present_in(session) if session else Present()
             if now.sessions:
                 self._present[identifier] = now
             sessions += now.sessions - was.sessions
@@ -118,19 +119,16 @@ class Known:
         self._total = Present(sessions, people, streams)
         return self._total
 
+    def _forgotten(self, identifier: str) -> None:
+        """The book has let go of a session: nobody is taken to be there any more."""
+        self._watch.forget(identifier)
+        self._changed.add(identifier)
+
 
 def present_in(session: Session) -> Present:
     """Who is in a session now; nobody in one that has ended."""
-    if not is_open(session):
-        return Present()
-    gone_ms = max(session.destroyed, default=0)
-    people, streams = session.people.values(), session.feeds.values()
-    return Present(1, _there(people, gone_ms), _there(streams, gone_ms))
-
-
-def _there(things: Iterable[Person | Feed], gone_ms: int) -> int:
-    """How many have no end, and are not of a round that has ended."""
-    return sum(one.ended_ms is None and (one.created_ms or gone_ms) >= gone_ms for one in things)
+    people, streams, _ = there(session)
+    return Present(int(is_open(session)), people, streams)
 
 
 def _who(session: Session, event: Event) -> str | None:

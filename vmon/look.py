@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from vmon import scan
 from vmon.book import Book
-from vmon.errors import VmonError
-from vmon.line import read_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,18 +27,8 @@ def read(
         name = scan.source_name(source)
         with scan.opened(source) as stream:
             for batch in scan.choose(stream, name, chosen, bad):
-                for line, entry in batch:
-                    if found := entry or _entry(line, name, bad):
-                        each(found)
-
-
-def _entry(line: bytes, name: str, bad: Callable[[scan.BadLine], None]) -> Entry | None:
-    """What a line holds that nobody has looked at; a line torn by `kill -9` holds nothing."""
-    try:
-        return read_line(line)
-    except (ValueError, VmonError) as error:
-        bad(scan.BadLine(name, 0, str(error)))
-        return None
+                for _, entry in scan.with_entries(batch, name, bad):
+                    each(entry)
 
 
 def book_of(

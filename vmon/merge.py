@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vmon import scan
 from vmon.capture import START
+from vmon.errors import VmonError
 from vmon.fold import in_ms
 from vmon.line import read_line
 from vmon.text import iso
@@ -75,11 +76,17 @@ def _push(
 
 
 def _received(stored: scan.Stored) -> str:
-    """When a line's delivery was received, so that text sorts as time."""
+    """When a line's delivery was received, so that text sorts as time.
+
+    A torn line tells nothing, and goes out at once: behind the one that it stands behind.
+    """
     line, entry = stored
     if line.startswith(START) and (found := _RECEIVED.search(line)):
         return found[1].decode()
-    return iso((entry or read_line(line)).delivery.received_at)
+    try:
+        return iso((entry or read_line(line)).delivery.received_at)
+    except (ValueError, VmonError):
+        return ""
 
 
 def _begins(source: str | None) -> str:

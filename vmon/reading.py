@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from vmon.standing import Order, cut
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon import scan
     from vmon.book import Change
     from vmon.entry import Entry
     from vmon.session import Session
@@ -46,11 +44,6 @@ class Reading:
         for session in self.book.sessions():
             order.note(session.id)
         return order
-
-
-def say_bad(bad: scan.BadLine) -> None:
-    """Warn of a line that holds nothing."""
-    sys.stderr.write(f"warning: {bad}\n")
 
 
 def now_ms_of(sources: tuple[str | None, ...], last_ms: int) -> int:

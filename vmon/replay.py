@@ -92,7 +92,7 @@ def run(asked: Options) -> int:
 
 def _entries(asked: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
     with scan.opened(asked.source) as stream:
-        found = scan.read(stream, scan.source_name(asked.source), asked.chosen, _say_bad)
+        found = scan.read(stream, scan.source_name(asked.source), asked.chosen, scan.say_bad)
         firsts = _firsts(found, tally) if asked.dedupe else found
         yield from by_event(firsts) if asked.pace.by_event else firsts
 
@@ -107,10 +107,6 @@ def _firsts(
             yield line, entry
         elif tally:
             tally.copies += 1
-
-
-def _say_bad(bad: scan.BadLine) -> None:
-    sys.stderr.write(f"warning: {bad}\n")
 
 
 def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:

@@ -19,6 +19,7 @@ from vmon.errors import VmonError, WrongUse
 from vmon.follow import Following
 from vmon.memmem import finder
 from vmon.plan import WORD, Plan, plan_of, span_of
+from vmon.text import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,7 +51,12 @@ class BadLine(NamedTuple):
     def __str__(self) -> str:
         """As it is told: `file.jsonl:17: skipped: not JSON …`."""
         place = f":{self.number}" if self.number else ""
-        return f"{self.source}{place}: a line is skipped: {self.why}"
+        return f"{self.source}{place}: a line is skipped: {disarm(self.why)}"
+
+
+def say_bad(bad: BadLine) -> None:
+    """Warn of a line that holds nothing, on standard error."""
+    sys.stderr.write(f"warning: {bad}\n")
 
 
 Stored = tuple[bytes, "Entry | None"]
@@ -304,11 +310,33 @@ def read(
     stream: Readable, name: str, chosen: Filter, bad: Callable[[BadLine], None]
 ) -> Iterator[tuple[bytes, Entry]]:
     """The chosen lines of a stream, each with its entry, one by one."""
-    judge = _Judge(name, chosen, bad)
     for batch in choose(stream, name, chosen, bad):
-        for line, entry in batch:
-            if found := entry or judge.entry(line):
-                yield line, found
+        yield from with_entries(batch, name, bad)
+
+
+def with_entries(
+    batch: Iterable[Stored], name: str, bad: Callable[[BadLine], None]
+) -> Iterator[tuple[bytes, Entry]]:
+    """The lines that hold something, each with its entry: nobody may have looked at them yet.
+
+    One torn by `kill -9` begins as a capture line does, and holds nothing.
+    """
+    for line, entry in batch:
+        if found := entry or _entry(line, name, bad):
+            yield line, found
+
+
+def _entry(line: bytes, name: str, bad: Callable[[BadLine], None], number: int = 0) -> Entry | None:
+    """What a line holds; None, and a report, when it holds nothing."""
+    if line.isspace() or not line or line.startswith(ASIDE):
+        return None
+    from vmon.line import read_line
+
+    try:
+        return read_line(line, number)
+    except (ValueError, VmonError) as error:  # a body may decompress to too much
+        bad(BadLine(name, number, str(error)))
+        return None
 
 
 class _Judge:
@@ -385,15 +413,7 @@ class _Judge:
 
     def entry(self, line: bytes, number: int = 0) -> Entry | None:
         """What a line holds; None, and a report, when it holds nothing."""
-        if line.isspace() or not line or line.startswith(ASIDE):
-            return None
-        from vmon.line import read_line
-
-        try:
-            return read_line(line, number)
-        except (ValueError, VmonError) as error:  # a body may decompress to too much
-            self._bad(BadLine(self._name, number, str(error)))
-            return None
+        return _entry(line, self._name, self._bad, number)
 
 
 _RECEIVED = b',"received_at":"'

@@ -77,6 +77,9 @@ class Job(Struct, gc=False):
     reasons: dict[str, int] = field(default_factory=dict)
 
 
+Thing = Person | Feed | Call | Job
+
+
 class Session(Struct, gc=False):
     """A session id: its rounds of created and destroyed, and all that was in it.
 
@@ -127,11 +130,46 @@ def lived_ms(one: Person | Feed | Call) -> int:
     return max(0, one.ended_ms - one.created_ms) if one.ended_ms and one.created_ms else 0
 
 
+def began_ms_of(one: Thing) -> int | None:
+    """When a thing began, as far as it was told."""
+    if one.created_ms is not None:
+        return one.created_ms
+    told = one.states if isinstance(one, Call) else one.statuses if isinstance(one, Job) else {}
+    return min(told.values(), default=None)
+
+
+def there(session: Session) -> tuple[int, int, int]:
+    """How many people, streams and calls are there now, as far as events told.
+
+    Whatever is of a round that was destroyed, or of a connection that is gone, has ended too.
+    """
+    now = _of_now(session)
+    people, feeds, calls = (
+        sum(isinstance(one, kind) and _is_there(session, one) for one in now)
+        for kind in (Person, Feed, Call)
+    )
+    return people, feeds, calls
+
+
 def is_open(session: Session) -> bool:
     """Whether anybody or anything is still there, as far as events told."""
-    gone_ms = max(session.destroyed, default=0)
+    if now := _of_now(session):
+        return any(_is_there(session, one) for one in now)
+    return max(session.created_ms, default=-1) > max(session.destroyed, default=-1)
+
+
+def _of_now(session: Session) -> list[Person | Feed | Call]:
+    """Those that came after the session was last destroyed."""
     things: tuple[Person | Feed | Call, ...]
     things = (*session.people.values(), *session.feeds.values(), *session.calls.values())
-    if not things:
-        return max(session.created_ms, default=0) > gone_ms
-    return any(one.ended_ms is None and (one.created_ms or gone_ms) >= gone_ms for one in things)
+    gone_ms = max(session.destroyed, default=-1)
+    return [
+        one
+        for one in things
+        if (session.first_ms if (began := began_ms_of(one)) is None else began) > gone_ms
+    ]
+
+
+def _is_there(session: Session, one: Person | Feed | Call) -> bool:
+    owner = None if isinstance(one, Person) else session.people.get(one.connection or "")
+    return one.ended_ms is None and (owner is None or owner.ended_ms is None)

@@ -16,13 +16,13 @@ from vmon import look, scan
 from vmon.errors import WrongUse
 from vmon.events import instant, person
 from vmon.instants import parse_instant
-from vmon.line import read_line
-from vmon.reading import Reading, now_ms_of, say_bad
+from vmon.reading import Reading, now_ms_of
 from vmon.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from vmon.entry import Entry
     from vmon.filters import Filter
     from vmon.render.line import Look
     from vmon.render.live import Redrawn
@@ -51,7 +51,7 @@ def run(asked: Options) -> int:
     if asked.at is not None:
         parse_instant(asked.at, datetime.now(UTC))  # wrong before all is read
     reading = Reading(asked.name_of)
-    look.read(asked.sources, asked.chosen, reading.enter, say_bad)
+    look.read(asked.sources, asked.chosen, reading.enter, scan.say_bad)
     if asked.at is None:
         return _put(asked, reading.order, now_ms_of(asked.sources, reading.last_ms))
     at_ms = _at_ms(asked.at, reading.last_ms)
@@ -135,18 +135,18 @@ class Watch:
             (source,) = self._asked.sources
             with scan.opened(source, follow=source is not None) as stream:
                 name = scan.source_name(source)
-                for batch in scan.choose(stream, name, self._asked.chosen, say_bad):
-                    self._enter(batch)
+                for batch in scan.choose(stream, name, self._asked.chosen, scan.say_bad):
+                    self._enter(scan.with_entries(batch, name, scan.say_bad))
         except Exception as error:  # noqa: BLE001 - the thread that draws raises it
             self._trouble = error
         finally:
             self._over.set()
             self._news.set()
 
-    def _enter(self, batch: list[scan.Stored]) -> None:
+    def _enter(self, found: Iterable[tuple[bytes, Entry]]) -> None:
         with self._lock:
-            for line, entry in batch:
-                self._reading.enter(entry or read_line(line))
+            for _, entry in found:
+                self._reading.enter(entry)
         self._news.set()
 
     def _lines(self, look_: Look, height: int) -> list[str]:

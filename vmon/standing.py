@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from vmon.session import Call, Feed, Job, Person, Session
+from vmon.session import Call, Feed, Job, Person, Session, Thing, began_ms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-Thing = Person | Feed | Call | Job
 
 
 class Span(NamedTuple):
@@ -138,14 +136,6 @@ def _connection(one: Seen) -> str:
 
 def _by_begin(seen: Iterable[Seen]) -> list[Seen]:
     return sorted(seen, key=lambda one: (one.span.began_ms, one.thing.id))
-
-
-def began_ms_of(one: Thing) -> int | None:
-    """When a thing began, as far as it was told."""
-    if one.created_ms is not None:
-        return one.created_ms
-    told = one.states if isinstance(one, Call) else one.statuses if isinstance(one, Job) else {}
-    return min(told.values(), default=None)
 
 
 def _span(session: Session, one: Thing, ends: list[int], other_ms: int | None = None) -> Span:

@@ -113,7 +113,7 @@ def run(asked: Options) -> int:
 
     gc.disable()  # what is read makes no cycles, and is much
     survey = Survey(None if asked.chosen.chooses_all else asked.chosen)
-    look.read(asked.sources, Filter(), survey.note, _say_bad)
+    look.read(asked.sources, Filter(), survey.note, scan.say_bad)
     least = SEVERITIES.index(asked.least)
     found = survey.oddities(asked.ghost_after_s)
     told = [one for one in found if SEVERITIES.index(one.severity) >= least]
@@ -131,7 +131,3 @@ def _fails(found: Iterable[Oddity], fail_on: Severity | None) -> bool:
         return False
     bound = SEVERITIES.index(fail_on)
     return any(SEVERITIES.index(one.severity) >= bound for one in found)
-
-
-def _say_bad(bad: scan.BadLine) -> None:
-    sys.stderr.write(f"warning: {bad}\n")

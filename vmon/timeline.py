@@ -14,7 +14,7 @@ from vmon.errors import Refused, WrongUse
 from vmon.events import person
 from vmon.line import read_line
 from vmon.merge import merged
-from vmon.reading import Reading, now_ms_of, say_bad
+from vmon.reading import Reading, now_ms_of
 from vmon.standing import standing
 from vmon.text import count, handle
 
@@ -67,12 +67,14 @@ def run(asked: Options) -> int:
 def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
     """Enter what is chosen in the order of its receipt, by which it is late or not."""
     if len(asked.sources) == 1:
-        look.read(asked.sources, asked.chosen, enter, say_bad)
+        look.read(asked.sources, asked.chosen, enter, scan.say_bad)
         return
 
     def batches(source: str | None) -> Iterator[list[scan.Stored]]:
+        name = scan.source_name(source)
         with scan.opened(source) as stream:
-            yield from scan.choose(stream, scan.source_name(source), asked.chosen, say_bad)
+            for batch in scan.choose(stream, name, asked.chosen, scan.say_bad):
+                yield list(scan.with_entries(batch, name, scan.say_bad))
 
     for batch in merged(asked.sources, batches, "received"):
         for line, entry in batch:

@@ -82,7 +82,7 @@ def _decode_and_enter(lines: list[bytes], book: Book) -> float:
 
 
 def _megabytes(path: str) -> float:
-    book = Book(forgets=True)
+    book = Book(on_forgotten=list[str]().append)
     with Path(path).open("rb") as file:
         for line in file:
             book.apply(read_line(line))

@@ -11,7 +11,6 @@ from vmon.cli.options import filter_options
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
-    from vmon.scan import BadLine
     from vmon.stats import Stats
 
 
@@ -51,17 +50,15 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
 def _read(chosen: Filter, files: tuple[str, ...], *, oddities: bool) -> Stats:
     from collections import Counter
 
+    from vmon.scan import say_bad
     from vmon.sources import sources_of
     from vmon.stats import stats_of, stats_with
 
-    def bad(line: BadLine) -> None:
-        click.echo(f"warning: {line}", err=True)
-
     if not oddities:
-        return stats_of(sources_of(files), chosen, bad)
+        return stats_of(sources_of(files), chosen, say_bad)
     from vmon.survey import Survey
 
     survey = Survey(chosen)
-    found = stats_with(sources_of(files), chosen, survey.note, bad)
+    found = stats_with(sources_of(files), chosen, survey.note, say_bad)
     found.oddities = dict(Counter(one.code for one in survey.oddities()))
     return found

@@ -61,7 +61,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         raise WrongUse("--csv - and --format both go to standard output", hint="choose one")
     found = _read(chosen, files, asked["by"])
     if asked["csv_file"]:
-        _write_csv(asked["csv_file"], drawn.as_csv(found))
+        for_people = asked["csv_file"] == "-" and sys.stdout.isatty()
+        _write_csv(asked["csv_file"], drawn.as_csv(found, for_people=for_people))
     if asked["form"] == "json":
         sys.stdout.write(drawn.as_json(found))
     elif asked["csv_file"] != "-":
@@ -76,6 +77,7 @@ def _read(chosen: Filter, files: tuple[str, ...], by: Any) -> Usage:
     from vmon.book import Book
     from vmon.filters import Filter
     from vmon.look import read
+    from vmon.scan import say_bad
     from vmon.sources import sources_of
     from vmon.usage import Seen, usage_of
 
@@ -88,7 +90,7 @@ def _read(chosen: Filter, files: tuple[str, ...], by: Any) -> Usage:
             seen.note(entry)
             book.apply(entry)
 
-    read(sources_of(files), Filter(), each, lambda bad: click.echo(f"warning: {bad}", err=True))
+    read(sources_of(files), Filter(), each, say_bad)
     return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
 
 
@@ -102,10 +104,12 @@ def _write_csv(path: str, text: str) -> None:
 
     from vmon.errors import WrongUse
 
+    data = text.encode("utf-8", "backslashreplace")
     if path == "-":
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
         return
     try:
-        Path(path).write_text(text, encoding="utf-8", errors="backslashreplace")
+        Path(path).write_bytes(data)
     except OSError as error:
         raise WrongUse(f"cannot write {path}: {error.strerror or error}") from None

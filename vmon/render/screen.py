@@ -143,6 +143,7 @@ class Screen:
         """Say what does not add up, and who is there now; again while something may change."""
         self._beat = None
         self.look()
+        self._known.present()  # without a foot nobody else asks, and what has changed piles up
         if self._foot and (line := self._foot(self._known, self.hidden)) is not None:
             self._writer.pin(line)
         if self._known.waits:

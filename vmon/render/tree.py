@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmon.render.line import Piece
-    from vmon.standing import Span, Thing
+    from vmon.session import Thing
+    from vmon.standing import Span
 
 _MOST_GONE = 20
 """People of a session who have left, where somebody looks: the others are counted."""

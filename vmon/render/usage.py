@@ -172,8 +172,9 @@ def _between(bounds: Bounds) -> str:
     return low if low == high else f"{low}–{high}"
 
 
-def as_csv(usage: Usage) -> str:
+def as_csv(usage: Usage, *, for_people: bool = False) -> str:
     """A row for each, and minutes to the ms: a low and a high column for each figure."""
+    shown = disarm if for_people else str
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     bounds = [f"{head}_{end}_min" for head in _FIGURES for end in ("low", "high")]
@@ -185,9 +186,8 @@ def as_csv(usage: Usage) -> str:
             for end in ("low", "high")
         ]
         on = day(row.day_ms) if row.day_ms is not None else None
-        writer.writerow(
-            [row.session, row.connection, row.name, on, row.connections, row.streams, *figures]
-        )
+        texts = [text and shown(text) for text in (row.session, row.connection, row.name)]
+        writer.writerow([*texts, on, row.connections, row.streams, *figures])
     return out.getvalue()
 
 
