@@ -306,6 +306,20 @@ def test_csv_has_a_row_for_each_and_the_bounds(vmon_run: Run, story: Path, tmp_p
     assert vmon_run("usage", "--csv", "-", "--format", "json", story)[0] == 2
 
 
+def test_csv_says_what_utf_8_cannot_and_acts_on_no_terminal(
+    vmon_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "odd.jsonl"
+    who = {"id": "c", "createdAt": 1_700_000_000_000, "data": '{"name":"\x1b[31m\ud800"}'}
+    said = {"sessionId": "S", "event": "connectionCreated", "timestamp": 1_700_000_000_000}
+    path.write_text(json.dumps(said | {"connection": who}) + "\n")
+    asked = ("usage", "--csv", "-", "--by", "connection", path)
+    assert vmon_run(*asked)[0] == 0
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    out = vmon_run(*asked)[1]
+    assert "\x1b" not in out
+
+
 def test_json_is_one_document_in_ms(vmon_run: Run, story: Path) -> None:
     said = json.loads(vmon_run("usage", "--format", "json", story)[1])
     assert said["total"]["connected_ms"] == {"low": 97 * MIN, "high": 107 * MIN}

@@ -6,13 +6,15 @@ says what each oddity means.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.codes import CODES, Oddity, order
+from vmon.events import LAST_MS
 from vmon.handles import called
-from vmon.session import BEGUN, ENDED, Feed, Job, Person
+from vmon.session import BEGUN, ENDED, Feed, Job, Person, first_after
 from vmon.text import count, disarm, duration, handle
 
 if TYPE_CHECKING:
@@ -118,13 +120,13 @@ def _without_created(scene: _Scene) -> Iterator[Oddity]:
 
 def _unopened(session: Session) -> Iterator[tuple[int, int]]:
     """The ends of rounds that have no beginning, and the first sign of life in that round."""
+    things: tuple[Person | Feed, ...] = (*session.people.values(), *session.feeds.values())
+    born = sorted(one.created_ms for one in things if one.created_ms is not None)
+    opened = sorted(session.created_ms)
     for before, at_ms in pairwise((0, *sorted(session.destroyed))):
-        if not any(before <= opened <= at_ms for opened in session.created_ms):
-            things: tuple[Person | Feed, ...] = (*session.people.values(), *session.feeds.values())
-            born = [one.created_ms for one in things if one.created_ms is not None]
-            known = [ms for ms in born if before < ms <= at_ms]
+        if first_after(opened, before - 1, at_ms) is None:
             first = session.first_ms if session.first_ms > before else at_ms
-            yield at_ms, min((*known, first))
+            yield at_ms, min(first_after(born, before) or at_ms, first, at_ms)
 
 
 def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
@@ -164,18 +166,18 @@ def _outliving(scene: _Scene) -> Iterator[Oddity]:
 
 
 def _ended_with_people(scene: _Scene) -> Iterator[Oddity]:
-    session, told = scene.session, set[str]()
+    session, crowds = scene.session, dict[int, list[Person]]()
     code, missing = "session-ended-with-people", "connectionDestroyed"
-    for at_ms in sorted(session.destroyed):
-        people = [one for one in session.people.values() if one.id not in told]
-        inside = [one for one in people if _is_inside(one, at_ms, scene.settle_s)]
-        if inside:
-            inside.sort(key=lambda one: (one.created_ms or 0, one.id))
-            ids = tuple(one.id for one in inside)
-            told.update(ids)
-            why = f" ({_short(reason)})" if (reason := session.destroyed[at_ms]) else ""
-            said = f"the session was destroyed{why} with {_crowd(inside)}"
-            yield scene.odd(code, at_ms, ids, said, missing, scene.unsettled(at_ms))
+    ends = sorted(session.destroyed)
+    for one in session.people.values():
+        if (left_ms := _left_behind_ms(one, ends, scene.settle_s)) is not None:
+            crowds.setdefault(left_ms, []).append(one)
+    for at_ms, inside in sorted(crowds.items()):
+        inside.sort(key=lambda one: (one.created_ms or 0, one.id))
+        ids = tuple(one.id for one in inside)
+        why = f" ({_short(reason)})" if (reason := session.destroyed[at_ms]) else ""
+        said = f"the session was destroyed{why} with {_crowd(inside)}"
+        yield scene.odd(code, at_ms, ids, said, missing, scene.unsettled(at_ms))
 
 
 def _crowd(people: list[Person]) -> str:
@@ -186,26 +188,31 @@ def _crowd(people: list[Person]) -> str:
     return f"{count(len(people), 'person', 'people')} in it: {names}{rest}"
 
 
-def _is_inside(one: Person, at_ms: int, settle_s: float) -> bool:
-    """Whether somebody who came before that instant did not leave until well after it."""
+def _left_behind_ms(one: Person, ends: list[int], settle_s: float) -> int | None:
+    """The end of the session that somebody did not leave at, nor soon after it."""
     born = one.created_ms
-    came = bool(one.seen & BEGUN) and born is not None and born < at_ms
+    at_ms = first_after(ends, born) if one.seen & BEGUN and born is not None else None
+    if at_ms is None:
+        return None
     slack_ms = max(settle_s, SETTLE_S) * 1000
-    return came and (one.ended_ms is None or one.ended_ms > at_ms + slack_ms)
+    return at_ms if one.ended_ms is None or one.ended_ms > at_ms + slack_ms else None
 
 
 def _ghosts(scene: _Scene) -> Iterator[Oddity]:
     """Those of whom no end was told, each once: not the streams of a ghost, nor what is told."""
     session = scene.session
     last_end = max(session.destroyed, default=0)
+    feeds_of: dict[str | None, list[str]] = {}
+    for feed in session.feeds.values():
+        feeds_of.setdefault(feed.connection, []).append(feed.id)
     for kind, one in _unended(session):
         born = one.created_ms
         due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
         if born is not None and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
             said = f"{_what(kind, one)} has been there for {for_s}, and nothing destroyed it"
-            feeds = sorted(feed.id for feed in session.feeds.values() if feed.connection == one.id)
-            yield scene.odd("ghost", due_ms, (one.id, *feeds), said, f"{kind}Destroyed")
+            ids = one.id, *sorted(feeds_of.get(one.id, ()))
+            yield scene.odd("ghost", due_ms, ids, said, f"{kind}Destroyed")
     yield from _empty(scene)
 
 
@@ -282,18 +289,20 @@ def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, 
 def _again(scene: _Scene) -> Iterator[Oddity]:
     """Streams that were published right after another one of the connection was made to stop."""
     feeds = scene.session.feeds.values()
+    begun: dict[str | None, list[tuple[int, str]]] = {}
+    for one in feeds:
+        if one.created_ms is not None:
+            begun.setdefault(one.connection, []).append((one.created_ms, one.id))
+    for those in begun.values():
+        those.sort()
     for stopped in feeds:
         ended = stopped.ended_ms
         if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
             continue
-        after = [
-            (born, one.id)
-            for one in feeds
-            if one.connection == stopped.connection and (born := one.created_ms) is not None
-            if one.id != stopped.id and 0 <= born - ended <= _AT_ONCE_MS
-        ]
-        if after:
-            born, identifier = min(after)
+        those = begun.get(stopped.connection, [])
+        after = islice(those, bisect_left(those, (ended, "")), None)
+        born, identifier = next((one for one in after if one[1] != stopped.id), (LAST_MS, ""))
+        if born - ended <= _AT_ONCE_MS:
             said = (
                 f"{_whose(scene.session, stopped.connection)} published stream "
                 f"{handle(identifier)} {duration((born - ended) / 1000)} after "

@@ -8,6 +8,7 @@ by the receiver's, at its first copy; 0 where neither is known (a bare body that
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Literal
 
 from msgspec import Struct, field
@@ -173,3 +174,11 @@ def _of_now(session: Session) -> list[Person | Feed | Call]:
 def _is_there(session: Session, one: Person | Feed | Call) -> bool:
     owner = None if isinstance(one, Person) else session.people.get(one.connection or "")
     return one.ended_ms is None and (owner is None or owner.ended_ms is None)
+
+
+def first_after(instants: list[int], after: int, until: int | None = None) -> int | None:
+    """The first of sorted instants beyond one, and not beyond another."""
+    at = bisect_right(instants, after)
+    if at == len(instants) or (until is not None and instants[at] > until):
+        return None
+    return instants[at]

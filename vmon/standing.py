@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from vmon.session import Call, Feed, Job, Person, Session, Thing, began_ms_of
+from vmon.session import Call, Feed, Job, Person, Session, Thing, began_ms_of, first_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -156,14 +156,14 @@ def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Spa
     created, begins = sorted(session.created_ms), sorted(one.began_ms for one in lives)
     after = -1
     for end in ends:
-        began = _first(created, after, end), _first(begins, after, end)
+        began = first_after(created, after, end), first_after(begins, after, end)
         if began == (None, None) and found:
             continue  # told twice
         told = [one for one in began if one is not None] or [min(session.first_ms, end)]
         reason = session.destroyed[end]
         found.append(Span(min(told), end, reason, began[0] is not None))
         after = end
-    opened, alive = _first(created, after), [one for one in lives if one.began_ms > after]
+    opened, alive = first_after(created, after), [one for one in lives if one.began_ms > after]
     if opened is not None or alive or not found:
         found.append(_last_round(session, opened, alive, jobs))
     return found
@@ -178,14 +178,6 @@ def _last_round(session: Session, opened: int | None, lives: list[Span], jobs: l
         return Span(began_ms, None, begin_told=opened is not None)
     ended_ms = max(began_ms, *(one.ended_ms or 0 for one in inside))
     return Span(began_ms, ended_ms, None, opened is not None, end_told=False)
-
-
-def _first(instants: list[int], after: int, until: int | None = None) -> int | None:
-    """The first instant beyond one, and not beyond another."""
-    at = bisect_left(instants, after + 1)
-    if at == len(instants) or (until is not None and instants[at] > until):
-        return None
-    return instants[at]
 
 
 # As it was.
