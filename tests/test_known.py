@@ -10,7 +10,7 @@ import pytest
 from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.known import Known, Note, Present, note_of, present_in
-from vmon.render.footer import told
+from vmon.render.footer import Footer, told
 from vmon.render.summary import summed_up
 from vmon.session import Session
 
@@ -142,6 +142,18 @@ def test_the_foot_says_who_is_there_and_leaves_out_what_there_is_none_of(say: Sa
     known.oddities = 2
     said = "1 session open · 1 person · 0 streams · p95 lag 180ms · 1 copy · 3 hidden · 2 oddities"
     assert told(known, 3) == said
+
+
+def test_the_foot_leaves_room_for_an_echo_and_is_drawn_only_when_it_changes(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    foot, known = Footer(), Noting()
+    known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
+    assert foot(known, 0) == "1 session open · 1 person · 0 stream…".encode()
+    assert foot(known, 0) is None
+    known.enter(say("connectionCreated", 1, **connection("c2")))
+    assert (foot(known, 0) or b"").startswith("1 session open · 2 people".encode())
 
 
 def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vmon.known import Known
 
 _P95 = 0.95
+_ECHO = 3
+"""Columns left free: a `^C` that the terminal echoes there must not begin a new line."""
 
 
 class Footer:
@@ -28,7 +30,7 @@ class Footer:
 
     def __call__(self, known: Known, hidden: int) -> bytes | None:
         """The line, shorter than the terminal is wide; None where it stands there already."""
-        width = self._console.width - 1
+        width = self._console.width - _ECHO
         text = told(known, hidden)
         if len(text) > width:
             text = set_cell_size(text, width - 1).rstrip() + "…"
