@@ -20,7 +20,7 @@ from tests.day import Day
 
 SESSIONS, EVENTS = 10_000, 1_000_000
 ROUNDS = 3
-BOUND = 9.0
+BOUND = 4.0
 _QUERY = """
 import duckdb, json, sys
 duckdb.sql("SET enable_progress_bar = false")
