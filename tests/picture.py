@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -72,7 +73,8 @@ def _record(home: str) -> str:
             urllib.request.urlopen("http://127.0.0.1:4680/hook", body).close()
         listener.send_signal(signal.SIGINT)
         listener.wait(20)
-    return said.decode().replace("\r\n", "\n").replace("\r", "")
+    kept = re.sub(r"[^\n]*\r\x1b\[2K", "", said.decode())  # the foot, taken away again
+    return kept.replace("\r\n", "\n").replace("\r", "")
 
 
 def main() -> None:
