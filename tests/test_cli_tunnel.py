@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import pty
+import signal
 import subprocess
 import sys
 import tarfile
@@ -153,7 +154,8 @@ def test_on_a_terminal_it_asks(  # noqa: PLR0913, PLR0917 - fixtures
     flow = flow_of(ours)
     flow.until(b"Download and install it? [y/N]")
     os.write(ours, answer)
-    while answer == b"\x03" and run.poll() is None:
+    end = time.monotonic() + 20
+    while answer == b"\x03" and run.poll() is None and time.monotonic() < end:
         # Pressed while the prompt is still being set up, it may be lost: people press it again.
         time.sleep(0.2)
         with contextlib.suppress(OSError):
@@ -170,6 +172,7 @@ def _take_the_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
 
 
 def test_what_is_no_archive_is_exit_4_and_changes_nothing(
