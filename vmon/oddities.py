@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.codes import CODES, Oddity, order
-from vmon.events import LAST_MS
 from vmon.handles import called
 from vmon.session import BEGUN, ENDED, Feed, Job, Person, first_after
 from vmon.text import count, disarm, duration, handle
@@ -300,9 +299,10 @@ def _again(scene: _Scene) -> Iterator[Oddity]:
         if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
             continue
         those = begun.get(stopped.connection, [])
-        after = islice(those, bisect_left(those, (ended, "")), None)
-        born, identifier = next((one for one in after if one[1] != stopped.id), (LAST_MS, ""))
-        if born - ended <= _AT_ONCE_MS:
+        at = bisect_left(those, (ended, ""))
+        after = [one for one in those[at : at + 2] if one[1] != stopped.id]
+        if after and after[0][0] - ended <= _AT_ONCE_MS:
+            born, identifier = after[0]
             said = (
                 f"{_whose(scene.session, stopped.connection)} published stream "
                 f"{handle(identifier)} {duration((born - ended) / 1000)} after "

@@ -7,6 +7,7 @@ so that a difference from somebody else's figures can be told span by span.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from msgspec import Struct, field
 from vmon.events import LAST_MS, ArchiveEvent
 from vmon.fold import in_ms
 from vmon.handles import called
-from vmon.session import BEGUN, Feed
+from vmon.session import BEGUN, Feed, first_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,15 +165,21 @@ def usage_of(
 
 def spans_of(session: Session, seen: Seen, end_ms: int) -> Iterator[Span]:
     """The spans of a session's connections and streams, open ones until `end_ms` at most."""
+    ends = sorted(session.destroyed)
     for person in session.people.values():
-        yield _span(session, person, None, seen, end_ms)
+        yield _span(session, person, None, ends, seen, end_ms)
     for feed in session.feeds.values():
         owner = session.people.get(feed.connection or "")
-        yield _span(session, feed, owner, seen, end_ms)
+        yield _span(session, feed, owner, ends, seen, end_ms)
 
 
-def _span(
-    session: Session, one: Person | Feed, owner: Person | None, seen: Seen, end_ms: int
+def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
+    session: Session,
+    one: Person | Feed,
+    owner: Person | None,
+    ends: list[int],
+    seen: Seen,
+    end_ms: int,
 ) -> Span:
     kind: Kind = "stream" if isinstance(one, Feed) else "connection"
     connection = one.connection if isinstance(one, Feed) else one.id
@@ -185,7 +192,7 @@ def _span(
         return Span(*whose, at, at, at, "unbegun")
     if one.ended_ms is None:
         low = max(begin, min(seen.last.get(one.id, begin), max(begin, end_ms)))
-        high, until = _at_most(session, owner, low, max(low, end_ms))
+        high, until = _at_most(ends, owner, low, max(low, end_ms))
         return Span(*whose, begin, low, high, "open", until)
     if one.ended_ms < begin:
         return Span(*whose, begin, one.ended_ms, one.ended_ms, "backwards")
@@ -196,10 +203,11 @@ def _span(
     return Span(*whose, begin, one.ended_ms, one.ended_ms, why)
 
 
-def _at_most(session: Session, owner: Person | None, low: int, end_ms: int) -> tuple[int, Until]:
+def _at_most(ends: list[int], owner: Person | None, low: int, end_ms: int) -> tuple[int, Until]:
     """Until when what was alive at `low` can have lived, and what says so."""
     limits: list[tuple[int, Until]] = [(end_ms, "capture")]
-    limits += [(at, "session") for at in session.destroyed if low <= at]
+    if (destroyed := first_after(ends, low - 1)) is not None:
+        limits.append((destroyed, "session"))
     if owner and owner.ended_ms is not None:
         limits.append((max(low, owner.ended_ms), "connection"))
     return min(limits, key=lambda limit: limit[0])
@@ -269,7 +277,9 @@ def _enter(row: Row, span: Span, spoken: _Spoken, window: _Window) -> None:
 
 
 def _covered(one: _Window, parts: list[_Window]) -> int:
-    return sum(_common(one, part) for part in parts)
+    first = bisect_right(parts, one[0], key=lambda part: part[1])
+    last = bisect_left(parts, one[1], key=lambda part: part[0])
+    return sum(_common(one, part) for part in parts[first:last])
 
 
 def _rows(
