@@ -44,6 +44,13 @@ def test_a_stream_is_gone_with_its_connection() -> None:
     assert there(one) == (1, 1, 0)
 
 
+def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
+    one = session((1, None), created={1}, destroyed={4})
+    one.feeds = {"s": Feed("s", 0, 5, None, None, "0")}
+    assert there(one) == (0, 0, 0)
+    assert not any(each.span.is_open for each in standing(one).all_feeds())
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(BODIES, max_size=12))
 def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, Any]]) -> None:

@@ -164,16 +164,24 @@ def _of_now(session: Session) -> list[Person | Feed | Call]:
     things: tuple[Person | Feed | Call, ...]
     things = (*session.people.values(), *session.feeds.values(), *session.calls.values())
     gone_ms = max(session.destroyed, default=-1)
-    return [
-        one
-        for one in things
-        if (session.first_ms if (began := began_ms_of(one)) is None else began) > gone_ms
-    ]
+    return [one for one in things if _came_ms(session, one) > gone_ms]
+
+
+def _came_ms(session: Session, one: Person | Feed | Call) -> int:
+    """When a thing began; where nobody told it, with its session."""
+    began = began_ms_of(one)
+    return session.first_ms if began is None else began
 
 
 def _is_there(session: Session, one: Person | Feed | Call) -> bool:
-    owner = None if isinstance(one, Person) else session.people.get(one.connection or "")
-    return one.ended_ms is None and (owner is None or owner.ended_ms is None)
+    """Whether it has no end, nor the connection it is of."""
+    if one.ended_ms is not None or isinstance(one, Person):
+        return one.ended_ms is None
+    owner = session.people.get(one.connection or "")
+    if owner is None:
+        return True
+    gone_ms = max(session.destroyed, default=-1)
+    return owner.ended_ms is None and _came_ms(session, owner) > gone_ms
 
 
 def first_after(instants: list[int], after: int, until: int | None = None) -> int | None:
