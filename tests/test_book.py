@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.told import BODIES, T, connection, entry, facts, told
+from tests.told import BODIES, T, connection, entry, facts, only, told
 from vmon.book import Book, Change
 from vmon.entry import Entry
 from vmon.record import Packed, Record, pack
@@ -68,6 +68,13 @@ def test_a_copy_received_before_the_first_one_known_becomes_the_first() -> None:
     assert [change.since_first_s for change in seen] == [0, 0, 0, 0, 5]
     (session,) = book.sessions()
     assert session.jobs["render", "r"].statuses == {"started": T + 5000}
+
+
+def test_an_empty_reason_is_none_whichever_comes_first() -> None:
+    said = [told("sessionDestroyed", 1, reason=reason) for reason in ("", None)]
+    said += [connection("Destroyed", 1, reason=reason) for reason in (None, "")]
+    one = only(*said)
+    assert (one.destroyed, one.people["c"].reason) == ({T + 1000: None}, None)
 
 
 def test_the_same_body_is_another_event_in_another_session() -> None:

@@ -92,7 +92,8 @@ def test_and_from_captures_that_were_torn(day: tuple[Truth, list[bytes]], tmp_pa
     for file, content in zip(files, torn(lines, 7), strict=True):
         file.write_bytes(content)
     bad: list[int] = []
-    book = look.book_of(map(str, files), Filter(), lambda line: bad.append(line.number))
+    book = Book()
+    look.read(map(str, files), Filter(), book.apply, lambda line: bad.append(line.number))
     _check(book, truth)
     assert len(bad) == 6
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon.events import FIRST_MS, LAST_MS, Event, Monitored, SessionEvent, person
-from vmon.fold import enter, in_ms, is_in_seconds
+from vmon.fold import enter, in_ms, is_in_seconds, least
 from vmon.record import Packed, Record, drop, pack, unpack, weight
 from vmon.session import Session, Totals, is_open
 from vmon.signature import claims_of
@@ -244,6 +244,5 @@ def _round(record: Record, event: SessionEvent, mark: int, at_ms: int) -> bool:
         if opens:
             session.created_ms.add(at)
         else:
-            known = session.destroyed.get(at)
-            session.destroyed[at] = min(known, reason) if known and reason else known or reason
+            session.destroyed[at] = least(session.destroyed.get(at), reason)
     return False

@@ -71,7 +71,7 @@ def _connection(
     else:
         _ended(one, at_ms, event.reason)
     if told.data and (name := name_of(told.data)):
-        one.name = _least(one.name, name)
+        one.name = least(one.name, name)
     return told.created_at != one.created_ms and _born(one, told.created_at)
 
 
@@ -87,9 +87,9 @@ def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
     else:
         _ended(one, at_ms, event.reason)
     if told.name and told.name != one.name:
-        one.name = _least(one.name, told.name)
+        one.name = least(one.name, told.name)
     if (kind := told.video_type) and kind != one.video_type:
-        one.video_type = _least(one.video_type, intern(kind))
+        one.video_type = least(one.video_type, intern(kind))
     by = told.connection
     odd = by is not None and _published(session, one, by)
     return _born(one, told.created_at) or odd
@@ -103,7 +103,7 @@ def _published(session: Session, one: Feed, by: Connection) -> bool:
         owner = session.people[identifier] = Person(identifier)
     owner.seen |= NAMED
     if one.connection != identifier:
-        one.connection = _least(one.connection, owner.id)
+        one.connection = least(one.connection, owner.id)
     return by.created_at != owner.created_ms and _born(owner, by.created_at)
 
 
@@ -118,7 +118,7 @@ def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
     _first_told(one.states, event.status, at_ms)
     if by := event.connection_id:
         caller = session.people.get(by)
-        one.connection = _least(one.connection, caller.id if caller else by)
+        one.connection = least(one.connection, caller.id if caller else by)
     return _born(one, event.created_ms)
 
 
@@ -137,11 +137,11 @@ def _job(
     if _first_told(one.reasons, event.reason, at_ms):
         one.reason = max(one.reasons, key=lambda reason: (one.reasons[reason], reason))
     if isinstance(event, ArchiveEvent):
-        one.name = _least(one.name, event.name or None)
+        one.name = least(one.name, event.name or None)
         one.duration_s = _most(one.duration_s, event.lived_s)
         one.size = _most(one.size, event.size)
     elif isinstance(event, RenderEvent):
-        one.stream = _least(one.stream, event.stream or None)
+        one.stream = least(one.stream, event.stream or None)
     # Captions turn theirs into ms themselves; here it matters how it was told.
     return _born(one, event.created_at if isinstance(event, CaptionsEvent) else event.created_ms)
 
@@ -177,7 +177,7 @@ def _ended(one: Person | Feed | Call, at_ms: int, reason: str | None) -> None:
     """A thing was told to have ended; the earliest counts, with its reason."""
     one.seen |= ENDED
     if one.ended_ms == at_ms:
-        one.reason = _least(one.reason, reason)
+        one.reason = least(one.reason, reason)
     elif _sooner(one.ended_ms, at_ms) == at_ms:
         one.ended_ms, one.reason = at_ms, intern(reason) if reason else None
 
@@ -198,8 +198,9 @@ def _first_told(told: dict[str, int], what: str | None, at_ms: int) -> bool:
     return True
 
 
-def _least(one: str | None, other: str | None) -> str | None:
-    return min(one, other) if one and other else one or other
+def least(one: str | None, other: str | None) -> str | None:
+    """The first of two by alphabet; an empty one tells nothing, and is None."""
+    return min(one, other) if one and other else one or other or None
 
 
 def _most(one: _Number | None, other: _Number | None) -> _Number | None:

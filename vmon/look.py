@@ -6,7 +6,6 @@ import gc
 from typing import TYPE_CHECKING
 
 from vmon import scan
-from vmon.book import Book
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,15 +28,3 @@ def read(
             for batch in scan.choose(stream, name, chosen, bad):
                 for _, entry in scan.with_entries(batch, name, bad):
                     each(entry)
-
-
-def book_of(
-    sources: Iterable[str | None],
-    chosen: Filter,
-    bad: Callable[[scan.BadLine], None],
-    name_of: Callable[[str | None], str | None] | None = None,
-) -> Book:
-    """The book after every chosen delivery of the sources; their order does not matter."""
-    book = Book(name_of) if name_of else Book()
-    read(sources, chosen, book.apply, bad)
-    return book

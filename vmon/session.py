@@ -9,9 +9,13 @@ by the receiver's, at its first copy; 0 where neither is known (a bare body that
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Literal
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BEGUN, ENDED, NAMED, SECONDS = 1, 2, 4, 8
 """How a thing was seen: by its own begin event, its own end event, in another thing's event;
@@ -144,7 +148,7 @@ def there(session: Session) -> tuple[int, int, int]:
 
     Whatever is of a round that was destroyed, or of a connection that is gone, has ended too.
     """
-    now = _of_now(session)
+    now = list(_of_now(session))
     people, feeds, calls = (
         sum(isinstance(one, kind) and _is_there(session, one) for one in now)
         for kind in (Person, Feed, Call)
@@ -154,17 +158,23 @@ def there(session: Session) -> tuple[int, int, int]:
 
 def is_open(session: Session) -> bool:
     """Whether anybody or anything is still there, as far as events told."""
-    if now := _of_now(session):
-        return any(_is_there(session, one) for one in now)
-    return max(session.created_ms, default=-1) > max(session.destroyed, default=-1)
-
-
-def _of_now(session: Session) -> list[Person | Feed | Call]:
-    """Those that came after the session was last destroyed."""
-    things: tuple[Person | Feed | Call, ...]
-    things = (*session.people.values(), *session.feeds.values(), *session.calls.values())
+    is_empty = True
+    for one in _of_now(session):
+        if _is_there(session, one):
+            return True
+        is_empty = False
     gone_ms = max(session.destroyed, default=-1)
-    return [one for one in things if _came_ms(session, one) > gone_ms]
+    return is_empty and max(session.created_ms, default=-1) > gone_ms
+
+
+def _of_now(session: Session) -> Iterator[Person | Feed | Call]:
+    """Those that came after the session was last destroyed."""
+    gone_ms = max(session.destroyed, default=-1)
+    things: Iterator[Person | Feed | Call]
+    things = chain(session.people.values(), session.feeds.values(), session.calls.values())
+    for one in things:
+        if _came_ms(session, one) > gone_ms:
+            yield one
 
 
 def _came_ms(session: Session, one: Person | Feed | Call) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -111,7 +110,6 @@ def run(asked: Options) -> int:
     """Tell what does not add up; 1 when something is as severe as `fail_on`, else 0."""
     from vmon.render.oddities import Drawn, as_json
 
-    gc.disable()  # what is read makes no cycles, and is much
     survey = Survey(None if asked.chosen.chooses_all else asked.chosen)
     look.read(asked.sources, Filter(), survey.note, scan.say_bad)
     least = SEVERITIES.index(asked.least)
