@@ -130,7 +130,7 @@ def _table(asked: dict[str, Any]) -> Table | None:
         raise WrongUse(f"--fields makes a table: it does not go with --format {kind}")
     if kind == "auto":
         kind = "columns" if sys.stdout.isatty() else "tsv"
-    return Table(fields_of(names), kind)
+    return Table(fields_of(names), kind, for_people=sys.stdout.isatty())
 
 
 def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:

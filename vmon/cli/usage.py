@@ -101,8 +101,11 @@ def _write_csv(path: str, text: str) -> None:
     from pathlib import Path
 
     from vmon.errors import WrongUse
+    from vmon.text import disarm
 
     if path == "-":
+        if sys.stdout.isatty():
+            text = "".join(f"{disarm(row)}\n" for row in text.split("\n")[:-1])
         sys.stdout.write(text)
         return
     try:
