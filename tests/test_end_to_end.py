@@ -520,3 +520,15 @@ def test_a_capture_in_use_is_exit_3_and_the_run_that_has_it_goes_on(
     assert run.post(b"{}") == 200
     assert run.stop()[0] == 0
     assert len(path.read_bytes().splitlines()) == 2
+
+
+def test_a_run_that_cannot_listen_leaves_no_capture_before_the_one_in_use(
+    start: "Start", listen: "Listen", bodies: dict[str, bytes], tmp_path: Path
+) -> None:
+    run = listen("--capture", tmp_path / "one.jsonl")
+    run.post(bodies[SEED])
+    code, _, err = start("listen", "--port", str(run.port)).result()
+    assert code == 3
+    assert "is taken" in err
+    code, out, err = start("captures", "--format", "json").result()
+    assert json.loads(out)["captures"] == []
