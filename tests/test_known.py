@@ -127,6 +127,22 @@ def test_the_foot_says_who_is_there_and_leaves_out_what_there_is_none_of(say: Sa
     assert told(known, 3) == said
 
 
+def test_a_narrow_foot_leaves_out_whole_parts_and_oddities_last(say: Say) -> None:
+    known = Known()
+    known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
+    known.enter(say("connectionCreated", 1, 5, **connection("c1")))
+    known.oddities = 2
+    assert [told(known, 3, width) for width in (79, 60, 45, 40, 30, 20)] == [
+        "1 session open · 1 person · 0 streams · p95 lag 180ms · 3 hidden · 2 oddities",
+        "1 session open · 1 person · 0 streams · 2 oddities",
+        "1 session open · 1 person · 2 oddities",
+        "1 session open · 1 person · 2 oddities",
+        "1 session open · 2 oddities",
+        "1 session open",
+    ]
+    assert told(known, 3, 9) == "1 sessio…"
+
+
 def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:
     known = Known()
     assert [row for row in summed_up(known) if row[1]] == []
