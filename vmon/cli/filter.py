@@ -78,6 +78,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         click.echo(explain(chosen), nl=False)
         return 0
     sources = sources_of(files)
+    if asked["follow"] and asked["sort"] == "event":
+        raise WrongUse("--follow never comes to the end, and --sort event needs it: choose one")
     if asked["follow"] and (len(sources) > 1 or asked["only_count"] or asked["kind"] == "har"):
         raise WrongUse("--follow reads one file, and never comes to a count or the end of a HAR")
     redactor = dedupe = None
