@@ -409,6 +409,28 @@ def test_runs_that_start_in_one_second_have_captures_of_their_own(
     assert names == [f"2026-11-24T15-00-00{n}.jsonl" for n in ("", "-1", "-2")]
 
 
+def test_runs_that_start_at_once_have_captures_of_their_own_before_they_open_them(
+    home: Path,
+) -> None:
+    now = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+    one, other = capture.default_path(now), capture.default_path(now)
+    assert one != other
+    assert one.parent == home
+    assert stat.S_IMODE(one.stat().st_mode) == 0o600
+
+
+def test_an_empty_capture_is_discarded_and_no_other(
+    home: Path, tmp_path: Path, opened: Opened
+) -> None:
+    empty, full, named = home / "a.jsonl", home / "b.jsonl", tmp_path / "c.jsonl"
+    opened(empty).discard()
+    written = opened(full)
+    written.append(LINES[0])
+    written.discard()
+    opened(named).discard()
+    assert (empty.exists(), full.exists(), named.exists()) == (False, True, True)
+
+
 def test_the_newest_capture_is_the_one_written_to_last(home: Path) -> None:
     assert capture.newest() is None
     home.mkdir(parents=True)

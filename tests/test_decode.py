@@ -234,6 +234,11 @@ def test_unknown_reasons_statuses_and_states_are_warned() -> None:
     assert read(TYPES["archive"].sample | {"reason": "fooBar"}).warnings == ()
 
 
+def test_a_warning_quotes_letters_of_any_language_as_they_are() -> None:
+    event = read(TYPES["connectionDestroyed"].sample | {"reason": "日本\x1b[2J"})
+    assert event.warnings == ('reason "日本␛[2J" is not a known one',)
+
+
 def test_a_warning_quotes_a_stranger_in_one_short_harmless_line() -> None:
     event = read(TYPES["connectionDestroyed"].sample | {"reason": "\x1b[2J\n" + "x" * 1000})
     assert len(event.warnings[0]) < 120

@@ -115,6 +115,16 @@ def test_an_event_taken_for_another_says_for_which(delivered: Make) -> None:
     ]
 
 
+def test_a_body_that_is_not_json_is_so_once(delivered: Make) -> None:
+    one = Drift()
+    for body in (b"", b"rubbish"):
+        one.note(delivered(body))
+    assert [odd.said for odd in one.oddities()] == [
+        "a body is not JSON: empty body",
+        "a body is not JSON: expecting value at byte 0",
+    ]
+
+
 def test_a_state_of_a_call_is_called_so(delivered: Make) -> None:
     assert told(delivered, sample("callUpdated", state="LIMBO")) == [
         ("unknown-status", 'callUpdated has the state "LIMBO", which is not known')

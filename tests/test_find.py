@@ -157,3 +157,11 @@ def test_without_a_file_at_a_terminal_the_newest_capture_is_read(
     with pytest.raises(WrongUse, match="there is no capture in") as caught:
         sources.sources_of(())
     assert caught.value.hint == "name a file, or make a capture with vmon listen"
+
+
+def test_what_is_followed_cannot_be_sorted_by_what_is_still_to_come(
+    vmon_run: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, _, err = vmon_run("filter", "--follow", "--sort", "event", "any.jsonl")
+    assert code == 2
+    assert err.startswith("error: --follow never comes to the end, and --sort event needs it")

@@ -150,10 +150,26 @@ def test_the_foot_leaves_room_for_an_echo_and_is_drawn_only_when_it_changes(
     monkeypatch.setenv("COLUMNS", "40")
     foot, known = Footer(), Noting()
     known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
-    assert foot(known, 0) == "1 session open · 1 person · 0 stream…".encode()
+    assert foot(known, 0) == "1 session open · 1 person · 0 streams".encode()
     assert foot(known, 0) is None
     known.enter(say("connectionCreated", 1, **connection("c2")))
     assert (foot(known, 0) or b"").startswith("1 session open · 2 people".encode())
+
+
+def test_a_narrow_foot_leaves_out_whole_parts_and_oddities_last(say: Say) -> None:
+    known = Known()
+    known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
+    known.enter(say("connectionCreated", 1, 5, **connection("c1")))
+    known.oddities = 2
+    assert [told(known, 3, width) for width in (79, 60, 45, 40, 30, 20)] == [
+        "1 session open · 1 person · 0 streams · p95 lag 180ms · 3 hidden · 2 oddities",
+        "1 session open · 1 person · 0 streams · 2 oddities",
+        "1 session open · 1 person · 2 oddities",
+        "1 session open · 1 person · 2 oddities",
+        "1 session open · 2 oddities",
+        "1 session open",
+    ]
+    assert told(known, 3, 9) == "1 sessio…"
 
 
 def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:

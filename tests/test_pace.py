@@ -49,7 +49,7 @@ def test_entries_are_due_in_their_own_time_and_long_pauses_are_cut(stored: Store
 def test_a_speed_shortens_what_is_left_of_a_pause(stored: Stored) -> None:
     assert times(list(schedule(stored(0, 1, 60), Pace(10)))) == [(0, 0), (0.1, 0), (0.3, 57)]
     assert times(list(schedule(stored(0, 60), Pace(10, inf)))) == [(0, 0), (6, 0)]
-    assert times(list(schedule(stored(0, 1, 9), Pace(inf)))) == [(0, 0), (0, 0), (0, 6)]
+    assert times(list(schedule(stored(0, 1, 9), Pace(inf)))) == [(0, 0), (0, 0), (0, 0)]
 
 
 def test_what_was_received_earlier_is_due_at_once_and_its_pause_is_not_paid_twice(
@@ -79,6 +79,11 @@ def test_a_survey_tells_what_a_replay_would_be(stored: Stored) -> None:
     assert (found.deliveries, found.span_s, found.cut, found.out_of_order) == (4, 60, 1, 1)
     assert found.takes_s == pytest.approx(2)
     assert found.types == {"undecodable": 2, "archive": 2}
+
+
+def test_where_nothing_is_waited_for_no_pause_is_cut(stored: Stored) -> None:
+    found = survey(stored(0, 60, 120), Pace(inf))
+    assert (found.takes_s, found.cut) == (0, 0)
 
 
 def test_a_survey_of_nothing_is_empty() -> None:

@@ -368,3 +368,11 @@ def test_a_verdict_stands_before_what_it_is_about(
         assert cell_len(line(entry, Look(PLAIN, width))) <= width
     told = [one for one in fields(entry, Look(PLAIN)) if "signature" in one]
     assert told == [f"    signature {disarm(verdict.kind)}: {disarm(verdict.why)}"]
+
+
+def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) -> None:
+    body = TYPES["streamDestroyed"].sample
+    body = body | {"timestamp": body["stream"]["createdAt"] - 3600}
+    drawn = line(delivered(json.dumps(body).encode()), Look(PLAIN, None))
+    assert "ended 3.6 s before it began" in drawn
+    assert "lived" not in drawn

@@ -1,3 +1,4 @@
+import json
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from vmon.text import clock, count, disarm, duration, handle, iso, size
+from vmon.text import clock, count, disarm, disarm_json, duration, handle, iso, size
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200)
 
@@ -139,3 +140,20 @@ def test_a_number_has_its_noun() -> None:
     assert count(1, "delivery", "deliveries") == "1 delivery"
     assert count(1204, "delivery", "deliveries") == "1,204 deliveries"
     assert count(0, "stream") == "0 streams"
+
+
+@PATIENT
+@given(st.dictionaries(ANY_TEXT, ANY_TEXT))
+@example({"\x1b]0;t\x07": "\x9b2J\x7f\u202e\ud800\U000e0041 é 日本"})
+def test_json_on_a_terminal_is_the_same_json_and_acts_on_nothing(value: dict[str, str]) -> None:
+    line = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    shown = disarm_json(line)
+    assert json.loads(shown) == json.loads(line)
+    safe = {char for char in shown.decode() if disarm(char) in {char, " ", ""}}
+    assert set(shown.decode()) - safe <= {"\n"}
+
+
+def test_json_keeps_its_tabs_and_the_ends_of_its_lines() -> None:
+    assert disarm_json(b'{\t"a":1}\r\n') == b'{\t"a":1}\r\n'
+    assert disarm_json('"日本 é\u200b"\n'.encode()) == '"日本 é\\u200b"\n'.encode()
+    assert disarm_json(b'"harmless"\rX') == b'"harmless"\\u000dX'

@@ -174,6 +174,25 @@ def test_no_name_becomes_markup(
     assert "onload=" not in re.sub(r">[^<]*<|&quot;", "", out)
 
 
+def test_however_long_a_name_is_what_a_mark_means_stays_in_the_picture(
+    vmon_run: Run, tmp_path: Path, delivered: Callable[..., Entry]
+) -> None:
+    import json
+
+    connection = {"id": "c", "createdAt": room.BEGIN_MS, "data": json.dumps({"name": "x" * 3000})}
+    told = [
+        room.said("connectionCreated", room.BEGIN_MS, connection=connection),
+        room.said("connectionDestroyed", room.BEGIN_MS + 9, connection=connection)
+        | {"reason": "networkDisconnected"},
+    ]
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(b"".join(write_line(delivered(json.dumps(one).encode())) for one in told))
+    _, out, _ = vmon_run("timeline", "--svg", "-", path)
+    (below,) = re.findall(r">([^<]*failed: x[^<]*)<", out)
+    assert below.endswith("x…, networkDisconnected")
+    assert len(below) < 130
+
+
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

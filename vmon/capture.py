@@ -42,12 +42,24 @@ def default_folder() -> Path:
 
 
 def default_path(now: datetime) -> Path:
-    """The capture file of a run that starts now; no two runs of a second share one."""
+    """The capture file of a run that starts now, made; no two runs of a second share one."""
     stem = now.astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     candidates = (
         default_folder() / f"{stem}{n}.jsonl" for n in ("", *(f"-{i}" for i in range(1, 99)))
     )
-    return next(path for path in candidates if not path.exists())
+    return next(path for path in candidates if _claim(path))
+
+
+def _claim(path: Path) -> bool:
+    """Make the file, unless it is there; what cannot be made is told when it is opened."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def newest() -> Path | None:
@@ -155,6 +167,12 @@ class Capture:
     def sync(self) -> None:
         """Wait until all that was written would survive a loss of power."""
         os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
+
+    def discard(self) -> None:
+        """Remove the file where it is empty and its name is none that a user gave it."""
+        if self.path.parent == default_folder() and not os.fstat(self._fd).st_size:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
 
     def close(self) -> str | None:
         """Close the file, and with it the lock.

@@ -36,6 +36,7 @@ from vmon.events import (
     Undecodable,
     UnknownEvent,
 )
+from vmon.text import disarm
 
 DEEPEST = 200
 """The deepest nesting that goes into a file as JSON: jq 1.6 stops reading a file at 256."""
@@ -357,8 +358,8 @@ _LONGEST_QUOTE = 60
 
 def _quoted(text: str) -> str:
     """Quote a stranger's text so that it is one short harmless line."""
-    quoted = json.dumps(text[: _LONGEST_QUOTE + 1])
-    return quoted if len(text) <= _LONGEST_QUOTE else quoted[:-2] + '…"'
+    quoted = disarm(text[:_LONGEST_QUOTE])
+    return f'"{quoted}"' if len(text) <= _LONGEST_QUOTE else f'"{quoted}…"'
 
 
 # Keys that appear twice. Counting is cheap, and only a count that does not come out is looked into.

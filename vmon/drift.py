@@ -96,7 +96,9 @@ def _found(entry: Entry) -> Iterator[_Found]:
     if isinstance(event, Undecodable):
         problem = disarm(event.problem)
         kind = re.sub(r"\d+", "#", problem)
-        yield _Found("undecodable", kind, f"a body is not JSON: {problem}")
+        yield _Found(
+            "undecodable", kind, f"a body is not JSON: {problem.removeprefix('not JSON: ')}"
+        )
         return
     name = disarm(entry.type)  # a capture may have been made by anyone
     yield from _unknown(name, event, value)

@@ -38,11 +38,17 @@ def fields_of(text: str | None) -> tuple[str, ...]:
 
 
 class Table:
-    """A table that is written as its rows come; columns are as wide as the first rows want."""
+    """A table that is written as its rows come; columns are as wide as the first rows want.
 
-    def __init__(self, names: tuple[str, ...], kind: TableKind) -> None:
+    `for_people`: on a terminal, where no cell may act on it.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], kind: TableKind, *, for_people: bool = False
+    ) -> None:
         self._names = names
         self._kind = kind
+        self._for_people = for_people or kind == "columns"
         self._wide: list[int] | None = None
         self._seen: set[str] = set()
 
@@ -71,7 +77,9 @@ class Table:
         if value is not None:
             self._seen.add(name)
         text = _text(value)
-        return text if self._kind == "csv" else _one_line(text, for_people=self._kind == "columns")
+        if self._for_people:
+            return disarm(text)
+        return text if self._kind == "csv" else text.translate(_MARKS)
 
     def _drawn(self, rows: list[list[str]]) -> bytes:
         if self._kind == "csv":
@@ -86,10 +94,6 @@ class Table:
     def _padded(self, row: list[str]) -> str:
         wide = self._wide or [0] * len(row)
         return "  ".join(map(str.ljust, row, wide)).rstrip()
-
-
-def _one_line(text: str, *, for_people: bool) -> str:
-    return disarm(text) if for_people else text.translate(_MARKS)
 
 
 def _text(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon import scan
 from vmon.filters import Prefixes
 from vmon.progress import Progress, bytes_of
+from vmon.text import disarm_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ class Options(NamedTuple):
 
     @property
     def unchanged(self) -> bool:
-        """Lines go out as they stand in the file."""
+        """Lines go out as they stand in the file; on a terminal, less what would act on it."""
         as_json = self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
         return as_json and self.redact is None
 
@@ -140,7 +141,8 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None
     if asked.writing:
         write = _written(asked.writing, asked.redact)
     else:
-        write = _unchanged if asked.unchanged else _drawn(asked)
+        unchanged = _shown if sys.stdout.isatty() else _unchanged
+        write = unchanged if asked.unchanged else _drawn(asked)
 
     def put(batch: list[scan.Stored]) -> None:
         out.write(write(batch))
@@ -152,6 +154,10 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None
 
 def _unchanged(batch: list[scan.Stored]) -> bytes:
     return b"".join([line for line, _ in batch])
+
+
+def _shown(batch: list[scan.Stored]) -> bytes:
+    return b"".join([disarm_json(line) for line, _ in batch])
 
 
 def _written(writing: Writing, redact: Redactor | None) -> Callable[[list[scan.Stored]], bytes]:

@@ -18,7 +18,7 @@ from vmon.capture import ASIDE, START
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
 from vmon.events import Delivery
-from vmon.text import iso
+from vmon.text import disarm_json, iso
 from vmon.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ def quote(value: object) -> bytes:
         return _to_json(value)
     except UnicodeEncodeError:  # a lone surrogate: only as an escape can it be written down
         return json.dumps(value, separators=(",", ":")).encode()
+
+
+def said_json(value: object) -> bytes:
+    """JSON of what vmon says itself, in which nothing acts on the terminal it may come to."""
+    return disarm_json(quote(value))
 
 
 @lru_cache(maxsize=1024)

@@ -306,6 +306,10 @@ class Run:
             await self._forwarding.close(_FORWARD_S)
         await self._screen.drain(_DRAIN_S)
         if self._capture:
+            if (
+                self._totals.started_s is None
+            ):  # a run that was none hides no capture behind its own
+                self._capture.discard()
             self._totals.rescued = self._capture.close()
         if self._rotation:
             self._rotation.close(_DRAIN_S)

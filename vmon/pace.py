@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -48,7 +49,7 @@ def schedule(entries: Iterable[tuple[bytes, Entry]], pace: Pace) -> Iterator[Due
         waited = min(pause, pace.max_gap_s)
         at_s += waited / pace.speed
         last = then if last is None else max(last, then)
-        yield Due(at_s, entry, line, pause - waited)
+        yield Due(at_s, entry, line, pause - waited if pace.speed != inf else 0.0)
 
 
 class Survey(Struct):

@@ -1,10 +1,14 @@
 """Text for people: strangers' text disarmed, sizes and durations said shortly, ids as handles."""
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
 """Printable says Python, yet drawn as nothing: a name made of them would be an invisible name."""
+
+_PLAIN_JSON = re.compile(rb"[ -~\t]*\r?\n?")
+_MAYBE_ACTS = re.compile(r"\r(?!\n)|[^ -~\t\r\n]")
 
 _MOST_MARKS = 2
 """Combining marks in a row beyond this climb over the lines above and below."""
@@ -25,6 +29,21 @@ def disarm(text: str) -> str:
         marks = marks + 1 if _is_mark(char) else 0
         out.append(_safe(char) if marks <= _MOST_MARKS else "")
     return "".join(out)
+
+
+def disarm_json(line: bytes) -> bytes:
+    """JSON in which nothing can act on a terminal: the same JSON, with escapes for what could."""
+    if _PLAIN_JSON.fullmatch(line):
+        return line
+    return _MAYBE_ACTS.sub(_escaped, line.decode("utf-8", "replace")).encode()
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found[0]
+    if _safe(char) in {char, " "}:
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _is_mark(char: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon import scan
 from vmon.errors import WrongUse
 from vmon.filters import Filter
-from vmon.line import quote
+from vmon.line import said_json
 from vmon.text import count, disarm, iso
 from vmon.verdict import Verdict
 
@@ -78,4 +78,4 @@ def _as_json(entry: Entry, verdict: Verdict) -> bytes:
         "secret": verdict.secret,
         "claims": verdict.claims,
     }
-    return quote(said) + b"\n"
+    return said_json(said) + b"\n"

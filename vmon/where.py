@@ -152,7 +152,7 @@ class Where:
         from vmon.catalogue import TYPES
 
         for entry in map(_sampled, TYPES):
-            result = self._evaluated(self._asked(entry))
+            result = self._evaluated({"lag": 0.0} | self._asked(entry))
             if not isinstance(result, bool | BaseException):
                 kind = type(result).__name__
                 raise WrongUse(
@@ -237,7 +237,7 @@ def _no_expression(source: str, said: str) -> WrongUse:
         return WrongUse("--where is not an expression in CEL", hint=disarm(said[-200:]))
     lines = source.split("\n")
     at = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2])
-    why = found[3].split(" expecting ")[0].replace("input '<EOF>'", "end")
+    why = found[3].split(" expecting ")[0].replace("mismatched input '<EOF>'", "it ends too early")
     hint = "equality is ==" if re.search("at: '= ?'$", why) else None
     if "has() macro" in why:
         hint = "has(stream.name), has(body.reason)"

@@ -78,6 +78,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         click.echo(explain(chosen), nl=False)
         return 0
     sources = sources_of(files)
+    if asked["follow"] and asked["sort"] == "event":
+        raise WrongUse("--follow never comes to the end, and --sort event needs it: choose one")
     if asked["follow"] and (len(sources) > 1 or asked["only_count"] or asked["kind"] == "har"):
         raise WrongUse("--follow reads one file, and never comes to a count or the end of a HAR")
     redactor = dedupe = None
@@ -130,7 +132,7 @@ def _table(asked: dict[str, Any]) -> Table | None:
         raise WrongUse(f"--fields makes a table: it does not go with --format {kind}")
     if kind == "auto":
         kind = "columns" if sys.stdout.isatty() else "tsv"
-    return Table(fields_of(names), kind)
+    return Table(fields_of(names), kind, for_people=sys.stdout.isatty())
 
 
 def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:

@@ -115,12 +115,11 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
             "--require-signature needs a secret to check with",
             hint="--secret, --secret-file or VMON_SIGNATURE_SECRET; it is in the dashboard",
         )
-    file = Path(asked["capture"]) if asked["capture"] else default_path(datetime.now(UTC))
+    file = Path(asked["capture"]) if asked["capture"] else None
     return run(
         Options(
             host=asked["host"],
             port=asked["port"],
-            capture=None if asked["no_capture"] else file,
             fsync=asked["fsync"],
             limits=Limits(max_body=asked["max_body"], body_timeout_s=asked["body_timeout"]),
             chosen=chosen,
@@ -137,6 +136,8 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
             ready_as_json=asked["json_ready"],
             onward=onward,
             rotate=limit_of(asked["rotate"]) if asked["rotate"] else None,
+            # The last one: what is wrong with another leaves no empty capture.
+            capture=None if asked["no_capture"] else file or default_path(datetime.now(UTC)),
         )
     )
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _P95 = 0.95
 _ECHO = 3
 """Columns left free: a `^C` that the terminal echoes there must not begin a new line."""
+_LEAST_FIRST = (4, 3, 5, 2, 1, 6)
+"""Parts left out where there is no room: copies, lag, hidden, streams, people, oddities."""
 
 
 class Footer:
@@ -30,10 +32,7 @@ class Footer:
 
     def __call__(self, known: Known, hidden: int) -> bytes | None:
         """The line, shorter than the terminal is wide; None where it stands there already."""
-        width = self._console.width - _ECHO
-        text = told(known, hidden)
-        if len(text) > width:
-            text = set_cell_size(text, width - 1).rstrip() + "…"
+        text = told(known, hidden, self._console.width - _ECHO)
         line = self._paint("dim", text).encode()
         if line == self._last:
             return None
@@ -41,8 +40,12 @@ class Footer:
         return line
 
 
-def told(known: Known, hidden: int) -> str:
-    """The words of the foot; what there is none of is left out, after the people and streams."""
+def told(known: Known, hidden: int, width: int | None = None) -> str:
+    """The words of the foot; what there is none of is left out, after the people and streams.
+
+    Where they are wider than `width` what matters least goes first, and no word is cut before it
+    stands alone.
+    """
     present = known.present()
     lag_ms = known.lags.percentile(_P95)
     parts = [
@@ -54,4 +57,15 @@ def told(known: Known, hidden: int) -> str:
         f"{hidden:,} hidden" if hidden else "",
         count(known.oddities, "oddity", "oddities") if known.oddities else "",
     ]
+    for least in _LEAST_FIRST:
+        if width is None or len(_joined(parts)) <= width:
+            break
+        parts[least] = ""
+    text = _joined(parts)
+    if width is None or len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _joined(parts: list[str]) -> str:
     return " · ".join(filter(None, parts))

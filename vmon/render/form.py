@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from msgspec import Struct
 
 from vmon.known import note_of
 from vmon.line import write_line
+from vmon.text import disarm_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,11 @@ def as_json(entry: Entry, line: bytes | None = None, _note: Note | None = None) 
     return line or write_line(entry)
 
 
+def as_shown_json(entry: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+    """The same for a terminal: escapes stand for what could act on it."""
+    return disarm_json(line or write_line(entry))
+
+
 class Redacted:
     """Entries drawn in whatever way, each redacted first."""
 
@@ -111,10 +117,14 @@ class Knowing:
 
 def drawing(form: Form, redact: Redactor | None = None, known: Known | None = None) -> Draw:
     """What turns entries into bytes for standard output; `known` is not asked where it is JSON."""
-    draw: Draw = as_json if form.is_json else Drawn(form)
+    draw: Draw = _json_for(sys.stdout) if form.is_json else Drawn(form)
     if redact:
         draw = Redacted(draw, redact)
     return Knowing(draw, known) if known and not form.is_json else draw
+
+
+def _json_for(stream: TextIO) -> Draw:
+    return as_shown_json if stream.isatty() else as_json
 
 
 def console(stream: object) -> Console:

@@ -207,7 +207,8 @@ def subject(event: Event, who: str | None = None) -> list[Piece]:
         pieces += _why(event)
     if (lived := event.lived_s) is not None:
         did = "recorded" if isinstance(event, ArchiveEvent) else "lived"
-        pieces.append(("dim", f"{did} {duration(lived)} "))
+        crooked = f"ended {duration(-lived)} before it began "
+        pieces.append(("dim", f"{did} {duration(lived)} " if lived >= 0 else crooked))
     if event.warnings:
         more = f" (+{len(event.warnings) - 1} more)" if len(event.warnings) > 1 else ""
         pieces.append(("warning", f"! {disarm(event.warnings[0])}{more}"))

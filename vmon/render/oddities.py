@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmon.codes import CODES, SEVERITIES, Code, Oddity, Severity
 from vmon.events import instant
-from vmon.line import quote
+from vmon.line import said_json
 from vmon.render.form import console
 from vmon.render.paint import Paint, colour_of
 from vmon.text import count, handle, iso
@@ -146,10 +146,10 @@ def as_json(odd: Oddity) -> str:
         "said": odd.said,
         "missing": odd.missing,
     }
-    return quote(said).decode() + "\n"
+    return said_json(said).decode() + "\n"
 
 
 def codes_as_json(codes: Iterable[Code]) -> str:
     """`{"code":…,"severity":…,"meaning":…,"cause":…,"remedy":…}`, a line each."""
     keys = ("code", *Code._fields[1:])
-    return "".join(quote(dict(zip(keys, one, strict=True))).decode() + "\n" for one in codes)
+    return "".join(said_json(dict(zip(keys, one, strict=True))).decode() + "\n" for one in codes)

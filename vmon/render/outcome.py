@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.line import quote
+from vmon.line import said_json
 from vmon.render.form import console
 from vmon.render.line import subject
 from vmon.render.paint import HANDLES, Paint
@@ -42,7 +42,7 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
         "took_ms": round(outcome.took_s * 1000, 3),
         "problem": outcome.problem,
     }
-    return quote(said) + b"\n"
+    return said_json(said) + b"\n"
 
 
 class Outcomes:

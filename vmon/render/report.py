@@ -185,7 +185,6 @@ class Report:
         rows = [
             ("hidden by the filter", _some(totals.hidden)),
             ("not drawn", _some(totals.undrawn)),
-            ("undecodable", _some(totals.types["undecodable"])),
             ("answered 503", _some(totals.turned_away)),
             ("signatures", ", ".join(f"{n:,} {kind}" for kind, n in totals.verdicts.most_common())),
             ("strangers", _some(totals.strangers)),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmon.events import instant
 from vmon.handles import called
-from vmon.line import quote
+from vmon.line import said_json
 from vmon.session import Call, Feed, Job
 from vmon.standing import state_of, status_of
 from vmon.text import handle, iso
@@ -39,7 +39,7 @@ def as_json(laid: Standing, *, counted: bool = True) -> str:
     for one in laid.jobs:
         if isinstance(one.thing, Job):
             said[_JOBS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
-    return quote(said).decode()
+    return said_json(said).decode()
 
 
 def _member(member: Member) -> dict[str, Any]:

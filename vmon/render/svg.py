@@ -24,6 +24,8 @@ _BARS = _WIDTH - _NAMES - _NOTES
 _ROW, _BAR, _TOP = 22, 10, 76
 _CELL, _SMALL_CELL, _STRONG_CELL = 7.2, 6.0, 8.0
 """About as wide is a letter, in pixels; letters of Chinese have two such cells."""
+_TOLD_CELL, _TOLD_NAME = 7.0, 400
+"""What is told below may be long: a wider letter, so that none of it is lost at the edge."""
 _MOST_TICKS = 9
 _MOST_MARKS = 40
 _COLOURS = {
@@ -187,9 +189,10 @@ def _told(chart: Chart, top: int) -> Iterator[str]:
     marks = told(chart)
     for number, (mark, name) in enumerate(marks[:_MOST_MARKS]):
         y = top + number * _ROW
-        said = f"{_words(mark).partition('  ')[0]}  {_MEANINGS[mark.fault]}: {name}, {mark.said}"
+        at, named = _words(mark).partition("  ")[0], _fitted(disarm(name), _TOLD_NAME, _TOLD_CELL)
+        said = f"{at}  {_MEANINGS[mark.fault]}: {named}, {mark.said}"
         yield _mark(_EDGE + 6, y, mark.fault, "") + _text(
-            _EDGE + 22, y + 4, "text small", _fitted(said, _WIDTH - 4 * _EDGE, _SMALL_CELL)
+            _EDGE + 22, y + 4, "text small", _fitted(said, _WIDTH - 4 * _EDGE, _TOLD_CELL)
         )
     if len(marks) > _MOST_MARKS:
         more = f"… {len(marks) - _MOST_MARKS:,} more"
