@@ -10,13 +10,12 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
 from typing import Any
 
 from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.line import write_line
-from vmon.provider import next_retry_s
+from vmon.provider import DUE_S
 
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
 BEGIN_MS = int(BEGIN.timestamp() * 1000)
@@ -39,7 +38,7 @@ PLANTED = (
 )
 """The codes of the oddities that are planted."""
 
-_RETRIES_S = list(accumulate(next_retry_s(number) or 0.0 for number in range(7)))
+_RETRIES_S = DUE_S[:7]
 _HEADERS = (
     ("Host", "hooks.example.com"),
     ("Content-Type", "application/json"),

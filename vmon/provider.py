@@ -13,7 +13,7 @@ from vmon.retry import LIKE_VONAGE
 from vmon.text import duration
 
 _WITHIN_S = LIKE_VONAGE.within_s or 0.0
-_DUE_S = list(
+DUE_S = list(
     takewhile(
         lambda due: due <= _WITHIN_S, accumulate(LIKE_VONAGE.wait_s(done) for done in count(1))
     )
@@ -29,18 +29,13 @@ def retry_of(since_first_s: float) -> int | None:
 
     Of any instants after the first half hour two in five fit: a hint, and no proof.
     """
-    last = bisect_right(_DUE_S, since_first_s)
+    last = bisect_right(DUE_S, since_first_s)
     for number in (last, last + 1):
-        if 0 < number <= len(_DUE_S):
-            off = (since_first_s - _DUE_S[number - 1]) / LIKE_VONAGE.wait_s(number)
+        if 0 < number <= len(DUE_S):
+            off = (since_first_s - DUE_S[number - 1]) / LIKE_VONAGE.wait_s(number)
             if -_EARLY <= off <= _LATE:
                 return number
     return None
-
-
-def next_retry_s(number: int) -> float | None:
-    """How long after retry `number` (0: the first attempt) failed the next comes; None: never."""
-    return LIKE_VONAGE.wait_s(number + 1) if 0 <= number < len(_DUE_S) else None
 
 
 def copy_of(copies: int, since_first_s: float) -> str:
