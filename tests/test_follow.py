@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vmon import follow, scan
+from vmon import follow, streams
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
 
         monkeypatch.setattr("time.sleep", waited)
         found, buffer = bytearray(), memoryview(bytearray(size))
-        with scan.opened(str(path), follow=True, start=start) as stream:
+        with streams.opened(str(path), follow=True, start=start) as stream:
             try:
                 while count := stream.readinto(buffer):
                     found += buffer[:count]
@@ -101,7 +101,7 @@ def test_a_line_that_breaks_off_is_not_glued_to_the_next_file(seen: Seen, path: 
 
 def test_what_is_followed_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "_EVERY_S", 0.01)
-    with scan.opened(str(path), follow=True) as stream:
+    with streams.opened(str(path), follow=True) as stream:
         buffer = memoryview(bytearray(64))
         assert stream.readinto(buffer) == 4
         timer = threading.Timer(0.02, rotate(path, b"new\n"))

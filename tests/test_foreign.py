@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vmon import foreign, scan
+from vmon import foreign, scan, streams
 from vmon.entry import Entry
 from vmon.export import Sealing, writing
 from vmon.filters import Filter
@@ -18,7 +18,7 @@ BODY = '{"event":"streamCreated","sessionId":"2_Ä"}'
 
 def read(path: Path) -> tuple[list[Entry], list[str]]:
     bad: list[str] = []
-    with scan.opened(str(path)) as stream:
+    with streams.opened(str(path)) as stream:
         found = list(scan.read(stream, path.name, Filter(), lambda one: bad.append(str(one))))
     return [entry for _, entry in found], bad
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vmon import scan
+from vmon import streams
 from vmon.entry import Entry
 from vmon.line import write_line
 from vmon.progress import Progress, bytes_of
@@ -34,7 +34,7 @@ def test_what_takes_long_has_a_bar_and_ends_with_a_count_and_a_rate(
     now = [100.0]
     monkeypatch.setattr("vmon.progress.time.monotonic", lambda: now[0])
     progress = Progress(bytes_of((str(path),)), shown=True)
-    with scan.opened(str(path)) as stream:
+    with streams.opened(str(path)) as stream:
         progress.reads(stream)
         stream.readinto(memoryview(bytearray(2_500_000)))
         progress.found(3)
@@ -66,7 +66,7 @@ def test_bytes_are_counted_where_they_can_be(tmp_path: Path) -> None:
     os.write(writing, b"1234")
     os.close(writing)
     with io.FileIO(reading) as raw:
-        stream = scan.Stream(raw, "pipe", raw)
+        stream = streams.Stream(raw, "pipe", raw)
         stream.readinto(memoryview(bytearray(3)))
         assert stream.done == 3
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vmon import scan, tail
+from vmon import scan, streams, tail
 from vmon.entry import Entry
 from vmon.filters import Filter
 from vmon.line import write_line
@@ -53,7 +53,7 @@ def test_the_last_are_those_that_reading_it_all_gives(
     path = tmp_path_factory.mktemp("tail") / "a.jsonl"
     first = LINES[1]  # what begins with a document is read whole
     path.write_bytes(b"\n".join((first, *lines)) + end_of_it)
-    with scan.opened(str(path)) as stream:
+    with streams.opened(str(path)) as stream:
         batches = scan.choose(stream, "a", chosen, lambda _bad: None)
         whole = [line for batch in batches for line, _ in batch]
     with pytest.MonkeyPatch.context() as patch:

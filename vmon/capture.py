@@ -8,7 +8,6 @@ What a line holds, and how it is written and read, is in line.py.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import time
@@ -260,6 +259,8 @@ def _is_torn(last: bytes) -> bool:
         return START.startswith(last)
     if not last.startswith(START):
         return False
+    import json
+
     try:
         json.loads(last)
     except (ValueError, RecursionError):

@@ -14,7 +14,8 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon import scan, spool
+from vmon import scan, spool, streams
+from vmon.blocks import Blocks
 from vmon.capture import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
 from vmon.filters import Filter
@@ -87,19 +88,19 @@ def _journals(folder: Path) -> dict[str, list[Path]]:
 
 def held(path: Path) -> Held:
     """Read a capture through, and count; WrongUse where it cannot be read."""
-    with scan.opened(str(path)) as stream:
-        blocks = scan.Blocks(stream)
+    with streams.opened(str(path)) as stream:
+        blocks = Blocks(stream)
         if blocks.fill() and blocks.is_capture():
             return _by_lines(blocks)
     return _by_decoding(path)
 
 
-def _by_lines(blocks: scan.Blocks) -> Held:
+def _by_lines(blocks: Blocks) -> Held:
     heads: Counter[bytes] = Counter()
-    first = last = _received(blocks.data, 1)
+    first = last = _received(blocks.data, blocks.start)
     more = True
     while more:
-        lines = bytes(blocks.data[1 : blocks.end - 1]).split(b"\n")
+        lines = blocks.view[blocks.start : blocks.end - 1].tobytes().split(b"\n")
         heads.update([line.partition(_AFTER_HEAD)[0] for line in lines])
         last = _received(blocks.data, blocks.data.rfind(b"\n", 0, blocks.end - 1) + 1) or last
         more = blocks.fill()
@@ -129,7 +130,7 @@ def _by_decoding(path: Path) -> Held:
     types: Counter[str] = Counter()
     sessions: set[str | None] = set()
     times: list[datetime] = []
-    with scan.opened(str(path)) as stream:
+    with streams.opened(str(path)) as stream:
         for _, entry in scan.read(stream, path.name, Filter(), lambda _bad: None):
             types[entry.type] += 1
             sessions.add(entry.session)

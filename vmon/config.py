@@ -16,7 +16,6 @@ imports nothing that costs time before it is needed.
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from vmon.errors import WrongUse
@@ -134,15 +133,16 @@ class _File(NamedTuple):
 
 
 _Layer = dict[KnownKey, Setting]
+StrPath = str | os.PathLike[str]
 
 
 def load(
     known: Sequence[KnownKey],
     *,
     profile: str | None = None,
-    cwd: Path,
+    cwd: StrPath,
     environ: Mapping[str, str],
-    user_dir: Path | None = None,
+    user_dir: StrPath | None = None,
 ) -> Settings:
     """Find the value of every known key; `profile` is that of the flag, else `VMON_PROFILE`.
 
@@ -162,13 +162,15 @@ def load(
     return Settings(chosen, tuple((found | _from_environ(known, environ)).values()))
 
 
-def is_configured(cwd: Path, environ: Mapping[str, str], user_dir: Path | None = None) -> bool:
+def is_configured(
+    cwd: StrPath, environ: Mapping[str, str], user_dir: StrPath | None = None
+) -> bool:
     """Whether anything is set outside the command line; WrongUse for a file that is not TOML."""
     told = any(text and name.startswith("VMON_") for name, text in environ.items())
     return told or any(True for _ in _files(cwd, user_dir))
 
 
-def files_read(cwd: Path, user_dir: Path | None = None) -> list[str]:
+def files_read(cwd: StrPath, user_dir: StrPath | None = None) -> list[str]:
     """The files that settings are read from, the weakest first."""
     return [file.place(()) for file in _files(cwd, user_dir)]
 
@@ -196,15 +198,15 @@ def _bounded(number: float, kind: Kind) -> float:
     return float(number)
 
 
-def _files(cwd: Path, user_dir: Path | None) -> Iterator[_File]:
+def _files(cwd: StrPath, user_dir: StrPath | None) -> Iterator[_File]:
     """Read the files there are, the weakest first."""
-    path = (_user_dir() if user_dir is None else user_dir) / "config.toml"
-    if (data := _bytes(path, str(path))) is not None:
-        yield _File(str(path), "", _table(data, str(path)), is_users=True)
-    if (data := _bytes(cwd / "vmon.toml", "./vmon.toml")) is not None:
+    path = f"{_user_dir() if user_dir is None else user_dir}{os.sep}config.toml"
+    if (data := _bytes(path, path)) is not None:
+        yield _File(path, "", _table(data, path), is_users=True)
+    if (data := _bytes(f"{cwd}{os.sep}vmon.toml", "./vmon.toml")) is not None:
         yield _File("./vmon.toml", "", _table(data, "./vmon.toml"))
         return
-    data = _bytes(cwd / "pyproject.toml", "./pyproject.toml")
+    data = _bytes(f"{cwd}{os.sep}pyproject.toml", "./pyproject.toml")
     # One that does not speak of vmon is somebody else's business, faults and all.
     if data is not None and b"vmon" in data:
         tool = _table(data, "./pyproject.toml").get("tool")
@@ -215,19 +217,20 @@ def _files(cwd: Path, user_dir: Path | None) -> Iterator[_File]:
             yield _File("./pyproject.toml", "tool.vmon", ours)
 
 
-def _user_dir() -> Path:
+def _user_dir() -> str:
     if sys.platform == "linux":  # what platformdirs says there, without the time of its import
         base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - pathlib raises where there is no home
         if os.path.isabs(base):  # noqa: PTH117 - it is a str
-            return Path(base, "vmon")
-    from platformdirs import user_config_path
+            return f"{base}{os.sep}vmon"
+    from platformdirs import user_config_dir
 
-    return user_config_path("vmon", appauthor=False)
+    return user_config_dir("vmon", appauthor=False)
 
 
-def _bytes(path: Path, shown: str) -> bytes | None:
+def _bytes(path: str, shown: str) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs 5 ms
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -288,7 +291,7 @@ def _layer(
         if key.personal and not file.is_users:
             raise WrongUse(
                 f"{setting.source}: {key.name} may not stand in a project's file",
-                hint=f"set it in your own file ({_user_dir() / 'config.toml'}) or by {key.env}",
+                hint=f"set it in your own file ({_user_dir()}{os.sep}config.toml) or by {key.env}",
             )
     return layer
 

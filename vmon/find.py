@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon import scan
+from vmon import scan, streams
 from vmon.filters import Prefixes
 from vmon.progress import Progress, bytes_of
 from vmon.text import disarm_json
@@ -113,7 +113,7 @@ def _all(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]:
 
 def _batches(asked: Options, source: str | None, progress: Progress) -> Iterator[list[scan.Stored]]:
     """What is found in a source, some at a time."""
-    start, name = 0, scan.source_name(source)
+    start, name = 0, streams.source_name(source)
     if asked.tail is not None:
         from vmon.tail import last
 
@@ -123,7 +123,7 @@ def _batches(asked: Options, source: str | None, progress: Progress) -> Iterator
         yield _readable(asked, found, name)
         if not asked.follow:
             return
-    with scan.opened(source, follow=asked.follow, start=start) as stream:
+    with streams.opened(source, follow=asked.follow, start=start) as stream:
         progress.reads(stream)
         chosen, reads = asked.chosen, asked.needs_entries
         for batch in scan.choose(stream, name, chosen, scan.say_bad, entries=reads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from vmon import scan
+from vmon import scan, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,8 +23,8 @@ def read(
     """Give each chosen delivery of the sources (None is standard input) to `each`."""
     gc.disable()  # what is read makes no cycles, and is much
     for source in sources:
-        name = scan.source_name(source)
-        with scan.opened(source) as stream:
+        name = streams.source_name(source)
+        with streams.opened(source) as stream:
             for batch in scan.choose(stream, name, chosen, bad):
                 for _, entry in scan.with_entries(batch, name, bad):
                     each(entry)

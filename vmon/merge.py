@@ -10,7 +10,7 @@ import heapq
 import re
 from typing import TYPE_CHECKING, Literal
 
-from vmon import scan
+from vmon import scan, streams
 from vmon.capture import START
 from vmon.errors import VmonError
 from vmon.fold import in_ms
@@ -94,7 +94,7 @@ def _begins(source: str | None) -> str:
     if source is None:
         return ""
     head = memoryview(bytearray(_HEAD))
-    with scan.opened(source) as stream:
+    with streams.opened(source) as stream:
         count = stream.readinto(head) or 0
     line = bytes(head[:count]).partition(b"\n")[0]
     found = _RECEIVED.search(line) if line.startswith(START) else None

@@ -42,11 +42,10 @@ def plan_of(chosen: Filter) -> Plan:
     if chosen.where and chosen.where.types is not None:
         types = chosen.where.types if types is None else types & chosen.where.types
     begins = tuple(START + name.encode() + b'","session":' for name in sorted(types or ()))
-    whole = b"\n" + begins[0] if len(begins) == 1 else None
     begins = (START,) if types is None else begins
     signs = () if types is None else _signs_of_types(types)
     if chosen == Filter(types=chosen.types):
-        return Plan(begins, whole, exact=True, signs=signs, types=types)
+        return Plan(begins, exact=True, signs=signs, types=types)
     needle, from_body = _needle(chosen)
     if needle:
         hidden = (needle, _ESCAPE, _BASE64)
@@ -56,7 +55,7 @@ def plan_of(chosen: Filter) -> Plan:
         return Plan(begins, needle, escapable=from_body, settled=settled, signs=signs)
     if several := _several(chosen):
         return Plan(begins, any_of=several, signs=several)
-    return Plan(begins, whole, signs=signs)
+    return Plan(begins, signs=signs)
 
 
 def explain(chosen: Filter) -> str:
@@ -77,8 +76,7 @@ def _way_through_captures(plan: Plan) -> str:
     if plan.exact:
         return f"{begun}: nothing is decoded" if plan.begins != (START,) else "every line as it is"
     decoded = "decoding what is left"
-    alone = (plan.needle,) if plan.needle and not plan.needle.startswith(b"\n") else ()
-    if needles := plan.any_of or alone:
+    if needles := plan.any_of or ((plan.needle,) if plan.needle else ()):
         first = "" if plan.begins == (START,) else f"{begun} and "
         return f"{first}{_by(needles)}, then {decoded}"
     return f"{begun}, then {decoded}" if plan.begins != (START,) else "by decoding every line"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from vmon.render.progress import Bar
-    from vmon.scan import Stream
+    from vmon.streams import Stream
 
 _PATIENCE_S = 1.0
 """What is done sooner needs no bar."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count as forever
 from typing import TYPE_CHECKING
 
-from vmon import scan
+from vmon import scan, streams
 from vmon.dedupe import Dedupe
 from vmon.errors import INTERRUPTED
 from vmon.filters import Filter
@@ -91,8 +91,8 @@ def run(asked: Options) -> int:
 
 
 def _entries(asked: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
-    with scan.opened(asked.source) as stream:
-        found = scan.read(stream, scan.source_name(asked.source), asked.chosen, scan.say_bad)
+    with streams.opened(asked.source) as stream:
+        found = scan.read(stream, streams.source_name(asked.source), asked.chosen, scan.say_bad)
         firsts = _firsts(found, tally) if asked.dedupe else found
         yield from by_event(firsts) if asked.pace.by_event else firsts
 
@@ -179,7 +179,7 @@ def _progress(asked: Options) -> Iterator[Callable[[], None]]:
 
 
 def _total(source: str, chosen: Filter) -> int:
-    with scan.opened(source) as stream:
+    with streams.opened(source) as stream:
         return sum(map(len, scan.choose(stream, source, chosen, lambda _bad: None)))
 
 

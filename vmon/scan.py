@@ -1,4 +1,4 @@
-"""Reading stored deliveries: captures and bare bodies, files and pipes, plain and compressed.
+"""Choosing among stored deliveries: captures and bare bodies, whatever stream they come from.
 
 What a file holds is told by how it begins and ends: capture lines make it a capture, anything
 else is decoded line by line. In a capture a filter by type decodes nothing: it looks for the
@@ -7,38 +7,25 @@ canonical beginning of a line, block by block.
 
 from __future__ import annotations
 
-import io
 import sys
-import zlib
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from vmon.blocks import Blocks
 from vmon.capture import ASIDE, START
 from vmon.catalogue import TYPES
-from vmon.errors import VmonError, WrongUse
-from vmon.follow import Following
-from vmon.memmem import finder
+from vmon.documents import documents, is_document
+from vmon.errors import VmonError
 from vmon.plan import WORD, Plan, plan_of, span_of
+from vmon.streams import Stream
 from vmon.text import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from zstandard import ZstdDecompressionObj
-
+    from vmon.blocks import Readable
     from vmon.entry import Entry
     from vmon.filters import Filter
-
-BLOCK = 1 << 20
-_GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
-_ZSTD_CHUNK = 1 << 12  # at most 128 MiB when unpacked: runs of one byte
-
-
-class Readable(Protocol):
-    """A stream of bytes: `readinto` gives how many it read, 0 at the end."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Read into the buffer."""
 
 
 class BadLine(NamedTuple):
@@ -63,187 +50,6 @@ Stored = tuple[bytes, "Entry | None"]
 """A line of a file, and the entry it holds (None where nobody had to decode it yet)."""
 
 
-@contextmanager
-def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Stream]:
-    """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable.
-
-    A file that is followed is read from `start`, never decompressed, and has no end.
-    """
-    name = source_name(path)
-    with _told(name):
-        raw = _stdin() if path is None else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed below
-        raw.seek(start) if start else None
-        following = Following(raw, path) if follow else None
-        told = Stream(following or _decompressed(raw), name, raw)
-    try:
-        yield told
-    finally:
-        told.count()
-        if following:
-            following.close()
-        raw.close()
-
-
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """What goes wrong in reading becomes words."""
-    try:
-        yield
-    except OSError as error:
-        raise WrongUse(f"cannot read {name}: {error.strerror or error}") from None
-    except Exception as error:
-        if not _is_damage(error):
-            raise
-        raise WrongUse(f"{name} cannot be read to its end: {error}") from None
-
-
-class Stream:
-    """A stream whose failures are told in words, and that knows how far it is."""
-
-    def __init__(self, stream: Readable, name: str, raw: io.RawIOBase) -> None:
-        self._stream = stream
-        self._name = name
-        self._place = raw if raw.seekable() else None
-        self._done = 0
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Read into the buffer."""
-        with _told(self._name):
-            count = self._stream.readinto(buffer)
-        if self._place is None:
-            self._done += count or 0
-        return count
-
-    def count(self) -> None:
-        """Note how far it was read, before it is closed."""
-        if self._place and not self._place.closed:
-            self._done = self._place.tell()
-
-    @property
-    def done(self) -> int:
-        """How many bytes of the file are read; of a pipe, of what is in it."""
-        self.count()
-        return self._done
-
-
-def source_name(path: str | None) -> str:
-    """How messages call a source."""
-    return "standard input" if path is None else str(path)
-
-
-def _stdin() -> io.RawIOBase:
-    return io.FileIO(sys.stdin.fileno(), closefd=False)
-
-
-def _decompressed(raw: io.RawIOBase) -> Readable:
-    if raw.seekable():
-        magic = raw.read(4) or b""
-        raw.seek(0)
-        plain: io.RawIOBase | io.BufferedReader = raw
-    else:
-        plain = _Pipe(raw, BLOCK)
-        magic = plain.peek(4)[:4]
-    if magic.startswith(_GZIP):
-        import gzip
-
-        return gzip.GzipFile(fileobj=plain)
-    if magic.startswith(_ZSTD):
-        return _Zstd(plain)
-    return plain
-
-
-class _Pipe(io.BufferedReader):
-    """A pipe that can be peeked into, and gives what there is without waiting for a whole block."""
-
-    readinto = io.BufferedReader.readinto1
-
-
-class _Zstd:
-    """The decompressed bytes of zstd frames; unlike zstandard's own reader it tells a cut."""
-
-    def __init__(self, plain: io.RawIOBase | io.BufferedReader) -> None:
-        self._plain = plain
-        self._frame: ZstdDecompressionObj | None = None
-        self._ahead = b""
-        self._out = memoryview(b"")
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        while not self._out:
-            chunk = self._ahead or self._plain.read(_ZSTD_CHUNK)
-            if not chunk:
-                if self._frame:
-                    raise EOFError("it breaks off")
-                return 0
-            self._feed(chunk)
-        count = min(len(buffer), len(self._out))
-        buffer[:count] = self._out[:count]
-        self._out = self._out[count:]
-        return count
-
-    def _feed(self, chunk: bytes) -> None:
-        from zstandard import ZstdDecompressor
-
-        frame = self._frame = self._frame or ZstdDecompressor().decompressobj()
-        self._out, self._ahead = memoryview(frame.decompress(chunk)), b""
-        if frame.eof:
-            self._frame, self._ahead = None, frame.unused_data
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether this is what a decompressor says of a file that is damaged or cut off."""
-    return isinstance(error, EOFError | zlib.error) or type(error).__name__ == "ZstdError"
-
-
-class Blocks:
-    """The whole lines of a stream, a block at a time: `data[1:end]`, a newline before them.
-
-    Memory is one block, or the longest line where that is longer.
-    """
-
-    def __init__(self, stream: Readable, size: int = BLOCK) -> None:
-        self._stream = stream
-        self._filled = self.end = 1
-        self._take(bytearray(b"\n").ljust(size + 1, b"\0"))
-        self.rest = b""
-
-    def _take(self, data: bytearray) -> None:
-        self.data = data
-        self.find = finder(data)
-
-    def fill(self) -> bool:
-        """Read the next block; False at the end, when `rest` is what had no newline."""
-        kept = self._filled - self.end
-        self.data[1 : 1 + kept] = self.data[self.end : self._filled]
-        self._filled, self.end = 1 + kept, 1
-        while self.end == 1:
-            if self._filled == len(self.data):
-                self._take(self.data + bytes(len(self.data)))
-            with memoryview(self.data)[self._filled :] as free:
-                count = self._stream.readinto(free)
-            if not count:
-                self.rest = bytes(self.data[1 : self._filled])
-                return False
-            self.end = max(self.data.rfind(b"\n", self._filled, self._filled + count) + 1, 1)
-            self._filled += count
-        return True
-
-    def lines(self) -> list[bytes]:
-        """The lines of this block, each with its newline."""
-        return [line + b"\n" for line in bytes(self.data[1 : self.end - 1]).split(b"\n")]
-
-    def remaining(self) -> bytes:
-        """All from this block to the end of the stream."""
-        parts = [bytes(self.data[1 : self.end])]
-        while self.fill():
-            parts.append(bytes(self.data[1 : self.end]))
-        return b"".join((*parts, self.rest))
-
-    def is_capture(self) -> bool:
-        """Whether the block begins and ends with capture lines: then all of it is taken so."""
-        last = self.data.rfind(b"\n", 0, self.end - 1) + 1
-        return self.data.startswith(START, 1) and self.data.startswith(START, last)
-
-
 def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
     stream: Readable,
     name: str,
@@ -259,7 +65,18 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
     line is looked at, and has its number where all before it are counted. Without `entries` no bare
     body is read for more than what the filter asks.
     """
-    blocks, whole, judge = Blocks(stream), plan_of(chosen), _Judge(name, chosen, bad)
+    judge = _Judge(name, chosen, bad)
+    blocks = Blocks(stream, ahead=isinstance(stream, Stream) and stream.is_long)
+    try:
+        yield from _chosen(blocks, chosen, judge, only_lines=only_lines, entries=entries)
+    finally:
+        blocks.close()
+
+
+def _chosen(
+    blocks: Blocks, chosen: Filter, judge: _Judge, *, only_lines: bool, entries: bool
+) -> Iterator[list[Stored]]:
+    whole = plan_of(chosen)
     span = None if chosen.invert else span_of(chosen)
     in_time = plan_of(chosen._replace(since=None, until=None)) if span else whole
     first = not only_lines
@@ -271,13 +88,13 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
                 judge.lose_count()
                 continue
             plan = in_time
-        if first and not capture and _is_document(blocks.data):
+        if first and not capture and is_document(blocks.begin()):
             break
         chosen_of = _of_capture if capture else _of_bodies
         yield chosen_of(blocks, plan, judge, entries=entries)
         first = False
-    if first and (blocks.end > 1 or _is_document(blocks.rest)):
-        yield judge.all(_documents(blocks))
+    if first and (blocks.end > blocks.start or is_document(blocks.rest)):
+        yield judge.all(documents(blocks.remaining()))
     else:
         yield judge.all([blocks.rest])
 
@@ -285,22 +102,24 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
 def _of_capture(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
     """The chosen lines of a block of capture lines."""
     del entries  # they are read when they are wanted
-    if plan.exact and plan.begins == (START,):
-        return judge.as_they_are(blocks.lines())
-    if not (plan.exact or plan.needle or plan.any_of):
+    if plan.needle or plan.any_of:
+        judge.lose_count()
+        return judge.some(_candidates(blocks, plan), plan.settled)
+    if plan.begins == (START,):
+        lines = blocks.lines()
+        return judge.as_they_are(lines) if plan.exact else judge.all(lines)
+    if len(plan.begins) > 1 and not plan.exact:
         return judge.all(blocks.lines(), plan.begins)
     judge.lose_count()
-    candidates = _candidates(blocks, plan)
-    if plan.exact:
-        return [(line, None) for line in candidates]
-    return judge.some(candidates, plan.settled)
+    begun = _begun(blocks, plan.begins)
+    return begun if plan.exact else judge.some((line for line, _ in begun), None)
 
 
 def _of_bodies(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
     """The chosen lines of a block of bare bodies."""
     if plan.signs and (lines := _looks_whole(blocks)):
         signed = _signed(blocks, plan.signs)
-        found = judge.placed(signed, blocks.data, None if entries else plan.types)
+        found = judge.placed(signed, blocks, None if entries else plan.types)
         judge.pass_over(lines)
         return found
     return judge.all(blocks.lines())
@@ -392,20 +211,20 @@ class _Judge:
         self._number += lines
 
     def placed(
-        self, lines: Iterable[tuple[int, bytes]], data: bytearray, types: frozenset[str] | None
+        self, lines: Iterable[tuple[int, bytes]], blocks: Blocks, types: frozenset[str] | None
     ) -> list[Stored]:
         """The chosen ones of lines picked out of a block's data, each with where it begins.
 
         Where all that is asked for are `types`, nothing else is read.
         """
         found: list[Stored] = []
-        number, at = self._number + 1, 1
+        number, at, count = self._number + 1, blocks.start, blocks.data.count
         for start, line in lines:
             if types is not None and (told := _bare_type(line)):
                 if told in types:
                     found.append((line, None))
                 continue
-            number, at = number + data.count(b"\n", at, start), start
+            number, at = number + count(b"\n", at, start), start
             entry = self.entry(line, number if self._counts else 0)
             if entry and self._chosen(entry):
                 found.append((line, entry))
@@ -427,7 +246,7 @@ def _place(blocks: Blocks, span: tuple[bytes, bytes]) -> Literal["inside", "outs
     begun = _common_time(blocks)
     if begun and (begun + b"~" < span[0] or begun >= span[1]):
         return "outside"
-    whole = bytes(blocks.data[1 : blocks.end])
+    whole = blocks.view[blocks.start : blocks.end].tobytes()
     times = [part[:28] for part in whole.split(_RECEIVED)[1:]]
     if len(times) < whole.count(b"\n") or not all(time.endswith(b'Z"') for time in times):
         return None
@@ -442,32 +261,31 @@ def _common_time(blocks: Blocks) -> bytes:
 
     Counting what they have in common is a tenth of the work of looking at each.
     """
-    data, end = blocks.data, blocks.end
-    places = data.find(_RECEIVED, 1, end), data.rfind(_RECEIVED, 1, end)
+    data, start, end = blocks.data, blocks.start, blocks.end
+    places = data.find(_RECEIVED, start, end), data.rfind(_RECEIVED, start, end)
     first, last = (bytes(data[at + len(_RECEIVED) : at + len(_RECEIVED) + 27]) for at in places)
     pairs = enumerate(zip(first, last, strict=False))
     common = first[: next((place for place, (a, b) in pairs if a != b), len(first))]
-    alike = data.count(_RECEIVED + common, 1, end)
-    return common if alike == data.count(_RECEIVED, 1, end) else b""
+    alike = data.count(_RECEIVED + common, start, end)
+    return common if alike == data.count(_RECEIVED, start, end) else b""
 
 
 def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
     """The capture lines of a block that pass the plan's own tests."""
     needle = plan.needle
-    if plan.any_of:
+    if plan.any_of or needle is None:
         signed = (line for _, line in _signed(blocks, plan.any_of))
         yield from (line for line in signed if line.startswith(plan.begins))
-    elif needle is None:
-        yield from (line for line in blocks.lines() if line.startswith(plan.begins))
     elif plan.escapable and WORD.fullmatch(needle):
         signed = (line for _, line in _signed(blocks, plan.signs))
         yield from (line for line in signed if line.startswith(plan.begins))
-    elif plan.escapable and any(blocks.find(sign, 1, blocks.end) >= 0 for sign in _HIDING):
+    elif plan.escapable and any(map(blocks.places, _HIDING)):
         begun = (line for line in blocks.lines() if line.startswith(plan.begins))
         signs = (needle, *_HIDING)
         yield from (line for line in begun if any(sign in line for sign in signs))
     else:
-        yield from _around(blocks, needle, plan.begins)
+        signed = (line for _, line in _signed(blocks, (needle,)))
+        yield from (line for line in signed if line.startswith(plan.begins))
 
 
 def _is_settled(line: bytes, settled: bytes) -> bool:
@@ -490,109 +308,43 @@ def _bare_type(line: bytes) -> str | None:
 
 def _looks_whole(blocks: Blocks) -> int:
     """How many lines a block of bare bodies has; 0 where one is not an object by its two ends."""
-    data, last = blocks.data, blocks.end
-    if not (data.startswith(b"{", 1) and data.endswith((b"}\n", b"}\r\n"), 1, last)):
+    lines = blocks.lines()
+    try:
+        begins, ends = set(map(_FIRST, lines)), set(map(_LAST, lines))
+    except IndexError:  # nothing but a newline
         return 0
-    lines, joints = data.count(b"\n", 1, last), data.count(b"}\n{", 1, last)
-    if joints < lines - 1:
-        joints += data.count(b"}\r\n{", 1, last)
-    return lines if joints == lines - 1 else 0
+    if begins != {ord("{")} or not ends <= {ord("}"), ord("\r")}:
+        return 0
+    is_whole = ends == {ord("}")} or all(line.endswith((b"}\n", b"}\r\n")) for line in lines)
+    return len(lines) if is_whole else 0
+
+
+_FIRST, _LAST = itemgetter(0), itemgetter(-2)
 
 
 def _signed(blocks: Blocks, signs: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:
     """The lines of a block that have one of the signs in them, and where they begin."""
-    find, data, last = blocks.find, blocks.data, blocks.end
-    places: dict[int, int] = {}
+    data, view, last = blocks.data, blocks.view, blocks.end
+    lines: dict[int, int] = {}
     for sign in signs:
-        at = find(sign, 1, last)
-        while at >= 0:
-            end = data.find(b"\n", at, last) + 1
-            places[data.rfind(b"\n", 0, at) + 1] = end
-            at = find(sign, end, last)
-    for start, end in sorted(places.items()):
-        yield start, bytes(data[start:end])
+        end = 0
+        for at in blocks.places(sign):
+            if at >= end:
+                end = data.find(b"\n", at, last) + 1
+                lines[data.rfind(b"\n", 0, at) + 1] = end
+    for start, end in sorted(lines.items()):
+        yield start, view[start:end].tobytes()
 
 
 _HIDING = (b"\\", b',"body_base64":"')
 
 
-def _around(blocks: Blocks, needle: bytes, begins: tuple[bytes, ...]) -> list[bytes]:
-    """The lines of a block in which the needle stands, if they begin as they should."""
-    find, data, last = blocks.find, blocks.data, blocks.end
-    whole_line = data.find
-    found = []
-    at = find(needle, 0, last)
-    while at >= 0:
-        start = data.rfind(b"\n", 0, at + 1) + 1
-        end = whole_line(b"\n", at + 1, last) + 1
-        if data.startswith(begins, start):
-            found.append(bytes(data[start:end]))
-        at = find(needle, end - 1, last)
-    return found
-
-
-def _is_document(data: bytes | bytearray) -> bool:
-    """Whether this is JSON of several lines: an array, or objects laid out to be read."""
-    begin = bytes(data[:4096]).removeprefix(b"\n").removeprefix(_BOM).lstrip()
-    if begin[:1] == b"[" or begin.split(b"\n", 1)[0].strip() == b"{":
-        return True
-    return begin[:1] == b"{" and not begin.startswith(START) and _is_foreign(begin)
-
-
-def _is_foreign(begin: bytes) -> bool:
-    from vmon.foreign import is_foreign  # costs a capture nothing
-
-    return is_foreign(begin)
-
-
-def has_lines(path: str) -> bool:
-    """Whether a file can be read from its end: plain lines, and no document; else WrongUse."""
-    with _told(path), open(path, "rb", buffering=0) as raw:  # noqa: PTH123 - pathlib costs 5 ms
-        if not raw.seekable():
-            return False
-        begin = raw.read(4096)
-    return not begin.startswith((_GZIP, _ZSTD)) and not _is_document(begin)
-
-
-def _documents(blocks: Blocks) -> Iterator[bytes]:
-    """The deliveries of JSON documents, each as one line; what breaks them off comes last.
-
-    The whole is held in memory: an array has no lines to go by.
-    """
-    import json
-
-    whole = blocks.remaining().removeprefix(_BOM)
-    text, decoder, at = whole.decode("utf-8", "surrogateescape"), json.JSONDecoder(), 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
-        try:
-            end = decoder.raw_decode(text, at)[1]
-        except (ValueError, RecursionError):
-            if not text[:at].strip() and text[at] == "{":  # lines after all, the first one torn
-                yield from whole.splitlines(keepends=True)
-                return
-            end = len(text)
-        yield from _elements(text[at:end].encode("utf-8", "surrogateescape"))
-        at = end
-
-
-def _elements(document: bytes) -> Iterable[bytes]:
-    """The elements of an array, or the one document, each on one line."""
-    import msgspec
-
-    from vmon.foreign import lines_of
-
-    if (foreign := lines_of(document)) is not None:
-        return foreign
-    try:
-        found = msgspec.json.decode(document, type=list[msgspec.Raw])
-    except (ValueError, RecursionError):
-        return [_on_one_line(document)]
-    return [_on_one_line(bytes(element)) for element in found]
-
-
-def _on_one_line(document: bytes) -> bytes:
-    """JSON with its line ends turned to spaces: they stand between tokens, never in a string."""
-    return document.replace(b"\r", b" ").replace(b"\n", b" ")
+def _begun(blocks: Blocks, begins: tuple[bytes, ...]) -> list[Stored]:
+    """The lines of a block that begin so."""
+    if len(begins) != 1:
+        return [(line, None) for line in blocks.lines() if line.startswith(begins)]
+    newline, view, last = blocks.data.find, blocks.view, blocks.end
+    return [
+        (view[at + 1 : newline(b"\n", at + 1, last) + 1].tobytes(), None)
+        for at in blocks.places(b"\n" + begins[0])
+    ]

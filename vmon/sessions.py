@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon import look, scan
+from vmon import look, scan, streams
 from vmon.errors import WrongUse
 from vmon.events import instant, person
 from vmon.instants import parse_instant
@@ -133,8 +133,8 @@ class Watch:
     def _read(self) -> None:
         try:
             (source,) = self._asked.sources
-            with scan.opened(source, follow=source is not None) as stream:
-                name = scan.source_name(source)
+            with streams.opened(source, follow=source is not None) as stream:
+                name = streams.source_name(source)
                 for batch in scan.choose(stream, name, self._asked.chosen, scan.say_bad):
                     self._enter(scan.with_entries(batch, name, scan.say_bad))
         except Exception as error:  # noqa: BLE001 - the thread that draws raises it

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import Struct, field
 
-from vmon import look, scan
+from vmon import look, scan, streams
 from vmon.capture import START
 from vmon.entry import header
 from vmon.errors import VmonError
@@ -414,8 +414,8 @@ def stats_of(
     gc.disable()  # what is read makes no cycles, and is much
     stats = Stats()
     for source in sources:
-        name = scan.source_name(source)
-        with scan.opened(source) as stream:
+        name = streams.source_name(source)
+        with streams.opened(source) as stream:
             for batch in scan.choose(stream, name, chosen, bad):
                 _count(stats, batch, name, bad)
     return stats

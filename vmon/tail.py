@@ -10,7 +10,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
-from vmon import scan
+from vmon import documents, scan, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,8 @@ def last(
 
     With `whole_lines`, a last line that has no newline yet is left to be read then.
     """
-    name = scan.source_name(path)
-    if path is not None and scan.has_lines(path):
+    name = streams.source_name(path)
+    if path is not None and documents.has_lines(path):
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             size = os.fstat(fd).st_size
@@ -55,7 +55,7 @@ def last(
         finally:
             os.close(fd)
     kept: deque[scan.Stored] = deque(maxlen=number)
-    with scan.opened(path) as stream:
+    with streams.opened(path) as stream:
         for batch in scan.choose(stream, name, chosen, bad):
             kept.extend(batch)
     return list(kept), os.path.getsize(path) if path is not None else 0  # noqa: PTH202 - pathlib costs 5 ms

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon import look, scan
+from vmon import look, scan, streams
 from vmon.chart import Mark, chart, marks_of
 from vmon.errors import Refused, WrongUse
 from vmon.events import person
@@ -71,8 +71,8 @@ def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
         return
 
     def batches(source: str | None) -> Iterator[list[scan.Stored]]:
-        name = scan.source_name(source)
-        with scan.opened(source) as stream:
+        name = streams.source_name(source)
+        with streams.opened(source) as stream:
             for batch in scan.choose(stream, name, asked.chosen, scan.say_bad):
                 yield list(scan.with_entries(batch, name, scan.say_bad))
 

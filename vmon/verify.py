@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon import scan
+from vmon import scan, streams
 from vmon.errors import WrongUse
 from vmon.filters import Filter
 from vmon.line import said_json
@@ -53,8 +53,8 @@ def _entries(asked: Options, bad: list[scan.BadLine]) -> Iterator[Entry]:
         sys.stderr.write(f"warning: {line}\n")
 
     for source in asked.sources:
-        with scan.opened(source) as stream:
-            for _, entry in scan.read(stream, scan.source_name(source), Filter(), note):
+        with streams.opened(source) as stream:
+            for _, entry in scan.read(stream, streams.source_name(source), Filter(), note):
                 yield entry
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,12 +43,12 @@ _KINDS: dict[str, Kind] = {
 def settings_of(profile: str | None, commands: Iterable[str]) -> Settings:
     """Every setting of those commands and where it is from; WrongUse for what is wrong."""
     keys = tuple(known(commands))
-    return config.load(keys, profile=profile, cwd=Path(), environ=os.environ)
+    return config.load(keys, profile=profile, cwd=os.curdir, environ=os.environ)
 
 
 def is_configured(profile: str | None) -> bool:
     """Whether there can be a setting at all: where not, no command is imported to ask it."""
-    return profile is not None or config.is_configured(Path(), os.environ)
+    return profile is not None or config.is_configured(os.curdir, os.environ)
 
 
 def known(commands: Iterable[str]) -> Iterator[KnownKey]:
