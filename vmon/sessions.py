@@ -15,6 +15,7 @@ from msgspec import Struct
 from vmon import look, scan
 from vmon.errors import WrongUse
 from vmon.events import instant, person
+from vmon.follow import Unread
 from vmon.instants import parse_instant
 from vmon.reading import Reading, now_ms_of
 from vmon.text import count
@@ -137,6 +138,8 @@ class Watch:
                 name = scan.source_name(source)
                 for batch in scan.choose(stream, name, self._asked.chosen, scan.say_bad):
                     self._enter(scan.with_entries(batch, name, scan.say_bad))
+        except Unread:
+            self._trouble = BrokenPipeError()
         except Exception as error:  # noqa: BLE001 - the thread that draws raises it
             self._trouble = error
         finally:
