@@ -7,6 +7,7 @@ valid JSON, else in `body_base64`, followed by `body` where it means valid JSON 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class _Header(msgspec.Struct):
@@ -87,7 +89,16 @@ def quote(value: object) -> bytes:
 
 def said_json(value: object) -> bytes:
     """JSON of what vmon says itself, in which nothing acts on the terminal it may come to."""
-    return disarm_json(quote(value))
+    try:
+        return disarm_json(_to_json(value))
+    except UnicodeEncodeError:
+        return disarm_json(_to_json(unbroken(value)))
+
+
+def unbroken(value: object) -> object:
+    """The same; where a string has half a surrogate pair, at which jq 1.6 stops, U+FFFD for it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else value
 
 
 @lru_cache(maxsize=1024)

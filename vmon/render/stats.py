@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from vmon.catalogue import NAMES
 from vmon.events import instant
+from vmon.line import unbroken
 from vmon.render.form import console
 from vmon.render.line import compact
 from vmon.render.paint import Paint, colour_of
@@ -263,7 +264,7 @@ def as_json(stats: Stats, top: int) -> str:
         "clock": {"signed": stats.skew.number, "receipt_less_iat_ms_least": _least(stats)},
         "oddities": stats.oddities,
     }
-    return json.dumps(said, indent=2) + "\n"
+    return json.dumps(unbroken(said), indent=2) + "\n"
 
 
 def _least(stats: Stats) -> int | None:

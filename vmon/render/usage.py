@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 from rich.cells import cell_len
 
+from vmon.line import unbroken
 from vmon.render.form import console
 from vmon.render.paint import Paint, colour_of
 from vmon.text import count, disarm, duration, handle
@@ -210,7 +211,7 @@ def as_json(usage: Usage) -> str:
             for span, adds in usage.explained
         ],
     }
-    return json.dumps(said, indent=2) + "\n"
+    return json.dumps(unbroken(said), indent=2) + "\n"
 
 
 def _plain(row: Row) -> dict[str, Any]:
