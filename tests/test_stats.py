@@ -280,7 +280,9 @@ def test_torn_and_empty_lines_are_told_and_the_rest_is_counted(
 def test_nothing_at_all_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.touch()
-    assert vmon_run("stats", path) == (1, "", "nothing was found\n")
+    code, out, err = vmon_run("stats", path)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was found: no delivery in {path}\nhint: ")
 
 
 def test_strangers_words_are_disarmed(vmon_run: Run, delivered: Made, tmp_path: Path) -> None:

@@ -352,7 +352,9 @@ def test_a_torn_line_among_whole_ones_is_told_and_the_rest_counts(
 def test_without_minutes_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.touch()
-    assert vmon_run("usage", path) == (1, "", "nothing here has minutes\n")
+    code, out, err = vmon_run("usage", path)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was found: no minutes in {path}\nhint: ")
 
 
 def test_usage_imports_nothing_of_servers(imports_of: Callable[..., set[str]], story: Path) -> None:

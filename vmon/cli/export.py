@@ -37,11 +37,14 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     from vmon.export import Sealing, writing
     from vmon.find import Options, run
+    from vmon.nothing import nothing
     from vmon.sources import sources_of
 
     to = asked["to"] if "://" in asked["to"] else f"http://{asked['to']}"
     left_out = Counter[str]()
     form = writing(asked["kind"], Sealing(left_out, keep=asked["with_secrets"]), to)
-    code = run(Options(sources=sources_of(files), chosen=chosen, writing=form))
+    sources = sources_of(files)
+    if run(Options(sources=sources, chosen=chosen, writing=form)):
+        raise nothing("delivery", sources, chosen)
     tell_left_out(left_out)
-    return code
+    return 0
