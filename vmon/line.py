@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
+WHY = b"\0"
+"""What a line begins with that says why it holds nothing: `foreign` has no other to give."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -121,6 +123,8 @@ def read_line(line: bytes, number: int = 0) -> Entry:
     """The entry of a line of a capture or of bare bodies; ValueError says why it holds none."""
     if line.startswith(START):
         return _of_capture(line)
+    if line.startswith(WHY):
+        raise ValueError(line.removeprefix(WHY).decode())
     entry = bare(line.strip(), number)
     if entry.payload.problem:
         raise ValueError(entry.payload.problem)
