@@ -278,3 +278,16 @@ def test_jq_reads_what_is_said_of_half_a_surrogate_pair(
     said = subprocess.run(["jq", "."], input=out, capture_output=True, check=True, timeout=30)
     assert "\ufffd" in said.stdout.decode()
     assert b"\\ud" not in out.lower()
+
+
+def test_what_a_rewritten_capture_calls_itself_breaks_no_line(delivered: Delivered) -> None:
+    line = json.loads(write_line(delivered(b'{"event":"archive"}')))
+    nasty = 'a","body":{"b":"\\\n\ud800'
+    entry = read_line(
+        json.dumps({"was": "rewritten"} | line | {"type": nasty, "id": nasty}).encode()
+    )
+    written = write_line(entry)
+    assert written.count(b"\n") == 1
+    assert json.loads(written) == line | {"type": nasty, "id": nasty}
+    again = read_line(written)
+    assert (again.type, again.delivery.id) == (nasty, nasty)

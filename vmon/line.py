@@ -64,9 +64,9 @@ def _head(entry: Entry) -> bytes:
     """A line up to its body. What repeats from line to line is quoted once."""
     delivery = entry.delivery
     return (
-        f'{{"vmon":1,"type":"{entry.type}","session":{_quoted(entry.session)}'
+        f'{{"vmon":1,"type":{_quoted(entry.type)},"session":{_quoted(entry.session)}'
         f"{'' if entry.verdict is None else _judged(entry.verdict)}"
-        f',"id":"{delivery.id}","received_at":"{iso(delivery.received_at)}"'
+        f',"id":{quote(delivery.id).decode()},"received_at":"{iso(delivery.received_at)}"'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
     ).encode()
