@@ -34,6 +34,7 @@ _UNTIL = {
     "capture": "the capture's end",
     "session": "its session's end",
     "connection": "its connection's end",
+    "year": "a year after its beginning",
 }
 
 
@@ -135,7 +136,7 @@ def _called(span: Span) -> str:
     return f"{said} {whose}{disarm(span.name)[:_LONGEST_NAME]}" if span.name else said
 
 
-def _why(span: Span) -> str:
+def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
     match span.why:
         case "open":
             return f"open: seen until {utc(span.low)[11:]}, at most until {_UNTIL[span.until]}"
@@ -148,6 +149,8 @@ def _why(span: Span) -> str:
             return f"ends {back} before it begins: clocks disagree, it counts nothing"
         case "ahead":
             return "ends after the capture, it says: counted until the capture's end"
+        case "ancient":
+            return "begins over a year before it was heard of, it says: counts nothing"
         case None:
             return ""
 
