@@ -356,6 +356,7 @@ def test_an_id_has_one_colour_and_ids_have_several() -> None:
         (Verdict("unsigned", "there is none"), "unsigned started"),
         (Verdict("unchecked", "no secret"), "unchecked started"),
         (Verdict("l\nater", "why"), "l␊ater: why started"),
+        (Verdict("unsigned", "none", refused=True), "unsigned 401, again in 5.0 s started"),
     ],
 )
 def test_a_verdict_stands_before_what_it_is_about(
@@ -369,6 +370,13 @@ def test_a_verdict_stands_before_what_it_is_about(
         assert cell_len(line(entry, Look(PLAIN, width))) <= width
     told = [one for one in fields(entry, Look(PLAIN)) if "signature" in one]
     assert told == [f"    signature {disarm(verdict.kind)}: {disarm(verdict.why)}"]
+
+
+def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Delivered) -> None:
+    entry = delivered(b'{"event":"archive","status":"started"}')
+    entry.verdict = Verdict("unsigned", "there is none", refused=True)
+    for copies, due in ((0, "5.0 s"), (2, "10.0 s"), (99, "15 min")):
+        assert f"401, again in {due} " in line(entry, Look(PLAIN), Note(copies=copies))
 
 
 @pytest.mark.usefixtures("utc")

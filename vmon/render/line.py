@@ -32,6 +32,7 @@ from vmon.events import (
     person,
 )
 from vmon.render.paint import colour_of
+from vmon.retry import LIKE_VONAGE
 from vmon.text import count, disarm, duration, handle, size
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def line(entry: Entry, look: Look, note: Note | None = None) -> str:
         pieces.append(_lag_column(entry.lag_s))
     if entry.verdict is not None:
         pieces.append(_mark(entry.verdict))
+        if entry.verdict.refused:
+            pieces.append(_turned_away(note.copies if note else 1))
     who = note.who if note else None
     told = subject(event, who)
     if slim and (who or not isinstance(event, CallEvent)):
@@ -212,6 +215,12 @@ def _mark(verdict: Verdict) -> Piece:
             return "failed", f"{kind}: {gist} "
         case _:
             return "warning", f"{kind}: {gist} "
+
+
+@lru_cache(maxsize=64)
+def _turned_away(copies: int) -> Piece:
+    """What comes of the answer 401 to the so-manieth copy."""
+    return "failed", f"401, again in {duration(LIKE_VONAGE.wait_s(max(copies, 1)))} "
 
 
 _CLAUSE = re.compile(r"[:;,]| \(")

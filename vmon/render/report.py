@@ -19,6 +19,7 @@ from vmon.render.form import console
 from vmon.render.oddities import STYLES
 from vmon.render.paint import Paint
 from vmon.render.rows import folded, wide
+from vmon.retry import LIKE_VONAGE
 from vmon.text import count, disarm, duration, handle
 
 if TYPE_CHECKING:
@@ -176,7 +177,9 @@ class Report:
         return self._paint(
             "failed",
             "warning: no more deliveries can be kept in memory\n"
-            "         they are answered 503, so that Vonage sends them again later",
+            "         they are answered 503, so that Vonage sends them again later:\n"
+            f"         after {duration(LIKE_VONAGE.first_s)}, doubling to "
+            f"{duration(LIKE_VONAGE.most_s)}, for {(LIKE_VONAGE.within_s or 0) / 3600:.0f} h",
         )
 
     def summary(self, totals: Totals, more: Iterable[tuple[str, str]] = ()) -> str:
