@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmon.lags import Lags
-    from vmon.stats import OfType, Peak, Stats
+    from vmon.lives import Peak
+    from vmon.stats import OfType, Stats
 
 _STEPS = " ▁▂▃▄▅▆▇█"
 _PIPED = 60
