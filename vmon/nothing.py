@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmon.errors import Refused
-from vmon.handles import is_two_words
 from vmon.scan import source_name
 from vmon.text import disarm
 
@@ -26,6 +25,8 @@ def nothing(what: str, sources: tuple[str | None, ...], chosen: Filter | None = 
 
 
 def _way_out(chosen: Filter) -> str:
+    from vmon.handles import is_two_words  # costs an empty file nothing
+
     asked = (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call)
     for one in filter(is_two_words, asked):
         return (
