@@ -25,12 +25,12 @@ def nothing(what: str, sources: tuple[str | None, ...], chosen: Filter | None = 
 
 
 def _way_out(chosen: Filter) -> str:
-    from vmon.handles import is_two_words  # costs an empty file nothing
+    for one in (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call):
+        from vmon.handles import is_two_words  # costs an empty file nothing
 
-    asked = (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call)
-    for one in filter(is_two_words, asked):
-        return (
-            f"{one} is what vmon calls a connection without a name: vmon sessions shows its ID "
-            "beside it, which --connection takes"
-        )
+        if is_two_words(one):
+            return (
+                f"{one} is what vmon calls a connection without a name: vmon sessions shows its "
+                "ID beside it, which --connection takes"
+            )
     return "vmon stats shows what there is, vmon sessions the IDs"
