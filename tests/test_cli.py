@@ -141,7 +141,9 @@ def test_filter_says_0_when_it_found_something_and_1_when_nothing(
     path = tmp_path / "a.jsonl"
     path.write_text(BODY)
     assert vmon_run("filter", "--event", "streamCreated", path) == (0, BODY, "")
-    assert vmon_run("filter", "--event", "archive", path) == (1, "", "")
+    code, out, err = vmon_run("filter", "--event", "archive", path)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was found: no delivery in {path}; asked for: archive\n")
     assert vmon_run("filter", "--count", "--event", "archive", path) == (1, "0\n", "")
 
 
@@ -284,7 +286,9 @@ def test_an_expression_chooses_from_a_file_and_an_error_in_it_has_its_place(
     )
     asked = 'status == "failed" && session == "2_B"'
     assert vmon_run("filter", "--where", asked, str(path)) == (0, other, "")
-    assert vmon_run("filter", "--where", 'type == "render"', str(path)) == (1, "", "")
+    code, out, err = vmon_run("filter", "--where", 'type == "render"', str(path))
+    assert (code, out) == (1, "")
+    assert 'asked for: where type == "render"' in err
     code, out, err = vmon_run("filter", "--where", 'stauts == "failed"', str(path))
     assert (code, out) == (2, "")
     assert re.search(r"^error: .*stauts.*\n", err)

@@ -244,3 +244,11 @@ def test_export_says_what_it_left_out(
     assert "'Authorization:Bearer s3cret'" in out
     assert vmon_run("export", path, "--as", "har", "--event", "callCreated")[0] == 1
     assert vmon_run("filter", path, "--format", "curl")[1].startswith("# archive, 2016-")
+
+
+def test_without_a_form_it_is_said_which_there_are_with_an_example(vmon_run: Run) -> None:
+    code, out, err = vmon_run("export", "no-such-file")
+    assert (code, out) == (2, "")
+    said, hint = err.splitlines()
+    assert said == "error: it is not said what to write the deliveries as"
+    assert hint.startswith("hint: add --as curl, httpie, har or pytest: vmon export --as curl ")

@@ -1,11 +1,12 @@
 import gzip
 import io
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +17,9 @@ from vmon.errors import WrongUse
 from vmon.filters import Filter
 from vmon.find import Options
 from vmon.line import write_line
+
+if TYPE_CHECKING:
+    from tests.conftest import Start
 
 STREAMS = Filter(types=frozenset({"streamCreated", "streamDestroyed"}))
 
@@ -131,6 +135,16 @@ def test_following_puts_each_line_out_as_it_comes(
         find.run(Options(sources=(str(path),), chosen=STREAMS, follow=True))
     later.join()
     assert flushed[-1] == flushed[0] + more
+
+
+def test_following_ends_with_the_one_who_read_it(start: "Start", path: Path) -> None:
+    reader, writer = os.pipe()
+    one = start("filter", "--follow", path, out=writer)
+    os.close(writer)
+    assert os.read(reader, 1)
+    os.close(reader)
+    assert one.process.wait(20) == 0
+    assert one.err.all() == b""
 
 
 class Terminal(io.StringIO):

@@ -1,3 +1,4 @@
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -108,3 +109,17 @@ def test_what_is_followed_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch)
         timer.start()
         assert stream.readinto(buffer) == 4
         timer.join()
+
+
+def test_waiting_ends_when_nobody_reads_standard_output(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    monkeypatch.setattr(follow, "_STDOUT", writer)
+    monkeypatch.setattr("time.sleep", lambda _: os.close(reader))
+    with streams.opened(str(path), follow=True) as stream:
+        buffer = memoryview(bytearray(64))
+        assert stream.readinto(buffer) == 4
+        with pytest.raises(follow.Unread):
+            stream.readinto(buffer)
+    os.close(writer)

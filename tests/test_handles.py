@@ -3,7 +3,7 @@ from uuid import UUID
 import pytest
 
 from vmon.errors import WrongUse
-from vmon.handles import _CREATURES, _QUALITIES, called, name_from, two_words
+from vmon.handles import _CREATURES, _QUALITIES, called, is_two_words, name_from, two_words
 from vmon.session import Person
 
 ID = "c053fcc8-c681-41d5-8ec2-7a9e1434a21e"
@@ -23,6 +23,11 @@ def test_the_words_are_short_and_each_is_there_once() -> None:
 def test_words_are_spread_over_ids() -> None:
     found = {two_words(str(UUID(int=number << 64))) for number in range(1000)}
     assert len(found) > 950
+
+
+def test_two_words_are_known_from_other_text() -> None:
+    assert all(is_two_words(two_words(str(number))) for number in range(300))
+    assert not any(map(is_two_words, ("", "-", "airy", "airy-", "wolf-airy", "airy-wolf-2", ID)))
 
 
 def test_an_id_that_is_no_text_has_words_too() -> None:

@@ -256,3 +256,38 @@ def test_a_bare_body_was_received_when_it_says_it_happened() -> None:
     assert entry.delivery.received_at == entry.event.timestamp_at
     assert entry.lag_s is None
     assert read_line(b"{}").delivery.received_at == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+HALVES = (
+    b'{"sessionId":"2_A","event":"connectionCreated","timestamp":1470257693222,'
+    b'"connection":{"id":"c\\udcff","createdAt":1470257688309,"data":"Ann \\ud83d"}}\n'
+    b'{"sessionId":"2_A","event":"connectionDestroyed","timestamp":1470257893222,'
+    b'"reason":"\\udfff","connection":{"id":"c\\udcff","createdAt":1470257688309,"data":""}}\n'
+)
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is a reader of its own, where there is one")
+@pytest.mark.parametrize("command", ["sessions", "oddities", "stats", "usage"])
+def test_jq_reads_what_is_said_of_half_a_surrogate_pair(
+    command: str, vmon_run: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    file = tmp_path / "halves.jsonl"
+    file.write_bytes(HALVES)
+    more = ["--by", "connection"] if command == "usage" else []
+    out = vmon_run(command, "--format", "json", *more, file)[1].encode()
+    said = subprocess.run(["jq", "."], input=out, capture_output=True, check=True, timeout=30)
+    assert "\ufffd" in said.stdout.decode()
+    assert b"\\ud" not in out.lower()
+
+
+def test_what_a_rewritten_capture_calls_itself_breaks_no_line(delivered: Delivered) -> None:
+    line = json.loads(write_line(delivered(b'{"event":"archive"}')))
+    nasty = 'a","body":{"b":"\\\n\ud800'
+    entry = read_line(
+        json.dumps({"was": "rewritten"} | line | {"type": nasty, "id": nasty}).encode()
+    )
+    written = write_line(entry)
+    assert written.count(b"\n") == 1
+    assert json.loads(written) == line | {"type": nasty, "id": nasty}
+    again = read_line(written)
+    assert (again.type, again.delivery.id) == (nasty, nasty)

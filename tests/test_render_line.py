@@ -13,6 +13,7 @@ from rich.console import Console
 
 from vmon.catalogue import NAMES, TYPES
 from vmon.entry import Entry
+from vmon.known import Note
 from vmon.line import read_line, write_line
 from vmon.render.detail import fields
 from vmon.render.line import Look, compact, line, not_drawn
@@ -31,7 +32,7 @@ DRAWN = """
 @ seed/connectionCreated
 21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 TOKENDATA
 21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 TOKENDATA
-21:16:00 + connectionCreated c053fcc8 T…
+21:16:00 + connectionCreated TOKENDATA
 @ seed/streamCreated
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 camera 63245362
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 camera 63245362
@@ -59,7 +60,7 @@ DRAWN = """
 @ opentok/connectionCreated
 21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 Ann
 21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 Ann
-21:16:00 + connectionCreated c053fcc8 A…
+21:16:00 + connectionCreated Ann
 @ opentok/connectionDestroyed
 21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lived 20 min 9 s
 21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lived 20 min 9 s
@@ -355,6 +356,7 @@ def test_an_id_has_one_colour_and_ids_have_several() -> None:
         (Verdict("unsigned", "there is none"), "unsigned started"),
         (Verdict("unchecked", "no secret"), "unchecked started"),
         (Verdict("l\nater", "why"), "l␊ater: why started"),
+        (Verdict("unsigned", "none", refused=True), "unsigned 401, again in 5.0 s started"),
     ],
 )
 def test_a_verdict_stands_before_what_it_is_about(
@@ -368,6 +370,41 @@ def test_a_verdict_stands_before_what_it_is_about(
         assert cell_len(line(entry, Look(PLAIN, width))) <= width
     told = [one for one in fields(entry, Look(PLAIN)) if "signature" in one]
     assert told == [f"    signature {disarm(verdict.kind)}: {disarm(verdict.why)}"]
+
+
+def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Delivered) -> None:
+    entry = delivered(b'{"event":"archive","status":"started"}')
+    entry.verdict = Verdict("unsigned", "there is none", refused=True)
+    for copies, due in ((0, "5.0 s"), (2, "10.0 s"), (99, "15 min")):
+        assert f"401, again in {due} " in line(entry, Look(PLAIN), Note(copies=copies))
+
+
+@pytest.mark.usefixtures("utc")
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (
+            100,
+            "21:16:00.318 + connectionCreated   kxOH45  21min  copy #2 +0.2 s c053fcc8 TOKENDATA",
+        ),
+        (80, "21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 TOKENDATA copy #2 +0…"),
+        (71, "21:16:00 + connectionCreated   kxOH45 c053fcc8 TOKENDATA copy #2 +0.2 s"),
+        (49, "21:16:00 + connectionCreated TOKENDATA copy #2 +…"),
+        (40, "21:16:00 + connectionCreated TOKENDATA …"),
+    ],
+)
+def test_where_there_is_little_room_a_name_goes_before_a_badge_and_an_id(
+    width: int, said: str, delivered: Delivered
+) -> None:
+    body = (DATA / "seed" / "connectionCreated.json").read_bytes()
+    note = Note("TOKENDATA", 2, "copy #2 +0.2 s")
+    assert line(delivered(body), Look(PLAIN, width), note) == said
+
+
+def test_an_event_of_nobody_has_its_badge_where_who_would_stand(delivered: Delivered) -> None:
+    body = (DATA / "opentok" / "sessionCreated.json").read_bytes()
+    drawn = line(delivered(body), Look(PLAIN, 40), Note(badge="↩ late 2.0 s"))
+    assert drawn.endswith(" + sessionCreated ↩ late 2.0 s")
 
 
 def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) -> None:

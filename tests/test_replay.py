@@ -163,7 +163,7 @@ def test_quiet_plays_without_a_word_on_stdout(vmon_run: Run, capture: Path) -> N
 def test_nothing_to_play_is_exit_1(vmon_run: Run, capture: Path) -> None:
     code, out, err = vmon_run("replay", "--event", "archive", capture)
     assert (code, out) == (1, "")
-    assert err.startswith("0 deliveries in ")
+    assert err.startswith(f"error: nothing was found: no delivery in {capture}; asked for: archive")
 
 
 def test_a_dry_run_says_what_it_would_be(vmon_run: Run, capture: Path, tmp_path: Path) -> None:

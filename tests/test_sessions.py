@@ -102,7 +102,10 @@ def test_a_time_of_day_is_that_of_the_captures_last_day(vmon_run: Run, three: Pa
 
 
 def test_before_all_there_is_no_session_and_it_is_exit_1(vmon_run: Run, three: Path) -> None:
-    assert vmon_run("sessions", "--at", "2020-01-01", three) == (1, "", "no session\n")
+    code, out, err = vmon_run("sessions", "--at", "2020-01-01", three)
+    assert (code, out) == (1, "")
+    said = f"error: nothing was found: no session begun by 2020-01-01 00:00:00 in {three}\n"
+    assert err.startswith(said)
 
 
 def test_what_is_no_instant_is_wrong_use_before_anything_is_read(vmon_run: Run) -> None:
@@ -116,7 +119,7 @@ def test_without_a_session_it_is_exit_1(text: bytes, vmon_run: Run, tmp_path: Pa
     (tmp_path / "none").write_bytes(text)
     code, out, err = vmon_run("sessions", tmp_path / "none")
     assert (code, out) == (1, "")
-    assert err.endswith("no session\n")
+    assert f"error: nothing was found: no session in {tmp_path}/none\n" in err
     assert "Traceback" not in err
 
 

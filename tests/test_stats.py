@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.day import Day
 from vmon.book import Book
@@ -15,8 +13,9 @@ from vmon.catalogue import TYPES
 from vmon.entry import Entry
 from vmon.filters import Filter
 from vmon.line import read_line, write_line
+from vmon.lives import peak
 from vmon.render.stats import fitted, sparkline
-from vmon.stats import Peak, Stats, peak, stats_of
+from vmon.stats import Stats, stats_of
 from vmon.verdict import Verdict
 
 Run = Callable[..., tuple[int, str, str]]
@@ -132,17 +131,6 @@ def test_skew_is_the_least_of_receipt_less_iat_of_those_that_vonage_signed(
 
 
 # Peaks.
-
-
-def test_a_peak_counts_what_is_there_at_once_and_an_end_is_outside() -> None:
-    assert peak([(0, 10), (10, 20), (5, 12), (7, 7), (30, 20)]) == Peak(2, 5)
-    assert peak([]) == Peak()
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50))))
-def test_a_peak_is_what_counting_at_every_instant_finds(spans: list[tuple[int, int]]) -> None:
-    counts = [sum(begin <= at < end for begin, end in spans) for at in range(51)]
-    assert peak(spans).number == max(counts)
 
 
 def test_what_never_ended_counts_until_its_connection_or_session_ended(delivered: Made) -> None:
@@ -280,7 +268,9 @@ def test_torn_and_empty_lines_are_told_and_the_rest_is_counted(
 def test_nothing_at_all_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.touch()
-    assert vmon_run("stats", path) == (1, "", "nothing was found\n")
+    code, out, err = vmon_run("stats", path)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was found: no delivery in {path}\nhint: ")
 
 
 def test_strangers_words_are_disarmed(vmon_run: Run, delivered: Made, tmp_path: Path) -> None:

@@ -140,10 +140,18 @@ def test_json_is_a_line_for_each_with_ids_to_go_on_with(capture: Path, vmon_run:
 
 
 def test_nothing_odd_is_said_in_a_sentence(tmp_path: Path, vmon_run: Run) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text('{"event":"sessionCreated","sessionId":"2_A","timestamp":1700000000000}\n')
+    said_of_none = "nothing odd in 1 delivery of 1 session\n"
+    assert vmon_run("oddities", "--fail-on", "warning", path) == (0, "", said_of_none)
+
+
+def test_where_there_is_no_delivery_a_check_has_not_passed(tmp_path: Path, vmon_run: Run) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    said_of_none = "nothing odd in 0 deliveries of 0 sessions\n"
-    assert vmon_run("oddities", "--fail-on", "info", empty) == (0, "", said_of_none)
+    code, out, err = vmon_run("oddities", "--fail-on", "info", empty)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was found: no delivery in {empty}\n")
 
 
 def test_a_torn_capture_is_told_of_and_read_to_its_end(capture: Path, vmon_run: Run) -> None:

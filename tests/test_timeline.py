@@ -102,7 +102,7 @@ def test_without_a_session_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     assert vmon_run("timeline", tmp_path / "empty")[:2] == (1, "")
     code, out, err = vmon_run("timeline", tmp_path / "garbage")
     assert (code, out) == (1, "")
-    assert err.endswith("error: there is no session in it\n")
+    assert f"error: nothing was found: no session in {tmp_path}/garbage\n" in err
     assert "Traceback" not in err
 
 

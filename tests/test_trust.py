@@ -116,7 +116,8 @@ def test_a_capture_is_filtered_by_verdict(
     two = vmon_run("filter", "--verdict", "valid", "--verdict", "stale", tmp_path / "a.jsonl")
     assert two == (0, lines[0] + lines[3], "")
     none = vmon_run("filter", "--verdict", "valid", "--event", "render", tmp_path / "a.jsonl")
-    assert none == (1, "", "")
+    assert none[:2] == (1, "")
+    assert "; asked for: render, valid by its signature\n" in none[2]
 
 
 def test_secrets_come_one_by_one_and_from_files(tmp_path: Path) -> None:

@@ -161,6 +161,30 @@ def test_an_end_far_after_the_capture_counts_until_the_capture_ends() -> None:
     assert len(found.rows) == 1
 
 
+def test_what_says_it_began_decades_ago_counts_nothing_has_one_day_and_is_told() -> None:
+    said = [
+        connection("a", "connectionDestroyed", T, 1),
+        connection("b", "connectionCreated", T, 1),
+        stream("1", "b", "streamDestroyed", T, 1),
+        *lived("c", T, T + MIN),
+    ]
+    found = made(said, "day")
+    assert (found.total.connected, found.total.published) == (Bounds(MIN, MIN), Bounds())
+    assert [row.day_ms for row in found.rows] == [0, T - 21 * 60 * MIN]
+    assert [(one.id, one.why) for one, _ in found.explained] == [
+        ("a", "ancient"),
+        ("b", "ancient"),
+        ("1", "ancient"),
+    ]
+
+
+def test_what_is_open_counts_for_a_year_at_most() -> None:
+    begin = connection("a", "connectionCreated", T, T)
+    found = made([begin], "day", until_ms=T + 9000 * DAY_MS)
+    assert (len(found.rows), found.total.connected) == (367, Bounds(0, 366 * DAY_MS))
+    assert [(one.why, one.until) for one, _ in found.explained] == [("open", "year")]
+
+
 # Windows and days.
 
 
@@ -352,7 +376,9 @@ def test_a_torn_line_among_whole_ones_is_told_and_the_rest_counts(
 def test_without_minutes_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "empty.jsonl"
     path.touch()
-    assert vmon_run("usage", path) == (1, "", "nothing here has minutes\n")
+    code, out, err = vmon_run("usage", path)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was found: no minutes in {path}\nhint: ")
 
 
 def test_usage_imports_nothing_of_servers(imports_of: Callable[..., set[str]], story: Path) -> None:

@@ -108,7 +108,10 @@ def test_a_line_that_cannot_be_read_is_exit_2_whatever_else_is_valid(
 
 
 def test_nothing_to_check_is_not_all_valid(vmon_run: Run, capture: Capture) -> None:
-    assert vmon_run("verify", capture(), "--secret", VALUE) == (1, "", "0 deliveries\n")
+    path = capture()
+    code, out, err = vmon_run("verify", path, "--secret", VALUE)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: nothing was found: no delivery in {path}\n")
 
 
 def test_without_a_secret_or_a_file_it_is_wrong_use(

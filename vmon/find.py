@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon import scan, streams
 from vmon.filters import Prefixes
+from vmon.follow import Unread
 from vmon.progress import Progress, bytes_of
 from vmon.text import disarm_json
 
@@ -126,8 +127,11 @@ def _batches(asked: Options, source: str | None, progress: Progress) -> Iterator
     with streams.opened(source, follow=asked.follow, start=start) as stream:
         progress.reads(stream)
         chosen, reads = asked.chosen, asked.needs_entries
-        for batch in scan.choose(stream, name, chosen, scan.say_bad, entries=reads):
-            yield _readable(asked, batch, name)
+        try:
+            for batch in scan.choose(stream, name, chosen, scan.say_bad, entries=reads):
+                yield _readable(asked, batch, name)
+        except Unread:
+            raise BrokenPipeError from None  # it ends as it would at the next line
 
 
 def _readable(asked: Options, batch: list[scan.Stored], name: str) -> list[scan.Stored]:

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 _EVERY_S = 0.1
 _NEWLINE = 10
+_STDOUT = 1
+
+
+class Unread(Exception):
+    """Nobody reads standard output any more, as after `head`: no use in waiting for more.
+
+    No BrokenPipeError, which would be taken for one of the file that is read.
+    """
 
 
 class Following:
@@ -27,9 +35,11 @@ class Following:
         self._owns = False
 
     def readinto(self, buffer: memoryview, /) -> int | None:
-        """Read what there is, or wait for it."""
+        """Read what there is, or wait for it; Unread when nobody is left to wait for it."""
         while not (count := self._raw.readinto(buffer)):
             if self._path is None or not self._goes_on_elsewhere(self._path):
+                if _is_unread(_STDOUT):
+                    raise Unread
                 time.sleep(_EVERY_S)  # no portable way to be told of an append
             elif not self._is_between_lines:
                 self._is_between_lines = True
@@ -64,3 +74,14 @@ class Following:
         """Close what was opened here."""
         if self._owns:
             self._raw.close()
+
+
+def _is_unread(fd: int) -> bool:
+    """Whether the reader of a pipe or terminal went away; never known of a file, nor on Windows."""
+    import select
+
+    if not hasattr(select, "poll"):
+        return False
+    poller = select.poll()
+    poller.register(fd, 0)  # an error or a hang-up is told unasked
+    return any(told & (select.POLLERR | select.POLLHUP) for _, told in poller.poll(0))

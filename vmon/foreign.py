@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 from vmon.entry import Entry
 from vmon.events import Delivery
-from vmon.line import write_line
+from vmon.line import WHY, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LONGEST = 200
 _SHAPE = re.compile(rb'\s*\{\s*"(?:log"\s*:\s*\{|uri"\s*:\s*"/api/requests/|requests"\s*:\s*\[)')
 
 
@@ -41,24 +42,38 @@ def lines_of(document: bytes) -> list[bytes] | None:
         return None
     match whole:
         case {"log": {"entries": list(entries)}}:
-            return list(_lines(entries, _of_har))
+            return list(_lines(entries, "log.entries[{}]", _of_har))
         case {"requests": list(entries)}:
-            return list(_lines(entries[::-1], _of_ngrok))
+            return list(_lines(entries, "requests[{}]", _of_ngrok))[::-1]
         case {"request": {"raw": str()}}:
-            return list(_lines([whole], _of_ngrok))
+            return list(_lines([whole], "it", _of_ngrok))
         case _:
             return None
 
 
-def _lines(entries: list[Any], read: Any) -> Iterator[bytes]:
-    for number, one in enumerate(entries, 1):
+def _lines(entries: list[Any], place: str, read: Any) -> Iterator[bytes]:
+    """The lines of entries; `place` is where the one of a number stands, as jq writes it."""
+    for number, one in enumerate(entries):
         try:
-            delivery = read(one, number)
+            delivery = read(one, number + 1)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            yield b"entry %d is no request: %b" % (number, repr(error).encode()[:200])
+            said = f"{place.format(number)} is no request: {_wrong(one, error)}"
+            yield WHY + said[:_LONGEST].encode("utf-8", "replace")
             continue
         if delivery.method == "POST" or delivery.body:  # a browser's own requests are no callbacks
             yield write_line(Entry(delivery))
+
+
+def _wrong(one: Any, error: Exception) -> str:
+    """What is wrong with an entry that cannot be read."""
+    if not isinstance(one, dict):
+        return "it is no object"
+    if not isinstance(one.get("request"), dict):
+        return "its request is no object" if "request" in one else "it has no request"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
+    wrong_type = isinstance(error, TypeError | AttributeError)
+    return "something in it has the wrong type" if wrong_type else f"it cannot be read: {error}"
 
 
 def _of_har(one: Any, number: int) -> Delivery:

@@ -67,6 +67,12 @@ def two_words(identifier: str) -> str:
     return f"{quality}-{creature}"
 
 
+def is_two_words(text: str) -> bool:
+    """Whether a text is what `two_words` makes of some id."""
+    quality, _, creature = text.partition("-")
+    return quality in _QUALITIES and creature in _CREATURES
+
+
 def name_from(path: str) -> Callable[[str | None], str | None]:
     """How to find names by a path into the token data: `data.userName`, `data.user.first`.
 

@@ -12,10 +12,10 @@ from vmon.book import Book
 from vmon.events import ArchiveEvent, person
 from vmon.handles import two_words
 from vmon.lags import Lags
-from vmon.oddities import Watch
 from vmon.provider import copy_of
 from vmon.session import is_open, there
 from vmon.text import duration
+from vmon.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

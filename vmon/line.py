@@ -7,6 +7,7 @@ valid JSON, else in `body_base64`, followed by `body` where it means valid JSON 
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
+WHY = b"\0"
+"""What a line begins with that says why it holds nothing: `foreign` has no other to give."""
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class _Header(msgspec.Struct):
@@ -60,9 +64,9 @@ def _head(entry: Entry) -> bytes:
     """A line up to its body. What repeats from line to line is quoted once."""
     delivery = entry.delivery
     return (
-        f'{{"vmon":1,"type":"{entry.type}","session":{_quoted(entry.session)}'
+        f'{{"vmon":1,"type":{_quoted(entry.type)},"session":{_quoted(entry.session)}'
         f"{'' if entry.verdict is None else _judged(entry.verdict)}"
-        f',"id":"{delivery.id}","received_at":"{iso(delivery.received_at)}"'
+        f',"id":{quote(delivery.id).decode()},"received_at":"{iso(delivery.received_at)}"'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
     ).encode()
@@ -87,7 +91,16 @@ def quote(value: object) -> bytes:
 
 def said_json(value: object) -> bytes:
     """JSON of what vmon says itself, in which nothing acts on the terminal it may come to."""
-    return disarm_json(quote(value))
+    try:
+        return disarm_json(_to_json(value))
+    except UnicodeEncodeError:
+        return disarm_json(_to_json(unbroken(value)))
+
+
+def unbroken(value: object) -> object:
+    """The same; where a string has half a surrogate pair, at which jq 1.6 stops, U+FFFD for it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else value
 
 
 @lru_cache(maxsize=1024)
@@ -110,6 +123,8 @@ def read_line(line: bytes, number: int = 0) -> Entry:
     """The entry of a line of a capture or of bare bodies; ValueError says why it holds none."""
     if line.startswith(START):
         return _of_capture(line)
+    if line.startswith(WHY):
+        raise ValueError(line.removeprefix(WHY).decode())
     entry = bare(line.strip(), number)
     if entry.payload.problem:
         raise ValueError(entry.payload.problem)

@@ -6,11 +6,12 @@ from collections import OrderedDict, deque
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
+from vmon.retry import LIKE_VONAGE
 from vmon.text import duration
 
 Policy = Literal["retry", "cutoff"]
 
-_RETRY_S, _MOST_RETRY_S, _GIVES_UP_S = 5.0, 900.0, 86400.0
+_GIVES_UP_S = LIKE_VONAGE.within_s or 0.0
 _CUTOFF, _CUTOFF_S = 50, 1800.0
 _REMEMBERED = 1000
 
@@ -48,7 +49,7 @@ class Gauge:
         if len(self._failing) > _REMEMBERED:
             self._failing.popitem(last=False)
         left = _GIVES_UP_S - (now_s - since)
-        wait = min(_RETRY_S * 2.0 ** min(times, 20), _MOST_RETRY_S)
+        wait = LIKE_VONAGE.wait_s(times + 1)
         if wait > left:
             return "Vonage gives it up: 24 h are over"
         return f"Vonage sends it again in {duration(wait)}, for {duration(left)} more"

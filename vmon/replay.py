@@ -20,6 +20,7 @@ from vmon.errors import INTERRUPTED
 from vmon.filters import Filter
 from vmon.known import Known
 from vmon.merge import by_event
+from vmon.nothing import nothing
 from vmon.pace import Pace, schedule, survey
 from vmon.render.form import Form, console, drawing
 from vmon.text import count, duration
@@ -72,7 +73,7 @@ class Tally:
 
 
 def run(asked: Options) -> int:
-    """Replay; 0 when all went well, 1 when an app refused or nothing was played."""
+    """Replay; 0 when all went well, 1 when an app refused, Refused when nothing was played."""
     if asked.dry_run:
         return _tell_survey(asked)
     once = _show_all if asked.target is None else _sending()
@@ -86,8 +87,10 @@ def run(asked: Options) -> int:
     except KeyboardInterrupt:
         tell(tally, asked)
         return INTERRUPTED
+    if not tally.played:
+        raise nothing("delivery", (asked.source,), asked.chosen)
     tell(tally, asked)
-    return 1 if tally.refused or not tally.played else 0
+    return 1 if tally.refused else 0
 
 
 def _entries(asked: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
@@ -226,7 +229,9 @@ def _tell_survey(asked: Options) -> int:
             f"{found.out_of_order:,} out of order"
         )
     sys.stdout.write(said + "\n")
-    return 0 if found.deliveries else 1
+    if not found.deliveries:
+        raise nothing("delivery", (asked.source,), asked.chosen)
+    return 0
 
 
 def tell(tally: Tally, asked: Options) -> None:

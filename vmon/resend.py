@@ -53,7 +53,10 @@ def run(asked: Options, paths: list[Path], timeout_s: float) -> int:
         tell(tally, asked)
         return INTERRUPTED
     if not tally.played:
-        raise Refused("no delivery is left to be sent again")
+        raise Refused(
+            "nothing was found: no delivery is left to be sent again",
+            hint="what an app does not take is remembered by vmon listen --forward-to",
+        )
     if not asked.dry_run:
         tell(tally, asked)
     return 1 if tally.refused else 0

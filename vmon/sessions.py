@@ -15,7 +15,9 @@ from msgspec import Struct
 from vmon import look, scan, streams
 from vmon.errors import WrongUse
 from vmon.events import instant, person
+from vmon.follow import Unread
 from vmon.instants import parse_instant
+from vmon.nothing import nothing
 from vmon.reading import Reading, now_ms_of
 from vmon.text import count
 
@@ -47,7 +49,7 @@ class Options(Struct, frozen=True):
 
 
 def run(asked: Options) -> int:
-    """Draw the sessions once; 0 when there is one, 1 when there is none."""
+    """Draw the sessions once; Refused when there is none."""
     if asked.at is not None:
         parse_instant(asked.at, datetime.now(UTC))  # wrong before all is read
     reading = Reading(asked.name_of)
@@ -69,16 +71,19 @@ def _put(asked: Options, order: Order, now_ms: int) -> int:
     """Write the sessions as they stand in their order; what is said of them goes to stderr."""
     order.settle()
     total, is_open = order.counts()
+    if not total:
+        then = f" begun by {_instant(now_ms)}" if asked.at else ""
+        raise nothing(f"session{then}", asked.sources, asked.chosen)
     few = _FEW if sys.stdout.isatty() and not asked.as_json else 0
     most = (few if asked.limit is None else asked.limit) or total
     lines = _as_json if asked.as_json else _drawn
     for text in lines(asked, order.first(most), now_ms):
         sys.stdout.write(text + "\n")
-    said = [count(total, "session"), f"{is_open:,} open"] if total else ["no session"]
+    said = [count(total, "session"), f"{is_open:,} open"]
     if total > most:
         said.append(f"{most:,} shown (--limit 0 shows all)")
-    sys.stderr.write(", ".join(said) + (f", as of {_instant(now_ms)}\n" if total else "\n"))
-    return 0 if total else 1
+    sys.stderr.write(", ".join(said) + f", as of {_instant(now_ms)}\n")
+    return 0
 
 
 def _as_json(asked: Options, first: Iterable[Standing], _now_ms: int) -> Iterator[str]:
@@ -137,6 +142,8 @@ class Watch:
                 name = streams.source_name(source)
                 for batch in scan.choose(stream, name, self._asked.chosen, scan.say_bad):
                     self._enter(scan.with_entries(batch, name, scan.say_bad))
+        except Unread:
+            self._trouble = BrokenPipeError()
         except Exception as error:  # noqa: BLE001 - the thread that draws raises it
             self._trouble = error
         finally:

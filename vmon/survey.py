@@ -11,6 +11,7 @@ from vmon.codes import SEVERITIES, Oddity, Severity, order
 from vmon.drift import Drift
 from vmon.filters import Filter
 from vmon.fold import in_ms
+from vmon.nothing import nothing
 from vmon.oddities import GHOST_AFTER_S, gathered, oddities_of, other_projects
 
 if TYPE_CHECKING:
@@ -107,11 +108,16 @@ def _named(event: Event) -> str | None:
 
 
 def run(asked: Options) -> int:
-    """Tell what does not add up; 1 when something is as severe as `fail_on`, else 0."""
+    """Tell what does not add up; 1 when something is as severe as `fail_on`, else 0.
+
+    Refused when there is no delivery to look at: that nothing is odd would be too much said.
+    """
     from vmon.render.oddities import Drawn, as_json
 
     survey = Survey(None if asked.chosen.chooses_all else asked.chosen)
     look.read(asked.sources, Filter(), survey.note, scan.say_bad)
+    if not survey.number:
+        raise nothing("delivery", asked.sources, asked.chosen)
     least = SEVERITIES.index(asked.least)
     found = survey.oddities(asked.ghost_after_s)
     told = [one for one in found if SEVERITIES.index(one.severity) >= least]

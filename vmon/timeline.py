@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from vmon import look, scan, streams
 from vmon.chart import Mark, chart, marks_of
-from vmon.errors import Refused, WrongUse
+from vmon.errors import WrongUse
 from vmon.events import person
 from vmon.line import read_line
 from vmon.merge import merged
+from vmon.nothing import nothing
 from vmon.reading import Reading, now_ms_of
 from vmon.standing import standing
 from vmon.text import count, handle
@@ -54,7 +55,7 @@ def run(asked: Options) -> int:
             marks.setdefault(entry.session, []).extend(found)
 
     _read(asked, enter)
-    laid = _the_one(reading)
+    laid = _the_one(reading, asked)
     now_ms = max(now_ms_of(asked.sources, reading.last_ms), laid.session.last_ms)
     made = chart(laid, marks.get(laid.session.id, ()), now_ms)
     if asked.svg is None and asked.html is None:
@@ -81,10 +82,10 @@ def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
             enter(entry or read_line(line))
 
 
-def _the_one(reading: Reading) -> Standing:
+def _the_one(reading: Reading, asked: Options) -> Standing:
     found = [one.id for one in reading.book.sessions()]
     if not found:
-        raise Refused("there is no session in it")
+        raise nothing("session", asked.sources, asked.chosen)
     session = reading.book.session(found[0])
     if len(found) > 1 or session is None:
         reading.order.settle()

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 By = Literal["session", "connection", "day"]
 Kind = Literal["connection", "stream"]
-Until = Literal["capture", "session", "connection"]
-Why = Literal["open", "unannounced", "unbegun", "backwards", "ahead"]
+Until = Literal["capture", "session", "connection", "year"]
+Why = Literal["open", "unannounced", "unbegun", "backwards", "ahead", "ancient"]
 """Why a span is explained.
 
 open         it has no end: alive at least until the low end, at most until the high one
@@ -35,9 +35,12 @@ unannounced  its created event is not there: it counts from createdAt
 unbegun      nothing says when it began: it counts nothing
 backwards    it ends before it begins, by clocks that disagree: it counts nothing
 ahead        it says it ended after the last delivery came: it counts until then
+ancient      it says it began over a year before its last sign of life: it counts nothing
 """
 
 DAY_MS = 86_400_000
+_LONGEST_MS = 366 * DAY_MS
+"""Nothing lives so long: beyond, a clock is wrong or a time forged. It bounds the rows of days."""
 _RECORDED = frozenset({"started", "paused"})
 
 
@@ -72,7 +75,7 @@ class Span(NamedTuple):
     """How long a connection or stream lived, ms since the epoch; `low` and `high` are ends.
 
     `connection` is whose stream it is, or the connection itself. `until` says what bounds an open
-    one: the capture, its session's end or its connection's.
+    one: the capture, its session's end or its connection's, or a year.
     """
 
     kind: Kind
@@ -167,10 +170,18 @@ def spans_of(session: Session, seen: Seen, end_ms: int) -> Iterator[Span]:
     """The spans of a session's connections and streams, open ones until `end_ms` at most."""
     ends = sorted(session.destroyed)
     for person in session.people.values():
-        yield _span(session, person, None, ends, seen, end_ms)
+        yield _credible(_span(session, person, None, ends, seen, end_ms))
     for feed in session.feeds.values():
         owner = session.people.get(feed.connection or "")
-        yield _span(session, feed, owner, ends, seen, end_ms)
+        yield _credible(_span(session, feed, owner, ends, seen, end_ms))
+
+
+def _credible(span: Span) -> Span:
+    """A span, or what is left of one that goes on for over a year."""
+    latest = span.begin + _LONGEST_MS
+    if span.low > latest:
+        return span._replace(low=span.begin, high=span.begin, why="ancient")
+    return span._replace(high=latest, until="year") if span.high > latest else span
 
 
 def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things

@@ -10,6 +10,7 @@ from vmon import scan, streams
 from vmon.errors import WrongUse
 from vmon.filters import Filter
 from vmon.line import said_json
+from vmon.nothing import nothing
 from vmon.text import count, disarm, iso
 from vmon.verdict import Verdict
 
@@ -39,12 +40,14 @@ def run(asked: Options) -> int:
         if asked.every or verdict.kind != "valid":
             out.write(put(entry, verdict))
     out.flush()
+    if not tally and not bad:
+        raise nothing("delivery", asked.sources)
     said = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
     number = count(tally.total(), "delivery", "deliveries")
     sys.stderr.write(f"{number}" + (f": {said}\n" if said else "\n"))
     if bad:
         return WrongUse.exit_code
-    return 0 if tally and tally.total() == tally["valid"] else 1
+    return 0 if tally.total() == tally["valid"] else 1
 
 
 def _entries(asked: Options, bad: list[scan.BadLine]) -> Iterator[Entry]:

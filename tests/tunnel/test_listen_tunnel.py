@@ -378,7 +378,10 @@ def test_outages_are_no_deliveries(vmon_run: Any, tmp_path: Path) -> None:
         ',"url":"https://x","detail":"gone"}\n'
     )
     assert vmon_run("filter", capture, "--count") == (1, "0\n", "")
-    assert vmon_run("filter", capture, "--session", "x", "--format", "line") == (1, "", "")
-    assert vmon_run("filter", capture, "--invert", "--event", "archive") == (1, "", "")
+    code, out, err = vmon_run("filter", capture, "--session", "x", "--format", "line")
+    assert (code, out, err.count("\n")) == (1, "", 2)
+    assert err.startswith(f"error: nothing was found: no delivery in {capture}; asked for: ")
+    code, out, err = vmon_run("filter", capture, "--invert", "--event", "archive")
+    assert (code, out, err.count("\n"), "skipped" in err) == (1, "", 2, False)
     code, out, err = vmon_run("replay", capture, "--speed", "max")
     assert (code, out, "skipped" in err) == (1, "", False)

@@ -12,11 +12,13 @@ from vmon.cli.options import filter_options, secrets_option, tell_left_out
 if TYPE_CHECKING:
     from vmon.filters import Filter
 
+_FORMS = ("curl", "httpie", "har", "pytest")
+
 
 @click.command("export", short_help="Write deliveries as curl, HTTPie, HAR, a pytest module.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @click.option(
-    "--as", "kind", type=click.Choice(["curl", "httpie", "har", "pytest"]), required=True,
+    "--as", "kind", type=click.Choice(_FORMS),
     help="A script of commands, a HAR document, or a module of tests.",
 )  # fmt: skip # one thing a line
 @click.option(
@@ -35,13 +37,23 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """
     from collections import Counter
 
+    from vmon.errors import WrongUse
     from vmon.export import Sealing, writing
     from vmon.find import Options, run
+    from vmon.nothing import nothing
     from vmon.sources import sources_of
 
+    if asked["kind"] is None:
+        raise WrongUse(
+            "it is not said what to write the deliveries as",
+            hint=f"add --as {', '.join(_FORMS[:-1])} or {_FORMS[-1]}: "
+            "vmon export --as curl --event archive > again.sh",
+        )
     to = asked["to"] if "://" in asked["to"] else f"http://{asked['to']}"
     left_out = Counter[str]()
     form = writing(asked["kind"], Sealing(left_out, keep=asked["with_secrets"]), to)
-    code = run(Options(sources=sources_of(files), chosen=chosen, writing=form))
+    sources = sources_of(files)
+    if run(Options(sources=sources, chosen=chosen, writing=form)):
+        raise nothing("delivery", sources, chosen)
     tell_left_out(left_out)
-    return code
+    return 0

@@ -115,6 +115,10 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         click.echo(f"{count(dedupe.hidden, 'copy', 'copies')} left out", err=True)
     for name in table.unseen() if table and asked["fields"] and not code else ():
         click.echo(f"warning: nothing that was found has a field {name}", err=True)
+    if code and not asked["only_count"]:
+        from vmon.nothing import nothing
+
+        raise nothing("delivery", sources, chosen)
     return code
 
 

@@ -45,7 +45,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     Sessions are understood as a whole, whatever the filter: it chooses whose oddities are told,
     those of sessions that have a chosen delivery. What misses something from before the capture
-    began is an info. Exits with 0, or with 1 as --fail-on says.
+    began is an info. Exits with 0, or with 1 as --fail-on says and when there is no delivery.
     """
     if asked["explain"] is not None or asked["list_codes"]:
         return _tell(asked["explain"], as_json=asked["form"] == "json")

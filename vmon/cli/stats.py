@@ -35,30 +35,32 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     """
     import sys
 
+    from vmon.nothing import nothing
     from vmon.render import stats as drawn
+    from vmon.sources import sources_of
 
-    found = _read(chosen, files, oddities=oddities)
+    sources = sources_of(files)
+    found = _read(chosen, sources, oddities=oddities)
     if form == "json":
         sys.stdout.write(drawn.as_json(found, top))
     elif found.deliveries:
         sys.stdout.writelines(line + "\n" for line in drawn.Drawn(top).lines(found))
     if not found.deliveries:
-        click.echo("nothing was found", err=True)
-    return 0 if found.deliveries else 1
+        raise nothing("delivery", sources, chosen)
+    return 0
 
 
-def _read(chosen: Filter, files: tuple[str, ...], *, oddities: bool) -> Stats:
+def _read(chosen: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
     from collections import Counter
 
     from vmon.scan import say_bad
-    from vmon.sources import sources_of
     from vmon.stats import stats_of, stats_with
 
     if not oddities:
-        return stats_of(sources_of(files), chosen, say_bad)
+        return stats_of(sources, chosen, say_bad)
     from vmon.survey import Survey
 
     survey = Survey(chosen)
-    found = stats_with(sources_of(files), chosen, survey.note, say_bad)
+    found = stats_with(sources, chosen, survey.note, say_bad)
     found.oddities = dict(Counter(one.code for one in survey.oddities()))
     return found

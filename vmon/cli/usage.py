@@ -55,11 +55,14 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     import sys
 
     from vmon.errors import WrongUse
+    from vmon.nothing import nothing
     from vmon.render import usage as drawn
+    from vmon.sources import sources_of
 
     if asked["csv_file"] == "-" and asked["form"] != "auto":
         raise WrongUse("--csv - and --format both go to standard output", hint="choose one")
-    found = _read(chosen, files, asked["by"])
+    sources = sources_of(files)
+    found = _read(chosen, sources, asked["by"])
     if asked["csv_file"]:
         for_people = asked["csv_file"] == "-" and sys.stdout.isatty()
         _write_csv(asked["csv_file"], drawn.as_csv(found, for_people=for_people))
@@ -68,17 +71,16 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     elif asked["csv_file"] != "-":
         sys.stdout.writelines(drawn.Drawn().lines(found))
     if not found.rows:
-        click.echo("nothing here has minutes", err=True)
-    return 0 if found.rows else 1
+        raise nothing("minutes", sources, chosen)
+    return 0
 
 
-def _read(chosen: Filter, files: tuple[str, ...], by: Any) -> Usage:
+def _read(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
     """Read all there is: also what is not chosen tells when the capture ends."""
     from vmon.book import Book
     from vmon.filters import Filter
     from vmon.look import read
     from vmon.scan import say_bad
-    from vmon.sources import sources_of
     from vmon.usage import Seen, usage_of
 
     book, seen = Book(), Seen()
@@ -90,7 +92,7 @@ def _read(chosen: Filter, files: tuple[str, ...], by: Any) -> Usage:
             seen.note(entry)
             book.apply(entry)
 
-    read(sources_of(files), Filter(), each, say_bad)
+    read(sources, Filter(), each, say_bad)
     return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
 
 

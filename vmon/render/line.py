@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from functools import lru_cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -31,6 +32,7 @@ from vmon.events import (
     person,
 )
 from vmon.render.paint import colour_of
+from vmon.retry import LIKE_VONAGE
 from vmon.text import count, disarm, duration, handle, size
 
 if TYPE_CHECKING:
@@ -47,8 +49,9 @@ GLYPHS = {"created": "+", "destroyed": "-", "changed": "~", "failed": "!"}
 _TYPE_WIDTH = 19
 _SESSION_WIDTH = 6
 _LAG_WIDTH = 6
-_NARROW, _SLIM = 72, 50
-"""Below these widths the lag and the milliseconds go, then the session and the alignment."""
+_ROOMY, _NARROW, _SLIM = 100, 72, 50
+"""Below these widths it is said behind who it is about that it comes again or late; then the lag
+and the milliseconds go; then the session, the alignment, and the ID of who has a name."""
 
 Piece = tuple[str, str]
 """A style, and harmless text with the space that follows it."""
@@ -79,10 +82,31 @@ def line(entry: Entry, look: Look, note: Note | None = None) -> str:
         pieces.append(_lag_column(entry.lag_s))
     if entry.verdict is not None:
         pieces.append(_mark(entry.verdict))
+        if entry.verdict.refused:
+            pieces.append(_turned_away(note.copies if note else 1))
+    who = note.who if note else None
+    told = subject(event, who)
+    if slim and (who or not isinstance(event, CallEvent)):
+        told = _named(told, event.connection_id)
     if note is not None and note.badge:
-        pieces.append(("warning", note.badge + " "))
-    pieces += subject(event, note.who if note else None)
-    return painted(pieces, look)
+        roomy = width is None or width >= _ROOMY
+        told.insert(0 if roomy else _behind_who(told), ("warning", note.badge + " "))
+    return painted(pieces + told, look)
+
+
+def _named(pieces: list[Piece], connection: str | None) -> list[Piece]:
+    """Pieces without the ID of a person whose name follows: there is no room for both."""
+    own = _handle(connection) if connection else None
+    return [
+        piece
+        for piece, after in zip_longest(pieces, pieces[1:])
+        if piece != own or after is None or after[0] != "name"
+    ]
+
+
+def _behind_who(pieces: list[Piece]) -> int:
+    """Behind which piece it is said who it is about: what comes then may be cut off."""
+    return next((at for at, piece in enumerate(pieces, 1) if piece[0] == "name"), 0)
 
 
 def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
@@ -191,6 +215,12 @@ def _mark(verdict: Verdict) -> Piece:
             return "failed", f"{kind}: {gist} "
         case _:
             return "warning", f"{kind}: {gist} "
+
+
+@lru_cache(maxsize=64)
+def _turned_away(copies: int) -> Piece:
+    """What comes of the answer 401 to the so-manieth copy."""
+    return "failed", f"401, again in {duration(LIKE_VONAGE.wait_s(max(copies, 1)))} "
 
 
 _CLAUSE = re.compile(r"[:;,]| \(")

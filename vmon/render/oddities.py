@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from vmon.codes import CODES, SEVERITIES, Code, Oddity, Severity
 from vmon.events import instant
 from vmon.line import said_json
-from vmon.render.form import console
-from vmon.render.paint import Paint, colour_of
+from vmon.render.paint import colour_of
+from vmon.render.rows import Page, wide
 from vmon.text import count, handle, iso
 
 if TYPE_CHECKING:
@@ -24,16 +22,14 @@ _SESSION = 6
 _INDENT = 10
 _WIDEST = 100
 _ROOMY = 8 + _SEVERITY + _CODE + _SESSION + 6
-_NARROWEST = 20
 
 
 class Drawn:
     """Oddities for standard output: a line each, on a terminal folded where it is too narrow."""
 
     def __init__(self) -> None:
-        terminal = console(sys.stdout)
-        self._paint = Paint(terminal)
-        self._width = terminal.width if sys.stdout.isatty() else None
+        self._page = Page()
+        self._paint, self._width = self._page.paint, self._page.width
         self._day = ""
 
     def rows(self, odd: Oddity) -> str:
@@ -49,14 +45,14 @@ class Drawn:
             ("name", odd.code.ljust(_CODE)),
             (colour_of(odd.session or ""), _session(odd).ljust(_SESSION)),
         ]
-        if self._width is not None and self._width < _ROOMY:
+        if not self._page.fits(_ROOMY):
             pieces[2], pieces[3] = pieces[3], pieces[2]  # the long code gets a row of its own
         return above + self._folded(pieces, odd.said)
 
     def _folded(self, pieces: list[tuple[str, str]], said: str) -> str:
         """The pieces and a sentence in one line, or, where that is too wide, the sentence below."""
         head = "  ".join(text for _, text in pieces)
-        if self._width is None or len(head) + 2 + _wide(said) <= self._width:
+        if self._page.fits(len(head) + 2 + wide(said)):
             painted = "  ".join(self._paint(style, text) for style, text in pieces)
             return f"{painted}  {said}".rstrip() + "\n"
         return self._in_rows([(style, text.rstrip()) for style, text in pieces], said)
@@ -72,25 +68,21 @@ class Drawn:
             gap = "  " if rows[-1].strip() else ""
             rows[-1] += gap + self._paint(style, text)
             room -= len(text) + len(gap)
-        rows += [" " * _INDENT + row for row in self._wrapped(said, _INDENT)]
+        rows += [
+            " " * _INDENT + row for row in self._page.wrapped(said, less=_INDENT, most=_WIDEST)
+        ]
         return "\n".join(rows) + "\n"
-
-    def _wrapped(self, text: str, indent: int) -> list[str]:
-        if self._width is None:
-            return [text]
-        room = max(_NARROWEST, min(self._width, _WIDEST) - indent)
-        return wrap(text, room, break_on_hyphens=False)
 
     def explained(self, code: Code) -> str:
         """All that is known of a code."""
         head = self._paint("name", code.name) + "  "
         rows = [head + self._paint(STYLES[code.severity], code.severity)]
-        rows += self._wrapped(code.meaning, 0)
+        rows += self._page.wrapped(code.meaning, less=0, most=_WIDEST)
         for title, text in (("Usually", code.cause), ("What to do", code.remedy)):
             rows += [
                 "",
                 self._paint("name", title),
-                *("  " + one for one in self._wrapped(text, 2)),
+                *("  " + one for one in self._page.wrapped(text, less=2, most=_WIDEST)),
             ]
         return "\n".join(rows) + "\n"
 
@@ -118,12 +110,6 @@ def _plural(severity: Severity, number: int) -> str:
 
 def _session(odd: Oddity) -> str:
     return handle(odd.session, "session") if odd.session else "-"
-
-
-def _wide(text: str) -> int:
-    from rich.cells import cell_len
-
-    return len(text) if text.isascii() else cell_len(text)
 
 
 def _local(at_ms: int) -> tuple[str, str]:

@@ -18,6 +18,8 @@ from vmon.catalogue import NAMES
 from vmon.render.form import console
 from vmon.render.oddities import STYLES
 from vmon.render.paint import Paint
+from vmon.render.rows import folded, wide
+from vmon.retry import LIKE_VONAGE
 from vmon.text import count, disarm, duration, handle
 
 if TYPE_CHECKING:
@@ -175,7 +177,9 @@ class Report:
         return self._paint(
             "failed",
             "warning: no more deliveries can be kept in memory\n"
-            "         they are answered 503, so that Vonage sends them again later",
+            "         they are answered 503, so that Vonage sends them again later:\n"
+            f"         after {duration(LIKE_VONAGE.first_s)}, doubling to "
+            f"{duration(LIKE_VONAGE.most_s)}, for {(LIKE_VONAGE.within_s or 0) / 3600:.0f} h",
         )
 
     def summary(self, totals: Totals, more: Iterable[tuple[str, str]] = ()) -> str:
@@ -207,8 +211,20 @@ class Report:
 
     def _facts(self, rows: list[tuple[str, str]]) -> list[str]:
         told = [(label, said) for label, said in rows if said]
-        wide = max((len(label) for label, _ in told), default=0)
-        return [f"  {self._paint('dim', label.ljust(wide))}  {said}" for label, said in told]
+        labels = max((len(label) for label, _ in told), default=0)
+        return [row for label, said in told for row in self._fact(label, said, labels)]
+
+    def _fact(self, label: str, said: str, labels: int) -> list[str]:
+        """A fact in a row; on a terminal that is too narrow in several, and no word is broken."""
+        room = self._width - labels - 4
+        head = f"  {self._paint('dim', label.ljust(labels))}  "
+        if not self._is_terminal or wide(said) <= room:
+            return [head + said]
+        rows = [said] if said.startswith("vmon ") else folded(said, room)  # pasted as one line
+        if max(map(wide, rows)) <= room:
+            return [head + rows[0], *(" " * (labels + 4) + row for row in rows[1:])]
+        below = rows if len(rows) == 1 else folded(said, self._width - 4)
+        return [*([head.rstrip()] if label.strip() else []), *("    " + row for row in below)]
 
 
 def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from heapq import nlargest
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
 from vmon.catalogue import NAMES
 from vmon.events import instant
-from vmon.render.form import console
+from vmon.line import unbroken
 from vmon.render.line import compact
-from vmon.render.paint import Paint, colour_of
+from vmon.render.paint import colour_of
+from vmon.render.rows import Page
 from vmon.stats import MINUTE_MS
 from vmon.text import count, disarm, duration, handle, iso
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmon.lags import Lags
-    from vmon.stats import OfType, Peak, Stats
+    from vmon.lives import Peak
+    from vmon.stats import OfType, Stats
 
 _STEPS = " ▁▂▃▄▅▆▇█"
 _PIPED = 60
@@ -38,9 +38,8 @@ class Drawn:
     """Figures as lines for standard output, as wide as a terminal is."""
 
     def __init__(self, top: int) -> None:
-        terminal = console(sys.stdout)
-        self._paint = Paint(terminal)
-        self._width = terminal.width if sys.stdout.isatty() else None
+        self._page = Page()
+        self._paint, self._width = self._page.paint, self._page.width
         self._top = top
 
     def lines(self, stats: Stats) -> Iterator[str]:
@@ -61,12 +60,7 @@ class Drawn:
             f"{_local(stats.first_ms or 0)}: {count(len(stats.sessions), 'session')}, "
             f"{count(len(stats.people), 'connection')}, {count(len(stats.streams), 'stream')}"
         )
-        yield from self._wrapped(said)
-
-    def _wrapped(self, text: str, indent: str = "") -> list[str]:
-        if self._width is None:
-            return [text]
-        return wrap(text, max(20, self._width), subsequent_indent=indent, break_on_hyphens=False)
+        yield from self._page.wrapped(said)
 
     def _spark(self, minutes: dict[int, int]) -> Iterator[str]:
         cells, each = fitted(minutes, self._width or _PIPED)
@@ -74,13 +68,13 @@ class Drawn:
         yield self._paint("created", sparkline(cells))
         per = "a minute" if each == 1 else count(each, "minute")
         when = _local(at * MINUTE_MS)[11:16]
-        yield from self._wrapped(f"{per} each; the busiest minute, {when}, had {most:,}")
+        yield from self._page.wrapped(f"{per} each; the busiest minute, {when}, had {most:,}")
 
     def _types(self, stats: Stats) -> Iterator[str]:
         names = [name for name in NAMES if name in stats.types]
         names += sorted(set(stats.types) - set(names))
         wide = max(cell_len(disarm(name)) for name in names)
-        narrow = self._width is not None and wide + _TABLE > self._width
+        narrow = not self._page.fits(wide + _TABLE)
         if not narrow:
             heads = "".join(f"{name:>{_CELL}}" for name in ("p50", "p95", "max"))
             lags = f"{'delivery lag':>{3 * _CELL}}{_GAP}{'platform lag':>{3 * _CELL}}"
@@ -94,7 +88,7 @@ class Drawn:
             yield f"{self._paint('name', name)} {one.deliveries:,}"
             for said, lags in (("lag", one.delivery_lag), ("platform lag", one.platform_lag)):
                 if lags.number:
-                    yield from self._wrapped(f"{_GAP}{said} {_in_words(lags)}", _GAP * 2)
+                    yield from self._page.wrapped(f"{_GAP}{said} {_in_words(lags)}", _GAP * 2)
         else:
             cells = "".join(
                 _GAP + "".join(f"{cell:>{_CELL}}" for cell in _lags(lags))
@@ -104,10 +98,10 @@ class Drawn:
             yield f"{self._paint('name', name)}{pad}{one.deliveries:>{_NUMBER},}{cells}".rstrip()
         for told in (one.reasons, one.statuses):
             if told:
-                yield from self._wrapped(_GAP + _counted(told), _GAP * 2)
+                yield from self._page.wrapped(_GAP + _counted(told), _GAP * 2)
 
     def _fact(self, name: str, said: str) -> Iterator[str]:
-        first, *rest = self._wrapped(f"{name:<10} {said}", " " * 11)
+        first, *rest = self._page.wrapped(f"{name:<10} {said}", " " * 11)
         yield self._paint("dim", first[:10]) + first[10:]
         yield from rest
 
@@ -263,7 +257,7 @@ def as_json(stats: Stats, top: int) -> str:
         "clock": {"signed": stats.skew.number, "receipt_less_iat_ms_least": _least(stats)},
         "oddities": stats.oddities,
     }
-    return json.dumps(said, indent=2) + "\n"
+    return json.dumps(unbroken(said), indent=2) + "\n"
 
 
 def _least(stats: Stats) -> int | None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections import Counter
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 from rich.cells import cell_len
 
-from vmon.render.form import console
-from vmon.render.paint import Paint, colour_of
+from vmon.line import unbroken
+from vmon.render.paint import colour_of
+from vmon.render.rows import Page
 from vmon.text import count, disarm, duration, handle
 from vmon.usage import day, minutes, utc
 
@@ -33,6 +32,7 @@ _UNTIL = {
     "capture": "the capture's end",
     "session": "its session's end",
     "connection": "its connection's end",
+    "year": "a year after its beginning",
 }
 
 
@@ -40,9 +40,8 @@ class Drawn:
     """Usage as lines for standard output, as wide as a terminal is."""
 
     def __init__(self) -> None:
-        terminal = console(sys.stdout)
-        self._paint = Paint(terminal)
-        self._width = terminal.width if sys.stdout.isatty() else None
+        self._page = Page()
+        self._paint, self._width = self._page.paint, self._page.width
 
     def lines(self, usage: Usage) -> Iterator[str]:
         """The table, its total, what explains it; newlines included."""
@@ -57,7 +56,7 @@ class Drawn:
         for hidden in ((), ("connections",), ("connections", "streams")):
             heads = [head for head in _HEADS if head not in hidden]
             widths = [max(len(head), *(len(one[head]) for one in cells)) for head in heads]
-            if self._width is None or wide + sum(len(_GAP) + one for one in widths) <= self._width:
+            if self._page.fits(wide + sum(len(_GAP) + one for one in widths)):
                 break
         else:
             yield from self._stacked(usage, labels, cells)
@@ -107,8 +106,7 @@ class Drawn:
     def _told(self, text: str) -> Iterator[str]:
         """A sentence, on as many lines as it takes."""
         indent = text[: len(text) - len(text.lstrip())]
-        wide = max(20, self._width or len(text))
-        for line in wrap(text, wide, subsequent_indent=indent + _GAP, break_on_hyphens=False):
+        for line in self._page.wrapped(text, indent + _GAP):
             yield line + "\n"
 
     def _span(self, span: Span, adds: int) -> Iterator[str]:
@@ -117,14 +115,14 @@ class Drawn:
         said = f"+{minutes(adds)} min{_GAP}{_why(span)}"
         head = when + self._paint(colour_of(span.session), session) + what
         wide = len(when) + len(session) + cell_len(what) + len(_GAP) + len(said)
-        if self._width is None or wide <= self._width:
+        if self._page.fits(wide):
             yield f"{head}{_GAP}{said}\n"
             return
-        if len(when + session + what) <= self._width:
+        if self._page.fits(len(when + session + what)):
             yield head + "\n"
         else:
             yield from self._told(when + session + what)
-        for line in wrap(said, max(20, self._width - len(_INDENT))):
+        for line in self._page.wrapped(said, less=len(_INDENT)):
             yield f"{_INDENT}{line}\n"
 
 
@@ -134,7 +132,7 @@ def _called(span: Span) -> str:
     return f"{said} {whose}{disarm(span.name)[:_LONGEST_NAME]}" if span.name else said
 
 
-def _why(span: Span) -> str:
+def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
     match span.why:
         case "open":
             return f"open: seen until {utc(span.low)[11:]}, at most until {_UNTIL[span.until]}"
@@ -147,6 +145,8 @@ def _why(span: Span) -> str:
             return f"ends {back} before it begins: clocks disagree, it counts nothing"
         case "ahead":
             return "ends after the capture, it says: counted until the capture's end"
+        case "ancient":
+            return "begins over a year before it was heard of, it says: counts nothing"
         case None:
             return ""
 
@@ -210,7 +210,7 @@ def as_json(usage: Usage) -> str:
             for span, adds in usage.explained
         ],
     }
-    return json.dumps(said, indent=2) + "\n"
+    return json.dumps(unbroken(said), indent=2) + "\n"
 
 
 def _plain(row: Row) -> dict[str, Any]:
