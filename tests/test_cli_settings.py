@@ -17,6 +17,8 @@ from click.testing import CliRunner
 from vmon import cli
 from vmon.cli import COMMANDS, settings
 from vmon.config import KnownKey, load
+from vmon.entry import Entry
+from vmon.line import write_line
 from vmon.render import settings as drawn
 
 BODY = '{"event":"streamCreated","sessionId":"2_A"}\n'
@@ -306,6 +308,22 @@ def test_where_nothing_is_set_no_other_command_and_no_toml_is_imported(
     loaded = imports_of("filter", str(path))
     assert "vmon.cli.listen" in loaded
     assert not loaded & {"platformdirs", "aiohttp", "rich", "pyngrok", "asyncio"}
+
+
+def test_a_filter_by_type_starts_without_what_costs_time(
+    imports_of: Callable[..., set[str]],
+    delivered: Callable[..., Entry],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(write_line(delivered(b'{"event":"streamCreated"}')))
+    code = "import click, locale, sys; print(*sys.modules)"
+    clicks = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    loaded = imports_of("filter", "--event", "streamCreated", str(path))
+    heavy = {"pathlib", "urllib.parse", "ctypes", "msgspec", "queue", "tempfile", "platformdirs"}
+    assert loaded & heavy - set(clicks.decode().split()) == set()
 
 
 def test_a_long_list_does_not_push_the_remarks_away() -> None:

@@ -8,8 +8,9 @@ canonical beginning of a line, block by block.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vmon.blocks import Blocks
 from vmon.capture import ASIDE, START
@@ -296,14 +297,22 @@ def _is_settled(line: bytes, settled: bytes) -> bool:
 
 def _bare_type(line: bytes) -> str | None:
     """The type that a bare body names; None where the line has to be read otherwise."""
-    import msgspec
-
     try:
-        value = msgspec.json.decode(line)
+        if not line.isascii():
+            line.decode()  # of what is not asked for, the decoder does not ask that
+        body = _naming()(line)
     except (ValueError, RecursionError):
         return None
-    named = value.get("event") if type(value) is dict and "vmon" not in value else None
-    return named if type(named) is str and named in TYPES else None
+    return body.event if not body.vmon and body.event in TYPES else None
+
+
+@cache
+def _naming() -> Callable[[bytes], Any]:
+    """What reads of a body the type it names, and whether it is a capture's line."""
+    from msgspec import NODEFAULT, Raw, defstruct, json
+
+    fields: list[tuple[str, Any, Any]] = [("event", str, NODEFAULT), ("vmon", Raw, Raw())]
+    return json.Decoder(defstruct("Naming", fields)).decode
 
 
 def _looks_whole(blocks: Blocks) -> int:

@@ -96,7 +96,7 @@ def rows() -> Iterator[Row]:
         yield from _against_duckdb(str(files[False]))
 
 
-_OURS = (sys.executable, "-m", "vmon", "filter")
+_OURS = (str(Path(sys.executable).with_name("vmon")), "filter")
 
 
 def _row(case: _Case, path: str) -> Row:

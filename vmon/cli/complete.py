@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,11 +84,9 @@ def _item(value: str, **said: str) -> CompletionItem[str]:
 def _here(begun: str) -> list[str]:
     with suppress(OSError):
         return sorted(
-            path.name
-            for path in Path().iterdir()
-            if path.name.startswith(begun)
-            and path.name.endswith(CAPTURES)
-            and path.name.isprintable()
+            name
+            for name in os.listdir()  # noqa: PTH208 - pathlib costs 5 ms
+            if name.startswith(begun) and name.endswith(CAPTURES) and name.isprintable()
         )
     return []
 
