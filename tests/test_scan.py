@@ -72,7 +72,8 @@ def judged(data: bytes, asked: Filter) -> list[bytes]:
 # Files: few ids, so that filters find some; and all that may hide an id or a type.
 
 IDS = ("a1", "a2", "b", "63245362", '"', "\\", "é", "\u200b", "100.0", "streamCreated", "a b")
-ID = st.sampled_from(IDS) | st.sampled_from([100, 1e2, 63245362, None])
+ID = st.sampled_from(IDS) | st.sampled_from([100, 1e2, 63245362, 99.99999999999999, None])
+REASONS = ("clientDisconnected", "CLIENTdisconnected", "networ\u212aDisconnected", "\\x", "6", None)
 
 
 def with_id(identifier: object, **more: Any) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def payloads(draw: st.DrawFn) -> dict[str, Any]:
         "connection": with_id(draw(ID)),
         "id": draw(ID),
         "call": with_id(draw(ID), state="ACTIVE"),
-        "reason": draw(st.sampled_from(["clientDisconnected", "\\x", None])),
+        "reason": draw(st.sampled_from(REASONS)),
         "status": draw(st.sampled_from(["started", "stopped", None])),
         draw(st.sampled_from(["broadcastUrls", "captionsId", "captionId", "partnerId"])): draw(ID),
         draw(st.sampled_from(["outputMode", "duration"])): 1,
@@ -118,9 +119,13 @@ def bodies(draw: st.DrawFn, *, lines: bool = True) -> bytes:
             text = text[:-1] + ',"deep":' + "[" * 201 + "]" * 201 + "}"
         case 2:
             text = text[:-1] + ',"long":' + "9" * 4400 + "}"
-        case 3 if not lines:
-            text = text.replace(",", ",\r\n", 1)
+        case 3:
+            text = text.replace("100.0", "1E2").replace(
+                "99.99999999999999", "99.999999999999999999"
+            )
         case 4 if not lines:
+            text = text.replace(",", ",\r\n", 1)
+        case 5 if not lines:
             text = draw(st.sampled_from(["", "{", "[1]", '"a1"', text[:-3]]))
     return text.encode()
 
@@ -162,9 +167,11 @@ def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
         "archive": asked,
         "call": asked,
         "project": asked,
-        "reason": st.just(("CLIENTDISCONNECTED", "x")),
+        "reason": st.sampled_from(
+            [("CLIENTDISCONNECTED", "x"), ("networkDisconnected",), ("\\X",), ("6",)]
+        ),
         "status": st.just(("stopped",)),
-        "path": st.sampled_from([("a1",), ("\\",), ("é", '"')]),
+        "path": st.sampled_from([("a1",), ("\\", '"'), ("é", '"'), ("/",)]),
         "since": st.just(at),
         "until": st.just(at + timedelta(seconds=1)),
         "where": st.sampled_from(WHERES).map(Where),
@@ -465,26 +472,36 @@ def test_entries_are_read_one_by_one_each_with_its_line(lines: list[bytes]) -> N
     assert [write_line(entry) for _, entry in read] == [line for line, _ in read]
 
 
+HIDDEN = (b"\\u00", b'"body_base64"')
+
+
 @pytest.mark.parametrize(
-    ("asked", "exact", "needle"),
+    ("asked", "exact", "needles"),
     [
-        (Filter(), True, None),
-        (Filter(types=frozenset({"archive"})), True, None),
-        (Filter(session=("2_MX",)), False, b"2_MX"),
-        (Filter(session=("2_MX", "1_MX")), False, None),
-        (Filter(stream=("c053fcc8",), types=frozenset({"archive"})), False, b"c053fcc8"),
-        (Filter(stream=("63245362",)), False, None),
-        (Filter(stream=("6324",), invert=True), False, None),
-        (Filter(session=("‹U+200B›",)), False, None),
-        (Filter(where=Where('type == "archive"')), False, None),
-        (Filter(where=Where('lag > 1 && reason == "x-y"')), False, b"x-y"),
+        (Filter(), True, ()),
+        (Filter(types=frozenset({"archive"})), True, ()),
+        (Filter(session=("2_MX",)), False, (b"2_MX",)),
+        (Filter(session=("2_MX", "1_MX")), False, (b"2_MX", b"1_MX")),
+        (
+            Filter(stream=("c053fcc8",), types=frozenset({"archive"})),
+            False,
+            (b"c053fcc8", *HIDDEN),
+        ),
+        (Filter(stream=("63245362",)), False, (b"63245362", *HIDDEN)),
+        (Filter(stream=("6324.5",)), False, ()),
+        (Filter(stream=("6324",), invert=True), False, ()),
+        (Filter(session=("‹U+200B›",)), False, ()),
+        (Filter(where=Where('type == "archive"')), False, ()),
+        (Filter(where=Where('lag > 1 && reason == "x-y"')), False, (b"x-y", *HIDDEN)),
+        (Filter(path=("/hooks",)), False, (b"/hooks",)),
+        (Filter(reason=("Forced",)), False, (b"forced", *HIDDEN, "\u212a".encode(), b"\\u212a")),
     ],
 )
 def test_the_plan_is_the_cheapest_that_is_exact(
-    asked: Filter, *, exact: bool, needle: bytes | None
+    asked: Filter, *, exact: bool, needles: tuple[bytes, ...]
 ) -> None:
     plan = plan_of(asked)
-    assert (plan.exact, plan.needle) == (exact, needle)
+    assert (plan.exact, plan.needles) == (exact, needles)
     by_type = asked.types or (asked.where and asked.where.types)
     assert plan.begins == ((START + b'archive","session":',) if by_type else (START,))
 
@@ -500,8 +517,8 @@ def test_the_plan_is_the_cheapest_that_is_exact(
         ),
         (
             Filter(types=frozenset({"render"}), status=("started",)),
-            "by line prefix, then decoding what is left",
-            'by needle "render" or "status", then decoding what has it or may hide it',
+            "by line prefix and by needle started in any case, then decoding what is left",
+            "by needle started in any case, then decoding what has it or may hide it",
         ),
         (
             Filter(types=frozenset({"unknown"}), stream=("a1",)),
@@ -514,7 +531,12 @@ def test_the_plan_is_the_cheapest_that_is_exact(
             "by needle 2_MX or 1_MX, then decoding what has it or may hide it",
         ),
         (Filter(session=("2_MX", "‹U+200B›")), "by decoding every line", "by decoding every line"),
-        (Filter(reason=("x",)), "by decoding every line", "by decoding every line"),
+        (
+            Filter(reason=("x",)),
+            "by needle x in any case, then decoding what is left",
+            "by needle x in any case, then decoding what has it or may hide it",
+        ),
+        (Filter(project=("13112571",)), "by decoding every line", "by decoding every line"),
         (
             Filter(types=frozenset({"archive"}), invert=True),
             "by decoding every line",

@@ -9,6 +9,7 @@ from vmon.capture import START
 from vmon.needles import finder
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
 BLOCK = 1 << 20
@@ -89,9 +90,19 @@ class Blocks:
         return self.view[self.start : min(self.start + 4096, self._filled)].tobytes()
 
     def places(self, needle: bytes) -> list[int]:
-        """Where a needle begins in the lines, and in the newline before them."""
+        """Where a needle begins in the lines, or in the newline before them."""
         before = self.start - 1
         return [before + at for _, at, _ in finder(needle)(self.view[before : self.end])]
+
+    def places_in_lower(self) -> Callable[[bytes], list[int]]:
+        """As `places`, with the lines in (ASCII) lower case."""
+        before = self.start - 1
+        lower = memoryview(self.view[before : self.end].tobytes().lower())
+        return lambda needle: [before + at for _, at, _ in finder(needle)(lower)]
+
+    def has(self, pattern: re.Pattern[bytes]) -> bool:
+        """Whether a pattern stands somewhere in the lines."""
+        return pattern.search(self.view[self.start : self.end]) is not None
 
     def lines(self) -> list[bytes]:
         """The lines of this block, each with its newline."""

@@ -6,32 +6,35 @@ Type by how a line begins, time and ids by the header, needles before any decodi
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vmon.capture import START
 from vmon.filters import Filter
 from vmon.text import disarm, iso
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Plan(NamedTuple):
     """How a filter looks at capture lines, the cheapest test first.
 
-    A chosen line begins with one of `begins`; it has `needle` in it, or one of `any_of`, or, where
-    these come from the body (`escapable`), a backslash or base64 that may hide it; and it passes
-    the filter itself, which the other tests make needless when the plan is `exact`, or where
-    `settled` stands right after the type's name.
-    A line that is no capture's has one of `signs` in it, where there are any. It passes the filter
-    where its type is one of `types`, if these are all that is asked for.
+    A chosen capture line begins with one of `begins`, has one of `needles` in it where there are
+    any, and passes the filter itself; the filter is needless when the plan is `exact`, or where
+    `settled` stands right after the type's name. A line that is no capture's has one of `signs` in
+    it, where there are any. It passes the filter where its type is one of `types`, if these are all
+    that is asked for. With `any_case` needles and signs are looked for in lower case; with
+    `numbers` they do not hold among lines that have a number like 1e3 or 2.5.
     """
 
     begins: tuple[bytes, ...] = (START,)
-    needle: bytes | None = None
-    any_of: tuple[bytes, ...] = ()
-    escapable: bool = False
+    needles: tuple[bytes, ...] = ()
     exact: bool = False
     settled: bytes | None = None
     signs: tuple[bytes, ...] = ()
     types: frozenset[str] | None = None
+    any_case: bool = False
+    numbers: bool = False
 
 
 def plan_of(chosen: Filter) -> Plan:
@@ -42,20 +45,66 @@ def plan_of(chosen: Filter) -> Plan:
     if chosen.where and chosen.where.types is not None:
         types = chosen.where.types if types is None else types & chosen.where.types
     begins = tuple(START + name.encode() + b'","session":' for name in sorted(types or ()))
-    begins = (START,) if types is None else begins
-    signs = () if types is None else _signs_of_types(types)
+    plan = Plan(
+        begins=(START,) if types is None else begins,
+        signs=() if types is None else _signs_of_types(types),
+    )
     if chosen == Filter(types=chosen.types):
-        return Plan(begins, exact=True, signs=signs, types=types)
-    needle, from_body = _needle(chosen)
-    if needle:
-        hidden = (needle, _ESCAPE, _BASE64)
-        signs = hidden if WORD.fullmatch(needle) else signs
-        asked_is_all = chosen == Filter(types=chosen.types, session=chosen.session)
-        settled = b'","session":"' + needle if asked_is_all and signs == hidden else None
-        return Plan(begins, needle, escapable=from_body, settled=settled, signs=signs)
-    if several := _several(chosen):
-        return Plan(begins, any_of=several, signs=several)
-    return Plan(begins, signs=signs)
+        return plan._replace(exact=True, types=types)
+    return next((plan._replace(**sought) for sought in _sought(chosen)), plan)
+
+
+def _sought(chosen: Filter) -> Iterator[dict[str, Any]]:
+    """What a chosen line has in it, as parts of a plan: what is asked first is the rarest."""
+    if found := _ids(chosen.session):
+        alone = chosen == Filter(types=chosen.types, session=chosen.session)
+        one = alone and len(chosen.session) == 1 and bool(found.get("signs"))
+        settled = b'","session":"' + chosen.session[0].encode() if one else None
+        # In a capture it stands in the header, as it is.
+        yield found | {"needles": tuple(map(_quoted, chosen.session)), "settled": settled}
+    for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
+        if found := _ids(asked):
+            yield found
+    if len(chosen.verdict) == 1:
+        yield {"needles": (b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode(),)}
+    if chosen.where and chosen.where.needle:
+        yield _from_body((chosen.where.needle.encode(),))
+    if chosen.path and all(map(str.isascii, chosen.path)):
+        yield {"needles": tuple(map(_quoted, chosen.path))}
+    for words in (chosen.reason, chosen.status):
+        if found := _ids(words):
+            yield found | _in_any_case(found)
+
+
+def _ids(asked: tuple[str, ...]) -> dict[str, Any]:
+    """What a line has in it that has one of these in its body; nothing where that is not known."""
+    if not asked or not all(map(_stands_as_it_is, asked)):
+        return {}
+    return _from_body(tuple(map(_quoted, asked))) | {"numbers": any(map(str.isdigit, asked))}
+
+
+def _from_body(needles: tuple[bytes, ...]) -> dict[str, Any]:
+    """One of these, or what may hide it from the eye: an escape, or base64."""
+    if all(map(_WORD.fullmatch, needles)):
+        hidden = (*needles, _ESCAPE, _BASE64)
+        return {"needles": hidden, "signs": hidden}
+    return {"needles": (*needles, b"\\", _BASE64)}
+
+
+def _in_any_case(found: dict[str, Any]) -> dict[str, Any]:
+    """The same in lower case; one more letter than k is a k there, the sign of the Kelvin."""
+    return {
+        part: (*(one.lower() for one in needles), *_KELVIN)
+        for part, needles in found.items()
+        if part != "numbers"
+    } | {"any_case": True}
+
+
+def _quoted(text: str) -> bytes:
+    """A text as it stands between the quotes of a capture line."""
+    from vmon.line import quote
+
+    return quote(text)[1:-1]
 
 
 def explain(chosen: Filter) -> str:
@@ -76,54 +125,31 @@ def _way_through_captures(plan: Plan) -> str:
     if plan.exact:
         return f"{begun}: nothing is decoded" if plan.begins != (START,) else "every line as it is"
     decoded = "decoding what is left"
-    if needles := plan.any_of or ((plan.needle,) if plan.needle else ()):
+    if plan.needles:
         first = "" if plan.begins == (START,) else f"{begun} and "
-        return f"{first}{_by(needles)}, then {decoded}"
+        return f"{first}{_by(plan.needles, plan)}, then {decoded}"
     return f"{begun}, then {decoded}" if plan.begins != (START,) else "by decoding every line"
 
 
 def _way_through_bodies(plan: Plan) -> str:
     if not plan.signs:
         return "by decoding every line"
-    return f"{_by(plan.signs)}, then decoding what has it or may hide it"
+    return f"{_by(plan.signs, plan)}, then decoding what has it or may hide it"
 
 
-def _by(needles: tuple[bytes, ...]) -> str:
-    shown = [needle.decode() for needle in needles if needle not in (_ESCAPE, _BASE64)]
-    return f"by needle {disarm(' or '.join(shown))}"
+def _by(needles: tuple[bytes, ...], plan: Plan) -> str:
+    shown = [needle.decode() for needle in needles if needle not in _HIDING]
+    return f"by needle {disarm(' or '.join(shown))}{' in any case' if plan.any_case else ''}"
 
 
-def _several(chosen: Filter) -> tuple[bytes, ...]:
-    """What a line that is chosen must have one of, where several ids of a kind are asked for.
-
-    Nothing where one of them can be hidden otherwise than by an escape or base64.
-    """
-    for asked in (chosen.session, chosen.stream, chosen.connection, chosen.archive, chosen.call):
-        needles = tuple(one.encode("utf-8", "surrogatepass") for one in asked)
-        if needles and all(map(_stands_as_it_is, asked)) and all(map(WORD.fullmatch, needles)):
-            return (*needles, _ESCAPE, _BASE64)
-    return ()
-
-
-def _needle(chosen: Filter) -> tuple[bytes | None, bool]:
-    """What a line that is chosen must have in it, and whether it comes from the body."""
-    ids = (chosen.session, chosen.stream, chosen.connection, chosen.archive, chosen.call)
-    for place, asked in enumerate(ids):
-        if len(asked) == 1 and _stands_as_it_is(asked[0]):
-            from vmon.line import quote
-
-            return quote(asked[0])[1:-1], place > 0
-    if len(chosen.verdict) == 1:
-        return b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode(), False
-    if chosen.where and chosen.where.needle:
-        return chosen.where.needle.encode(), True
-    return None, False
-
-
-WORD = re.compile(rb"[A-Za-z0-9_@:+=~-]+")
+_WORD = re.compile(rb"[A-Za-z0-9_@:+=~-]+")
 """What JSON can write in another way only with `\\u00`."""
 _ESCAPE = b"\\u00"
 _BASE64 = b'"body_base64"'
+_KELVIN = ("\N{KELVIN SIGN}".encode(), b"\\u212a")
+_HIDING = frozenset({_ESCAPE, _BASE64, b"\\", *_KELVIN})
+NUMBER = re.compile(rb'"[ \t\r\n]*:[ \t\r\n]*-?[0-9]+[.eE]')
+"""A number that is not written as an ID would be."""
 _SHAPES = {
     "broadcast": (b'"broadcastUrls"',),
     "captions": (b'"captionsId"', b'"captionId"'),
@@ -142,13 +168,13 @@ def _signs_of_types(types: frozenset[str]) -> tuple[bytes, ...]:
     return (*(b'"%b"' % name.encode() for name in names), *shapes, _ESCAPE)
 
 
-_OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*)?(e[+-]?[0-9]*)?|i|in|inf)?"
+_OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*|e[+-]?[0-9]*|\.[0-9]*e[+-]?[0-9]*)|i|in|inf)?|-[0-9]*"
 
 
 def _stands_as_it_is(asked: str) -> bool:
     """Whether what matches this has it in its line.
 
-    Not so a handle with characters disarmed, nor an id sent as a number in another notation.
+    Not so a handle with characters disarmed, nor a number with a point, an exponent or a sign.
     """
     return asked.isascii() and " " not in asked and not re.fullmatch(_OF_A_NUMBER, asked)
 

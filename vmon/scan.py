@@ -17,7 +17,7 @@ from vmon.capture import ASIDE, START
 from vmon.catalogue import TYPES
 from vmon.documents import documents, is_document
 from vmon.errors import VmonError
-from vmon.plan import WORD, Plan, plan_of, span_of
+from vmon.plan import NUMBER, Plan, plan_of, span_of
 from vmon.streams import Stream
 from vmon.text import disarm
 
@@ -103,9 +103,10 @@ def _chosen(
 def _of_capture(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
     """The chosen lines of a block of capture lines."""
     del entries  # they are read when they are wanted
-    if plan.needle or plan.any_of:
+    if plan.needles and not (plan.numbers and blocks.has(NUMBER)):
         judge.lose_count()
-        return judge.some(_candidates(blocks, plan), plan.settled)
+        signed = (line for _, line in _signed(blocks, plan.needles, any_case=plan.any_case))
+        return judge.some((line for line in signed if line.startswith(plan.begins)), plan.settled)
     if plan.begins == (START,):
         lines = blocks.lines()
         return judge.as_they_are(lines) if plan.exact else judge.all(lines)
@@ -118,8 +119,9 @@ def _of_capture(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> 
 
 def _of_bodies(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
     """The chosen lines of a block of bare bodies."""
-    if plan.signs and (lines := _looks_whole(blocks)):
-        signed = _signed(blocks, plan.signs)
+    holds = plan.signs and not (plan.numbers and blocks.has(NUMBER))
+    if holds and (lines := _looks_whole(blocks)):
+        signed = _signed(blocks, plan.signs, any_case=plan.any_case)
         found = judge.placed(signed, blocks, None if entries else plan.types)
         judge.pass_over(lines)
         return found
@@ -271,24 +273,6 @@ def _common_time(blocks: Blocks) -> bytes:
     return common if alike == data.count(_RECEIVED, start, end) else b""
 
 
-def _candidates(blocks: Blocks, plan: Plan) -> Iterator[bytes]:
-    """The capture lines of a block that pass the plan's own tests."""
-    needle = plan.needle
-    if plan.any_of or needle is None:
-        signed = (line for _, line in _signed(blocks, plan.any_of))
-        yield from (line for line in signed if line.startswith(plan.begins))
-    elif plan.escapable and WORD.fullmatch(needle):
-        signed = (line for _, line in _signed(blocks, plan.signs))
-        yield from (line for line in signed if line.startswith(plan.begins))
-    elif plan.escapable and any(map(blocks.places, _HIDING)):
-        begun = (line for line in blocks.lines() if line.startswith(plan.begins))
-        signs = (needle, *_HIDING)
-        yield from (line for line in begun if any(sign in line for sign in signs))
-    else:
-        signed = (line for _, line in _signed(blocks, (needle,)))
-        yield from (line for line in signed if line.startswith(plan.begins))
-
-
 def _is_settled(line: bytes, settled: bytes) -> bool:
     """Whether this stands right after the name of a capture line's type."""
     end = line.find(b'"', len(START))
@@ -331,21 +315,21 @@ def _looks_whole(blocks: Blocks) -> int:
 _FIRST, _LAST = itemgetter(0), itemgetter(-2)
 
 
-def _signed(blocks: Blocks, signs: tuple[bytes, ...]) -> Iterator[tuple[int, bytes]]:
+def _signed(
+    blocks: Blocks, signs: tuple[bytes, ...], *, any_case: bool
+) -> Iterator[tuple[int, bytes]]:
     """The lines of a block that have one of the signs in them, and where they begin."""
     data, view, last = blocks.data, blocks.view, blocks.end
+    places = blocks.places_in_lower() if any_case else blocks.places
     lines: dict[int, int] = {}
     for sign in signs:
         end = 0
-        for at in blocks.places(sign):
+        for at in places(sign):
             if at >= end:
                 end = data.find(b"\n", at, last) + 1
                 lines[data.rfind(b"\n", 0, at) + 1] = end
     for start, end in sorted(lines.items()):
         yield start, view[start:end].tobytes()
-
-
-_HIDING = (b"\\", b',"body_base64":"')
 
 
 def _begun(blocks: Blocks, begins: tuple[bytes, ...]) -> list[Stored]:
