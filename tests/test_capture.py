@@ -95,7 +95,9 @@ def test_each_line_is_in_the_file_when_append_returns(tmp_path: Path, opened: Op
     for number, line in enumerate(LINES, 1):
         assert one.append(line)
         assert path.read_bytes() == b"".join(LINES[:number])
-    one.sync()
+    what = one.unsynced()
+    what.sync()
+    one.synced(what)
 
 
 def test_a_line_is_appended_with_one_write(
@@ -438,9 +440,23 @@ def test_the_newest_capture_is_the_one_written_to_last(home: Path) -> None:
     (home / "notes.txt").touch()
     assert capture.newest() is None
     for name, at in (("b.jsonl", 30), ("a.jsonl.gz", 40), ("c.jsonl", 20)):
-        (home / name).touch()
+        (home / name).write_bytes(LINES[0])
         os.utime(home / name, (at, at))
     assert capture.newest() == home / "a.jsonl.gz"
+
+
+def test_an_empty_capture_is_the_newest_only_while_it_is_written(
+    home: Path, opened: Opened
+) -> None:
+    written = opened(home / "a.jsonl")
+    written.append(LINES[0])
+    os.utime(home / "a.jsonl", (1, 1))
+    empty = Capture(home / "b.jsonl", trouble=lambda _why: None)
+    assert capture.newest() == home / "b.jsonl"
+    empty.close()
+    assert capture.newest() == home / "a.jsonl"
+    (home / "a.jsonl").unlink()
+    assert capture.newest() is None
 
 
 def test_what_is_appended_can_be_read_as_json(

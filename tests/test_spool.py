@@ -14,6 +14,7 @@ from vmon.entry import Entry
 from vmon.errors import WrongUse
 from vmon.line import write_line
 from vmon.spool import Note, Place, Progress, Spool
+from vmon.volumes import Volume, Volumes
 
 PLACES = (Place("http://a.test", types=("streamCreated",)), Place("http://b.test", exact_path=True))
 RUN = "5a17c0de"
@@ -177,7 +178,7 @@ def test_a_journal_is_not_taken_for_the_newest_capture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vmon.capture.default_folder", lambda: tmp_path)
-    (tmp_path / "a.jsonl").write_bytes(b"")
+    (tmp_path / "a.jsonl").write_bytes(b"{}\n")
     begun(tmp_path).close(keep=True)
     assert newest() == tmp_path / "a.jsonl"
 
@@ -185,15 +186,18 @@ def test_a_journal_is_not_taken_for_the_newest_capture(
 # What is left in a capture.
 
 
+def read_from(path: Path) -> spool.Reading:
+    return spool.reading_of(Volumes(path, [Volume("", 0)]), RUN, PLACES[0])
+
+
 def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, line: Line) -> None:
     lines = [line(number) for number in range(6)]
     starts = [len(b"".join(lines[:number])) for number in range(6)]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"".join(lines))
-    with path.open("rb") as file:
-        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
-        known = Progress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
-        found = list(spool.unsent(reading, known, path.stat().st_size))
+    reading = read_from(path)
+    known = Progress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
+    found = list(spool.unsent(reading, known, path.stat().st_size))
     assert found == [(starts[number], lines[number]) for number in (1, 3, 5)]
 
 
@@ -212,12 +216,11 @@ def test_only_whole_lines_of_the_run_and_its_types_are_meant(
     ]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"".join(lines))
-    with path.open("rb") as file:
-        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
-        found = [got for _, got in reading.lines(0, path.stat().st_size)]
-        assert found == [lines[1], lines[4]]
-        assert [reading.at(start) for start, _ in reading.lines(0, 1 << 30)] == found
-        assert reading.at(len(b"".join(lines[:5]))) == b""
+    reading = read_from(path)
+    found = [got for _, got in reading.lines(0, path.stat().st_size)]
+    assert found == [lines[1], lines[4]]
+    assert [reading.at(start) for start, _ in reading.lines(0, 1 << 30)] == found
+    assert reading.at(len(b"".join(lines[:5]))) == b""
 
 
 def test_a_session_that_looks_like_an_id_deceives_nobody(
@@ -227,9 +230,7 @@ def test_a_session_that_looks_like_an_id_deceives_nobody(
     stored = write_line(delivered(body, id=f"{1:014x}-{RUN}"))
     path = tmp_path / "a.jsonl"
     path.write_bytes(stored)
-    with path.open("rb") as file:
-        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
-        assert [got for _, got in reading.lines(0, len(stored))] == [stored]
+    assert [got for _, got in read_from(path).lines(0, len(stored))] == [stored]
 
 
 def test_a_full_disk_is_an_os_error_and_the_journal_stays(tmp_path: Path) -> None:
