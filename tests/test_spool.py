@@ -1,3 +1,4 @@
+import gzip
 import os
 import subprocess
 import sys
@@ -181,6 +182,125 @@ def test_a_journal_is_not_taken_for_the_newest_capture(
     (tmp_path / "a.jsonl").write_bytes(b"{}\n")
     begun(tmp_path).close(keep=True)
     assert newest() == tmp_path / "a.jsonl"
+
+
+# The files of a run.
+
+
+def turned(journal: Spool, line: bytes, at: int, number: int) -> None:
+    """Rotate a capture as a run does: announce, put aside, begin."""
+    journal.announce(line, at)
+    journal.capture.rename(journal.capture.with_name(f"a.{number}.jsonl"))
+    journal.begin(line, at)
+    journal.capture.write_bytes(line)
+
+
+def sent(journal: Spool) -> list[bytes]:
+    """What is still to be sent to the first target, by the journal alone."""
+    reading = journal.reading(0)
+    known = spool.progress(journal.path, len(journal.places))[0]
+    return [got for _, got in spool.unsent(reading, known, journal.volumes.end())]
+
+
+def test_what_is_in_several_files_is_found_in_its_order(tmp_path: Path, line: Line) -> None:
+    lines = [line(number) for number in range(3)]
+    journal = begun(tmp_path)
+    journal.begin(lines[0], 0)
+    journal.capture.write_bytes(lines[0])
+    turned(journal, lines[1], len(lines[0]), 1)
+    turned(journal, lines[2], len(lines[0]) * 2, 2)
+    assert sent(journal) == lines
+    journal.write([Note(done=(len(lines[0]),))])
+    journal.close(keep=True)
+    (tmp_path / "a.1.jsonl.gz").write_bytes(gzip.compress(lines[0]))
+    (tmp_path / "a.1.jsonl").unlink()
+    again, _ = reopened(journal.path)
+    assert sent(again) == [lines[0], lines[2]]
+    (tmp_path / "a.jsonl").rename(tmp_path / "a.3.jsonl")  # a later run rotates
+    (tmp_path / "a.jsonl").write_bytes(line(9, run="07e8e99d"))
+    again.volumes.close()
+    assert sent(again) == [lines[0], lines[2]]
+    again.close(keep=False)
+
+
+def test_a_run_that_goes_on_in_a_file_that_is_there_knows_it_by_its_first_line(
+    tmp_path: Path, line: Line
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(line(0, run="07e8e99d"))
+    journal = begun(tmp_path, len(line(0)))
+    with journal.capture.open("ab") as file:
+        file.write(line(1))
+    turned(journal, line(2), len(line(0)) * 2, 1)
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert sent(again) == [line(1), line(2)]
+    again.close(keep=False)
+
+
+def test_a_file_that_was_announced_and_never_begun_changes_nothing(
+    tmp_path: Path, line: Line
+) -> None:
+    journal = begun(tmp_path)
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    journal.announce(line(1), len(line(0)))  # and then the disk was full
+    with journal.capture.open("ab") as file:
+        file.write(line(1))
+    turned(journal, line(2), len(line(0)) * 2, 1)
+    assert sent(journal) == [line(0), line(1), line(2)]
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert sent(again) == [line(0), line(1), line(2)]
+    again.close(keep=False)
+
+
+def test_a_file_that_is_announced_while_the_journal_is_rewritten_is_in_the_new_one(
+    tmp_path: Path, line: Line
+) -> None:
+    journal = begun(tmp_path)
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    fresh = journal.fresh({0: (0, []), 1: (0, [])}, journal.files())
+    turned(journal, line(1), len(line(0)), 1)
+    journal.adopt(fresh)
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert sent(again) == [line(0), line(1)]
+    again.close(keep=False)
+
+
+def test_a_rewritten_journal_names_the_files_in_which_something_is_left(
+    tmp_path: Path, line: Line
+) -> None:
+    journal, size = begun(tmp_path), len(line(0))
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    for number in range(1, 6):
+        turned(journal, line(number), number * size, number)
+    journal.write([Note(to=1, failed=(2 * size,))])
+    journal.rewrite({0: (5 * size, [3 * size]), 1: (6 * size, [])})
+    assert [one.at for one in journal.volumes.known()] == [at * size for at in (2, 3, 4, 5)]
+    assert journal.path.read_bytes().count(b'"file"') == 4
+    assert sent(journal) == [line(3), line(5)]
+    assert journal.reading(1).at(2 * size) == line(2)
+    journal.close(keep=False)
+
+
+def test_what_comes_after_a_line_that_did_not_fit_is_a_line_of_its_own(
+    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, write = begun(tmp_path), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:9]))
+    with pytest.raises(OSError, match="No space"):
+        journal.announce(line(0), 0)
+    monkeypatch.undo()
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert [one.at for one in again.volumes.known()] == [0]
+    assert sent(again) == [line(0)]
+    again.close(keep=False)
 
 
 # What is left in a capture.

@@ -241,11 +241,15 @@ class Capture:
             self._full.remove(fd)
             os.close(fd)
 
-    def discard(self) -> None:
+    def discard(self) -> bool:
         """Remove the file where it is empty and its name is none that a user gave it."""
-        if self.path.parent == default_folder() and not os.fstat(self._fd).st_size:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
+        is_ours = self.path.parent == default_folder()
+        if not is_ours or self.waiting or os.fstat(self._fd).st_size:
+            return False
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+            return True
+        return False
 
     def close(self) -> str | None:
         """Close the file, and with it the lock.

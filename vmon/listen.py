@@ -311,7 +311,8 @@ class Run:
             await self._forwarding.close(_FORWARD_S)
         await self._screen.drain(_DRAIN_S)
         if self._capture:
-            self._capture.discard()  # one that nothing came into hides no other
+            if self._capture.discard():  # one that nothing came into hides no other
+                self._totals.capture = None
             self._totals.rescued = self._capture.close()
         if self._rotation:
             self._rotation.close(_DRAIN_S)

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _OPEN = 3
 """Files that are held open at most: an app may be away for thousands of them."""
-_LOOK_S = 1.0
-"""How long a file that was not found is not looked for again."""
+_TRIES = 3
+_MISSED_S = 60.0
+"""How long a file that was not found is not looked for again: somebody removed it."""
 _BLOCK = 64 << 10
 
 
@@ -124,6 +125,7 @@ class Volumes:
         self._paths: dict[str, Path] = {"": capture}
         self._open: dict[str, _Open] = {}
         self._missed_s: dict[str, float] = {}
+        self._begun = ""
 
     def known(self) -> tuple[Volume, ...]:
         """All of them, also those that are not there."""
@@ -133,6 +135,7 @@ class Volumes:
         """Go on in a file that has the capture's name now."""
         self._known.append(volume)
         self._paths[volume.mark] = self.capture
+        self._begun = volume.mark
 
     def forget(self, before: int) -> None:
         """Forget the files that end before a place: nobody asks for them any more."""
@@ -199,8 +202,9 @@ class Volumes:
         if file := self._open.pop(volume.mark, None):
             self._open[volume.mark] = file  # the last one is the last to be closed
             return file
-        while (file := self._try(volume.mark)) is None and self._look_for(volume.mark):
-            pass  # it may have been put aside, or compressed, since it was seen
+        for _ in range(_TRIES):  # it may be called something else by now, and again
+            if (file := self._try(volume.mark)) or not self._look_for(volume.mark):
+                break
         if file:
             self._open[volume.mark] = file
             if len(self._open) > _OPEN:
@@ -224,15 +228,25 @@ class Volumes:
     def _look_for(self, mark: str) -> bool:
         """See which files there are, and whether that one is; unless it was missed just now."""
         now = time.monotonic()
-        if not mark or now - self._missed_s.get(mark, -_LOOK_S) < _LOOK_S:
+        if not mark or now - self._missed_s.get(mark, -_MISSED_S) < _MISSED_S:
             return False
-        self._paths = {"": self.capture}
-        for path in (self.capture, *full_ones(self.capture).values()):
+        is_there = False
+        for path in self._candidates():
             if found := mark_in(path):
                 self._paths[found] = path
-        if mark not in self._paths:
+                is_there = is_there or found == mark
+            if is_there and path.name.endswith(".gz"):
+                break  # to look into all of the compressed ones takes long
+        if not is_there and mark != self._begun:  # whose first line may not be on the disk yet
             self._missed_s[mark] = now
-        return mark in self._paths
+            self._paths.pop(mark, None)
+        return is_there
+
+    def _candidates(self) -> Iterator[Path]:
+        """Where a file may be: under its name, put aside since we looked there, compressed."""
+        yield self.capture
+        full = full_ones(self.capture).values()
+        yield from sorted(full, key=lambda path: path.name.endswith(".gz"))
 
 
 def _mark_of(file: _Open) -> str | None:
