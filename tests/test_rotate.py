@@ -148,6 +148,25 @@ def test_what_a_killed_run_left_is_compressed_by_the_next(
     assert kept(tmp_path) == [line(4), line(5), line(6)]
 
 
+def test_in_the_folder_of_captures_other_runs_files_are_compressed_too(
+    capture: Capture,
+    line: Callable[[int], bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("b.jsonl", "b.1.jsonl", "c.jsonl", "c.1.jsonl", "alone.1.jsonl"):
+        (tmp_path / name).write_bytes(line(1))
+    with (tmp_path / "c.jsonl").open() as written:
+        assert lock(written.fileno())
+        Rotation(capture, Limit(size=1), lambda _text: None).close(10)
+        assert not (tmp_path / "b.1.jsonl.gz").exists()  # this is another folder
+        monkeypatch.setattr("vmon.rotate.default_folder", lambda: tmp_path)
+        Rotation(capture, Limit(size=1), lambda _text: None).close(10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a[1].jsonl", "alone.1.jsonl", "b.1.jsonl.gz", "b.jsonl", "c.1.jsonl", "c.jsonl",
+    ]  # fmt: skip # one thing a line
+
+
 class Sending:
     """Who sends on, as far as a test says."""
 

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from msgspec import Struct
 
-from vmon.capture import FRESH, sync_folder
+from vmon.capture import FRESH, default_folder, sync_folder
 from vmon.errors import WrongUse
 from vmon.instants import parse_duration, parse_size
-from vmon.lock import lock, unlock
-from vmon.volumes import full_ones
+from vmon.lock import is_in_use, lock, unlock
+from vmon.volumes import capture_of, full_ones
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from vmon.capture import Capture
@@ -90,8 +90,7 @@ class Rotation:
         self._packer = _Packer()
         with contextlib.suppress(FileNotFoundError):
             capture.path.with_name(capture.path.name + FRESH).unlink()
-        full = full_ones(capture.path).values()
-        self._held = [(0, one) for one in full if one.name.endswith(".jsonl")]
+        self._held = [(0, one) for one in _left_full(capture.path)]
         self.pack_sent()
 
     def before(self, line: bytes) -> None:
@@ -165,6 +164,21 @@ class _Packer:
         self._waiting.put(None)
         if self._thread:
             self._thread.join(within_s)
+
+
+def _left_full(capture: Path) -> Iterator[Path]:
+    """What earlier runs left uncompressed, in the default folder those of other captures too.
+
+    Each run has a capture of its own there. One that is written is its writer's care.
+    """
+    for one in full_ones(capture).values():
+        if one.name.endswith(".jsonl"):
+            yield one
+    if capture.parent == default_folder():
+        for one in sorted(capture.parent.glob("*.jsonl")):
+            other = capture_of(one)
+            if other not in (one, capture) and other.is_file() and not is_in_use(other):
+                yield one
 
 
 def _free(path: Path) -> Path:

@@ -249,8 +249,7 @@ def begin(
     """Begin the journal of a run whose first delivery will stand at `end`; it may be WrongUse."""
     path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
     head = _Head(capture.name, run, time.time(), places)
-    mark = mark_in(capture)
-    volumes = Volumes(capture, [Volume(mark, 0)] if mark else [])
+    volumes = Volumes(capture, [Volume(mark_in(capture) or "", 0)] if end else [])
     try:
         fd = _create(path, head)
         lock(fd)
