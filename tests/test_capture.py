@@ -19,6 +19,7 @@ from vmon.capture import Capture, Ids
 from vmon.entry import Entry
 from vmon.errors import CannotListen, WrongUse
 from vmon.line import write_line
+from vmon.lock import is_in_use
 
 Delivered = Callable[..., Entry]
 Opened = Callable[..., Capture]
@@ -95,7 +96,9 @@ def test_each_line_is_in_the_file_when_append_returns(tmp_path: Path, opened: Op
     for number, line in enumerate(LINES, 1):
         assert one.append(line)
         assert path.read_bytes() == b"".join(LINES[:number])
-    one.sync()
+    what = one.unsynced()
+    what.sync()
+    one.synced(what)
 
 
 def test_a_line_is_appended_with_one_write(
@@ -423,12 +426,26 @@ def test_an_empty_capture_is_discarded_and_no_other(
     home: Path, tmp_path: Path, opened: Opened
 ) -> None:
     empty, full, named = home / "a.jsonl", home / "b.jsonl", tmp_path / "c.jsonl"
-    opened(empty).discard()
+    assert opened(empty).discard()
     written = opened(full)
     written.append(LINES[0])
-    written.discard()
-    opened(named).discard()
+    assert not written.discard()
+    assert not opened(named).discard()
     assert (empty.exists(), full.exists(), named.exists()) == (False, True, True)
+
+
+def test_an_empty_capture_with_lines_that_wait_is_not_discarded(
+    home: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = opened(home / "a.jsonl")
+    disk = Disk()
+    disk.room = 0
+    monkeypatch.setattr(os, "write", disk)
+    assert one.append(LINES[0])
+    assert not one.discard()
+    disk.room = 1 << 30
+    assert one.retry()
+    assert (home / "a.jsonl").read_bytes() == LINES[0]
 
 
 def test_the_newest_capture_is_the_one_written_to_last(home: Path) -> None:
@@ -438,9 +455,23 @@ def test_the_newest_capture_is_the_one_written_to_last(home: Path) -> None:
     (home / "notes.txt").touch()
     assert capture.newest() is None
     for name, at in (("b.jsonl", 30), ("a.jsonl.gz", 40), ("c.jsonl", 20)):
-        (home / name).touch()
+        (home / name).write_bytes(LINES[0])
         os.utime(home / name, (at, at))
     assert capture.newest() == home / "a.jsonl.gz"
+
+
+def test_an_empty_capture_is_the_newest_only_while_it_is_written(
+    home: Path, opened: Opened
+) -> None:
+    written = opened(home / "a.jsonl")
+    written.append(LINES[0])
+    os.utime(home / "a.jsonl", (1, 1))
+    empty = Capture(home / "b.jsonl", trouble=lambda _why: None)
+    assert capture.newest() == home / "b.jsonl"
+    empty.close()
+    assert capture.newest() == home / "a.jsonl"
+    (home / "a.jsonl").unlink()
+    assert capture.newest() is None
 
 
 def test_what_is_appended_can_be_read_as_json(
@@ -449,3 +480,136 @@ def test_what_is_appended_can_be_read_as_json(
     path = tmp_path / "a"
     opened(path).append(write_line(delivered(b"\x00")))
     assert json.loads(path.read_bytes())["type"] == "undecodable"
+
+
+# A new file.
+
+
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[Capture]:
+    one = Capture(tmp_path / "a.jsonl", trouble=lambda _why: None, durable=True)
+    yield one
+    one.close()
+
+
+def test_places_are_counted_over_all_files(durable: Capture, tmp_path: Path) -> None:
+    durable.append(LINES[0])
+    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    assert (durable.is_empty, durable.begin, durable.end) == (True, len(LINES[0]), len(LINES[0]))
+    durable.append(LINES[1])
+    assert (durable.is_empty, durable.end) == (False, len(LINES[0]) + len(LINES[1]))
+    assert (tmp_path / "a.1.jsonl").read_bytes() == LINES[0]
+    assert (tmp_path / "a.jsonl").read_bytes() == LINES[1]
+    assert is_in_use(tmp_path / "a.jsonl")
+    assert (tmp_path / "a.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def no(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("fails", ["vmon.capture._made", "vmon.capture._take_name", None])
+def test_where_there_can_be_no_new_file_all_is_as_it_was(
+    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str | None
+) -> None:
+    durable.append(LINES[0])
+    if fails:
+        monkeypatch.setattr(fails, no)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space"):
+            durable.renew(tmp_path / "a.1.jsonl", no if fails is None else lambda: None)
+    durable.append(LINES[1])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    assert durable.path.read_bytes() == LINES[0] + LINES[1]
+    assert (durable.begin, durable.end) == (0, len(LINES[0]) + len(LINES[1]))
+
+
+def test_a_name_that_is_another_file_s_by_now_is_left_to_it(
+    durable: Capture, tmp_path: Path
+) -> None:
+    durable.append(LINES[0])
+    durable.path.rename(tmp_path / "moved.jsonl")
+    durable.path.write_bytes(b"another's")
+    with pytest.raises(OSError, match="another file is called"):
+        durable.renew(tmp_path / "a.1.jsonl", lambda: None)
+    durable.append(LINES[1])
+    assert durable.path.read_bytes() == b"another's"
+    assert (tmp_path / "moved.jsonl").read_bytes() == LINES[0] + LINES[1]
+
+
+def test_what_a_killed_run_left_of_a_new_file_does_no_harm(
+    durable: Capture, tmp_path: Path
+) -> None:
+    durable.append(LINES[0])
+    os.link(durable.path, tmp_path / "a.jsonl.new")  # killed between two of its steps
+    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    assert (tmp_path / "a.1.jsonl").read_bytes() == LINES[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.jsonl", "a.jsonl"]
+
+
+def test_where_there_are_no_links_the_new_file_is_renamed(
+    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", no)
+    durable.append(LINES[0])
+    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    durable.append(LINES[1])
+    assert durable.path.read_bytes() == LINES[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.jsonl", "a.jsonl"]
+
+
+def test_a_full_file_and_the_name_of_the_new_one_are_synced_too(
+    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    folder, first = tmp_path.stat().st_ino, durable.path.stat().st_ino
+
+    def settled() -> list[int]:
+        synced.clear()
+        what = durable.unsynced()
+        what.sync()
+        durable.synced(what)
+        return list(synced)
+
+    durable.append(LINES[0])
+    assert settled() == [first, folder]
+    durable.append(LINES[1])
+    assert settled() == [first]
+    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    durable.append(LINES[2])
+    second = durable.path.stat().st_ino
+    assert settled() == [first, second, folder]
+    durable.append(LINES[0])
+    assert settled() == [second]
+
+
+def test_a_file_that_becomes_full_while_the_disk_is_waited_for_is_synced_the_next_time(
+    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    durable.append(LINES[0])
+    what = durable.unsynced()
+    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    what.sync()
+    durable.synced(what)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    again = durable.unsynced()
+    assert again.folder == tmp_path
+    again.sync()
+    assert synced == [(tmp_path / "a.1.jsonl").stat().st_ino, durable.path.stat().st_ino]
+
+
+def test_while_lines_wait_in_memory_nothing_counts_as_synced(
+    durable: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk()
+    monkeypatch.setattr(os, "write", disk)
+    disk.room = 0
+    assert durable.append(LINES[0])
+    with pytest.raises(OSError, match="wait in memory"):
+        durable.unsynced()
+    disk.room = 1 << 30
+    assert durable.retry()
+    durable.unsynced().sync()

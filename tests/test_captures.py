@@ -167,6 +167,30 @@ def test_what_an_app_never_took_is_told_before_it_goes(
     assert unsent == 2
 
 
+def test_of_a_full_file_is_told_what_is_left_in_it_and_its_journal_stays(
+    delivered: Callable[..., Entry], folder: Path
+) -> None:
+    lines = [
+        write_line(delivered(b'{"event":"archive","n":%d}' % number, id=f"{number:014x}-5a17c0de"))
+        for number in range(3)
+    ]
+    place = spool.Place("http://x", types=("archive",))
+    journal = spool.begin(folder / "a.jsonl", "5a17c0de", (place,), 0)
+    journal.begin(lines[0], 0)
+    journal.begin(lines[2], len(lines[0]) * 2)
+    full = keep(folder / "a.1.jsonl", lines[0] + lines[1], 40 * DAY)
+    keep(folder / "a.jsonl", lines[2])
+    assert captures.old(folder, DAY) == []  # the run that goes on may still send from it
+    journal.close(keep=True)
+    ((gone, unsent),) = captures.old(folder, DAY)
+    assert (gone.path, gone.journals, unsent) == (full, (), 2)
+    assert [unsent for _, unsent in captures.old(folder, 0)] == [2, 1]
+    assert captures.remove(captures.old(folder, DAY)[0])
+    assert sorted(folder.iterdir()) == [folder / "a.jsonl", journal.path]
+    ((_, unsent),) = captures.old(folder, 0)
+    assert unsent == 1
+
+
 def test_a_capture_that_is_written_meanwhile_stays(folder: Path, lines: list[bytes]) -> None:
     path = keep(folder / "a.jsonl", lines[0], 40 * DAY)
     (one,) = captures.old(folder, DAY)

@@ -19,6 +19,7 @@ from vmon.forward import Client, target_of
 from vmon.line import write_line
 from vmon.retry import LIKE_VONAGE, Schedule
 from vmon.routes import Aim
+from vmon.volumes import Volume, Volumes
 
 if TYPE_CHECKING:
     from tests.conftest import App, Request
@@ -76,7 +77,8 @@ class Tape:
         self.file = path.open("w+b", buffering=0)
         self.end = 0
         types = frozenset(name.encode() for name in NAMES)
-        self.source = Source(None, 0, spool.Reading(self.file.fileno(), RUN.encode(), types))
+        volumes = Volumes(path, [Volume("", 0)])
+        self.source = Source(None, 0, spool.Reading(volumes, RUN.encode(), types))
 
     def write(self, entry: Entry) -> tuple[Entry, int, int]:
         line = write_line(entry)

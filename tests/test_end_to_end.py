@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vmon.capture import newest
 from vmon.catalogue import ALL
 from vmon.decode import read_body
 from vmon.line import read_line
@@ -430,7 +431,27 @@ def test_the_default_capture_is_new_and_in_the_data_folder(
     folder = tmp_path / "data" / "vmon" / "captures"
     assert {Path(one.capture).parent for one in (first, second)} == {folder}
     assert first.capture != second.capture
-    assert [one.stop()[0] for one in (first, second)] == [0, 0]
+    assert second.post(b"{}") == 200
+    code, _, err = first.stop()
+    assert (code, second.stop()[0]) == (0, 0)
+    assert "  capture" not in err.partition("0 deliveries in ")[2]  # it received nothing
+    assert [str(path) for path in folder.iterdir()] == [second.capture]
+
+
+def test_what_a_killed_run_left_empty_is_not_the_newest_capture(
+    listen: "Listen", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data" / "vmon" / "captures"
+    monkeypatch.setattr("vmon.capture.default_folder", lambda: folder)
+    first = listen("-q")
+    assert first.post(b"{}") == 200
+    assert first.stop()[0] == 0
+    second = listen("-q")
+    assert str(newest()) == second.capture  # who follows it is shown what comes
+    second.signal(signal.SIGKILL)
+    second.ended()
+    assert Path(second.capture).read_bytes() == b""
+    assert str(newest()) == first.capture
 
 
 def test_quiet_draws_nothing_and_keeps_everything(

@@ -2,6 +2,8 @@
 to the app."""
 
 import contextlib
+import gzip
+import http.client
 import os
 import random
 import signal
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from vmon.sources import captures_in
 
 if TYPE_CHECKING:
     from tests.conftest import Listen, Listening
@@ -134,9 +138,22 @@ def in_order(got: list[bytes]) -> bool:
 Bodies = Callable[[Path], Counter[bytes]]
 
 
+def bodies_in(data: bytes) -> list[bytes]:
+    lines = data.splitlines()
+    return [line[line.index(b',"body":') + 8 : -1] for line in lines if line.endswith(b"}")]
+
+
 def captured(path: Path) -> set[bytes]:
-    lines = path.read_bytes().splitlines()
-    return {line[line.index(b',"body":') + 8 : -1] for line in lines if line.endswith(b"}")}
+    return set(bodies_in(path.read_bytes()))
+
+
+def captured_in(folder: Path) -> list[bytes]:
+    """All bodies in the captures of a folder, as its readers see them."""
+    found = []
+    for name in captures_in(str(folder)):
+        data = Path(name).read_bytes()
+        found += bodies_in(gzip.decompress(data) if name.endswith(".gz") else data)
+    return found
 
 
 def test_ten_kills_of_vmon_keep_nothing_from_the_app(
@@ -162,6 +179,106 @@ def test_ten_kills_of_vmon_keep_nothing_from_the_app(
     assert in_order(an_app.got())
     assert len(acknowledged) > 100
     assert list(tmp_path.glob("*.forward")) == []
+
+
+def test_kills_while_the_capture_rotates_keep_nothing_from_the_app(
+    listen: "Listen", an_app: AnApp, tmp_path: Path
+) -> None:
+    folder, numbers, acknowledged = tmp_path / "kept", random.Random(1894), set[bytes]()
+    capture = folder / "a.jsonl"
+    rotating: tuple[str | Path, ...] = ("-q", "--capture", capture, "--rotate", "3kB")
+    an_app.start()
+    for number in range(ROUNDS):
+        run = listen(*rotating, "--forward-to", an_app.url, *["--fsync"] * (number % 2))
+        load = Load(run, f"k{number}")
+        pause(numbers.uniform(0.02, 0.3))
+        if number % 4 == 3:
+            acknowledged |= load.join()
+            assert run.stop()[0] == 0
+        else:
+            os.kill(run.process.pid, signal.SIGKILL)
+            acknowledged |= load.join()
+        if number % 3 == 1:
+            an_app.kill()
+        elif number % 3 == 2:
+            an_app.start()
+        if number % 4 == 1:  # it compresses what is still to be sent, and rotates
+            other = listen(*rotating)
+            for count in range(9):
+                assert other.post(b'{"sessionId":"other","n":%d}' % count) == 200
+            assert other.stop()[0] == 0
+    run = listen(*rotating, "--forward-to", an_app.url)
+    an_app.wait_for(acknowledged)
+    code, _, err = run.stop()
+    assert code == 0, err
+    found = captured_in(folder)
+    assert acknowledged <= set(found)
+    assert max(Counter(body for body in found if b"other" not in body).values()) == 1
+    assert in_order(an_app.got())
+    assert len(list(folder.iterdir())) > 10
+    assert not any(b"other" in body for body in an_app.got())
+    assert listen(*rotating, "--forward-to", an_app.url).stop()[0] == 0
+    assert {path.name for path in folder.iterdir() if not path.name.endswith(".gz")} == {"a.jsonl"}
+
+
+KILLED_AT = """
+import os, signal
+from pathlib import Path
+from vmon.capture import Capture
+from vmon import capture
+from vmon.spool import Spool
+steps, renew = [], Capture.renew
+def counted(do):
+    def doing(*args, **more):
+        steps.append(do)
+        if len(steps) == {step}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return do(*args, **more)
+    return doing
+def renewing(*args):
+    if not steps:  # what the first rotation does, and the line after it, is counted
+        for place, name in (
+            (capture, "_made"), (Path, "rename"), (os, "link"), (Path, "unlink"),
+            (Spool, "announce"), (Spool, "begin"), (Capture, "append"),
+        ):
+            setattr(place, name, counted(getattr(place, name)))
+    return renew(*args)
+Capture.renew = renewing
+"""
+
+
+def test_a_kill_between_any_two_steps_of_a_rotation_loses_nothing(
+    listen: "Listen", an_app: AnApp, tmp_path: Path
+) -> None:
+    killed, acknowledged = 0, set[bytes]()
+    for step in range(1, 30):
+        folder = tmp_path / str(step)
+        rotating = ("-q", "--capture", folder / "a.jsonl", "--rotate", "600B")
+        code = KILLED_AT.format(step=step)
+        run = listen(*rotating, "--forward-to", an_app.url, code=code)  # which is away
+        taken = []
+        client = run.client()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            for number in range(4):
+                body = b'{"sessionId":"s%d","n":%d}' % (step, number)
+                client.request("POST", "/", body)
+                if client.getresponse().read() == b"":
+                    taken.append(body)
+        client.close()
+        if len(taken) == 4:
+            assert run.stop()[0] == 0
+            break
+        killed += run.ended() == -signal.SIGKILL
+        acknowledged.update(taken)
+        assert set(taken) <= set(captured_in(folder))
+        an_app.start()
+        run = listen(*rotating, "--forward-to", an_app.url)
+        an_app.wait_for(acknowledged)
+        assert run.stop()[0] == 0
+        an_app.kill()
+        assert max(Counter(captured_in(folder)).values()) == 1
+        assert list(folder.glob("*.forward")) == []
+    assert killed == step - 1 > 5
 
 
 def test_ten_kills_of_the_app_keep_nothing_from_it(

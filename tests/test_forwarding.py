@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Flow, Listen, Listening, Request
+    from tests.conftest import App, Flow, Listen, Listening, Request, Start
 
 SEEN = re.compile(r"\d[\d.]* m?s\b")
 
@@ -288,7 +288,7 @@ async def test_the_journal_of_a_long_run_stays_small(
     await asyncio.to_thread(load)
     await app.wait_for(lambda: len(app.requests) == 2000)
     (name,) = spools(capture)
-    # The journal's own rule: what came after its head and the line it was written anew with.
+    # The journal's own rule: what came after its head and the lines it was written anew with.
     async with asyncio.timeout(10):
         while _appended(capture.parent / name) > 2000:  # noqa: ASYNC110 - a file
             await asyncio.sleep(0.01)
@@ -297,8 +297,83 @@ async def test_the_journal_of_a_long_run_stays_small(
 
 
 def _appended(journal: Path) -> int:
-    """Bytes of the journal after its first two lines."""
-    return sum(map(len, journal.read_bytes().splitlines(keepends=True)[2:]))
+    """Bytes of the journal after its head, the file it names, and the line after these."""
+    return sum(map(len, journal.read_bytes().splitlines(keepends=True)[3:]))
+
+
+# A capture that is rotated.
+
+
+async def test_a_full_file_stays_as_it_is_until_the_app_has_all_of_it(
+    onward: Forwarding, app: "App", capture: Path
+) -> None:
+    app.gate = asyncio.Event()
+    args = ("-q", "--capture", capture, "--rotate", "1kB", "--forward-to", app.url)
+    run = await onward.start(*args)
+    assert await onward.post(run, *(a_body(n) for n in range(30))) == [200] * 30
+    plain = await asyncio.to_thread(names_of, capture, "a.*.jsonl")
+    assert len(plain) > 5
+    app.gate.set()
+    await app.wait_for(lambda: len(app.requests) == 30)
+    await asyncio.to_thread(run.err.until, b"until all of it was sent")
+    async with asyncio.timeout(10):
+        while await asyncio.to_thread(names_of, capture, "a.*.jsonl"):  # noqa: ASYNC110 - files
+            await asyncio.sleep(0.01)
+    await onward.stop(run)
+    assert await asyncio.to_thread(names_of, capture, "a.*") == [
+        *sorted(f"{name}.gz" for name in plain), "a.jsonl",
+    ]  # fmt: skip # one thing a line
+    assert [number_of(one) for one in app.requests] == list(range(30))
+
+
+async def test_what_a_run_left_in_several_files_is_sent_by_the_next_before_its_own(
+    onward: Forwarding, app: "App", capture: Path, free_port: int
+) -> None:
+    away = f"http://127.0.0.1:{free_port}"
+    args = ("-q", "--capture", capture, "--rotate", "1kB")
+    run = await onward.start(*args, "--forward-to", away)
+    await onward.post(run, *(a_body(n) for n in range(10)))
+    _, err = await onward.stop(run)
+    assert "10 still to be sent\n" in err
+    run = await onward.start(*args)  # forwards nothing, rotates and compresses
+    await onward.post(run, *(a_body(n) for n in range(100, 110)))
+    await onward.stop(run)
+    assert await asyncio.to_thread(names_of, capture, "a.*.jsonl") == []
+    await asyncio.to_thread(replace_in_journal, capture, away, app.url)
+    run = await onward.start(*args, "--forward-to", app.url)
+    await onward.post(run, *(a_body(n) for n in range(10, 20)))
+    await app.wait_for(lambda: len(app.requests) == 20)
+    await onward.stop(run)
+    assert [number_of(one) for one in app.requests] == list(range(20))
+    assert spools(capture) == []
+
+
+async def test_what_was_given_up_is_sent_again_from_compressed_files(
+    onward: Forwarding, app: "App", capture: Path, start: "Start"
+) -> None:
+    app.answers = lambda request: failure(404) if number_of(request) % 3 == 0 else app.answer
+    run = await onward.start(
+        "-q", "--capture", capture, "--rotate", "1kB", "--forward-to", app.url, "--fsync"
+    )
+    await onward.post(run, *(a_body(n) for n in range(20)))
+    await app.wait_for(lambda: len(app.requests) == 20)
+    _, err = await onward.stop(run)
+    assert "13 sent, 7 failed" in err
+    assert await asyncio.to_thread(names_of, capture, "a.*.jsonl") == []
+    app.answers = None
+    again = await asyncio.to_thread(lambda: start("replay", "--failed", capture).result())
+    assert again[0] == 0
+    assert [number_of(one) for one in app.requests[20:]] == list(range(0, 20, 3))
+    assert spools(capture) == []
+
+
+def names_of(capture: Path, pattern: str) -> list[str]:
+    return sorted(path.name for path in capture.parent.glob(pattern))
+
+
+def replace_in_journal(capture: Path, before: str, now: str) -> None:
+    (journal,) = capture.parent.glob("*.forward")
+    journal.write_bytes(journal.read_bytes().replace(before.encode(), now.encode()))
 
 
 # Answering what the app answers.

@@ -30,12 +30,18 @@ ANY = cast(Delivery, None)
 
 
 class Disk:
-    """A capture whose disk takes its time, and may fail."""
+    """A capture, and all of it that is not synced, whose disk takes its time, and may fail."""
 
     def __init__(self) -> None:
         self.syncs = 0
         self.fails = False
         self.may = threading.Event()
+
+    def unsynced(self) -> "Disk":
+        return self
+
+    def synced(self, what: "Disk") -> None:
+        assert what is self
 
     def sync(self) -> None:
         self.syncs += 1

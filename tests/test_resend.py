@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from vmon import spool
 from vmon.entry import Entry
 from vmon.line import write_line
+from vmon.volumes import mark_of
 
 if TYPE_CHECKING:
     from tests.conftest import App, Listen, Request
@@ -156,3 +158,30 @@ def test_a_capture_that_is_gone_is_said(vmon_run: Run, left: Left) -> None:
 def test_a_loop_over_what_failed_is_refused(vmon_run: Run) -> None:
     code, _, err = vmon_run("replay", "--failed", "--loop")
     assert (code, err.startswith("error: --failed sends what is left once")) == (2, True)
+
+
+async def test_what_a_rotated_capture_left_is_sent_from_its_files_also_compressed(
+    vmon_run: Run, app: "App", left: Left
+) -> None:
+    capture = left(app.url)
+    journal = capture.with_name(f"a.jsonl.{RUN}.forward")
+    lines = capture.read_bytes().splitlines(keepends=True)
+    for number, part in enumerate((lines[:4], lines[4:7])):
+        name = capture.with_name(f"a.{number + 1}.jsonl.gz")
+        name.write_bytes(gzip.compress(b"".join(part)))
+    capture.write_bytes(b"".join(lines[7:]))
+    at = [sum(map(len, lines[:number])) for number in (0, 4, 7)]
+    files = [
+        {"file": mark_of(lines[number]), "at": start}
+        for number, start in zip((0, 4, 7), at, strict=True)
+    ]
+    with journal.open("a") as file:
+        file.write("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in files))
+    second = capture.with_name("a.2.jsonl.gz")
+    code, out, _ = await asyncio.to_thread(vmon_run, *failed_args("--dry-run", second))
+    assert (code, out) == (0, f"2 deliveries to {app.url}, of {journal.name}\n")
+    code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(second))
+    assert (code, [number_of(one) for one in app.requests]) == (0, [5, 6])
+    code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(capture))
+    assert (code, [number_of(one) for one in app.requests[2:]]) == (0, [1, 3, 7, 8, 9])
+    assert not journal.exists()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import errno
 import gzip
 import json
 import os
@@ -13,6 +15,7 @@ import pytest
 from vmon.capture import Capture
 from vmon.errors import WrongUse
 from vmon.line import write_line
+from vmon.lock import lock
 from vmon.rotate import Limit, Rotation, limit_of
 from vmon.sources import captures_in
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import Listen, Listening
+    from tests.conftest import App, Listen, Listening
     from vmon.entry import Entry
 
     Run = Callable[..., tuple[int, str, str]]
@@ -66,7 +69,7 @@ def test_a_full_capture_is_compressed_and_the_new_one_has_its_name(
     rotation = Rotation(capture, Limit(size=1000), said.append)
     lines = [line(number) for number in range(20)]
     for one in lines:
-        rotation.before(len(one))
+        rotation.before(one)
         assert capture.append(one)
         assert capture.path.stat().st_size <= 1000
     rotation.close(10)
@@ -82,10 +85,10 @@ def test_a_capture_is_old_when_its_time_is_over(
     capture: Capture, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     rotation = Rotation(capture, Limit(age_s=1e-9), lambda _text: None)
-    rotation.before(1)
+    rotation.before(b"1")
     assert not capture.end  # nothing in it: nothing to put away
     for number in (1, 2):
-        rotation.before(1)
+        rotation.before(b"1")
         capture.append(line(number))
     rotation.close(10)
     assert kept(tmp_path) == [line(1), line(2)]
@@ -99,12 +102,12 @@ def test_where_there_can_be_no_new_file_the_old_one_grows(
     rotation = Rotation(capture, Limit(size=1), said.append)
     capture.append(line(1))
 
-    def refuse(path: Path) -> int:
-        raise WrongUse(f"cannot write the capture {path}: No space left on device")
+    def refuse(_path: Path) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("vmon.capture._open", refuse)
-    rotation.before(1)
-    rotation.before(1)
+    monkeypatch.setattr("vmon.capture._made", refuse)
+    rotation.before(b"1")
+    rotation.before(b"1")
     capture.append(line(2))
     assert len(said) == 1
     assert "cannot be rotated" in said[0]
@@ -121,7 +124,7 @@ def test_where_compressing_fails_the_file_stays(
     monkeypatch.setattr(os, "fsync", refuse)
     rotation = Rotation(capture, Limit(size=1), lambda _text: None)
     capture.append(line(1))
-    rotation.before(1)
+    rotation.before(b"1")
     capture.append(line(2))
     rotation.close(10)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a[1].1.jsonl", "a[1].jsonl"]
@@ -137,12 +140,110 @@ def test_what_a_killed_run_left_is_compressed_by_the_next(
     (tmp_path / "a[1].5.jsonl.gz.part").write_bytes(b"torn")
     rotation = Rotation(capture, Limit(size=1), lambda _text: None)
     capture.append(line(6))
-    rotation.before(1)
+    rotation.before(b"1")
     rotation.close(10)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "a[1].4.jsonl.gz", "a[1].5.jsonl.gz", "a[1].6.jsonl.gz", "a[1].jsonl",
     ]  # fmt: skip # one thing a line
     assert kept(tmp_path) == [line(4), line(5), line(6)]
+
+
+def test_in_the_folder_of_captures_other_runs_files_are_compressed_too(
+    capture: Capture,
+    line: Callable[[int], bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("b.jsonl", "b.1.jsonl", "c.jsonl", "c.1.jsonl", "alone.1.jsonl"):
+        (tmp_path / name).write_bytes(line(1))
+    with (tmp_path / "c.jsonl").open() as written:
+        assert lock(written.fileno())
+        Rotation(capture, Limit(size=1), lambda _text: None).close(10)
+        assert not (tmp_path / "b.1.jsonl.gz").exists()  # this is another folder
+        monkeypatch.setattr("vmon.rotate.default_folder", lambda: tmp_path)
+        Rotation(capture, Limit(size=1), lambda _text: None).close(10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a[1].jsonl", "alone.1.jsonl", "b.1.jsonl.gz", "b.jsonl", "c.1.jsonl", "c.jsonl",
+    ]  # fmt: skip # one thing a line
+
+
+class Sending:
+    """Who sends on, as far as a test says."""
+
+    def __init__(self) -> None:
+        self.sent_upto = -1
+        self.announced: list[tuple[bytes, int]] = []
+        self.fails = False
+
+    def announce(self, line: bytes, at: int) -> None:
+        if self.fails:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.announced.append((line, at))
+
+
+def test_a_full_file_is_compressed_once_all_of_it_was_sent(
+    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "a[1].1.jsonl").write_bytes(line(0))
+    sending, said = Sending(), list[str]()
+    rotation = Rotation(capture, Limit(size=1), said.append, sending)
+    for number in (1, 2, 3):
+        rotation.before(line(number))
+        capture.append(line(number))
+    size = len(line(1))
+    assert sending.announced == [(line(2), size), (line(3), 2 * size)]
+    assert said[0].endswith("the full one is a[1].2.jsonl, until all of it was sent")
+    names = ["a[1].1.jsonl", "a[1].2.jsonl", "a[1].3.jsonl", "a[1].jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    sending.sent_upto = 2 * size - 1
+    rotation.pack_sent()
+    rotation.close(10)
+    names = ["a[1].1.jsonl.gz", "a[1].2.jsonl.gz", "a[1].3.jsonl", "a[1].jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert kept(tmp_path) == [line(number) for number in range(4)]
+
+
+def test_what_cannot_be_announced_is_not_rotated(
+    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    sending, said = Sending(), list[str]()
+    sending.fails = True
+    rotation = Rotation(capture, Limit(size=1), said.append, sending)
+    for number in (1, 2, 3):
+        rotation.before(line(number))
+        capture.append(line(number))
+    assert said == ["the capture cannot be rotated, and grows: No space left on device"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a[1].jsonl"]
+    assert capture.path.read_bytes() == line(1) + line(2) + line(3)
+
+
+def test_a_full_file_that_somebody_has_locked_is_left_to_a_later_run(
+    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "a[1].1.jsonl"
+    path.write_bytes(line(1))
+    with path.open("rb") as file:
+        assert lock(file.fileno())
+        Rotation(capture, Limit(size=1), lambda _text: None).close(10)
+        assert path.exists()
+    Rotation(capture, Limit(size=1), lambda _text: None).close(10)
+    assert not path.exists()
+
+
+def test_a_durable_capture_is_rotated_and_compressed_before_it_is_synced(
+    line: Callable[[int], bytes], tmp_path: Path
+) -> None:
+    one = Capture(tmp_path / "a.jsonl", trouble=lambda _why: None, durable=True)
+    rotation = Rotation(one, Limit(size=1), lambda _text: None)
+    for number in (1, 2):
+        rotation.before(line(number))
+        one.append(line(number))
+    rotation.close(10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.jsonl.gz", "a.jsonl"]
+    what = one.unsynced()
+    what.sync()
+    one.synced(what)
+    one.close()
 
 
 def _post_until_it_is_gone(run: Listening, salt: str, taken: list[str], enough: int) -> None:
@@ -163,15 +264,16 @@ def _post_until_it_is_gone(run: Listening, salt: str, taken: list[str], enough: 
         client.close()
 
 
+@pytest.mark.parametrize("more", [(), ("--fsync",)])
 def test_what_was_acknowledged_survives_a_kill_at_any_moment_of_rotation(
-    listen: Listen, tmp_path: Path
+    listen: Listen, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     folder = tmp_path / "kept"
     folder.mkdir()
     taken: list[str] = []
     chance = random.Random(4)
     for round_ in range(12):
-        run = listen("-q", "--capture", folder / "a.jsonl", "--rotate", "2kB")
+        run = listen("-q", "--capture", folder / "a.jsonl", "--rotate", "2kB", *more)
         clients = [
             threading.Thread(
                 target=_post_until_it_is_gone,
@@ -192,13 +294,79 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment_of_rotation(
     assert len(seen) == len(set(seen))
 
 
-def test_rotation_is_told_and_what_it_does_not_go_with(listen: Listen, vmon_run: Run) -> None:
+SYNCS = """
+import os
+from vmon import rotate
+rotate._pack = lambda full: None  # a file keeps its number
+log = os.open({log!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def noted(sync):
+    def noting(fd):
+        size = os.fstat(fd).st_size
+        sync(fd)
+        os.write(log, b"%d %d\\n" % (os.fstat(fd).st_ino, size))
+    return noting
+os.fsync, os.fdatasync = noted(os.fsync), noted(os.fdatasync)
+"""
+
+
+def test_with_fsync_an_answer_waits_for_the_bytes_and_the_name_of_their_file(
+    listen: Listen, tmp_path: Path
+) -> None:
+    folder, log = tmp_path / "kept", tmp_path / "log"
+    folder.mkdir()
+    code = SYNCS.format(log=str(log))
+    run = listen("-q", "--capture", folder / "a.jsonl", "--rotate", "1kB", "--fsync", code=code)
+    names: set[str] = set()
+    for number in range(30):
+        assert run.post(b'{"event":"archive","n":%d}' % number) == 200
+        synced = [tuple(map(int, one.split())) for one in log.read_text().splitlines()]
+        (path,) = [one for one in folder.iterdir() if b'"n":%d}' % number in one.read_bytes()]
+        status = path.stat()
+        assert any(ino == status.st_ino and size >= status.st_size for ino, size in synced)
+        fresh = {str(one.stat().st_ino) for one in folder.iterdir()} - names
+        if fresh:  # the folder was synced since then
+            last = max(at for at, (ino, _) in enumerate(synced) if ino == folder.stat().st_ino)
+            assert last >= len(synced) - 2
+            names |= fresh
+    assert len(names) > 5
+    assert run.stop()[0] == 0
+
+
+FULL = """
+import errno, os
+from vmon import capture
+def no(fresh):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+capture._made = no
+"""
+
+
+async def test_where_the_disk_is_full_at_the_moment_of_rotation_nothing_is_lost(
+    listen: Listen, app: App, tmp_path: Path
+) -> None:
+    args = ("--capture", tmp_path / "a.jsonl", "--rotate", "1kB", "--forward-to", app.url)
+    run = await asyncio.to_thread(listen, *args, code=FULL)
+    for number in range(20):
+        body = b'{"event":"archive","n":%d}' % number
+        assert await asyncio.to_thread(run.post, body) == 200
+    await app.wait_for(lambda: len(app.requests) == 20)
+    code, _, err = await asyncio.to_thread(run.stop)
+    assert code == 0
+    assert err.count("the capture cannot be rotated, and grows: No space left on device\n") == 1
+    assert len((tmp_path / "a.jsonl").read_bytes().splitlines()) == 20
+    assert names_in(tmp_path) == ["a.jsonl"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_rotation_is_told_and_does_not_go_without_a_capture(listen: Listen, vmon_run: Run) -> None:
     run = listen("--rotate", "1kB")
     for _ in range(9):
         assert run.post(b'{"event":"archive"}') == 200
     code, _, err = run.stop()
     assert code == 0
     assert "the capture goes on in a new file" in err
-    for wrong in (["--no-capture"], ["--fsync"], ["--forward-to", "localhost:1"]):
-        assert vmon_run("listen", "--rotate", "1MB", *wrong)[0] == 2
+    assert vmon_run("listen", "--rotate", "1MB", "--no-capture")[0] == 2
     assert vmon_run("listen", "--rotate", "100m")[0] == 2

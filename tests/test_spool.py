@@ -1,3 +1,4 @@
+import gzip
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from vmon.entry import Entry
 from vmon.errors import WrongUse
 from vmon.line import write_line
 from vmon.spool import Note, Place, Progress, Spool
+from vmon.volumes import Volume, Volumes
 
 PLACES = (Place("http://a.test", types=("streamCreated",)), Place("http://b.test", exact_path=True))
 RUN = "5a17c0de"
@@ -177,12 +179,135 @@ def test_a_journal_is_not_taken_for_the_newest_capture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vmon.capture.default_folder", lambda: tmp_path)
-    (tmp_path / "a.jsonl").write_bytes(b"")
+    (tmp_path / "a.jsonl").write_bytes(b"{}\n")
     begun(tmp_path).close(keep=True)
     assert newest() == tmp_path / "a.jsonl"
 
 
+# The files of a run.
+
+
+def turned(journal: Spool, line: bytes, at: int, number: int) -> None:
+    """Rotate a capture as a run does: announce, put aside, begin."""
+    journal.announce(line, at)
+    journal.capture.rename(journal.capture.with_name(f"a.{number}.jsonl"))
+    journal.begin(line, at)
+    journal.capture.write_bytes(line)
+
+
+def sent(journal: Spool) -> list[bytes]:
+    """What is still to be sent to the first target, by the journal alone."""
+    reading = journal.reading(0)
+    known = spool.progress(journal.path, len(journal.places))[0]
+    return [got for _, got in spool.unsent(reading, known, journal.volumes.end())]
+
+
+def test_what_is_in_several_files_is_found_in_its_order(tmp_path: Path, line: Line) -> None:
+    lines = [line(number) for number in range(3)]
+    journal = begun(tmp_path)
+    journal.begin(lines[0], 0)
+    journal.capture.write_bytes(lines[0])
+    turned(journal, lines[1], len(lines[0]), 1)
+    turned(journal, lines[2], len(lines[0]) * 2, 2)
+    assert sent(journal) == lines
+    journal.write([Note(done=(len(lines[0]),))])
+    journal.close(keep=True)
+    (tmp_path / "a.1.jsonl.gz").write_bytes(gzip.compress(lines[0]))
+    (tmp_path / "a.1.jsonl").unlink()
+    again, _ = reopened(journal.path)
+    assert sent(again) == [lines[0], lines[2]]
+    (tmp_path / "a.jsonl").rename(tmp_path / "a.3.jsonl")  # a later run rotates
+    (tmp_path / "a.jsonl").write_bytes(line(9, run="07e8e99d"))
+    again.volumes.close()
+    assert sent(again) == [lines[0], lines[2]]
+    again.close(keep=False)
+
+
+def test_a_run_that_goes_on_in_a_file_that_is_there_knows_it_by_its_first_line(
+    tmp_path: Path, line: Line
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(line(0, run="07e8e99d"))
+    journal = begun(tmp_path, len(line(0)))
+    with journal.capture.open("ab") as file:
+        file.write(line(1))
+    turned(journal, line(2), len(line(0)) * 2, 1)
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert sent(again) == [line(1), line(2)]
+    again.close(keep=False)
+
+
+def test_a_file_that_was_announced_and_never_begun_changes_nothing(
+    tmp_path: Path, line: Line
+) -> None:
+    journal = begun(tmp_path)
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    journal.announce(line(1), len(line(0)))  # and then the disk was full
+    with journal.capture.open("ab") as file:
+        file.write(line(1))
+    turned(journal, line(2), len(line(0)) * 2, 1)
+    assert sent(journal) == [line(0), line(1), line(2)]
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert sent(again) == [line(0), line(1), line(2)]
+    again.close(keep=False)
+
+
+def test_a_file_that_is_announced_while_the_journal_is_rewritten_is_in_the_new_one(
+    tmp_path: Path, line: Line
+) -> None:
+    journal = begun(tmp_path)
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    fresh = journal.fresh({0: (0, []), 1: (0, [])}, journal.files())
+    turned(journal, line(1), len(line(0)), 1)
+    journal.adopt(fresh)
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert sent(again) == [line(0), line(1)]
+    again.close(keep=False)
+
+
+def test_a_rewritten_journal_names_the_files_in_which_something_is_left(
+    tmp_path: Path, line: Line
+) -> None:
+    journal, size = begun(tmp_path), len(line(0))
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    for number in range(1, 6):
+        turned(journal, line(number), number * size, number)
+    journal.write([Note(to=1, failed=(2 * size,))])
+    journal.rewrite({0: (5 * size, [3 * size]), 1: (6 * size, [])})
+    assert [one.at for one in journal.volumes.known()] == [at * size for at in (2, 3, 4, 5)]
+    assert journal.path.read_bytes().count(b'"file"') == 4
+    assert sent(journal) == [line(3), line(5)]
+    assert journal.reading(1).at(2 * size) == line(2)
+    journal.close(keep=False)
+
+
+def test_what_comes_after_a_line_that_did_not_fit_is_a_line_of_its_own(
+    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, write = begun(tmp_path), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:9]))
+    with pytest.raises(OSError, match="No space"):
+        journal.announce(line(0), 0)
+    monkeypatch.undo()
+    journal.begin(line(0), 0)
+    journal.capture.write_bytes(line(0))
+    journal.close(keep=True)
+    again, _ = reopened(journal.path)
+    assert [one.at for one in again.volumes.known()] == [0]
+    assert sent(again) == [line(0)]
+    again.close(keep=False)
+
+
 # What is left in a capture.
+
+
+def read_from(path: Path) -> spool.Reading:
+    return spool.reading_of(Volumes(path, [Volume("", 0)]), RUN, PLACES[0])
 
 
 def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, line: Line) -> None:
@@ -190,10 +315,9 @@ def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, 
     starts = [len(b"".join(lines[:number])) for number in range(6)]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"".join(lines))
-    with path.open("rb") as file:
-        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
-        known = Progress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
-        found = list(spool.unsent(reading, known, path.stat().st_size))
+    reading = read_from(path)
+    known = Progress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
+    found = list(spool.unsent(reading, known, path.stat().st_size))
     assert found == [(starts[number], lines[number]) for number in (1, 3, 5)]
 
 
@@ -212,12 +336,11 @@ def test_only_whole_lines_of_the_run_and_its_types_are_meant(
     ]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"".join(lines))
-    with path.open("rb") as file:
-        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
-        found = [got for _, got in reading.lines(0, path.stat().st_size)]
-        assert found == [lines[1], lines[4]]
-        assert [reading.at(start) for start, _ in reading.lines(0, 1 << 30)] == found
-        assert reading.at(len(b"".join(lines[:5]))) == b""
+    reading = read_from(path)
+    found = [got for _, got in reading.lines(0, path.stat().st_size)]
+    assert found == [lines[1], lines[4]]
+    assert [reading.at(start) for start, _ in reading.lines(0, 1 << 30)] == found
+    assert reading.at(len(b"".join(lines[:5]))) == b""
 
 
 def test_a_session_that_looks_like_an_id_deceives_nobody(
@@ -227,9 +350,7 @@ def test_a_session_that_looks_like_an_id_deceives_nobody(
     stored = write_line(delivered(body, id=f"{1:014x}-{RUN}"))
     path = tmp_path / "a.jsonl"
     path.write_bytes(stored)
-    with path.open("rb") as file:
-        reading = spool.reading_of(file.fileno(), RUN, PLACES[0])
-        assert [got for _, got in reading.lines(0, len(stored))] == [stored]
+    assert [got for _, got in read_from(path).lines(0, len(stored))] == [stored]
 
 
 def test_a_full_disk_is_an_os_error_and_the_journal_stays(tmp_path: Path) -> None:

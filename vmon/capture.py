@@ -8,13 +8,15 @@ What a line holds, and how it is written and read, is in line.py.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.errors import CannotListen, WrongUse
+from vmon.lock import is_in_use, lock
 from vmon.text import count
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+
+FRESH = ".new"
+"""What a file is called, behind its name, before it takes the place of a full one."""
 
 START = b'{"vmon":1,"type":"'
 """What every canonical line begins with."""
@@ -62,13 +67,19 @@ def _claim(path: Path) -> bool:
 
 
 def newest() -> Path | None:
-    """The capture written to last in the default folder, or None."""
-    found = [
-        path
-        for path in default_folder().glob("*.jsonl*")
-        if path.name.endswith(CAPTURE_SUFFIXES) and path.is_file()
-    ]
-    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+    """The capture written to last in the default folder, or None.
+
+    An empty one counts while it is being written: a run that received nothing, and is over or was
+    killed, hides none.
+    """
+    found = []
+    for path in default_folder().glob("*.jsonl*"):
+        with contextlib.suppress(OSError):  # put aside or removed meanwhile
+            status = path.stat()
+            if path.name.endswith(CAPTURE_SUFFIXES) and stat.S_ISREG(status.st_mode):
+                found.append((status.st_mtime_ns, status.st_size, path))
+    ordered = sorted(found, key=lambda one: one[0], reverse=True)
+    return next((path for _, size, path in ordered if size or is_in_use(path)), None)
 
 
 class Ids:
@@ -87,19 +98,50 @@ class Ids:
         return f"{self._last:014x}-{self.salt}"
 
 
+class Unsynced(NamedTuple):
+    """What may not be on the disk yet: full files, the one that is written, and its name.
+
+    `names` counts the files that the capture had so far, `folder` is None where the name is known
+    to be on the disk.
+    """
+
+    full: tuple[int, ...]
+    fd: int
+    names: int
+    folder: Path | None
+
+    def sync(self) -> None:
+        """Wait until all of it would survive a loss of power, in any thread; OSError."""
+        try:
+            for one in (*self.full, self.fd):
+                _sync_data(one)
+        finally:
+            os.close(self.fd)
+        if self.folder:
+            sync_folder(self.folder)
+
+
 class Capture:
     """An open capture file: appended to with one write per delivery, for this process alone.
 
     When the file cannot be written, lines wait in memory (`waiting`, at most `bound` bytes) and go
     out first when it can be again. `end` is where the next line will begin, once those that wait
-    are written. `trouble` is called with a sentence when that begins (and with
-    None when it is over).
+    are written, counted in bytes over all the files that the capture was in since it was opened;
+    `begin` is where the one begins that is written now. `trouble` is called with a sentence when
+    that begins (and with None when it is over). A `durable` one keeps full files open until they
+    are synced.
     """
 
     def __init__(
-        self, path: Path, *, bound: int = 64 << 20, trouble: Callable[[str | None], None]
+        self,
+        path: Path,
+        *,
+        bound: int = 64 << 20,
+        trouble: Callable[[str | None], None],
+        durable: bool = False,
     ) -> None:
         self.path = path
+        self.durable = durable
         self.waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._bound = bound
@@ -107,7 +149,9 @@ class Capture:
         self._fd = _open(path)
         status = os.fstat(self._fd)
         self.can_be_read = stat.S_ISREG(status.st_mode)
-        self.end = status.st_size
+        self.begin, self.end = 0, status.st_size
+        self._full: list[int] = []
+        self._names, self._names_synced = 1, 0
 
     def append(self, line: bytes) -> bool:
         """Write one line; True when it is in the file or waits in memory, False when neither."""
@@ -121,26 +165,44 @@ class Capture:
         self.end += len(line)
         return True
 
-    def renew(self, aside: Path) -> int:
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written to the file, nor waits to be."""
+        return self.begin == self.end
+
+    def renew(self, aside: Path, ready: Callable[[], None]) -> int:
         """Go on in a new file of the same name: the one before is called `aside` from now on.
 
-        Nothing may wait to be written. Returned is the descriptor of the one before, still open
-        and locked. OSError and VmonError: there is no new file, and the old one is written on.
+        Nothing may wait to be written. The new file is made first, under another name, then `ready`
+        is called, and then it is what the names say. Returned is the descriptor of the one before,
+        still open and locked. OSError, also of `ready`: the old one is written on.
         """
-        self.path.rename(aside)
+        fresh = self.path.with_name(self.path.name + FRESH)
+        fd = _made(fresh)
         try:
-            fd = _open(self.path)
+            if self.durable:
+                self._full.append(os.dup(self._fd))
+            ready()
+            self._swap(aside, fresh)
         except BaseException:
-            with contextlib.suppress(OSError):  # somebody else has a file of that name now
-                os.link(aside, self.path)
-                aside.unlink()
+            os.close(fd)
+            with contextlib.suppress(OSError):
+                fresh.unlink()
             raise
-        before, self._fd, self.end = self._fd, fd, os.fstat(fd).st_size
+        before, self._fd, self.begin = self._fd, fd, self.end
+        self._names += 1
         return before
 
-    def fileno(self) -> int:
-        """The descriptor of the open file, for those who read what was written."""
-        return self._fd
+    def _swap(self, aside: Path, fresh: Path) -> None:
+        if not os.path.samestat(os.fstat(self._fd), self.path.stat()):
+            raise OSError(errno.ESTALE, f"another file is called {self.path} now")
+        self.path.rename(aside)
+        try:
+            _take_name(fresh, self.path)
+        except BaseException:
+            if not self.path.exists():  # else somebody else has a file of that name now
+                aside.rename(self.path)
+            raise
 
     def retry(self) -> bool:
         """Try to write what waits in memory; True when nothing waits any more."""
@@ -163,15 +225,30 @@ class Capture:
         self._trouble(f"{self.path}: no space left for a whole line")
         return False
 
-    def sync(self) -> None:
-        """Wait until all that was written would survive a loss of power."""
-        os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
+    def unsynced(self) -> Unsynced:
+        """All that was taken and would not survive a loss of power; OSError while lines wait."""
+        if self.waiting:
+            raise OSError(errno.ENOSPC, "lines wait in memory to be written")
+        is_known = self._names == self._names_synced or not self.can_be_read
+        folder = None if is_known else self.path.parent
+        return Unsynced(tuple(self._full), os.dup(self._fd), self._names, folder)
 
-    def discard(self) -> None:
+    def synced(self, what: Unsynced) -> None:
+        """Note that this is on the disk now."""
+        self._names_synced = what.names
+        for fd in what.full:
+            self._full.remove(fd)
+            os.close(fd)
+
+    def discard(self) -> bool:
         """Remove the file where it is empty and its name is none that a user gave it."""
-        if self.path.parent == default_folder() and not os.fstat(self._fd).st_size:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
+        is_ours = self.path.parent == default_folder()
+        if not is_ours or self.waiting or os.fstat(self._fd).st_size:
+            return False
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+            return True
+        return False
 
     def close(self) -> str | None:
         """Close the file, and with it the lock.
@@ -180,7 +257,8 @@ class Capture:
         ones; returned is a sentence about that, or None when nothing waited.
         """
         rest = b"" if not self.waiting or self.retry() else b"".join(self.waiting)
-        os.close(self._fd)
+        for fd in (self._fd, *self._full):
+            os.close(fd)
         return _rescue(rest) if rest else None
 
 
@@ -217,20 +295,50 @@ def _open(path: Path) -> int:
     return fd
 
 
+def _made(fresh: Path) -> int:
+    """Make a new file that is empty and locked; OSError. What a killed run left there goes."""
+    with contextlib.suppress(FileNotFoundError):
+        fresh.unlink()
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    fd = os.open(fresh, flags, 0o600)
+    lock(fd)
+    return fd
+
+
+def _take_name(fresh: Path, path: Path) -> None:
+    """Give a file its name, which nobody has; OSError when somebody has it by now."""
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        raise
+    except OSError:  # some file systems have no links
+        fresh.rename(path)
+    else:
+        fresh.unlink()
+
+
+def _sync_data(fd: int) -> None:
+    os.fdatasync(fd) if hasattr(os, "fdatasync") else os.fsync(fd)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder would survive a loss of power; OSError."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems cannot, and need not
+            raise
+    finally:
+        os.close(fd)
+
+
 def _lock(fd: int, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock: there, two writers are the user's care
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock(fd):
         raise CannotListen(
             f"another vmon is writing to {path}",
             hint="stop it, or name another file with --capture FILE",
-        ) from None
-    except OSError:  # some network file systems have no locks
-        return
+        )
 
 
 def _mend(fd: int, path: Path) -> None:

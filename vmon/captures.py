@@ -1,7 +1,8 @@
 """The captures that are kept: what each holds, and which can go.
 
 A capture is counted block by block, by how its lines begin; nothing is decoded but what is none.
-Journals of forwarding (spool.py) stand beside their capture, and go with it.
+Journals of forwarding (spool.py) stand beside their capture, and go with it; with a full file of it
+goes what they say of that file.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from vmon.blocks import Blocks
 from vmon.capture import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
 from vmon.filters import Filter
+from vmon.lock import is_in_use, lock
+from vmon.volumes import capture_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _HEAD = re.compile(rb'\{"vmon":1,"type":"([^"]+)","session":(.+)', re.DOTALL)
@@ -73,7 +75,10 @@ def _is_capture(path: Path) -> bool:
 def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:
     status = path.stat()
     own = tuple(sorted(journals.get(path.name, ())))
-    in_use = any(spool.is_in_use(one) for one in (path, *own))
+    users = [path, *own]
+    if path.name.endswith(".jsonl"):  # while it is sent from, a full one is not compressed
+        users += journals.get(capture_of(path).name, ())
+    in_use = any(is_in_use(one) for one in users)
     return Kept(path, status.st_size, status.st_mtime, in_use, own)
 
 
@@ -148,33 +153,39 @@ class Gone(NamedTuple):
 
 def old(folder: Path, age_s: float) -> list[Gone]:
     """The captures that were not written to for so long and are not in use, the oldest first."""
+    journals = _journals(folder)
     found = [one for one in reversed(kept(folder)) if one.age_s >= age_s and not one.in_use]
-    return [Gone(one, sum(map(_unsent, one.journals))) for one in found]
+    return [Gone(one, _unsent_of(one.path, journals)) for one in found]
 
 
-def _unsent(journal: Path) -> int:
-    """How many deliveries a journal has still to send, or has given up."""
+def _unsent_of(path: Path, journals: dict[str, list[Path]]) -> int:
+    names = {path.name, capture_of(path).name}
+    return sum(_unsent(one, path) for name in names for one in journals.get(name, ()))
+
+
+def _unsent(journal: Path, path: Path) -> int:
+    """How many deliveries in a file a journal has still to send, or has given up."""
     if (opened := spool.reopen(journal)) is None:
         return 0
     own, alive = opened
     try:
-        if alive:
-            return 0
+        places = own.volumes.place_of(path)
         known = spool.progress(journal, len(own.places))
-        return sum(map(len, _starts(own, known)))
-    except OSError:  # its capture is gone, or compressed
+        return sum(
+            sum(start in places for start in _starts(own, to, one, alive=alive))
+            for to, one in enumerate(known)
+        )
+    except OSError:  # its capture is gone
         return 0
     finally:
         own.close(keep=True)
 
 
-def _starts(own: spool.Spool, known: list[spool.Progress]) -> Iterator[set[int]]:
-    with own.capture.open("rb") as file:
-        end = os.fstat(file.fileno()).st_size
-        for place, progress in zip(own.places, known, strict=True):
-            reading = spool.reading_of(file.fileno(), own.run, place)
-            waiting = {start for start, _ in spool.unsent(reading, progress, end)}
-            yield waiting | progress.failed
+def _starts(own: spool.Spool, to: int, known: spool.Progress, *, alive: bool) -> set[int]:
+    if alive:
+        return known.failed
+    reading, end = own.reading(to), own.volumes.end()
+    return known.failed.union(start for start, _ in spool.unsent(reading, known, end))
 
 
 def remove(gone: Gone) -> bool:
@@ -189,7 +200,7 @@ def remove(gone: Gone) -> bool:
             except OSError as error:
                 raise _cannot(one, error) from None
             locks.callback(os.close, fd)
-            if not spool.lock(fd) or (one == path and _was_written(fd, gone.capture)):
+            if not lock(fd) or (one == path and _was_written(fd, gone.capture)):
                 return False
         for one in (path, *gone.capture.journals):
             try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
@@ -239,6 +238,13 @@ class Course:
         """More than that wait in the capture."""
         return bool(self._feeds)
 
+    @property
+    def sent_upto(self) -> int:
+        """The place before which all of this run's deliveries came to their end."""
+        upto = self._read_upto if self._feeds else self.upto
+        lanes = self._lanes.values()
+        return min((i.start for lane in lanes for i in lane if i.source is self.own), default=upto)
+
     def where(self) -> tuple[int, list[int]]:
         """How far this run's deliveries are sent: all before a place, but for those."""
         upto = self._read_upto if self._feeds else self.upto
@@ -293,7 +299,7 @@ class Course:
 
     def _is_on_disk(self, item: Item) -> bool:
         reading = item.source.reading
-        return reading is not None and os.fstat(reading.fd).st_size >= item.start + item.size
+        return reading is not None and reading.volumes.has(item.start, item.size)
 
     def _fall_behind(self, start: int) -> None:
         self._read_upto = start
@@ -303,7 +309,7 @@ class Course:
         """Lines of this run from `_read_upto` on; None where the next is not on the disk yet."""
         assert self.own.reading is not None  # noqa: S101 - said to mypy
         while self._read_upto < self.upto:
-            end = min(self.upto, os.fstat(self.own.reading.fd).st_size)
+            end = min(self.upto, self.own.reading.volumes.end())
             for start, line in self.own.reading.lines(self._read_upto, end):
                 self._read_upto = start + len(line)
                 yield start, line
@@ -316,7 +322,7 @@ class Course:
         """Read back what there is room for, a few at a time."""
         self._refilling = False
         for _ in range(_AT_ONCE):
-            if not self._feeds or self._waiting >= _MOST_ITEMS // 2:
+            if not self._feeds or self._waiting >= _MOST_ITEMS // 2 or self._bytes > _MOST_BYTES:
                 return
             source, lines = self._feeds[0]
             found = next(lines, False)

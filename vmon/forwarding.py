@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
+import sys
 import time
 from collections import deque
 from contextlib import AsyncExitStack
@@ -70,7 +70,10 @@ class Voice(NamedTuple):
 
 
 class Forwarding:
-    """The courses of a run, and its spool; `run` is what its deliveries' ids end in."""
+    """The courses of a run, and its spool; `run` is what its deliveries' ids end in.
+
+    `moved` is called when more was sent, and `sent_upto` may have grown.
+    """
 
     def __init__(self, onward: Onward, capture: Capture | None, run: str, voice: Voice) -> None:
         self.onward = onward
@@ -84,10 +87,13 @@ class Forwarding:
         self._stack = AsyncExitStack()
         self._own: spool.Spool | None = None
         self._earlier: list[tuple[spool.Spool, list[Source]]] = []
+        self._fed: list[Source] = []
+        self._unsaid: list[tuple[bytes, int]] = []
         self._news = asyncio.Event()
         self._ending = False
         self._keeper: asyncio.Task[None] | None = None
         self._calm = Calm()
+        self.moved: Callable[[], None] = lambda: None
         hearing = Hearing(voice.told, voice.said, voice.bug, self._news.set, self._calm)
         self.courses = [
             Course(aim, onward.schedule, hearing, Source(to=to))
@@ -118,12 +124,14 @@ class Forwarding:
 
     def _begin(self, capture: Capture) -> None:
         places = tuple(_place(course.aim) for course in self.courses)
-        self._own = spool.begin(capture.path, self._run, places, capture.end)
+        self._own = own = spool.begin(
+            capture.path, self._run, places, capture.end, durable=capture.durable
+        )
         backlogs = self._backlogs(capture.path)
-        for course, place in zip(self.courses, places, strict=True):
-            course.own.spool = self._own
-            course.own.reading = spool.reading_of(capture.fileno(), self._run, place)
-            course.begin(backlogs.get(place.url, []), capture.end)
+        for to, course in enumerate(self.courses):
+            course.own.spool = own
+            course.own.reading = own.reading(to)
+            course.begin(backlogs.get(places[to].url, []), capture.end)
 
     async def close(self, within_s: float) -> None:
         """Send what can be sent at once, for so long at most; keep the rest in the spool."""
@@ -164,16 +172,13 @@ class Forwarding:
 
     def _take_up(self, earlier: spool.Spool, found: dict[str, list[_Feed]]) -> None:
         ours = {_place(course.aim).url: course for course in self.courses}
-        try:
-            fd = os.open(earlier.capture, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError:  # its capture is gone, and with it what was to be sent
+        if not earlier.volumes.is_anywhere():  # and with the capture what was to be sent
             earlier.close(keep=False)
             return
-        self._stack.callback(os.close, fd)
-        end, sources = os.fstat(fd).st_size, []
+        end, sources = earlier.volumes.end(), []
         known = spool.progress(earlier.path, len(earlier.places))
         for to, (place, far) in enumerate(zip(earlier.places, known, strict=True)):
-            source = Source(earlier, to, spool.reading_of(fd, earlier.run, place))
+            source = Source(earlier, to, earlier.reading(to))
             source.gave_up = bool(far.failed)
             sources.append(source)
             assert source.reading is not None  # noqa: S101 - said to mypy
@@ -184,10 +189,36 @@ class Forwarding:
             if place.url in ours:
                 feed = spool.unsent(source.reading, far, end)
                 found.setdefault(place.url, []).append((source, feed))
+                self._fed.append(source)
         if any(source.unread or source.gave_up for source in sources):
             self._earlier.append((earlier, sources))
         else:
             earlier.close(keep=False)
+
+    # The files.
+
+    def announce(self, line: bytes, at: int) -> None:
+        """Before the capture goes on in a file that begins with this line; OSError: it must not."""
+        if self._own:
+            self._own.announce(line, at)
+
+    def begin(self, line: bytes, at: int) -> None:
+        """Go on in a file, beginning `at`, that this line will be the first of."""
+        if self._own:
+            try:
+                self._own.begin(line, at)
+            except OSError as error:
+                self._unsaid.append((line, at))
+                self._trouble(self._own, error, "after a crash some deliveries may not be sent")
+
+    @property
+    def sent_upto(self) -> int:
+        """The place before which all was sent or given up; -1 while an earlier run's is sent."""
+        if any(source.left or source.unread > 0 for source in self._fed):
+            return -1
+        if self._own is None:
+            return -1 if self.survives else sys.maxsize
+        return min(course.sent_upto for course in self.courses)
 
     # The answer's path.
 
@@ -198,6 +229,8 @@ class Forwarding:
         self._inbox.append((entry, start, size))
 
     def _distribute(self) -> None:
+        if self._unsaid:
+            self._news.set()
         self._calm.note(len(self._inbox))
         while self._inbox:
             entry, start, size = self._inbox.popleft()
@@ -234,11 +267,17 @@ class Forwarding:
                 await asyncio.sleep(_KEEP_S)
             self._news.clear()
             self._write()
+            self.moved()
             if self._own and self._own.grown > spool.GROWN:
                 await self._rewrite(self._own)
         self._write()
 
     def _write(self) -> None:
+        if self._own and self._unsaid:
+            with contextlib.suppress(OSError):
+                while self._unsaid:
+                    self._own.announce(*self._unsaid[0])
+                    del self._unsaid[0]
         own = [course.own for course in self.courses]
         for journal, sources in (*([(self._own, own)] if self._own else ()), *self._earlier):
             if notes := [note for source in sources for note in source.notes()]:
@@ -253,16 +292,19 @@ class Forwarding:
     async def _rewrite(self, journal: spool.Spool) -> None:
         where = {to: course.where() for to, course in enumerate(self.courses)}
         try:
-            await asyncio.to_thread(journal.rewrite, where)
+            journal.adopt(await asyncio.to_thread(journal.fresh, where, journal.files()))
         except OSError as error:
             journal.grown = 0  # it is tried again when it has grown as much again
             self._trouble(journal, error)
 
-    def _trouble(self, journal: spool.Spool, error: OSError) -> None:
-        self._voice.said(
-            f"{disarm(str(journal.path))} cannot be written ({error.strerror}): "
-            "after a restart some deliveries may be sent twice"
-        )
+    def _trouble(
+        self,
+        journal: spool.Spool,
+        error: OSError,
+        then: str = "after a restart some deliveries may be sent twice",
+    ) -> None:
+        path = disarm(str(journal.path))
+        self._voice.said(f"{path} cannot be written ({error.strerror}): {then}")
 
     def summary(self) -> Iterator[tuple[str, str]]:
         """A row for each target: what went there, what did not, how long it took."""

@@ -168,16 +168,19 @@ class Run:
             dedupe=options.dedupe,
         )
         file = options.capture
-        self._capture = Capture(file, trouble=self._trouble) if file else None
+        self._capture = (
+            Capture(file, trouble=self._trouble, durable=options.fsync) if file else None
+        )
         self._needs_line = self._capture is not None or options.form.is_json
         self._sync = _Sync(self._capture) if options.fsync and self._capture else None
-        self._rotation = (
-            Rotation(self._capture, options.rotate, self._notice_aside)
-            if options.rotate and self._capture
-            else None
-        )
         run, voice = self._ids.salt, Voice(self._told, self._say_news, self._bug)
         self._forwarding = Forwarding(onward, self._capture, run, voice) if onward else None
+        self._rotation: Rotation | None = None
+        if options.rotate and self._capture:
+            say = self._notice_aside
+            self._rotation = Rotation(self._capture, options.rotate, say, self._forwarding)
+            if self._forwarding:
+                self._forwarding.moved = self._rotation.pack_sent
         self._offers = onward is not None and onward.ack == "always"
         waits = self._sync or (self._forwarding and not self._offers)
         self._receiver = Receiver(
@@ -196,6 +199,8 @@ class Run:
         """Listen, take over the signals, and say so; CannotListen when that cannot be."""
         if self._forwarding:
             await self._forwarding.open()
+        if self._rotation:
+            self._rotation.pack_sent()
         url = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarding:
             self._forwarding.refuse_itself(url)
@@ -274,7 +279,7 @@ class Run:
         self._totals.outages.append(outage)
         self._screen.offer_notice(self._report.back(outage))
         if self._capture:
-            self._capture.append(outage_line(self._ids.next(), outage))
+            self._keep(self._capture, outage_line(self._ids.next(), outage))
 
     def _notice_aside(self, text: str) -> None:
         self._screen.offer_notice(self._report.notice(text))
@@ -306,10 +311,8 @@ class Run:
             await self._forwarding.close(_FORWARD_S)
         await self._screen.drain(_DRAIN_S)
         if self._capture:
-            if (
-                self._totals.started_s is None
-            ):  # a run that was none hides no capture behind its own
-                self._capture.discard()
+            if self._capture.discard():  # one that nothing came into hides no other
+                self._totals.capture = None
             self._totals.rescued = self._capture.close()
         if self._rotation:
             self._rotation.close(_DRAIN_S)
@@ -342,11 +345,11 @@ class Run:
         verdict = self._options.trust.verdict(delivery)
         entry = Entry(delivery, payload, verdict=verdict)
         line = write_line(entry) if self._needs_line else None
-        if self._rotation and line:
-            self._rotation.before(len(line))
-        start = self._capture.end if self._capture else 0
-        if self._capture and line and not self._capture.append(line):
-            return self._overflowed()
+        start = 0
+        if self._capture and line:
+            if not self._keep(self._capture, line):
+                return self._overflowed()
+            start = self._capture.end - len(line)
         self._totals.types[entry.type] += 1
         self._screen.offer(self._shown(entry), line)
         if verdict:
@@ -356,6 +359,14 @@ class Run:
         if self._forwarding and self._offers:
             self._forwarding.offer(entry, start, len(line or delivery.body))
         return 200
+
+    def _keep(self, capture: Capture, line: bytes) -> bool:
+        """Append a line, where it is time to in a new file; False when it can be kept nowhere."""
+        if self._rotation:
+            self._rotation.before(line)
+        if self._forwarding and capture.is_empty:
+            self._forwarding.begin(line, capture.begin)
+        return capture.append(line)
 
     def _shown(self, entry: Entry) -> Entry:
         """The entry as it is drawn: without the secret path, which a screenshot would tell."""
@@ -438,8 +449,10 @@ class _Sync:
                 return status
             upto = self._written
             try:
-                await asyncio.to_thread(self._capture.sync)
+                what = self._capture.unsynced()
+                await asyncio.to_thread(what.sync)
             except OSError:
                 return 503
+            self._capture.synced(what)
             self._synced = upto
         return status

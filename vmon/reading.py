@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmon.book import Book
-from vmon.spool import is_in_use
+from vmon.lock import is_in_use
 from vmon.standing import Order, cut
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from vmon.line import read_line
 from vmon.pace import Due
 from vmon.replay import Options, Tally, ready_of, tell, teller
 from vmon.text import count, disarm
+from vmon.volumes import capture_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,27 +30,35 @@ _TOGETHER = 100
 
 
 class Journal(NamedTuple):
-    """A run's journal, and whether that run goes on: then only what it gave up is ours to send."""
+    """A run's journal, and whether that run goes on: then only what it gave up is ours to send.
+
+    `only` is a file of several that a rotated capture is in: nothing of the others is meant.
+    """
 
     spool: spool.Spool
     is_alive: bool
+    only: Path | None = None
 
 
-def journals(file: str | None) -> list[Path]:
-    """The journals of a capture; without one all in the default folder."""
-    if file is None:
-        return spool.left_in(default_folder())
-    path = Path(file)
-    return [one for one in spool.left_in(path.parent) if one.name.startswith(f"{path.name}.")]
+def _journals(file: str | None) -> Iterator[Journal]:
+    """The journals of a capture, or of a full file of it; without one all in the default folder."""
+    path = Path(file) if file else None
+    for one in spool.left_in(path.parent if path else default_folder()):
+        only = None
+        if path and not one.name.startswith(f"{path.name}."):
+            if not one.name.startswith(f"{capture_of(path).name}."):
+                continue
+            only = path
+        if opened := spool.reopen(one):
+            yield Journal(*opened, only)
 
 
-def run(asked: Options, paths: list[Path], timeout_s: float) -> int:
+def run(asked: Options, file: str | None, timeout_s: float) -> int:
     """Send again; 0 when apps took all, 1 when one did not, Refused when there is nothing."""
     tally = Tally()
     try:
-        for path in paths:
-            if opened := spool.reopen(path):
-                _send(Journal(*opened), asked, tally, timeout_s)
+        for journal in _journals(file):
+            _send(journal, asked, tally, timeout_s)
     except KeyboardInterrupt:
         tell(tally, asked)
         return INTERRUPTED
@@ -64,10 +74,8 @@ def run(asked: Options, paths: list[Path], timeout_s: float) -> int:
 
 def _send(journal: Journal, asked: Options, tally: Tally, timeout_s: float) -> None:
     own = journal.spool
-    try:
-        fd = os.open(own.capture, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError as error:
-        sys.stderr.write(f"warning: {disarm(str(own.capture))}: {error.strerror}\n")
+    if not own.volumes.is_anywhere():
+        sys.stderr.write(f"warning: {disarm(str(own.capture))}: {os.strerror(errno.ENOENT)}\n")
         own.close(keep=True)
         return
     keep = True
@@ -76,31 +84,29 @@ def _send(journal: Journal, asked: Options, tally: Tally, timeout_s: float) -> N
             target = asked.target or target_of(
                 place.url, exact_path=place.exact_path, timeout_s=timeout_s, forwarded=True
             )
-            _Resent(journal, to, fd).send(target, asked, tally)
-        keep = journal.is_alive or _is_needed(own, fd)
+            _Resent(journal, to).send(target, asked, tally)
+        keep = journal.is_alive or _is_needed(own)
     finally:
-        os.close(fd)
         own.close(keep=keep)
 
 
-def _is_needed(own: spool.Spool, fd: int) -> bool:
-    return any(
-        _Resent(Journal(own, is_alive=False), to, fd).starts for to in range(len(own.places))
-    )
+def _is_needed(own: spool.Spool) -> bool:
+    return any(_Resent(Journal(own, is_alive=False), to).starts for to in range(len(own.places)))
 
 
 class _Resent:
     """What a journal has left for one of its targets."""
 
-    def __init__(self, journal: Journal, to: int, fd: int) -> None:
+    def __init__(self, journal: Journal, to: int) -> None:
         self._spool = journal.spool
         self._to = to
-        self._place = journal.spool.places[to]
-        self._reading = spool.reading_of(fd, journal.spool.run, self._place)
+        self._reading = journal.spool.reading(to)
         known = spool.progress(journal.spool.path, len(journal.spool.places))[to]
-        end = os.fstat(fd).st_size
-        waiting = () if journal.is_alive else spool.unsent(self._reading, known, end)
-        self.starts = sorted({*known.failed, *(start for start, _ in waiting)})
+        volumes, only = journal.spool.volumes, journal.only
+        waiting = () if journal.is_alive else spool.unsent(self._reading, known, volumes.end())
+        places = volumes.place_of(only) if only else range(sys.maxsize)
+        starts = {*known.failed, *(start for start, _ in waiting)}
+        self.starts = sorted(start for start in starts if start in places)
         self._begun: dict[str, int] = {}
         self._done: list[int] = []
 

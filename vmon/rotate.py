@@ -2,7 +2,8 @@
 
 The file that is written keeps its name; the full ones are `<name>.1.jsonl`, `.2.jsonl`, …, then
 `.jsonl.gz`. Whatever is killed when, each delivery is in a file: a full one goes only once its
-compressed twin is whole and on disk, and of two twins readers take one.
+compressed twin is whole and on disk, and of two twins readers take one. While forwarding has still
+to send of a full one, it stays as it is, and can be read anywhere in no time.
 """
 
 from __future__ import annotations
@@ -10,20 +11,24 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import queue
 import re
 import shutil
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from msgspec import Struct
 
-from vmon.errors import VmonError, WrongUse
+from vmon.capture import FRESH, default_folder, sync_folder
+from vmon.errors import WrongUse
 from vmon.instants import parse_duration, parse_size
-from vmon.spool import lock
+from vmon.lock import is_in_use, lock, unlock
+from vmon.volumes import capture_of, full_ones
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from vmon.capture import Capture
@@ -55,115 +60,156 @@ def limit_of(text: str) -> Limit:
     return limit
 
 
+class Sending(Protocol):
+    """Who sends deliveries on from the files, and has to know of a new one."""
+
+    @property
+    def sent_upto(self) -> int:
+        """The place before which all was sent; -1 while what earlier runs left is sent."""
+
+    def announce(self, line: bytes, at: int) -> None:
+        """A file is about to begin with this line; OSError: it must not."""
+
+
 class Rotation:
     """Looks at a capture before each line, and begins it anew when it is full."""
 
-    def __init__(self, capture: Capture, limit: Limit, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        capture: Capture,
+        limit: Limit,
+        say: Callable[[str], None],
+        sending: Sending | None = None,
+    ) -> None:
         self._capture = capture
         self._limit = limit
         self._say = say
+        self._sending = sending
         self._begun_s = time.monotonic()
         self._not_before_s = 0.0
-        self._packing: list[threading.Thread] = []
-        self._finish_earlier()
+        self._packer = _Packer()
+        with contextlib.suppress(FileNotFoundError):
+            capture.path.with_name(capture.path.name + FRESH).unlink()
+        self._held = [(0, one) for one in _left_full(capture.path)]
+        self.pack_sent()
 
-    def before(self, length: int) -> None:
-        """Make place for a line of so many bytes, where its capture would become too big."""
-        if self._is_full(length) and time.monotonic() >= self._not_before_s:
-            self._renew()
+    def before(self, line: bytes) -> None:
+        """Make place for a line, where its capture would become too big."""
+        if self._is_full(len(line)) and time.monotonic() >= self._not_before_s:
+            self._renew(line)
 
     def _is_full(self, length: int) -> bool:
         capture, limit = self._capture, self._limit
-        if not capture.end or capture.waiting or not capture.can_be_read:
+        if capture.is_empty or capture.waiting or not capture.can_be_read:
             return False
-        if limit.size is not None and capture.end + length > limit.size:
+        if limit.size is not None and capture.end - capture.begin + length > limit.size:
             return True
         return limit.age_s is not None and time.monotonic() - self._begun_s >= limit.age_s
 
-    def _renew(self) -> None:
-        full = _free(self._capture.path)
+    def _renew(self, line: bytes) -> None:
+        capture = self._capture
         try:
-            fd = self._capture.renew(full)
-        except (OSError, VmonError) as error:
+            full = _free(capture.path)
+            fd = capture.renew(full, lambda: self._announce(line))
+        except OSError as error:
             self._not_before_s = time.monotonic() + _AGAIN_S
-            self._say(f"the capture cannot be rotated, and grows: {error}")
+            why = error.strerror or error
+            self._say(f"the capture cannot be rotated, and grows: {why}")
             return
+        unlock(fd)  # the capture may have it open still, until it is synced
+        os.close(fd)
         self._begun_s = time.monotonic()
-        self._say(f"the capture goes on in a new file; the full one is {full.name}.gz")
-        self._pack(full, fd)
+        self._held.append((capture.begin, full))
+        self.pack_sent()
+        called = f"{full.name}, until all of it was sent" if self._held else f"{full.name}.gz"
+        self._say(f"the capture goes on in a new file; the full one is {called}")
 
-    def _finish_earlier(self) -> None:
-        """Compress what a run that was killed left behind."""
-        for one in _full_ones(self._capture.path).values():
-            if one.suffix == ".jsonl":
-                with contextlib.suppress(OSError):
-                    fd = os.open(one, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-                    if lock(fd):
-                        self._pack(one, fd)
-                    else:
-                        os.close(fd)
+    def _announce(self, line: bytes) -> None:
+        if self._sending:
+            self._sending.announce(line, self._capture.end)
 
-    def _pack(self, full: Path, fd: int) -> None:
-        """Compress a file in a thread of its own; it stays locked until then."""
-        thread = threading.Thread(target=_packed, args=(full, fd), name="vmon-pack", daemon=True)
-        self._packing = [one for one in self._packing if one.is_alive()] + [thread]
-        thread.start()
+    def pack_sent(self) -> None:
+        """Compress the full files of which nothing is still to be sent."""
+        if self._held:
+            upto = self._sending.sent_upto if self._sending else sys.maxsize
+            for end, full in self._held:
+                if end <= upto:
+                    self._packer.put(full)
+            self._held = [one for one in self._held if one[0] > upto]
 
     def close(self, within_s: float) -> None:
         """Wait for what is being compressed; what takes longer is done by a later run."""
-        end = time.monotonic() + within_s
-        for thread in self._packing:
-            thread.join(max(0.0, end - time.monotonic()))
+        self.pack_sent()
+        self._packer.close(within_s)
 
 
-def _full_ones(path: Path) -> dict[int, Path]:
-    """The full files of a capture by their number; of two twins the plain one."""
-    stem = re.escape(path.name.removesuffix(".jsonl"))
-    pattern = re.compile(rf"{stem}\.([0-9]+)\.jsonl(\.gz)?")
-    found = {}
-    for one in sorted(path.parent.iterdir(), reverse=True):
-        if match := pattern.fullmatch(one.name):
-            found[int(match[1])] = one
-    return found
+class _Packer:
+    """Compresses one file after the other, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def put(self, full: Path) -> None:
+        self._waiting.put(full)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="vmon-pack", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while full := self._waiting.get():
+            _pack(full)
+
+    def close(self, within_s: float) -> None:
+        self._waiting.put(None)
+        if self._thread:
+            self._thread.join(within_s)
+
+
+def _left_full(capture: Path) -> Iterator[Path]:
+    """What earlier runs left uncompressed, in the default folder those of other captures too.
+
+    Each run has a capture of its own there. One that is written is its writer's care.
+    """
+    for one in full_ones(capture).values():
+        if one.name.endswith(".jsonl"):
+            yield one
+    if capture.parent == default_folder():
+        for one in sorted(capture.parent.glob("*.jsonl")):
+            other = capture_of(one)
+            if other not in (one, capture) and other.is_file() and not is_in_use(other):
+                yield one
 
 
 def _free(path: Path) -> Path:
     """The next name for a full file: greater than those there are."""
-    number = max(_full_ones(path), default=0) + 1
+    number = max(full_ones(path), default=0) + 1
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.{number}.jsonl")
 
 
-def _packed(full: Path, fd: int) -> None:
-    """Compress a file; where that fails it stays as it is."""
+def _pack(full: Path) -> None:
+    """Compress a file that nobody has locked; where that fails it stays as it is."""
     part = full.with_name(full.name + ".gz.part")
-    try:
-        with contextlib.suppress(OSError):
-            _compress(full, part)
-            part.replace(full.with_name(full.name + ".gz"))
-            _sync_folder(full.parent)
-            full.unlink()
+    with contextlib.suppress(OSError), full.open("rb") as plain:
+        if not lock(plain.fileno()):
             return
-        with contextlib.suppress(OSError):
-            part.unlink()
-    finally:
-        os.close(fd)
+        try:
+            _compress(plain, part)
+            part.replace(full.with_name(full.name + ".gz"))
+        except OSError:
+            part.unlink(missing_ok=True)
+            return
+        sync_folder(full.parent)
+        full.unlink()
 
 
-def _compress(full: Path, part: Path) -> None:
+def _compress(plain: BinaryIO, part: Path) -> None:
     """Write the compressed bytes of a file, with its times, and see them on disk."""
     made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(made, "wb") as out, full.open("rb") as plain:
+    with os.fdopen(made, "wb") as out:
         with gzip.GzipFile(filename="", mode="wb", fileobj=out, compresslevel=6) as packed:
             shutil.copyfileobj(plain, packed, 1 << 18)
         out.flush()
         status = os.fstat(plain.fileno())
         os.utime(part, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(out.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

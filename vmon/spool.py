@@ -5,17 +5,25 @@ of its deliveries' ids) keeps a journal in `<capture>.<run>.forward`, line by li
 
     {"vmon_forward":1,"capture":"a.jsonl","run":"5a17c0de","begun_s":1479.2,
      "to":[{"url":…,"exact_path":…,"types":[…]}]}   (this first one on one line too)
+    {"file":"9f2c51d0a3b4e687","at":0}                     the run goes on in a file that begins so
     {"to":0,"upto":4711,"pending":[1204],"failed":[801]}   all before 4711 was sent, but for these
     {"to":0,"done":[4711,1204]}                            these were sent
     {"to":0,"failed":[5302]}                               these were given up: `replay --failed`
 
-Numbers are where a delivery's line begins in the capture, in bytes. A crash may lose the last lines
-of a journal, never the first: what they said was sent is sent twice then, and nothing is lost.
+Numbers are where a delivery's line begins, in bytes, counted over all the files of the run: a
+capture that is rotated is several, which are found by how they begin (volumes.py), whatever they
+are called by now. A file is announced before a line is in it, so that no rotation, no `kill -9` in
+the middle of one and no later run that rotates the same capture keeps a delivery from being found.
+Full files are compressed once they were sent (rotate.py); a compressed one is read all the same.
+
+A crash may lose the last lines of a journal, never the first: what they said was sent is sent twice
+then, and nothing is lost.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -25,6 +33,8 @@ import msgspec
 from msgspec import Struct, field
 
 from vmon.errors import WrongUse
+from vmon.lock import lock
+from vmon.volumes import Volume, Volumes, mark_in, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,29 +105,84 @@ class Progress(Struct):
         self.failed.update(note.failed)
 
 
-class Spool:
-    """A run's journal, open to be appended to and locked against other processes."""
+class _File(Struct, frozen=True):
+    """A line of a journal: the run goes on in a file with that mark, which begins `at`."""
 
-    def __init__(self, path: Path, head: _Head, fd: int) -> None:
+    file: str
+    at: int
+
+
+class Spool:
+    """A run's journal, open to be appended to and locked against other processes.
+
+    `volumes` are the files that its deliveries are in; a `durable` journal outlives a power loss.
+    """
+
+    def __init__(self, path: Path, head: _Head, fd: int, volumes: Volumes) -> None:
         self.path = path
-        self.capture = path.with_name(head.capture)
+        self.capture = volumes.capture
         self.run = head.run
         self.places = head.to
+        self.volumes = volumes
         self.grown = 0
+        self.durable = False
         self._head = head
         self._fd = fd
+        self._is_torn = False
+        self._oldest = 0
+        self._announced: Volume | None = None
+        self._since: list[bytes] = []
+
+    def announce(self, line: bytes, at: int) -> None:
+        """Say that a file will begin with this line, `at` a place; OSError when it cannot be said.
+
+        Where there will be no such file after all, that does no harm.
+        """
+        volume = Volume(mark_of(line), at)
+        if volume != self._announced:
+            said = msgspec.json.encode(_File(volume.mark, at)) + b"\n"
+            self._put(said)
+            if self.durable:
+                os.fsync(self._fd)
+            self._announced = volume
+            self._since.append(said)
+
+    def begin(self, line: bytes, at: int) -> None:
+        """Go on in a file that this line will be the first of; OSError: nobody will find it."""
+        self.volumes.begin(Volume(mark_of(line), at))
+        self.announce(line, at)
 
     def write(self, notes: Iterable[Note]) -> None:
         """Append lines, in one write; OSError when that cannot be."""
-        lines = b"".join(msgspec.json.encode(note) + b"\n" for note in notes)
-        os.write(self._fd, lines)
-        self.grown += len(lines)
+        self._put(b"".join(msgspec.json.encode(note) + b"\n" for note in notes))
+
+    def _put(self, lines: bytes) -> None:
+        lines = b"\n" + lines if self._is_torn else lines
+        self._is_torn = True
+        written = os.write(self._fd, lines)
+        self._is_torn = written < len(lines)
+        self.grown += written
+        if self._is_torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def reading(self, to: int) -> Reading:
+        """Where the deliveries are read that the run has for a target."""
+        return reading_of(self.volumes, self.run, self.places[to])
 
     def rewrite(self, where: dict[int, tuple[int, list[int]]]) -> None:
         """Write the journal anew: for each target how far it is, and what before that is pending.
 
-        What it says of given up deliveries is kept. Nothing may be appended meanwhile.
+        What it says of given up deliveries is kept. No note may be written meanwhile.
         """
+        self.adopt(self.fresh(where, self.files()))
+
+    def files(self) -> tuple[Volume, ...]:
+        """The files as `fresh` is to name them; `adopt` adds those announced from now on."""
+        self._since = []
+        return self.volumes.known()
+
+    def fresh(self, where: dict[int, tuple[int, list[int]]], files: tuple[Volume, ...]) -> int:
+        """Write the new journal, in any thread: the descriptor for `adopt`."""
         known = progress(self.path, len(self.places))
         notes = [
             Note(
@@ -128,18 +193,34 @@ class Spool:
             )
             for to, (upto, pending) in where.items()
         ]
-        fresh = self.path.with_name(self.path.name + ".new")
-        fd = _create(fresh, self._head)
+        fd = _create(self._fresh_path, self._head)
         try:
             lock(fd)
-            os.write(fd, b"".join(msgspec.json.encode(note) + b"\n" for note in notes))
+            needed = _needed(files, notes)
+            named = [_File(one.mark, one.at) for one in needed]
+            _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*named, *notes)))
             os.fsync(fd)
-            fresh.replace(self.path)
+        except OSError:
+            os.close(fd)
+            raise
+        self._oldest = needed[0].at if needed else 0
+        return fd
+
+    def adopt(self, fd: int) -> None:
+        """Go on in the new journal; OSError: the old one is gone on with."""
+        try:
+            _write_all(fd, b"".join(self._since))
+            self._fresh_path.replace(self.path)
         except OSError:
             os.close(fd)
             raise
         os.close(self._fd)
-        self._fd, self.grown = fd, 0
+        self._fd, self.grown, self._is_torn = fd, 0, False
+        self.volumes.forget(self._oldest)
+
+    @property
+    def _fresh_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".new")
 
     def close(self, *, keep: bool) -> None:
         """Close the journal; without anything left to send it need not be kept."""
@@ -147,17 +228,36 @@ class Spool:
             with contextlib.suppress(OSError):
                 self.path.unlink()
         os.close(self._fd)
+        self.volumes.close()
 
 
-def begin(capture: Path, run: str, places: tuple[Place, ...], end: int) -> Spool:
+def _needed(files: tuple[Volume, ...], notes: list[Note]) -> tuple[Volume, ...]:
+    """The files in which something is still to be sent, or was given up, and what comes after."""
+    least = min(at for one in notes for at in (one.upto or 0, *one.pending, *one.failed))
+    before = [number for number, one in enumerate(files) if one.at <= least]
+    return files[before[-1] :] if before else files
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    if os.write(fd, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def begin(
+    capture: Path, run: str, places: tuple[Place, ...], end: int, *, durable: bool = False
+) -> Spool:
     """Begin the journal of a run whose first delivery will stand at `end`; it may be WrongUse."""
     path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
     head = _Head(capture.name, run, time.time(), places)
+    volumes = Volumes(capture, [Volume(mark_in(capture) or "", 0)] if end else [])
     try:
         fd = _create(path, head)
         lock(fd)
-        spool = Spool(path, head, fd)
-        spool.write(Note(to=to, upto=end) for to in range(len(places)))
+        spool = Spool(path, head, fd, volumes)
+        spool.durable = durable
+        files = [_File(one.mark, one.at) for one in volumes.known()]
+        notes = [Note(to=to, upto=end) for to in range(len(places))]
+        _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*files, *notes)))
         os.fsync(fd)
     except OSError as error:
         raise WrongUse(
@@ -172,34 +272,6 @@ def _create(path: Path, head: _Head) -> int:
     fd = os.open(path, flags, 0o600)
     os.write(fd, msgspec.json.encode(head) + b"\n")
     return fd
-
-
-def lock(fd: int, *, shared: bool = False) -> bool:
-    """Lock a file for this process; False when another has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        return True
-    try:
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # some network file systems have no locks
-        return True
-    return True
-
-
-def is_in_use(path: Path) -> bool:
-    """Whether a process has a file locked, as writers of captures and journals do."""
-    try:
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
-        return False
-    try:
-        return not lock(fd, shared=True)
-    finally:
-        os.close(fd)
 
 
 def left_in(folder: Path) -> list[Path]:
@@ -231,7 +303,19 @@ def reopen(path: Path) -> tuple[Spool, bool] | None:
     except (OSError, ValueError):
         os.close(fd)
         return None
-    return Spool(path, head, fd), alive
+    capture = path.with_name(head.capture)
+    files = _files(data) or [Volume(mark_in(capture) or "", 0)]
+    return Spool(path, head, fd, Volumes(capture, files)), alive
+
+
+def _files(journal: bytes) -> list[Volume]:
+    found = []
+    for line in journal.splitlines():
+        if line.startswith(b'{"file":'):
+            with contextlib.suppress(ValueError):
+                said = msgspec.json.decode(line, type=_File)
+                found.append(Volume(said.file, said.at))
+    return sorted(found, key=lambda one: one.at)
 
 
 def progress(path: Path, places: int) -> list[Progress]:
@@ -246,16 +330,16 @@ def progress(path: Path, places: int) -> list[Progress]:
 
 
 class Reading(Struct, frozen=True):
-    """Where a target's deliveries of a run are read: an open file, and which lines are meant."""
+    """Where a target's deliveries of a run are read: its files, and which lines are meant."""
 
-    fd: int
+    volumes: Volumes
     run: bytes
     types: frozenset[bytes]
 
     def at(self, start: int) -> bytes:
         """The line that begins there, newline included; empty when it is not there whole."""
         pieces = bytearray()
-        while piece := os.pread(self.fd, _BLOCK, start + len(pieces)):
+        while piece := self.volumes.read(start + len(pieces), _BLOCK):
             pieces += piece
             if (end := pieces.find(b"\n", len(pieces) - len(piece))) >= 0:
                 return bytes(pieces[: end + 1])
@@ -269,8 +353,12 @@ class Reading(Struct, frozen=True):
                 yield at, line
 
     def _all(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        for begin, stop in self.volumes.spans():
+            yield from self._span(max(start, begin), min(stop, end))
+
+    def _span(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         rest = b""
-        while start < end and (piece := os.pread(self.fd, min(_BLOCK, end - start), start)):
+        while start < end and (piece := self.volumes.read(start, min(_BLOCK, end - start))):
             begin, rest = start - len(rest), rest + piece
             start += len(piece)
             *whole, rest = rest.split(b"\n")
@@ -279,9 +367,9 @@ class Reading(Struct, frozen=True):
                 begin += len(line) + 1
 
 
-def reading_of(fd: int, run: str, place: Place) -> Reading:
-    """Where what a run has for a place is read: its capture is open as `fd`."""
-    return Reading(fd, run.encode(), frozenset(name.encode() for name in place.types))
+def reading_of(volumes: Volumes, run: str, place: Place) -> Reading:
+    """Where what a run has for a place is read."""
+    return Reading(volumes, run.encode(), frozenset(name.encode() for name in place.types))
 
 
 def unsent(reading: Reading, known: Progress, end: int) -> Iterator[tuple[int, bytes]]:

@@ -101,11 +101,8 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
         raise WrongUse("--no-capture keeps nothing: it goes with neither --capture nor --fsync")
-    if asked["rotate"] and (asked["no_capture"] or asked["fsync"] or onward):
-        raise WrongUse(
-            "--rotate goes with neither --no-capture nor --fsync, nor with forwarding yet",
-            hint="forward from a vmon listen of its own, without --rotate",
-        )
+    if asked["rotate"] and asked["no_capture"]:
+        raise WrongUse("--no-capture keeps nothing: there is nothing to --rotate")
     if asked["secret_path"] and asked["no_secret_path"]:
         raise WrongUse("either --secret-path or --no-secret-path")
     secrets = secrets_of(asked["secrets"], asked["secret_files"])

@@ -134,5 +134,5 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     if asked["failed"]:
         from vmon import resend
 
-        return resend.run(options, resend.journals(file), asked["timeout"])
+        return resend.run(options, file, asked["timeout"])
     return run(options)

@@ -1,0 +1,46 @@
+"""Locks on files that are being written: how one process knows that another goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def lock(fd: int, *, shared: bool = False) -> bool:
+    """Lock a file for this process; False when another has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock: there, two writers are the user's care
+        return True
+    try:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # some network file systems have no locks
+        return True
+    return True
+
+
+def unlock(fd: int) -> None:
+    """Let others lock a file, although some of its descriptors stay open."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a process has a file locked, as writers of captures and journals do."""
+    try:
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return False
+    try:
+        return not lock(fd, shared=True)
+    finally:
+        os.close(fd)
