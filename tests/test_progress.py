@@ -1,3 +1,4 @@
+import fcntl
 import io
 import os
 import pty
@@ -5,9 +6,11 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -105,6 +108,37 @@ def test_an_interrupted_filter_keeps_whole_lines_and_says_so(tmp_path: Path, lin
     assert run.returncode == 130
     assert out.read_bytes() == line * 10
     assert said.startswith(b"interrupted: 10 deliveries found until then, ")
+
+
+def _waiting(pipe: IO[bytes]) -> int:
+    """How many bytes are in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_filter_that_is_interrupted_while_nobody_reads_writes_its_lines_to_their_end(
+    tmp_path: Path, line: bytes, unbuffered: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(line * 20_000)
+    argv = [sys.executable, "-m", "vmon", "filter", str(path)]
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    ) as run:  # fmt: skip # one thing a line
+        assert run.stdout
+        assert run.stderr
+        end = time.monotonic() + DEADLINE_S
+        while _waiting(run.stdout) < 1 << 15 and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.1)  # until the pipe is full; were it not yet, the lines are whole all the same
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        written, said = run.stdout.read(), run.stderr.read()
+    assert run.returncode == 130
+    count = written.count(b"\n")
+    assert written == line * count
+    assert said.decode().startswith(f"interrupted: {count:,} deliveries found until then")
 
 
 def test_on_a_terminal_what_is_drawn_ends_with_a_count(tmp_path: Path, line: bytes) -> None:

@@ -71,8 +71,8 @@ def run(asked: Options) -> int:
                 found += len(batch)
                 with progress.writing():
                     put(batch)
+                    progress.found(len(batch))
                 prefixes.note(entry for _, entry in batch)
-                progress.found(len(batch))
     except KeyboardInterrupt:
         out.flush()
         progress.end(interrupted=True)
@@ -148,9 +148,11 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None
         unchanged = _shown if sys.stdout.isatty() else _unchanged
         write = unchanged if asked.unchanged else _drawn(asked)
 
+    at_once = asked.follow or sys.stdout.isatty()
+
     def put(batch: list[scan.Stored]) -> None:
         out.write(write(batch))
-        if asked.follow:
+        if at_once:
             out.flush()
 
     return put

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from importlib import import_module
+from io import RawIOBase
 from typing import TYPE_CHECKING
 
 import click
@@ -114,7 +115,20 @@ def cli(profile: str | None) -> None:
 
 def main() -> None:
     """Run the command line; the process's exit code says how it went."""
+    _buffer_stdout()
     sys.exit(run(sys.argv[1:]))
+
+
+def _buffer_stdout() -> None:
+    """Have what is written in one piece go out in one piece.
+
+    Under PYTHONUNBUFFERED Python drops the rest of what a signal or a full disk cuts short.
+    """
+    out = sys.stdout
+    if isinstance(getattr(out, "buffer", None), RawIOBase):
+        sys.stdout = open(  # noqa: SIM115 - open to the end; it is a descriptor
+            out.fileno(), "w", encoding=out.encoding, errors=out.errors, closefd=False
+        )
 
 
 def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
