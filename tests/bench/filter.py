@@ -1,10 +1,11 @@
 """`vmon filter` on 1 GB, into a pipe, against ripgrep, jq and DuckDB on the same.
 
-A capture by type, session, id, time and expression; bare bodies by type. ripgrep and jq must put
+A capture by type (also gzipped), session, id, time and expression; bare bodies by type. ripgrep and jq must put
 out the same bytes, DuckDB count as many: that is compared before anything is timed. The memory is
 that of the hungriest of our runs.
 """
 
+import gzip
 import hashlib
 import shutil
 import subprocess
@@ -27,14 +28,14 @@ SINCE = "2026-11-25T14:00:00.000000Z"  # the last twentieth
 
 
 class _Case(NamedTuple):
-    """Options of ours, what others are asked, on a capture or on bare bodies, and the bound."""
+    """Options of ours, what others are asked, of which file, and the bound."""
 
     what: str
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
     bound: float
     rounds: int = 3
-    bare: bool = False
+    file: str = "capture.jsonl"
 
 
 def _jq(condition: str) -> tuple[str, ...]:
@@ -64,7 +65,20 @@ _CASES = (
         _jq('.body|(.stream.videoType?=="camera" and has("reason") and .reason!="x")'),
         4.0,
     ),
-    _Case("--event, bare bodies", ("--event", TYPE), _jq(f'.event=="{TYPE}"'), 12.0, bare=True),
+    _Case(
+        "--event, bare bodies",
+        ("--event", TYPE),
+        _jq(f'.event=="{TYPE}"'),
+        12.0,
+        file="bodies.jsonl",
+    ),
+    _Case(
+        "--event, .gz",
+        ("--event", TYPE),
+        ("rg", "-z", "--no-line-number", "--fixed-strings", f'"type":"{TYPE}"'),
+        1.0,
+        file="capture.jsonl.gz",
+    ),
 )
 
 
@@ -78,13 +92,10 @@ print(duckdb.sql("SELECT count(*) FROM read_json({path!r}, format='newline_delim
 def rows() -> Iterator[Row]:
     """The ratios."""
     with tempfile.TemporaryDirectory() as folder:
-        files = {bare: Path(folder, f"{bare}.jsonl") for bare in (False, True)}
-        for bare, made in files.items():
-            lines = captures.write(made, MEGABYTES, bare=bare)
-            print(f"  {lines:,} lines, {made.stat().st_size / 1e6:.0f} MB, bare bodies: {bare}")
+        _write(Path(folder))
         most = 0
         for case in _CASES:
-            path = str(files[case.bare])
+            path = str(Path(folder, case.file))
             if shutil.which(case.theirs[0]):
                 most = max(most, _memory([*_OURS, *case.ours, path]))
                 yield _row(case, path)
@@ -93,7 +104,18 @@ def rows() -> Iterator[Row]:
         yield Row(
             "vmon filter: peak memory, MB", most / 1e6, 100.0, False, "the hungriest of these"
         )
-        yield from _against_duckdb(str(files[False]))
+        yield from _against_duckdb(str(Path(folder, "capture.jsonl")))
+
+
+def _write(folder: Path) -> None:
+    for bare, name in ((False, "capture.jsonl"), (True, "bodies.jsonl")):
+        lines = captures.write(folder / name, MEGABYTES, bare=bare)
+        print(f"  {name}: {lines:,} lines, {(folder / name).stat().st_size / 1e6:.0f} MB")
+    with (
+        (folder / "capture.jsonl").open("rb") as plain,
+        gzip.open(folder / "capture.jsonl.gz", "wb", compresslevel=1) as packed,
+    ):
+        shutil.copyfileobj(plain, packed, 1 << 20)
 
 
 _OURS = (str(Path(sys.executable).with_name("vmon")), "filter")
