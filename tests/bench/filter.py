@@ -1,8 +1,8 @@
 """`vmon filter` on 1 GB, into a pipe, against ripgrep, jq and DuckDB on the same.
 
-A capture by type (also gzipped), session, id, time and expression; bare bodies by type. ripgrep and jq must put
-out the same bytes, DuckDB count as many: that is compared before anything is timed. The memory is
-that of the hungriest of our runs.
+A capture by type (also gzipped), session, id, time and expression; bare bodies by type. ripgrep and
+jq must put out the same bytes, DuckDB count as many: that is compared before anything is timed. The
+memory is that of the hungriest of our runs.
 """
 
 import gzip
