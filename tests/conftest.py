@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import hypothesis
 import pytest
 
 import vmon
@@ -29,6 +30,12 @@ from vmon.render import line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+hypothesis.settings.register_profile("calm", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("calm")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is for a job in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what we start must hear Ctrl-C
 
 RECEIVED = datetime(2016, 8, 3, 21, 16, 0, 318_542, tzinfo=UTC)
 
@@ -238,6 +245,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "TMPDIR": str(tmp_path),
         "TZ": "UTC",
         "TERM": "xterm-256color",
+        "SSL_CERT_FILE": os.devnull,  # aiohttp reads the machine's, 0.1 s at each of our starts
     }
 
 
@@ -445,8 +453,23 @@ async def app() -> AsyncIterator[App]:
 
 
 @pytest.fixture
-def free_port() -> int:
+def free_ports() -> Iterator[Callable[[], int]]:
+    """Find ports that nobody listens on; on Linux they are kept from whoever asks for any port."""
+    with contextlib.ExitStack() as held:
+
+        def find() -> int:
+            one = held.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            if sys.platform != "linux":  # elsewhere nobody could listen there beside this socket
+                one.close()
+            return port
+
+        yield find
+
+
+@pytest.fixture
+def free_port(free_ports: Callable[[], int]) -> int:
     """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
+    return free_ports()
