@@ -24,6 +24,7 @@ import hypothesis
 import pytest
 
 import vmon
+from tests.warm import Environment, Forked, Warm
 from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.render import line
@@ -138,28 +139,13 @@ class Flow:
 
 
 class Program:
-    """A running `vmon`; standard output goes to a Flow of its own unless `out` is given."""
+    """A running `vmon`; standard output goes to a Flow of its own unless it was put elsewhere."""
 
-    def __init__(
-        self, argv: list[str], env: dict[str, str], *, out: int | None, file_size: int | None
-    ) -> None:
-        def limit_files() -> None:
-            if file_size is not None:
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
-
-        self.process = subprocess.Popen(
-            argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if out is None else out,
-            stderr=subprocess.PIPE,
-            preexec_fn=limit_files,  # noqa: PLW1509 - no thread of ours holds a lock here
-            start_new_session=True,
-        )
-        assert self.process.stderr is not None
-        self.err = Flow(self.process.stderr)
-        self.out = Flow(self.process.stdout) if self.process.stdout else None
+    def __init__(self, process: subprocess.Popen[bytes] | Forked) -> None:
+        self.process = process
+        assert process.stderr is not None
+        self.err = Flow(process.stderr)
+        self.out = Flow(process.stdout) if process.stdout else None
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -230,14 +216,7 @@ class Listen(Protocol):
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """The environment of programs under test: UTC, no colour wishes, its own data folder."""
-    dropped = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"}
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in dropped and not name.startswith(("PYTHON", "VMON_", "NGROK_", "PYNGROK_"))
-    }
-    return kept | {
-        "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
+    return _kept(os.environ) | {
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
@@ -245,13 +224,79 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "TMPDIR": str(tmp_path),
         "TZ": "UTC",
         "TERM": "xterm-256color",
+    }
+
+
+def _kept(environ: Environment) -> dict[str, str]:
+    dropped = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"}
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name not in dropped and not name.startswith(("PYTHON", "VMON_", "NGROK_", "PYNGROK_"))
+    }
+    return kept | {
+        "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
         "SSL_CERT_FILE": os.devnull,  # aiohttp reads the machine's, 0.1 s at each of our starts
     }
 
 
-def _argv(code: str, args: tuple[str | Path, ...]) -> list[str]:
-    head = ["-c", f"{code}\nfrom vmon.cli import main; main()"] if code else ["-m", "vmon"]
-    return [sys.executable, *head, *map(str, args)]
+class Started(Protocol):
+    """Starts `vmon`, as Start says."""
+
+    def __call__(
+        self, *args: str | Path, out: int | None, file_size: int | None, code: str, env: Environment
+    ) -> subprocess.Popen[bytes] | Forked:
+        """Start it."""
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm | None]:
+    """Start `vmon` at little cost; None where each start is to be a cold one."""
+    if sys.platform != "linux" or os.environ.get("VMON_TESTS_COLD"):
+        yield None
+        return
+    one = Warm(_kept(os.environ))
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def started(environment: dict[str, str], warm: Warm | None) -> Started:
+    """Start `vmon` in the environment of tests and what `env` adds, cold where it must be."""
+
+    def starting(
+        *args: str | Path, out: int | None, file_size: int | None, code: str, env: Environment
+    ) -> subprocess.Popen[bytes] | Forked:
+        plain, env = [str(arg) for arg in args], {**environment, **env}
+        if warm and not code and file_size is None and warm.suits(env):
+            return warm.start(plain, env, out)
+        return _cold([*_head(code), *plain], env, out=out, file_size=file_size)
+
+    return starting
+
+
+def _head(code: str) -> list[str]:
+    said = ["-c", f"{code}\nfrom vmon.cli import main; main()"] if code else ["-m", "vmon"]
+    return [sys.executable, *said]
+
+
+def _cold(
+    argv: list[str], env: Environment, *, out: int | None, file_size: int | None
+) -> subprocess.Popen[bytes]:
+    def limit_files() -> None:
+        if file_size is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
+
+    return subprocess.Popen(
+        argv,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if out is None else out,
+        stderr=subprocess.PIPE,
+        preexec_fn=limit_files,  # noqa: PLW1509 - no thread of ours holds a lock here
+        start_new_session=True,
+    )
 
 
 @pytest.fixture
@@ -269,7 +314,7 @@ def programs() -> Iterator[list[Program]]:
 
 
 @pytest.fixture
-def start(environment: dict[str, str], programs: list[Program]) -> Start:
+def start(started: Started, programs: list[Program]) -> Start:
     """Start `vmon`."""
 
     def starting(
@@ -279,7 +324,7 @@ def start(environment: dict[str, str], programs: list[Program]) -> Start:
         code: str = "",
         **env: str,
     ) -> Program:
-        one = Program(_argv(code, args), environment | env, out=out, file_size=file_size)
+        one = Program(started(*args, out=out, file_size=file_size, code=code, env=env))
         programs.append(one)
         return one
 
@@ -287,13 +332,13 @@ def start(environment: dict[str, str], programs: list[Program]) -> Start:
 
 
 @pytest.fixture
-def listen(environment: dict[str, str], programs: list[Program]) -> Listen:
+def listen(started: Started, programs: list[Program]) -> Listen:
     """Start `vmon listen`."""
 
     def starting(*args: str | Path, **asked: Any) -> Listening:
         out, size, code = (asked.pop(name, None) for name in ("out", "file_size", "code"))
-        argv = _argv(code or "", ("listen", "--port", "0", *args))
-        one = Listening(argv, environment | asked, out=out, file_size=size)
+        argv = ("listen", "--port", "0", *args)
+        one = Listening(started(*argv, out=out, file_size=size, code=code or "", env=asked))
         programs.append(one)
         one.ready()
         return one
