@@ -213,10 +213,25 @@ class Listen(Protocol):
         """Start it."""
 
 
+@pytest.fixture(scope="session")
+def bare_environment() -> dict[str, str]:
+    """The environment of this run, without anyone's wishes, and with the vmon that is tested."""
+    dropped = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not name.startswith(("PYTHON", "VMON_", "NGROK_", "PYNGROK_"))
+    }
+    return kept | {
+        "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
+        "SSL_CERT_FILE": os.devnull,  # aiohttp reads the machine's, 0.1 s at each of our starts
+    }
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, bare_environment: dict[str, str]) -> dict[str, str]:
     """The environment of programs under test: UTC, no colour wishes, its own data folder."""
-    return _kept(os.environ) | {
+    return bare_environment | {
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
@@ -224,19 +239,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "TMPDIR": str(tmp_path),
         "TZ": "UTC",
         "TERM": "xterm-256color",
-    }
-
-
-def _kept(environ: Environment) -> dict[str, str]:
-    dropped = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"}
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if name not in dropped and not name.startswith(("PYTHON", "VMON_", "NGROK_", "PYNGROK_"))
-    }
-    return kept | {
-        "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
-        "SSL_CERT_FILE": os.devnull,  # aiohttp reads the machine's, 0.1 s at each of our starts
     }
 
 
@@ -250,12 +252,12 @@ class Started(Protocol):
 
 
 @pytest.fixture(scope="session")
-def warm() -> Iterator[Warm | None]:
+def warm(bare_environment: dict[str, str]) -> Iterator[Warm | None]:
     """Start `vmon` at little cost; None where each start is to be a cold one."""
     if sys.platform != "linux" or os.environ.get("VMON_TESTS_COLD"):
         yield None
         return
-    one = Warm(_kept(os.environ))
+    one = Warm(bare_environment)
     yield one
     one.close()
 

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.warm import Forked, Warm
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.conftest import Flow, Listen
-    from tests.warm import Forked, Warm
 
 Module = Callable[[str], tuple[list[str], dict[str, str]]]
 PROBE = """
@@ -44,15 +45,24 @@ print(json.dumps({
 """
 
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks well")
+
+
+@pytest.fixture(scope="module")
+def interpreter(bare_environment: dict[str, str]) -> Iterator[Warm]:
+    """Make one of these tests' own, which is there where all starts are to be cold, too."""
+    one = Warm(bare_environment)
+    yield one
+    one.close()
+
+
 @pytest.fixture
-def forking(warm: Warm | None) -> Iterator[Callable[..., Forked]]:
+def forking(interpreter: Warm) -> Iterator[Callable[..., Forked]]:
     """Fork a module, and see to its end."""
-    if warm is None:
-        pytest.skip("each start is to be a cold one, and so there is nothing to compare")
     forked: list[Forked] = []
 
     def fork(*args: Any, **asked: Any) -> Forked:
-        forked.append(warm.start(*args, **asked))
+        forked.append(interpreter.start(*args, **asked))
         return forked[-1]
 
     yield fork
@@ -165,13 +175,11 @@ def test_an_end_that_was_seen_is_not_signalled_to_another(
 
 
 def test_what_an_interpreter_takes_in_at_its_start_makes_a_cold_one(
-    warm: Warm | None, environment: dict[str, str]
+    interpreter: Warm, environment: dict[str, str]
 ) -> None:
-    if warm is None:
-        pytest.skip("each start is to be a cold one")
-    assert warm.suits(environment | {"TZ": "UTC", "VMON_PORT": "1", "COLUMNS": "3"})
+    assert interpreter.suits(environment | {"TZ": "UTC", "VMON_PORT": "1", "COLUMNS": "3"})
     for name in ("PYTHONIOENCODING", "LC_ALL", "LANG", "SSL_CERT_FILE", "AIOHTTP_NO_EXTENSIONS"):
-        assert not warm.suits(environment | {name: "other"})
+        assert not interpreter.suits(environment | {name: "other"})
 
 
 def test_runs_of_the_program_are_forked_where_they_can_be(
