@@ -1,12 +1,14 @@
 """Starts of `vmon` that cost little: forks of one interpreter that knows other people's modules.
 
 Each is a process of its own, with pipes, signals and an end like any other, and imports all of
-vmon anew; only what vmon imports of others is there already. A start that asks for something an
-interpreter takes in before that (`suits`) is none of ours. This file is the interpreter, too.
+vmon anew; only what vmon imports of others is there already, and the seed of hashes is one for
+all. A start that asks for something an interpreter takes in before that (`suits`) is none of ours.
+This file is the interpreter, too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import io
@@ -192,7 +194,7 @@ def serve(control: socket.socket) -> Ordered | None:
             if (pid := os.fork()) == 0:
                 return Ordered(link, fds)
             links[pid] = link
-            link.sendall(NUMBER.pack(pid))
+            _tell(link, pid)
             for fd in fds:
                 os.close(fd)
     for pid in links:
@@ -203,7 +205,12 @@ def serve(control: socket.socket) -> Ordered | None:
 def _tell_ends(links: dict[int, socket.socket]) -> None:
     while links and (ended := os.waitpid(-1, os.WNOHANG))[0]:
         with links.pop(ended[0]) as link:
-            link.send(NUMBER.pack(os.waitstatus_to_exitcode(ended[1])), socket.MSG_NOSIGNAL)
+            _tell(link, os.waitstatus_to_exitcode(ended[1]))
+
+
+def _tell(link: socket.socket, number: int) -> None:
+    with contextlib.suppress(BrokenPipeError):  # who asked may be gone
+        link.sendall(NUMBER.pack(number))
 
 
 def become(ordered: Ordered) -> str:
