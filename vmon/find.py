@@ -70,8 +70,8 @@ def run(asked: Options) -> int:
                 found += len(batch)
                 with progress.writing():
                     put(batch)
+                    progress.found(len(batch))
                 prefixes.note(entry for _, entry in batch)
-                progress.found(len(batch))
     except KeyboardInterrupt:
         out.flush()
         progress.end(interrupted=True)
