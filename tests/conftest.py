@@ -20,15 +20,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import hypothesis
 import pytest
 
 import vmon
+from tests.warm import Environment, Forked, Warm
 from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.render import line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+hypothesis.settings.register_profile("calm", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("calm")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is for a job in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what we start must hear Ctrl-C
 
 RECEIVED = datetime(2016, 8, 3, 21, 16, 0, 318_542, tzinfo=UTC)
 
@@ -131,28 +139,13 @@ class Flow:
 
 
 class Program:
-    """A running `vmon`; standard output goes to a Flow of its own unless `out` is given."""
+    """A running `vmon`; standard output goes to a Flow of its own unless it was put elsewhere."""
 
-    def __init__(
-        self, argv: list[str], env: dict[str, str], *, out: int | None, file_size: int | None
-    ) -> None:
-        def limit_files() -> None:
-            if file_size is not None:
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
-
-        self.process = subprocess.Popen(
-            argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if out is None else out,
-            stderr=subprocess.PIPE,
-            preexec_fn=limit_files,  # noqa: PLW1509 - no thread of ours holds a lock here
-            start_new_session=True,
-        )
-        assert self.process.stderr is not None
-        self.err = Flow(self.process.stderr)
-        self.out = Flow(self.process.stdout) if self.process.stdout else None
+    def __init__(self, process: subprocess.Popen[bytes] | Forked) -> None:
+        self.process = process
+        assert process.stderr is not None
+        self.err = Flow(process.stderr)
+        self.out = Flow(process.stdout) if process.stdout else None
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -220,9 +213,9 @@ class Listen(Protocol):
         """Start it."""
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of programs under test: UTC, no colour wishes, its own data folder."""
+@pytest.fixture(scope="session")
+def bare_environment() -> dict[str, str]:
+    """The environment of this run, without anyone's wishes, and with the vmon that is tested."""
     dropped = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "COLORTERM"}
     kept = {
         name: value
@@ -231,6 +224,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
     return kept | {
         "PYTHONPATH": str(Path(vmon.__file__).parent.parent),
+        "SSL_CERT_FILE": os.devnull,  # aiohttp reads the machine's, 0.1 s at each of our starts
+    }
+
+
+@pytest.fixture
+def environment(tmp_path: Path, bare_environment: dict[str, str]) -> dict[str, str]:
+    """The environment of programs under test: UTC, no colour wishes, its own data folder."""
+    return bare_environment | {
         "XDG_DATA_HOME": str(tmp_path / "data"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_STATE_HOME": str(tmp_path / "state"),
@@ -241,9 +242,63 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def _argv(code: str, args: tuple[str | Path, ...]) -> list[str]:
-    head = ["-c", f"{code}\nfrom vmon.cli import main; main()"] if code else ["-m", "vmon"]
-    return [sys.executable, *head, *map(str, args)]
+class Started(Protocol):
+    """Starts `vmon`, as Start says."""
+
+    def __call__(
+        self, *args: str | Path, out: int | None, file_size: int | None, code: str, env: Environment
+    ) -> subprocess.Popen[bytes] | Forked:
+        """Start it."""
+
+
+@pytest.fixture(scope="session")
+def warm(bare_environment: dict[str, str]) -> Iterator[Warm | None]:
+    """Start `vmon` at little cost; None where each start is to be a cold one."""
+    if sys.platform != "linux" or os.environ.get("VMON_TESTS_COLD"):
+        yield None
+        return
+    one = Warm(bare_environment)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def started(environment: dict[str, str], warm: Warm | None) -> Started:
+    """Start `vmon` in the environment of tests and what `env` adds, cold where it must be."""
+
+    def starting(
+        *args: str | Path, out: int | None, file_size: int | None, code: str, env: Environment
+    ) -> subprocess.Popen[bytes] | Forked:
+        plain, env = [str(arg) for arg in args], {**environment, **env}
+        if warm and not code and file_size is None and warm.suits(env):
+            return warm.start(plain, env, out)
+        return _cold([*_head(code), *plain], env, out=out, file_size=file_size)
+
+    return starting
+
+
+def _head(code: str) -> list[str]:
+    said = ["-c", f"{code}\nfrom vmon.cli import main; main()"] if code else ["-m", "vmon"]
+    return [sys.executable, *said]
+
+
+def _cold(
+    argv: list[str], env: Environment, *, out: int | None, file_size: int | None
+) -> subprocess.Popen[bytes]:
+    def limit_files() -> None:
+        if file_size is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, resource.RLIM_INFINITY))
+
+    return subprocess.Popen(
+        argv,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if out is None else out,
+        stderr=subprocess.PIPE,
+        preexec_fn=limit_files,  # noqa: PLW1509 - no thread of ours holds a lock here
+        start_new_session=True,
+    )
 
 
 @pytest.fixture
@@ -261,7 +316,7 @@ def programs() -> Iterator[list[Program]]:
 
 
 @pytest.fixture
-def start(environment: dict[str, str], programs: list[Program]) -> Start:
+def start(started: Started, programs: list[Program]) -> Start:
     """Start `vmon`."""
 
     def starting(
@@ -271,7 +326,7 @@ def start(environment: dict[str, str], programs: list[Program]) -> Start:
         code: str = "",
         **env: str,
     ) -> Program:
-        one = Program(_argv(code, args), environment | env, out=out, file_size=file_size)
+        one = Program(started(*args, out=out, file_size=file_size, code=code, env=env))
         programs.append(one)
         return one
 
@@ -279,13 +334,13 @@ def start(environment: dict[str, str], programs: list[Program]) -> Start:
 
 
 @pytest.fixture
-def listen(environment: dict[str, str], programs: list[Program]) -> Listen:
+def listen(started: Started, programs: list[Program]) -> Listen:
     """Start `vmon listen`."""
 
     def starting(*args: str | Path, **asked: Any) -> Listening:
         out, size, code = (asked.pop(name, None) for name in ("out", "file_size", "code"))
-        argv = _argv(code or "", ("listen", "--port", "0", *args))
-        one = Listening(argv, environment | asked, out=out, file_size=size)
+        argv = ("listen", "--port", "0", *args)
+        one = Listening(started(*argv, out=out, file_size=size, code=code or "", env=asked))
         programs.append(one)
         one.ready()
         return one
@@ -445,8 +500,23 @@ async def app() -> AsyncIterator[App]:
 
 
 @pytest.fixture
-def free_port() -> int:
+def free_ports() -> Iterator[Callable[[], int]]:
+    """Find ports that nobody listens on; on Linux they are kept from whoever asks for any port."""
+    with contextlib.ExitStack() as held:
+
+        def find() -> int:
+            one = held.enter_context(socket.socket())
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            if sys.platform != "linux":  # elsewhere nobody could listen there beside this socket
+                one.close()
+            return port
+
+        yield find
+
+
+@pytest.fixture
+def free_port(free_ports: Callable[[], int]) -> int:
     """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
+    return free_ports()

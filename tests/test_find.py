@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -59,6 +60,18 @@ def test_lines_go_out_unchanged(found: Found, path: Path, lines: list[bytes]) ->
     assert found(path) == (0, wanted, b"")
     assert found(path, kind="json") == (0, wanted, b"")
     assert found(path, chosen=Filter()) == (0, path.read_bytes(), b"")
+
+
+def test_what_is_written_when_ctrl_c_is_pressed_is_counted(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def put(_batch: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(find, "_putter", lambda *_: put)
+    with pytest.raises(KeyboardInterrupt):
+        find.run(Options(sources=(str(path),), chosen=STREAMS, kind="json"))
+    assert capsys.readouterr().err.startswith("interrupted: 2 deliveries found until then, ")
 
 
 def test_what_was_found_is_a_capture_again(found: Found, path: Path, tmp_path: Path) -> None:

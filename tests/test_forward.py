@@ -1,5 +1,4 @@
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -185,17 +184,10 @@ async def test_an_answer_is_timed(app: "App", send: Send) -> None:
     assert 0 < outcome.took_s < 10
 
 
-def a_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        port: int = one.getsockname()[1]
-        return port
-
-
-async def test_where_nothing_listens_the_app_is_asked_after(send: Send) -> None:
-    port = a_free_port()
-    outcome = await send(delivery(), target_of(f"localhost:{port}"))
+async def test_where_nothing_listens_the_app_is_asked_after(send: Send, free_port: int) -> None:
+    outcome = await send(delivery(), target_of(f"localhost:{free_port}"))
     assert (outcome.status, outcome.ok) == (None, False)
-    assert str(outcome) == f"nothing listens on localhost:{port}: is your app running?"
+    assert str(outcome) == f"nothing listens on localhost:{free_port}: is your app running?"
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -268,19 +260,18 @@ def test_what_is_no_url_is_refused_with_an_example(given: str) -> None:
     assert caught.value.hint == "write http://localhost:3000/hook"
 
 
-async def test_a_listener_is_waited_for_until_it_is_there(app: "App") -> None:
+async def test_a_listener_is_waited_for_until_it_is_there(app: "App", free_port: int) -> None:
     assert await connectable(target_of(app.url), 0)
-    port = a_free_port()
-    waiting = asyncio.ensure_future(connectable(target_of(f"127.0.0.1:{port}"), 10))
+    waiting = asyncio.ensure_future(connectable(target_of(f"127.0.0.1:{free_port}"), 10))
     await asyncio.sleep(0)
-    late = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+    late = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port)
     assert await waiting
     late.close()
     await late.wait_closed()
 
 
-async def test_a_listener_that_never_comes_is_not_waited_for_longer() -> None:
-    assert not await connectable(target_of(f"127.0.0.1:{a_free_port()}"), 0.1)
+async def test_a_listener_that_never_comes_is_not_waited_for_longer(free_port: int) -> None:
+    assert not await connectable(target_of(f"127.0.0.1:{free_port}"), 0.1)
 
 
 # What is forwarded.

@@ -1,7 +1,8 @@
 """A stand-in for the ngrok agent: the command line, the log and the local API that pyngrok needs.
 
-Every endpoint is a loopback port that really proxies HTTP to the receiver. Log format, ports and
-answers were copied from a real agent; TLS and the enforcement of traffic policies were not.
+Every endpoint is a loopback port that really proxies HTTP to the receiver. Log format and answers
+were copied from a real agent; TLS and the enforcement of traffic policies were not. A real agent
+serves its API on the first free port from 4040 on, this one on any: runs side by side share none.
 
 FAKE_NGROK is a comma list of: slow:SECONDS, silent, hang, offline, flood, old, stubborn, quiet
 (no line after an answer, which would end an orphan by SIGPIPE), auth:CODE, start:CODE.
@@ -9,7 +10,6 @@ FAKE_NGROK_DROP: how many seconds a drop lasts.
 Signals: USR1 drops the session and reconnects, USR2 crashes.
 """
 
-import contextlib
 import http.client
 import json
 import os
@@ -37,7 +37,6 @@ ERRORS = {
 }
 FIELDS = {"name", "url", "metadata", "traffic_policy", "upstream", "inspect"}
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host"}
-FIRST_PORT, LAST_PORT = 4040, 4140
 FOREVER = 3600.0
 
 online = threading.Event()
@@ -119,7 +118,7 @@ class Public(Server):
 
 
 class Api(Server):
-    """What a real agent serves on 127.0.0.1:4040/api."""
+    """What a real agent serves on 127.0.0.1:4040/api, at a port of its own."""
 
     def get(self) -> None:
         self.body()
@@ -192,13 +191,9 @@ def obey_signals() -> None:
 
 
 def serve_api() -> None:
-    for port in range(FIRST_PORT, LAST_PORT):
-        with contextlib.suppress(OSError):
-            api = ThreadingHTTPServer(("127.0.0.1", port), Api)
-            threading.Thread(target=api.serve_forever, args=(0.05,), daemon=True).start()
-            log("info", "starting web service", obj="web", addr=f"127.0.0.1:{port}")
-            return
-    die("no port is free", "command failed")
+    api = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=api.serve_forever, args=(0.05,), daemon=True).start()
+    log("info", "starting web service", obj="web", addr=f"127.0.0.1:{api.server_port}")
 
 
 def check_token(token: str) -> None:

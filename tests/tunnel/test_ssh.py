@@ -59,11 +59,6 @@ class Sshd(Struct):
         return [int(pid) for pid in children.split()]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def make_room() -> None:
     with contextlib.suppress(OSError):  # sshd wants it only where it runs as root
         Path("/run/sshd").mkdir(exist_ok=True)
@@ -75,12 +70,12 @@ def make_key(path: Path) -> None:
 
 
 @pytest.fixture
-async def sshd(tmp_path: Path) -> AsyncIterator[Sshd]:
+async def sshd(tmp_path: Path, free_ports: Callable[[], int]) -> AsyncIterator[Sshd]:
     folder = tmp_path / "sshd"
     folder.mkdir()
     for name in ("host", "id"):
         make_key(folder / name)
-    port = free_port()
+    port = free_ports()
     (folder / "conf").write_text(CONFIG.format(port=port, folder=folder))
     make_room()
     server = await asyncio.create_subprocess_exec(
@@ -151,9 +146,9 @@ async def test_a_key_that_is_not_accepted_is_fatal(
 
 @needs_sshd
 async def test_a_port_of_ones_choice_is_served_and_fatal_where_it_is_taken(
-    sshd: Sshd, dial: Callable[..., EngineTunnel], opened: Opened, call: Call
+    sshd: Sshd, dial: Callable[..., EngineTunnel], opened: Opened, call: Call, free_port: int
 ) -> None:
-    port, key = free_port(), sshd.folder / "id"
+    port, key = free_port, sshd.folder / "id"
     asked = {"url_template": "http://127.0.0.1:{port}/", "remote_port": port}
     url = await opened(dial(sshd.port, key, **asked))
     assert url == f"http://127.0.0.1:{port}"
@@ -177,10 +172,10 @@ async def test_a_server_key_that_changed_is_fatal(
 
 @needs_ssh
 async def test_a_server_that_is_not_there_is_worth_another_try(
-    dial: Callable[..., EngineTunnel],
+    dial: Callable[..., EngineTunnel], free_port: int
 ) -> None:
     with pytest.raises(CannotTunnel) as failed:
-        await dial(free_port(), url_template=TEMPLATE).start()
+        await dial(free_port, url_template=TEMPLATE).start()
     assert (failed.value.code, failed.value.fatal) == ("NETWORK", False)
 
 
@@ -218,9 +213,8 @@ async def greet(process: asyncssh.SSHServerProcess[str]) -> None:
 
 @needs_ssh
 async def test_a_hosted_service_prints_the_url(
-    dial: Callable[..., EngineTunnel], call: Call
+    dial: Callable[..., EngineTunnel], call: Call, free_port: int
 ) -> None:
-    port = free_port()
     service = await asyncssh.create_server(
         HostedServer,
         "127.0.0.1",
@@ -228,9 +222,9 @@ async def test_a_hosted_service_prints_the_url(
         server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
         process_factory=greet,
     )
-    tunnel = dial(service.get_port(), remote_port=port)
+    tunnel = dial(service.get_port(), remote_port=free_port)
     assert await tunnel.start() == "https://abc.lhr.life"
-    assert await call(f"http://127.0.0.1:{port}") == 200
+    assert await call(f"http://127.0.0.1:{free_port}") == 200
     await tunnel.close()
     service.close()
     await service.wait_closed()
