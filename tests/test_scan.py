@@ -301,6 +301,14 @@ def test_a_torn_last_line_has_no_number_where_nobody_counted(
     assert str(bad[0]).startswith("x.jsonl: a line is skipped: ")
 
 
+@pytest.mark.parametrize("rest", [b"\0" * 3000, b"\0a sentence of a stranger\n", b"\0\xff\n"])
+def test_what_a_power_loss_left_is_no_sentence_of_ours(rest: bytes, lines: list[bytes]) -> None:
+    for data in (rest, lines[0] + rest):
+        _, bad = chosen_of(io.BytesIO(data), Filter())
+        why = "not UTF-8 at byte 1" if b"\xff" in rest else "not JSON: expecting value at byte 0"
+        assert [one.why for one in bad] == [why]
+
+
 def test_a_last_line_without_a_newline_gets_one(lines: list[bytes]) -> None:
     assert chosen_of(io.BytesIO(lines[0] + lines[1][:-1]), Filter()) == (lines[:2], [])
     assert chosen_of(io.BytesIO(b"{}"), Filter()) == ([b"{}\n"], [])
