@@ -616,6 +616,15 @@ def test_a_full_file_and_the_name_of_the_new_one_are_synced_too(
     assert settled() == [second]
 
 
+def test_a_folder_is_not_waited_for_where_it_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        capture.sync_folder(tmp_path / "none")
+    monkeypatch.setattr(sys, "platform", "win32")
+    capture.sync_folder(tmp_path / "none")
+
+
 def test_a_file_that_becomes_full_while_the_disk_is_waited_for_is_synced_the_next_time(
     durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
