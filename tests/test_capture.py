@@ -19,7 +19,7 @@ from vmon.capture import Capture, Ids
 from vmon.entry import Entry
 from vmon.errors import CannotListen, WrongUse
 from vmon.line import write_line
-from vmon.lock import is_in_use
+from vmon.lock import is_in_use, lock
 
 Delivered = Callable[..., Entry]
 Opened = Callable[..., Capture]
@@ -200,6 +200,37 @@ def test_a_second_writer_is_refused_until_the_first_is_done(tmp_path: Path, open
     fcntl.flock(first._fd, fcntl.LOCK_UN)
     opened(path)
     assert path.read_bytes() == LINES[0]
+
+
+def test_a_file_that_is_put_aside_before_it_is_locked_is_not_written(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, aside = tmp_path / "a.jsonl", tmp_path / "a.1.jsonl"
+    path.write_bytes(LINES[0])
+
+    def late(fd: int) -> bool:
+        if not aside.exists():  # just now its writer rotated, and ended
+            path.rename(aside)
+            path.write_bytes(LINES[1])
+        return lock(fd)
+
+    monkeypatch.setattr("vmon.capture.lock", late)
+    opened(path).append(LINES[2])
+    assert (aside.read_bytes(), path.read_bytes()) == (LINES[0], LINES[1] + LINES[2])
+
+
+def test_a_file_that_never_keeps_its_name_is_somebody_else_s(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+
+    def late(fd: int) -> bool:
+        path.unlink()
+        return lock(fd)
+
+    monkeypatch.setattr("vmon.capture.lock", late)
+    with pytest.raises(CannotListen, match="another vmon is writing to"):
+        opened(path)
 
 
 def test_a_file_system_without_locks_is_no_reason_to_refuse(
@@ -583,6 +614,15 @@ def test_a_full_file_and_the_name_of_the_new_one_are_synced_too(
     assert settled() == [first, second, folder]
     durable.append(LINES[0])
     assert settled() == [second]
+
+
+def test_a_folder_is_not_waited_for_where_it_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        capture.sync_folder(tmp_path / "none")
+    monkeypatch.setattr(sys, "platform", "win32")
+    capture.sync_folder(tmp_path / "none")
 
 
 def test_a_file_that_becomes_full_while_the_disk_is_waited_for_is_synced_the_next_time(

@@ -237,6 +237,16 @@ def lines(delivered: Delivered) -> list[bytes]:
     return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
 
 
+def test_a_time_that_is_written_in_another_way_is_found_too(delivered: Delivered) -> None:
+    line = write_line(delivered(b'{"event":"render"}'))
+    other = line.replace(b',"received_at":"', b', "received_at": "')
+    assert other != line
+    since = delivered(b"").delivery.received_at
+    for data in (other, other + line):
+        asked = Filter(since=since)
+        assert chosen_of(io.BytesIO(data), asked)[0] == judged(data, asked) != []
+
+
 def test_a_type_is_found_by_the_beginning_of_a_line_alone(delivered: Delivered) -> None:
     liar = json.dumps({"event": "archive", "x": '\n{"vmon":1,"type":"render","session":'})
     data = write_line(delivered(liar.encode())) + write_line(delivered(b'{"event":"render"}'))
@@ -299,6 +309,14 @@ def test_a_torn_last_line_has_no_number_where_nobody_counted(
     _, bad = chosen_of(io.BytesIO(b"".join(lines) + lines[0][:-9]), asked)
     assert [one.number for one in bad] == [0]
     assert str(bad[0]).startswith("x.jsonl: a line is skipped: ")
+
+
+@pytest.mark.parametrize("rest", [b"\0" * 3000, b"\0a sentence of a stranger\n", b"\0\xff\n"])
+def test_what_a_power_loss_left_is_no_sentence_of_ours(rest: bytes, lines: list[bytes]) -> None:
+    for data in (rest, lines[0] + rest):
+        _, bad = chosen_of(io.BytesIO(data), Filter())
+        why = "not UTF-8 at byte 1" if b"\xff" in rest else "not JSON: expecting value at byte 0"
+        assert [one.why for one in bad] == [why]
 
 
 def test_a_last_line_without_a_newline_gets_one(lines: list[bytes]) -> None:
@@ -393,6 +411,26 @@ def test_a_damaged_compressed_file_is_told_in_words(
     with pytest.raises(WrongUse, match="cannot") as caught:
         chosen_of_file(path, Filter())
     assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_what_stands_before_damage_is_found(
+    pack: Callable[[bytes], bytes], tmp_path: Path, delivered: Delivered
+) -> None:
+    noise = [write_line(delivered(os.urandom(300))) for _ in range(1500)]
+    path = tmp_path / "a"
+    path.write_bytes(pack(b"".join(noise))[:-40_000])
+    found: list[bytes] = []
+
+    def find() -> None:
+        with streams.opened(str(path)) as stream:
+            for batch in scan.choose(stream, "a", Filter(), lambda _bad: None):
+                found.extend(line for line, _ in batch)
+
+    with pytest.raises(WrongUse, match="to its end"):
+        find()
+    assert found == noise[: len(found)]
+    assert len(found) > 1100
 
 
 def test_what_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:

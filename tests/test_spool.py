@@ -14,6 +14,7 @@ from vmon.capture import newest
 from vmon.entry import Entry
 from vmon.errors import WrongUse
 from vmon.line import write_line
+from vmon.lock import lock
 from vmon.spool import Note, Place, Progress, Spool
 from vmon.volumes import Volume, Volumes
 
@@ -85,6 +86,52 @@ def test_a_run_that_goes_on_has_its_journal_locked(tmp_path: Path) -> None:
     again, alive = reopened(journal.path)
     assert not alive
     again.close(keep=True)
+
+
+def test_who_finds_a_journal_that_is_begun_finds_it_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def late(fd: int) -> bool:
+        found.extend(spool.left_in(tmp_path))
+        return lock(fd)
+
+    monkeypatch.setattr(spool, "lock", late)
+    begun(tmp_path).close(keep=False)
+    assert found == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_its_run_writes_anew_before_it_is_locked_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = begun(tmp_path)
+
+    def late(fd: int) -> bool:
+        monkeypatch.setattr(spool, "lock", lock)
+        journal.rewrite({0: (5, []), 1: (5, [])})
+        return lock(fd)
+
+    monkeypatch.setattr(spool, "lock", late)
+    assert spool.reopen(journal.path) is None
+    assert reopened(journal.path)[1]
+    journal.close(keep=True)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_file_announced_while_a_journal_is_written_anew_outlives_a_power_loss(
+    *, durable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = begun(tmp_path)
+    journal.durable = durable
+    fd = journal.fresh({0: (0, []), 1: (0, [])}, journal.files())
+    journal.announce(b"its first line\n", 77)
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda one: synced.append(os.fstat(one).st_size))
+    journal.adopt(fd)
+    assert synced == [journal.path.stat().st_size] * durable
+    journal.close(keep=False)
 
 
 def test_a_rewritten_journal_is_small_and_says_the_same(tmp_path: Path) -> None:

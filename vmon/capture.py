@@ -11,12 +11,13 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.errors import CannotListen, WrongUse
-from vmon.lock import is_in_use, lock
+from vmon.lock import has_name, is_in_use, lock
 from vmon.text import count
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+
+_TRIES = 5
 
 FRESH = ".new"
 """What a file is called, behind its name, before it takes the place of a full one."""
@@ -276,6 +279,15 @@ def _rescue(rest: bytes) -> str:
 
 
 def _open(path: Path) -> int:
+    for _ in range(_TRIES):
+        fd = _locked(path)
+        if has_name(fd, path):
+            return _mended(fd, path)
+        os.close(fd)  # its writer put it aside, and let it go, before we had it locked
+    raise _taken(path)
+
+
+def _locked(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fd = os.open(
@@ -286,8 +298,21 @@ def _open(path: Path) -> int:
             f"cannot write the capture {path}: {error.strerror}",
             hint="name another file with --capture FILE, or keep none with --no-capture",
         ) from None
+    if not lock(fd):
+        os.close(fd)
+        raise _taken(path)
+    return fd
+
+
+def _taken(path: Path) -> CannotListen:
+    return CannotListen(
+        f"another vmon is writing to {path}",
+        hint="stop it, or name another file with --capture FILE",
+    )
+
+
+def _mended(fd: int, path: Path) -> int:
     try:
-        _lock(fd, path)
         _mend(fd, path)
     except BaseException:
         os.close(fd)
@@ -323,6 +348,8 @@ def _sync_data(fd: int) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder would survive a loss of power; OSError."""
+    if sys.platform == "win32":
+        return  # a folder cannot be opened there
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -331,14 +358,6 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(fd)
-
-
-def _lock(fd: int, path: Path) -> None:
-    if not lock(fd):
-        raise CannotListen(
-            f"another vmon is writing to {path}",
-            hint="stop it, or name another file with --capture FILE",
-        )
 
 
 def _mend(fd: int, path: Path) -> None:

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
-WHY = b"\0"
-"""What a line begins with that says why it holds nothing: `foreign` has no other to give."""
+WHY = b"\n\0"
+"""What a line begins with that says why it holds nothing: `foreign` has no other to give.
+
+No line of a file begins so: a newline is where lines end.
+"""
 _HALF = re.compile("[\ud800-\udfff]")
 
 

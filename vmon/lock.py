@@ -34,6 +34,14 @@ def unlock(fd: int) -> None:
         fcntl.flock(fd, fcntl.LOCK_UN)
 
 
+def has_name(fd: int, path: Path) -> bool:
+    """Whether a file is still the one of that name: others may put it aside before it is locked."""
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except OSError:
+        return False
+
+
 def is_in_use(path: Path) -> bool:
     """Whether a process has a file locked, as writers of captures and journals do."""
     try:

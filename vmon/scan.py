@@ -266,6 +266,8 @@ def _common_time(blocks: Blocks) -> bytes:
     """
     data, start, end = blocks.data, blocks.start, blocks.end
     places = data.find(_RECEIVED, start, end), data.rfind(_RECEIVED, start, end)
+    if places[0] < 0:
+        return b""
     first, last = (bytes(data[at + len(_RECEIVED) : at + len(_RECEIVED) + 27]) for at in places)
     pairs = enumerate(zip(first, last, strict=False))
     common = first[: next((place for place, (a, b) in pairs if a != b), len(first))]

@@ -32,8 +32,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, field
 
+from vmon.capture import FRESH
 from vmon.errors import WrongUse
-from vmon.lock import lock
+from vmon.lock import has_name, lock
 from vmon.volumes import Volume, Volumes, mark_in, mark_of
 
 if TYPE_CHECKING:
@@ -210,6 +211,8 @@ class Spool:
         """Go on in the new journal; OSError: the old one is gone on with."""
         try:
             _write_all(fd, b"".join(self._since))
+            if self.durable and self._since:
+                os.fsync(fd)
             self._fresh_path.replace(self.path)
         except OSError:
             os.close(fd)
@@ -220,7 +223,7 @@ class Spool:
 
     @property
     def _fresh_path(self) -> Path:
-        return self.path.with_name(self.path.name + ".new")
+        return self.path.with_name(self.path.name + FRESH)
 
     def close(self, *, keep: bool) -> None:
         """Close the journal; without anything left to send it need not be kept."""
@@ -250,8 +253,9 @@ def begin(
     path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
     head = _Head(capture.name, run, time.time(), places)
     volumes = Volumes(capture, [Volume(mark_in(capture) or "", 0)] if end else [])
+    fresh = path.with_name(path.name + FRESH)
     try:
-        fd = _create(path, head)
+        fd = _create(fresh, head)
         lock(fd)
         spool = Spool(path, head, fd, volumes)
         spool.durable = durable
@@ -259,7 +263,10 @@ def begin(
         notes = [Note(to=to, upto=end) for to in range(len(places))]
         _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*files, *notes)))
         os.fsync(fd)
+        fresh.replace(path)  # who finds it finds it locked
     except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
         raise WrongUse(
             f"cannot write {path}: {error.strerror}",
             hint="it says what your app has still to get; name a place for both with --capture",
@@ -287,17 +294,19 @@ def _begun_s(path: Path) -> float:
 
 
 def reopen(path: Path) -> tuple[Spool, bool] | None:
-    """A journal of another run, and whether that run goes on; None when it is none."""
+    """A journal of another run, and whether that run goes on; None when it is none (any more)."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
     except OSError:
         return None
     try:
+        alive = not lock(fd)
+        if not alive and not has_name(fd, path):  # its run wrote it anew, or was done with it
+            raise ValueError(path)  # noqa: TRY301 - as below: nothing of it is ours
         data = path.read_bytes()
         head = _head.decode(data.partition(b"\n")[0])
         if "/" in head.capture:
             raise ValueError(head.capture)  # noqa: TRY301 - a journal is beside its capture
-        alive = not lock(fd)
         if not alive and not data.endswith(b"\n"):
             os.write(fd, b"\n")  # after a line that a crash tore
     except (OSError, ValueError):

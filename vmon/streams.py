@@ -111,9 +111,7 @@ def _decompressed(raw: io.RawIOBase) -> Readable:
         plain = _Pipe(raw, BLOCK)
         magic = plain.peek(4)[:4]
     if magic.startswith(GZIP):
-        import gzip
-
-        return gzip.GzipFile(fileobj=plain)
+        return _Gzip(plain)
     if magic.startswith(ZSTD):
         return _Zstd(plain)
     return plain
@@ -123,6 +121,31 @@ class _Pipe(io.BufferedReader):
     """A pipe that can be peeked into, and gives what there is without waiting for a whole block."""
 
     readinto = io.BufferedReader.readinto1
+
+
+class _Gzip:
+    """The decompressed bytes of gzip; what stands before damage is given, then that is raised."""
+
+    def __init__(self, plain: io.RawIOBase | io.BufferedReader) -> None:
+        import gzip
+
+        self._file = gzip.GzipFile(fileobj=plain)
+        self._damage: OSError | EOFError | zlib.error | None = None
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        done = 0
+        while not self._damage and done < len(buffer):
+            try:
+                count = self._file.readinto1(buffer[done:])
+            except (OSError, EOFError, zlib.error) as error:
+                self._damage = error
+            else:
+                if not count:
+                    break
+                done += count
+        if self._damage and not done:
+            raise self._damage
+        return done
 
 
 class _Zstd:
