@@ -46,7 +46,8 @@ class Sender:
     async def send_all(self, dues: Iterable[Due]) -> None:
         """Send everything; returns when the last answer is there."""
         source = iter(dues)
-        self._start = asyncio.get_running_loop().time()
+        self._time = asyncio.get_running_loop().time
+        self._start = self._time()
         async with Client(self._width) as client, asyncio.TaskGroup() as group:
             for _ in range(self._width):
                 group.create_task(self._work(client, source))
@@ -55,7 +56,6 @@ class Sender:
         for due in source:
             session = due.entry.session
             if (behind := self._behind.get(session)) is None:
-                self._behind[session] = deque()
                 await self._send_session(client, session, due)
             else:
                 behind.append(due)
@@ -64,9 +64,9 @@ class Sender:
 
     async def _send_session(self, client: Client, session: str | None, due: Due) -> None:
         """Send an entry, and those of its session that came up meanwhile."""
-        loop, behind = asyncio.get_running_loop(), self._behind[session]
+        behind = self._behind[session] = deque()
         while True:
-            if (wait := self._start + due.at_s - loop.time()) > 0:
+            if (wait := self._start + due.at_s - self._time()) > 0:
                 await asyncio.sleep(wait)
             self._told(due.entry, await client.send(self._ready(due.entry), self._target))
             if not behind:

@@ -45,7 +45,7 @@ class Entry:
     `verdict` is that of the signature, where there is one.
     """
 
-    __slots__ = ("_event", "_facts", "_payload", "delivery", "session", "type", "verdict")
+    __slots__ = ("_event", "_payload", "_read", "delivery", "session", "type", "verdict")
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Entry:
         self.type, self.session = told
         self._payload = payload
         self._event: Event | None = None
-        self._facts: Event | None = None
+        self._read: Known | None = None
 
     @property
     def payload(self) -> Payload:
@@ -78,22 +78,21 @@ class Entry:
             payload = self.payload
             if payload.type != self.type:
                 payload = replace(payload, type=self.type)
-            self._event = event_of(payload)
+            self._event = event_of(payload, self._read)
         return self._event
 
     @property
     def facts(self) -> Event:
         """The event, but for its warnings, which cost more to find than all the rest."""
-        if self._facts is None:
-            self._facts = self._event or self._read_facts()
-        return self._facts
+        return self._event or self._read or self._read_facts()
 
     def _read_facts(self) -> Event:
         if self.type in SHAPES:
             try:
-                return _decoder(self.type)(self.delivery.body)
+                self._read = read = _decoder(self.type)(self.delivery.body)
             except (MsgspecError, ValueError, RecursionError):
-                pass  # not as documented, or in a wrapping
+                return self.event  # not as documented, or in a wrapping
+            return read
         return self.event
 
     @property

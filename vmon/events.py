@@ -324,8 +324,10 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def _since_creation_s(self) -> float | None:
-        ends, begins = instant(self.said_ms), instant(self.created_ms)
-        return (ends - begins).total_seconds() if ends and begins else None
+        ends, begins = self.said_ms, self.created_ms
+        if ends is None or begins is None or not (0 < ends <= LAST_MS and 0 < begins <= LAST_MS):
+            return None
+        return (ends - begins) / 1000
 
 
 class Monitored(Common, frozen=True, rename="camel", kw_only=True):

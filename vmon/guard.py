@@ -132,8 +132,11 @@ def known_paths() -> tuple[str, ...]:
 def stored_path() -> Callable[[str], str]:
     """What takes from a stored path the prefix it came with, where that one is remembered."""
     known = {prefix: Guard(prefix) for prefix in known_paths()}
+    begins = tuple(f"/{prefix}" for prefix in known)
 
     def inner(path: str) -> str:
+        if not path.startswith(begins):
+            return path
         guard = known.get(_first(path))
         return guard.inner_path(path) if guard else path
 

@@ -22,6 +22,7 @@ DUE_S = list(
 
 _EARLY, _LATE = 0.1, 0.3
 """How far off its instant a retry may be, as a part of the wait before it: answers take time."""
+_WAITS_S = [LIKE_VONAGE.wait_s(number) for number in range(1, len(DUE_S) + 1)]
 
 
 def retry_of(since_first_s: float) -> int | None:
@@ -29,10 +30,12 @@ def retry_of(since_first_s: float) -> int | None:
 
     Of any instants after the first half hour two in five fit: a hint, and no proof.
     """
+    if since_first_s < DUE_S[0] - _EARLY * _WAITS_S[0]:
+        return None  # as most copies are, where there are many
     last = bisect_right(DUE_S, since_first_s)
     for number in (last, last + 1):
         if 0 < number <= len(DUE_S):
-            off = (since_first_s - DUE_S[number - 1]) / LIKE_VONAGE.wait_s(number)
+            off = (since_first_s - DUE_S[number - 1]) / _WAITS_S[number - 1]
             if -_EARLY <= off <= _LATE:
                 return number
     return None

@@ -62,13 +62,13 @@ class Tally:
         self.played = 0
         self.cut = 0
         self.copies = 0
-        self.outcomes: Counter[str] = Counter()
+        self.outcomes: Counter[int | str | None] = Counter()
         self.refused = 0
         self.started = time.monotonic()
 
     def note(self, outcome: Outcome) -> None:
         """Count what an app answered."""
-        self.outcomes[str(outcome.status or outcome.problem)] += 1
+        self.outcomes[outcome.status or outcome.problem] += 1
         self.refused += not outcome.ok
 
 

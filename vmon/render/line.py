@@ -127,8 +127,9 @@ def painted(pieces: list[Piece], look: Look) -> str:
     """Pieces as one line, cut to the look's width."""
     paint, width = look.paint, look.width
     plain = "".join([text for _, text in pieces]).rstrip()
-    if width is not None and _wide(plain) > width:
-        pieces = list(_cut(pieces, width - 1))
+    narrow = plain.isascii() or _ONE_EACH.fullmatch(plain) is not None
+    if width is not None and (len(plain) if narrow else cell_len(plain)) > width:
+        pieces = _begun(pieces, width - 1) if narrow else list(_cut(pieces, width - 1))
     elif not paint.end:
         return plain
     return "".join([paint[style] + text for style, text in pieces]).rstrip() + paint.end
@@ -136,6 +137,19 @@ def painted(pieces: list[Piece], look: Look) -> str:
 
 def _wide(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
+
+
+_ONE_EACH = re.compile("[ -~\xa1-\xac\xae-\u02ff…↩✓‹›]*")
+"""Characters that take one column each, whatever stands beside them."""
+
+
+def _begun(pieces: list[Piece], room: int) -> list[Piece]:
+    """The same as `_cut`, of pieces in which every character takes one column."""
+    for number, (style, text) in enumerate(pieces):
+        room -= len(text)
+        if room < 0:
+            return [*pieces[:number], (style, text[:room] + "…")]
+    return pieces
 
 
 def _cut(pieces: Iterable[Piece], room: int) -> Iterator[Piece]:
@@ -178,10 +192,19 @@ def _session_column(session: str | None) -> Piece:
 def _lag_column(lag: float | None) -> Piece:
     if lag is None:
         return "dim", "-".rjust(_LAG_WIDTH) + "  "
+    if 0 <= lag < _SPLIT_S:
+        return _milliseconds(round(lag * 1000))
     style = "warning" if lag > _LATE_S or lag < -1 else "dim"
     return style, compact(lag).rjust(_LAG_WIDTH) + "  "
 
 
+@lru_cache(maxsize=1024)
+def _milliseconds(lag_ms: int) -> Piece:
+    return "dim", f"{lag_ms}ms".rjust(_LAG_WIDTH) + "  "
+
+
+_SPLIT_S = 0.9995
+"""What is longer is told in seconds: else it would be rounded to 1000 ms."""
 _LATE_S = 5.0
 """A delivery after the first retry of Vonage's is worth a colour."""
 
@@ -190,7 +213,7 @@ def compact(seconds: float) -> str:
     """A duration in at most six columns: `85ms`, `1.5s`, `20min`, `3h`, `412d`, `-3s`."""
     value = abs(seconds)
     sign = "-" if seconds < 0 else ""
-    if value < 0.9995:  # noqa: PLR2004 - else it would be rounded to 1000 ms
+    if value < _SPLIT_S:
         return f"{sign}{value * 1000:.0f}ms"
     if value < 9.95:  # noqa: PLR2004 - one decimal where it tells something
         return f"{sign}{value:.1f}s"
@@ -346,8 +369,9 @@ _LONGEST = 60
 
 def short(text: str) -> str:
     """A stranger's text, harmless and not so long that it hides the rest."""
-    safe = disarm(text[: _LONGEST + 1])
-    return safe if len(text) <= _LONGEST else safe[:_LONGEST] + "…"
+    if len(text) <= _LONGEST:
+        return disarm(text)
+    return disarm(text[: _LONGEST + 1])[:_LONGEST] + "…"
 
 
 def not_drawn(number: int) -> str:
