@@ -111,3 +111,13 @@ def test_the_filter_has_a_tail(vmon_run: Run, tmp_path: Path) -> None:
     assert vmon_run("filter", path, "--tail", "2") == (0, "".join(lines[1:]), "")
     assert vmon_run("filter", path, "--tail", "1", "--event", "render")[1] == lines[1]
     assert vmon_run("filter", path, "--tail", "0")[:2] == (1, "")
+
+
+def test_the_tail_of_several_files_is_the_last_of_all(vmon_run: Run, tmp_path: Path) -> None:
+    lines = [f'{{"event":"archive","id":"{n}"}}\n' for n in range(4)]
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_text("".join(lines[:2]))
+    second.write_text("".join(lines[2:]))
+    asked = ("filter", first, second, "--sort", "none", "--tail", "3")
+    assert vmon_run(*asked) == (0, "".join(lines[1:]), "")
+    assert vmon_run(*asked, "--count") == (0, "3\n", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,7 +101,17 @@ def _document(writing: Writing | None, out: BinaryIO) -> Iterator[None]:
 
 
 def _all(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]:
-    """What is found in all sources, in the order asked for: one source is in that of receipt."""
+    """What is found in all sources, in the order asked for; the last of all, where the last are."""
+    if asked.tail is None or len(asked.sources) == 1:
+        return _in_order(asked, progress)
+    kept: deque[scan.Stored] = deque(maxlen=asked.tail)
+    for batch in _in_order(asked, progress):
+        kept.extend(batch)
+    return iter([list(kept)])
+
+
+def _in_order(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]:
+    """What is found in the sources, in the order asked for: one source is in that of receipt."""
     if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
         from vmon.merge import merged
 

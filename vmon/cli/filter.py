@@ -38,7 +38,7 @@ _EXPORTS = ("curl", "httpie", "har")
 @redact_option
 @click.option(
     "--tail", type=click.IntRange(0), metavar="N",
-    help="The last N that are found, read from the end; with -f, then what comes.",
+    help="The last N that are found, of all files; read from the end. With -f, then what comes.",
 )  # fmt: skip # one thing a line
 @click.option(
     "--sort", type=click.Choice(["received", "event", "none"]), default="received",
