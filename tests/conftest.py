@@ -70,6 +70,7 @@ def zone() -> Iterator[Callable[[str], None]]:
             os.environ["TZ"] = name
         time.tzset()
         line._second.cache_clear()
+        line._day.cache_clear()
 
     yield set_to
     set_to(before)

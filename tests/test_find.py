@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +107,39 @@ def test_a_bad_line_is_told_beside_what_was_found(found: Found, tmp_path: Path) 
     assert said.count(b"\n") == 1
 
 
+def days_of(out: bytes) -> list[bytes]:
+    """The first eleven characters of each line: of a date alone, no more than that."""
+    return [line[:11] for line in out.splitlines()]
+
+
+def test_lines_of_other_days_have_a_date(
+    found: Found,
+    delivered: Callable[..., Entry],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    zone: Callable[[str], None],
+) -> None:
+    zone("Asia/Kathmandu")  # whose days begin at 18:15 UTC
+    path, body = tmp_path / "a.jsonl", b'{"event":"streamCreated"}'
+    early = datetime(2016, 8, 3, 18, 14, 59, tzinfo=UTC)
+    times = (early, early + timedelta(seconds=1), early + timedelta(seconds=2), datetime.now(UTC))
+    path.write_bytes(b"".join(write_line(delivered(body, received_at=at)) for at in times))
+    today = f"{datetime.now():%Y-%m-%d}".encode()  # noqa: DTZ005 - the local day
+    first, second = b"2016-08-03", b"2016-08-04"
+    piped = days_of(found(path, kind="line")[1])
+    assert piped == [first + b" ", second + b" ", second + b" ", today + b" "]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")  # which has no colours
+    shown = days_of(found(path, kind="line")[1])
+    assert [line for line in shown if b":" not in line] == [first, second, today]
+    assert [shown.index(day) for day in (first, second, today)] == [0, 2, 5]
+
+
 def test_lines_can_be_drawn(found: Found, path: Path, utc: None) -> None:
     del utc
     code, out, said = found(path, kind="line")
     assert (code, said) == (0, b"")
-    assert [line.split()[2] for line in out.splitlines()] == [b"streamCreated", b"streamDestroyed"]
+    assert [line.split()[3] for line in out.splitlines()] == [b"streamCreated", b"streamDestroyed"]
     drawn = found(path, kind="line", verbosity=1)[1].decode()
     assert "    sessionId " in drawn
     assert found(path, kind="detail")[1].decode() == drawn

@@ -1,3 +1,4 @@
+import gzip
 import os
 import threading
 from collections.abc import Callable
@@ -98,6 +99,43 @@ def test_a_file_that_is_cut_short_is_read_from_its_beginning(seen: Seen, path: P
 
 def test_a_line_that_breaks_off_is_not_glued_to_the_next_file(seen: Seen, path: Path) -> None:
     assert seen(append(path, b'{"torn'), rotate(path, b"4\n")) == b'1\n2\n{"torn\n4\n'
+
+
+def put_aside(path: Path, number: int, data: bytes, *, packed: bool = False) -> None:
+    """As `listen --rotate` does: the full file gets a number, and is compressed some time later."""
+    full = path.with_name(f"a.{number}.jsonl")
+    path.rename(full)
+    if packed:
+        full.with_name(full.name + ".gz").write_bytes(gzip.compress(full.read_bytes()))
+        full.unlink()
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_files_put_aside_while_nobody_looked_none_is_passed_over(
+    seen: Seen,
+    path: Path,
+    packed: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    put_aside(path, 1, b"3\n")
+
+    def thrice() -> None:
+        for number in (2, 3, 4):
+            put_aside(path, number, b"%d\n" % (number + 2), packed=packed)
+
+    def once() -> None:
+        put_aside(path, 5, b"7\n", packed=packed)
+
+    assert seen(thrice, once, append(path, b"8\n")) == b"3\n4\n5\n6\n7\n8\n"
+
+
+def test_a_full_file_that_was_removed_is_no_end(seen: Seen, path: Path) -> None:
+    def twice() -> None:
+        put_aside(path, 1, b"3\n")
+        put_aside(path, 2, b"4\n")
+        path.with_name("a.2.jsonl").unlink()
+
+    assert seen(twice, append(path, b"5\n")) == b"1\n2\n4\n5\n"
 
 
 def test_what_is_followed_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

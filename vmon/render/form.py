@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from msgspec import Struct
@@ -46,30 +47,43 @@ class Form(Struct, frozen=True):
 
 
 class Drawn:
-    """Entries drawn for standard output, as wide as the terminal is now."""
+    """Entries drawn for standard output, as wide as the terminal is now.
+
+    On a terminal the date stands above the first of another day than today; else in each line.
+    """
 
     def __init__(self, form: Form) -> None:
-        from vmon.render.line import Look, line
+        from vmon.render.line import Look, day_of, line
         from vmon.render.paint import Paint
 
         self.console = console(sys.stdout)
         self._paint = Paint(self.console)
         self._is_terminal = sys.stdout.isatty()
         self._depth = max(form.verbosity, 1 if form.kind == "detail" else 0)
-        self._line, self._look = line, Look
+        self._line, self._look, self._day_of = line, Look, day_of
+        self._day = day_of(datetime.now(UTC))
         self.look = self.measured()
 
     def measured(self) -> Look:
         """How lines look at the terminal's width; in a pipe they are as long as they are."""
-        self.look = self._look(self._paint, self.console.width if self._is_terminal else None)
+        width = self.console.width if self._is_terminal else None
+        self.look = self._look(self._paint, width, is_dated=not self._is_terminal)
         return self.look
 
     def __call__(self, entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
         """The entry as it is drawn, newline included."""
-        drawn = self._line(entry, self.look, note) + "\n"
+        drawn = self._above(entry) + self._line(entry, self.look, note) + "\n"
         if self._depth:
             drawn += "\n".join(self._more(entry)) + "\n"
         return drawn.encode()
+
+    def _above(self, entry: Entry) -> str:
+        """The date, where it is another one than above."""
+        day = self._day_of(entry.delivery.received_at)
+        if not self._is_terminal or day == self._day:
+            return ""
+        self._day = day
+        return self._paint("dim", day) + "\n"
 
     def _more(self, entry: Entry) -> Iterator[str]:
         from vmon.render.detail import fields, whole

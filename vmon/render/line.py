@@ -58,10 +58,11 @@ Piece = tuple[str, str]
 
 
 class Look(NamedTuple):
-    """How lines are drawn: the paint, and how many columns there are (None: no end)."""
+    """How lines are drawn: the paint, how many columns there are (None: no end), dated or not."""
 
     paint: Paint
     width: int | None = None
+    is_dated: bool = False
 
 
 def line(entry: Entry, look: Look, note: Note | None = None) -> str:
@@ -72,8 +73,9 @@ def line(entry: Entry, look: Look, note: Note | None = None) -> str:
     event, width = entry.event, look.width
     slim = width is not None and width < _SLIM
     narrow = width is not None and width < _NARROW
+    at = entry.delivery.received_at
     pieces = [
-        ("dim", _clock(entry.delivery.received_at, seconds=narrow)),
+        ("dim", (day_of(at) + " " if look.is_dated else "") + _clock(at, seconds=narrow)),
         _type_column(entry.type, event.status, aligned=not slim),
     ]
     if not slim:
@@ -166,6 +168,20 @@ def _cut(pieces: Iterable[Piece], room: int) -> Iterator[Piece]:
 def _clock(at: datetime, *, seconds: bool) -> str:
     millis = " " if seconds else f".{at.microsecond // 1000:03d} "
     return _second(at.timestamp() // 1) + millis
+
+
+def day_of(at: datetime) -> str:
+    """The local day of an instant: `2026-11-24`."""
+    return _day(at.timestamp() // _QUARTER_S * _QUARTER_S)
+
+
+@lru_cache(maxsize=64)
+def _day(epoch_s: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(epoch_s))
+
+
+_QUARTER_S = 900
+"""Local days begin at whole quarters of an hour, wherever one is."""
 
 
 @lru_cache(maxsize=64)
