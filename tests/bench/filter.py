@@ -84,6 +84,7 @@ _CASES = (
 
 _DUCKDB = """
 import duckdb
+duckdb.sql("SET enable_progress_bar = false")  # it is drawn among the results
 print(duckdb.sql("SELECT count(*) FROM read_json({path!r}, format='newline_delimited', "
     "columns={{type: 'VARCHAR'}}) WHERE type = '{type}'").fetchall()[0][0])
 """
