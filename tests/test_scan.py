@@ -171,7 +171,7 @@ def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
             [("CLIENTDISCONNECTED", "x"), ("networkDisconnected",), ("\\X",), ("6",)]
         ),
         "status": st.just(("stopped",)),
-        "path": st.sampled_from([("a1",), ("\\", '"'), ("é", '"'), ("/",)]),
+        "path": st.sampled_from([("a1",), ("\\", '"'), ("é", '"'), ("/",), ("",)]),
         "since": st.just(at),
         "until": st.just(at + timedelta(seconds=1)),
         "where": st.sampled_from(WHERES).map(Where),
@@ -532,6 +532,7 @@ HIDDEN = (b"\\u00", b'"body_base64"')
         (Filter(where=Where('type == "archive"')), False, ()),
         (Filter(where=Where('lag > 1 && reason == "x-y"')), False, (b"x-y", *HIDDEN)),
         (Filter(path=("/hooks",)), False, (b"/hooks",)),
+        (Filter(path=("/hooks", "")), False, ()),
         (Filter(reason=("Forced",)), False, (b"forced", *HIDDEN, "\u212a".encode(), b"\\u212a")),
     ],
 )

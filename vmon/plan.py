@@ -69,7 +69,7 @@ def _sought(chosen: Filter) -> Iterator[dict[str, Any]]:
         yield {"needles": (b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode(),)}
     if chosen.where and chosen.where.needle:
         yield _from_body((chosen.where.needle.encode(),))
-    if chosen.path and all(map(str.isascii, chosen.path)):
+    if chosen.path and all(part and part.isascii() for part in chosen.path):
         yield {"needles": tuple(map(_quoted, chosen.path))}
     for words in (chosen.reason, chosen.status):
         if found := _ids(words):
