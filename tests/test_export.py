@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import unquote
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from vmon import export
 from vmon.export import Sealing, writing
+from vmon.guard import secret_path
 from vmon.line import write_line
 
 if TYPE_CHECKING:
@@ -228,6 +230,49 @@ async def test_the_module_of_tests_posts_to_any_url(
     assert ("X-Latin", "Zo\xeb \xff") in app.requests[0].headers
 
 
+ROOTS = {
+    ("/hooks", "/"): "/hooks",
+    ("/hooks", "/?a=1"): "/hooks?a=1",
+    ("/index.php?option=a", "/"): "/index.php?option=a",
+    ("", "/"): "/",
+    ("?key=1", "/"): "/?key=1",
+    ("/hooks?key=1", "/inner?a=2"): "/hooks/inner?a=2&key=1",
+}
+"""Paths of a target and of a delivery → what is requested."""
+
+
+@pytest.mark.parametrize("case", ROOTS, ids="".join)
+async def test_a_delivery_to_the_root_is_sent_to_the_url_itself(
+    app: App, delivered: Callable[..., Entry], tmp_path: Path, case: tuple[str, str]
+) -> None:
+    to, path = case
+    entries = [delivered(b"{}", path=path)]
+    (tmp_path / "test_posts.py").write_bytes(script("pytest", entries, ""))
+    said = await asyncio.to_thread(posted, tmp_path, VMON_TEST_URL=app.url + to)
+    assert said.returncode == 0, said.stdout
+    assert app.requests[0].first == f"POST {ROOTS[case]} HTTP/1.1"
+    for kind in get_args(export.As)[:2]:
+        assert shlex.quote(app.url + ROOTS[case]) in script(kind, entries, app.url + to).decode()
+    if shutil.which("curl"):
+        await ran(script("curl", entries, app.url + to), tmp_path / "a.sh")
+        assert app.requests[1].first == f"POST {ROOTS[case]} HTTP/1.1"
+
+
+@pytest.mark.parametrize("kind", ["curl", "httpie", "pytest"])
+def test_the_secret_path_is_not_sent_to_an_app(
+    kind: export.As,
+    delivered: Callable[..., Entry],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    secret = secret_path()
+    text = script(kind, [delivered(b"{}", path=f"/{secret}/")], "http://localhost:3000/hooks")
+    assert secret.encode() not in text
+    if kind != "pytest":
+        assert b"http://localhost:3000/hooks" in text.split()
+
+
 # The commands.
 
 
@@ -238,7 +283,7 @@ def test_export_says_what_it_left_out(
     path.write_bytes(write_line(delivered(b'{"event":"archive"}', headers=SECRETS)))
     code, out, err = vmon_run("export", path, "--as", "curl", "--to", "localhost:3000/x")
     assert (code, err) == (0, "1 secret left out (Authorization): --with-secrets keeps them\n")
-    assert out.endswith(' --data-raw \'{"event":"archive"}\' http://localhost:3000/x/\n')
+    assert out.endswith(' --data-raw \'{"event":"archive"}\' http://localhost:3000/x\n')
     code, out, err = vmon_run("export", path, "--as", "httpie", "--with-secrets")
     assert (code, err) == (0, "")
     assert "'Authorization:Bearer s3cret'" in out

@@ -78,7 +78,7 @@ async def test_samples_come_as_from_vonage_and_say_that_they_are_samples(
     args = ("trigger", "archive", "--to", app.url + "/hook")
     assert (await asyncio.to_thread(vmon_run, *args))[0] == 0
     (request,) = app.requests
-    assert request.first == "POST /hook/ HTTP/1.1"
+    assert request.first == "POST /hook HTTP/1.1"
     headers = dict(request.headers)
     assert headers["Content-Type"] == "application/json"
     assert "sample" in headers["User-Agent"]

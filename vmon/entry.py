@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,31 @@ HOP_BY_HOP = frozenset(
     }
 )
 """Headers about one connection (RFC 9110, 7.6.1): the client makes its own."""
+
+_ABSOLUTE = re.compile(r"[^:/?#]+://[^/?#]*([^#]*)")
+
+
+def url_for(base: str, path: str) -> str:
+    """The URL a delivery is sent to: `base` with its path appended, unless it is `/`; both queries.
+
+    `base` is a URL with a scheme, `path` the request target as received.
+    """
+    root, _, query = base.partition("#")[0].partition("?")
+    own, mark, own_query = origin_form(path).partition("?")
+    if own != "/":
+        root = root.rstrip("/") + own
+    elif root.count("/") == 2:  # noqa: PLR2004 - scheme://host, without a path
+        root += "/"
+    queries = "&".join(filter(None, (own_query, query)))
+    return root + (f"?{queries}" if queries else mark)
+
+
+def origin_form(path: str) -> str:
+    """A request target as path and query; of `http://host/path` those, of `*` only `/`."""
+    if path.startswith("/"):
+        return path
+    found = _ABSOLUTE.match(path)
+    return "/" + (found[1].removeprefix("/") if found else "")
 
 
 class Entry:

@@ -12,7 +12,8 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from vmon import __version__
-from vmon.entry import HOP_BY_HOP, Entry, header
+from vmon.entry import HOP_BY_HOP, Entry, header, origin_form, url_for
+from vmon.guard import stored_path
 from vmon.sealed import sealed
 from vmon.text import disarm, iso
 
@@ -82,8 +83,9 @@ class _Commands:
 
     def __init__(self, seal: Sealing, to: str, command: Command) -> None:
         self._seal = seal
-        self._to = to.rstrip("/")
+        self._to = to
         self._command = command
+        self._inner_path = stored_path()
 
     def begin(self) -> bytes:
         return b""
@@ -94,7 +96,8 @@ class _Commands:
     def _one(self, entry: Entry) -> bytes:
         delivery = self._seal(entry)
         about = f"# {disarm(entry.type)}, {iso(delivery.received_at)}, {disarm(delivery.id)}\n"
-        return about.encode() + self._command(delivery, self._to + _path(delivery)) + b"\n"
+        url = url_for(self._to, self._inner_path(delivery.path))
+        return about.encode() + self._command(delivery, url) + b"\n"
 
     def end(self) -> bytes:
         return b""
@@ -146,10 +149,6 @@ def _headers(delivery: Delivery) -> Iterable[tuple[str, str]]:
         whole = _TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value)
         if whole and name.lower() not in HOP_BY_HOP:
             yield name, value
-
-
-def _path(delivery: Delivery) -> str:
-    return delivery.path if delivery.path.startswith("/") else "/"
 
 
 def _wire(text: str) -> bytes:
@@ -217,7 +216,8 @@ class _Har:
 def _of_har(delivery: Delivery) -> dict[str, object]:
     from urllib.parse import parse_qsl, urlsplit
 
-    query = parse_qsl(urlsplit(_path(delivery)).query, keep_blank_values=True)
+    path = origin_form(delivery.path)
+    query = parse_qsl(urlsplit(path).query, keep_blank_values=True)
     host = header(delivery, "host") or "127.0.0.1"
     post: dict[str, object] = {"mimeType": header(delivery, "content-type")}
     try:
@@ -226,7 +226,7 @@ def _of_har(delivery: Delivery) -> dict[str, object]:
         post |= {"text": b64encode(delivery.body).decode(), "encoding": "base64"}
     request = {
         "method": delivery.method,
-        "url": f"http://{host}{_path(delivery)}",
+        "url": f"http://{host}{path}",
         "httpVersion": "HTTP/1.1",
         "cookies": [],
         "headers": _pairs(delivery.headers),
@@ -288,6 +288,14 @@ def problems(statuses):
     return [(what, status) for what, status in statuses if not 200 <= status < 300]
 
 
+def target(base, path):
+    """What to request: URL's path with the delivery's appended, unless that is /; both queries."""
+    own, mark, own_query = path.partition("?")
+    root = (base.path or "/") if own == "/" else base.path.rstrip("/") + own
+    queries = "&".join(filter(None, (own_query, base.query)))
+    return root + (f"?{queries}" if queries else mark)
+
+
 def as_text(headers):
     """The headers as aiohttp takes them; in DELIVERIES each character is a byte."""
     wire = [(name, value.encode("latin-1", "replace")) for name, value in headers]
@@ -302,7 +310,8 @@ if URL:
         statuses = []
         for what, method, path, headers, body in DELIVERIES:
             connection = kind(base.hostname, base.port, timeout=10)
-            connection.putrequest(method, base.path.rstrip("/") + path, skip_accept_encoding=True)
+            where = target(base, path)
+            connection.putrequest(method, where, skip_accept_encoding=True)
             for name, value in [*headers, ("Content-Length", str(len(body)))]:
                 connection.putheader(name, value.encode("latin-1", "replace"))
             connection.endheaders(body)
@@ -336,6 +345,7 @@ class _Pytest:
 
     def __init__(self, seal: Sealing) -> None:
         self._seal = seal
+        self._inner_path = stored_path()
 
     def begin(self) -> bytes:
         return _MODULE.encode()
@@ -346,7 +356,8 @@ class _Pytest:
     def _one(self, entry: Entry) -> bytes:
         delivery = self._seal(entry)
         what = f"{entry.type} {delivery.id}"
-        parts = (what, delivery.method, _path(delivery), list(_headers(delivery)), delivery.body)
+        path = origin_form(self._inner_path(delivery.path))
+        parts = (what, delivery.method, path, list(_headers(delivery)), delivery.body)
         lines = "".join(f"        {part!a},\n" for part in parts)
         return f"    (\n{lines}    ),\n".encode()
 

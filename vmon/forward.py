@@ -17,7 +17,7 @@ from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from vmon.entry import HOP_BY_HOP
+from vmon.entry import HOP_BY_HOP, url_for
 from vmon.errors import WrongUse
 from vmon.text import disarm, duration
 
@@ -31,7 +31,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Target(Struct, frozen=True):
-    """Where deliveries go. Their path is appended to the URL's unless `exact_path`.
+    """Where deliveries go. Their path is appended to the URL's, unless it is `/` or `exact_path`.
 
     `headers` replace those of a delivery; `insecure` takes any certificate; `forwarded` adds the
     X-Forwarded headers that a delivery has not.
@@ -212,16 +212,11 @@ def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
 
 
 def joined(target: Target, path: str) -> URL:
-    """The URL a delivery goes to: the target's path, then the delivery's; both their queries."""
+    """The URL a delivery goes to: the target's, its path and query joined with the delivery's."""
     base = URL(target.url)
     if target.exact_path:
         return base
-    if not path.startswith("/"):  # an absolute-form or asterisk-form request target
-        path = URL(path).raw_path_qs if "://" in path else "/"
-    root = str(base.with_query(None).with_fragment(None)).rstrip("/")
-    if query := base.raw_query_string:
-        path += ("&" if "?" in path else "?") + query
-    return URL(root + path, encoded=True)
+    return URL(url_for(str(base), path), encoded=True)
 
 
 @lru_cache(maxsize=16)

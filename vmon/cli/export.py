@@ -23,7 +23,7 @@ _FORMS = ("curl", "httpie", "har", "pytest")
 )  # fmt: skip # one thing a line
 @click.option(
     "--to", metavar="URL", default="http://127.0.0.1:4680", show_default=True,
-    help="Where the commands send to; the delivery's path comes after it.",
+    help="Where the commands send to; a delivery's path other than / is appended.",
 )  # fmt: skip # one thing a line
 @secrets_option
 @filter_options

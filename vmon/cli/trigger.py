@@ -71,7 +71,7 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     return run(
         Options(
             types=tuple(names),
-            target=target_of(asked["to"]),
+            target=target_of(asked["to"], exact_path=True),
             changes=tuple(parse_change(text) for text in asked["changes"]),
             unified=asked["unified"],
             times=asked["times"],
