@@ -500,6 +500,42 @@ async def app() -> AsyncIterator[App]:
     await server.wait_closed()
 
 
+class FlaskApp:
+    """A Flask app with strict slashes: takes POST at `/hooks` and `/slashed/`, notes them."""
+
+    def __init__(self) -> None:
+        from flask import Flask, request
+        from werkzeug.serving import WSGIRequestHandler, make_server
+
+        class Quiet(WSGIRequestHandler):
+            def log(self, *_: object) -> None:
+                """Write nothing."""
+
+        self.taken: list[str] = []
+        app = Flask("hooks")
+
+        @app.post("/hooks")
+        @app.post("/slashed/")
+        def take() -> str:
+            self.taken.append(request.full_path.removesuffix("?"))
+            return "taken"
+
+        self.server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
+        self.url = f"http://127.0.0.1:{self.server.port}"
+
+
+@pytest.fixture
+def flask_app() -> Iterator[FlaskApp]:
+    """Serve a Flask app from a thread."""
+    one = FlaskApp()
+    thread = threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield one
+    one.server.shutdown()
+    thread.join()
+    one.server.server_close()
+
+
 @pytest.fixture
 def free_ports() -> Iterator[Callable[[], int]]:
     """Find ports that nobody listens on; on Linux they are kept from whoever asks for any port."""
