@@ -343,7 +343,7 @@ def clock(asked: Asked) -> Finding:
             said = f"{_name(server)}: {error.verify_message}"
             fix = "Set the clock by the network; or a proxy here opens what is encrypted."
             return Finding("warn", said, fix)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
             reasons.append(f"{_name(server)}: {_reason(error)}")
         else:
             return _judged(ahead_s, _name(server))
