@@ -166,7 +166,25 @@ async def test_a_redirect_is_told_and_not_followed(app: "App", send: Send) -> No
     app.answer = b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"
     outcome = await send(delivery(), target_of(app.url))
     assert (outcome.status, outcome.ok) == (302, False)
+    assert str(outcome).partition(" ms ")[2] == f"(POST {app.url}/): redirects to /other"
     assert len(app.requests) == 1
+
+
+async def test_a_failure_names_what_was_requested_without_its_secrets(
+    app: "App", send: Send
+) -> None:
+    app.answer = b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"
+    target = target_of(app.url.replace("//", "//me:pass@") + "/hooks?token=s3cret&a=1")
+    outcome = await send(delivery(path="/in\x9b"), target)
+    assert str(outcome).endswith(f"(POST {app.url}/hooks/in‹U+009B›?token=left-out&a=1)")
+
+
+async def test_what_is_late_or_broken_names_what_was_requested(app: "App", send: Send) -> None:
+    app.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+    assert str(await send(delivery(), target_of(app.url))).endswith(f" (POST {app.url}/)")
+    app.silent = True
+    late = await send(delivery(path="/a"), target_of(app.url, timeout_s=0.1))
+    assert str(late) == f"no answer within 100 ms (POST {app.url}/a)"
 
 
 async def test_a_failure_is_told_with_its_first_line_disarmed(app: "App", send: Send) -> None:
@@ -308,7 +326,24 @@ async def test_headers_of_a_target_replace_those_of_a_delivery(app: "App", send:
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [(b"120", 120.0), (b"0", 0.0), (b"soon", None), (b"-1", None), (b"", None), (b"9" * 50, 1e9)],
+    [
+        (b"120", 120.0),
+        (b"0", 0.0),
+        (b"soon", None),
+        (b"-1", None),
+        (b"", None),
+        (b"9" * 50, 1e9),
+        (b"nan", None),
+        (b"inf", None),
+        (b"1e400", None),
+        (b"\xff\xfe", None),
+        (b"Fri, 31 Dec 1999 23:59:59 +9999", None),
+        (b"Fri, 31 Dec 1999 23:59:59 +" + b"9" * 20, None),
+        (b"Fri, 31 Dec 1999 23:59:59 -" + b"9" * 2000, None),
+        (b"Fri, 31 Dec " + b"9" * 30 + b" 23:59:59 GMT", None),
+        (b"Fri, 31 Dec 1999 99:99:99 GMT", None),
+        (b"Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+    ],
 )
 async def test_what_an_app_asks_to_wait_is_told(
     app: "App", send: Send, said: bytes, meant: float | None
@@ -324,6 +359,83 @@ async def test_a_date_to_wait_for_is_told_in_seconds(app: "App", send: Send) -> 
     found = (await send(delivery(), target_of(app.url))).retry_after_s
     assert found is not None
     assert 80 < found <= 90
+
+
+async def test_a_date_in_the_year_9999_is_far_away(app: "App", send: Send) -> None:
+    when = b"Fri, 31 Dec 9999 23:59:59 -2359"
+    app.answer = b"HTTP/1.1 503 X\r\nRetry-After: %b\r\nContent-Length: 0\r\n\r\n" % when
+    found = (await send(delivery(), target_of(app.url))).retry_after_s
+    assert found is not None
+    assert found > 1e11
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 0 X\r\n\r\n",
+        b"HTTP/1.1 -1 X\r\n\r\n",
+        b"HTTP/1.1 9999 X\r\n\r\n",
+        b"HTTP/1.1 OK\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"<html>\r\n\r\n",
+        b"HTTP/1.1 200 X\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 X\r\nX: \0\r\n\r\n",
+        b"HTTP/1.1 200 X\r\nX: %b\r\n\r\n" % (b"a" * 100_000),
+        b"HTTP/1.1 200 X\r\n%b\r\n" % (b"X: a\r\n" * 10_000),
+        b"HTTP/1.1 200 X\r\nContent-Length: -3\r\n\r\nabc",
+        b"HTTP/1.1 200 X\r\nContent-Length: %b\r\n\r\nabc" % (b"9" * 40),
+        b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=lambda answer: repr(answer[:40]),
+)
+async def test_an_answer_that_is_not_valid_http_is_a_problem_in_a_sentence(
+    app: "App", send: Send, answer: bytes
+) -> None:
+    app.answer = answer
+    outcome = await send(delivery(), target_of(app.url))
+    assert (outcome.status, outcome.kind) == (None, "broken")
+    begun = f"127.0.0.1:{app.port} sent an invalid HTTP response: "
+    assert outcome.problem is not None
+    assert outcome.problem.startswith(begun)
+    assert len(outcome.problem) <= len(begun) + 200
+    assert str(outcome).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"HTTP/1.1 099 X\r\n", 99),
+        (b"HTTP/1.1 999 \xff\x1b[31m\r\n", 999),
+        (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n", 101),
+        (b"HTTP/1.1 200 X\r\nSet-Cookie: \xff=;;=[]; expires=Fri, 31 Dec 9999 +99999\r\n", 200),
+        (b"HTTP/1.1 500 X\r\nContent-Type: ;;;charset=\xff\r\nContent-Encoding: gzip\r\n", 500),
+        (b"HTTP/1.1 302 X\r\nLocation: http://[\xff\x1b[31m/%b\r\n" % (b"a" * 5000), 302),
+        (b"HTTP/1.1 401 X\r\nWWW-Authenticate: Digest \xff,,=\r\n", 401),
+        (b"HTTP/1.1 200 X\r\nKeep-Alive: timeout=-1e99\r\nLink: <http://[>; rel=\r\n", 200),
+    ],
+)
+async def test_odd_statuses_and_headers_are_an_outcome_in_one_line(
+    app: "App", send: Send, head: bytes, status: int
+) -> None:
+    app.answer = head + b"Content-Length: 0\r\n\r\n"
+    outcome = await send(delivery(), target_of(app.url))
+    assert outcome.status == status
+    assert str(outcome).isprintable()
+    assert len(str(outcome)) < 300
+
+
+async def test_an_error_of_our_own_ends_one_attempt_alone(
+    app: "App", send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("vmon.forward._retry_after", lambda _answer: 1 // 0)
+        outcome = await send(delivery(), target_of(app.url))
+    assert (outcome.status, outcome.kind) == (None, "error")
+    assert outcome.problem == (
+        f"127.0.0.1:{app.port}: ZeroDivisionError: integer division or modulo by zero "
+        "(a bug in vmon, please report it)"
+    )
+    assert (await send(delivery(), target_of(app.url))).status == 200
 
 
 async def test_an_old_connection_that_the_app_closed_is_made_anew(app: "App", send: Send) -> None:

@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Flow, Listen, Listening, Request, Start
+    from tests.conftest import App, FlaskApp, Flow, Listen, Listening, Request, Start
 
+ODD_ANSWERS = (
+    b"HTTP/1.1 503 X\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 +%b\r\n\r\n" % (b"9" * 20),
+    b"HTTP/1.1 503 X\r\nRetry-After: nan\r\n\r\n",
+    b"HTTP/1.1 bad X\r\n\r\n",
+    b"HTTP/1.1 307 X\r\nLocation: http://[\xff\x1b[31m\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nbad\r\n",
+)
 SEEN = re.compile(r"\d[\d.]* m?s\b")
 
 
@@ -113,6 +120,37 @@ async def test_types_go_where_their_routes_say(onward: Forwarding, app: "App") -
     assert f"  forward  {app.url}/streams  streamCreated\n" in err
 
 
+@pytest.mark.parametrize("to", ["/hooks", "/hooks?key=1"])
+async def test_an_app_with_strict_slashes_takes_what_came_to_the_root(
+    onward: Forwarding, flask_app: "FlaskApp", to: str
+) -> None:
+    run = await onward.start("--forward-to", flask_app.url + to)
+    assert await onward.post(run, a_body(0)) == [200]
+    await asyncio.to_thread(run.err.until, b" in ")
+    _, err = await onward.stop(run)
+    assert [line.split()[2] for line in err.splitlines() if "→" in line] == ["200"]
+    assert flask_app.taken == [to]
+
+
+async def test_a_redirect_and_a_wrong_path_of_an_app_are_told_with_what_was_requested(
+    onward: Forwarding, flask_app: "FlaskApp"
+) -> None:
+    url = flask_app.url
+    run = await onward.start("--forward-to", f"{url}/slashed")
+    await onward.post(run, a_body(0))
+    await asyncio.to_thread(run.err.until, b"308 in ")
+    await onward.post(run, a_body(1), path="/elsewhere")
+    await asyncio.to_thread(run.err.until, b"404 in ")
+    _, err = await onward.stop(run)
+    told = [SEEN.sub("TIME", line[9:]) for line in err.splitlines() if "→" in line]
+    only_200, event = "Vonage counts only 200 as success", "(streamCreated 2_A)"
+    assert told == [
+        f"→ 308 in TIME (POST {url}/slashed): redirects to {url}/slashed/; {only_200}  {event}",
+        f"→ 404 in TIME (POST {url}/slashed/elsewhere): <!doctype html>  (streamCreated 2_A)",
+    ]
+    assert flask_app.taken == []
+
+
 # What is told.
 
 
@@ -129,9 +167,9 @@ async def test_in_a_pipe_outcomes_are_told_beside_the_lines(onward: Forwarding, 
     told = [SEEN.sub("TIME", line[9:]) for line in err.splitlines() if "→" in line]
     assert told == [
         "→ 200 in TIME  (streamCreated 2_A)",
-        "→ 404 in TIME: no ␛[31mroom  (streamCreated 2_A)",
+        f"→ 404 in TIME (POST {app.url}/): no ␛[31mroom  (streamCreated 2_A)",
         "→ 204 in TIME; Vonage counts only 200 as success  (streamCreated 2_A)",
-        "→ 301 in TIME; Vonage counts only 200 as success  (streamCreated 2_A)",
+        f"→ 301 in TIME (POST {app.url}/); Vonage counts only 200 as success  (streamCreated 2_A)",
     ]
 
 
@@ -168,6 +206,29 @@ async def test_without_a_capture_it_is_said_that_nothing_survives(
 
 
 # An app that is down, slow, broken, and back again.
+
+
+async def test_whatever_an_app_answers_the_run_goes_on(
+    onward: Forwarding, app: "App", capture: Path
+) -> None:
+    seen: set[int] = set()
+
+    def answers(request: "Request") -> bytes:
+        number = number_of(request)
+        once = number not in seen
+        seen.add(number)
+        return ODD_ANSWERS[number] if once and number < len(ODD_ANSWERS) else app.answer
+
+    app.answers = answers
+    run = await onward.start("-q", "--capture", capture, "--forward-to", app.url)
+    for number, odd in enumerate((*ODD_ANSWERS, b"")):
+        wanted = len(app.requests) + (2 if odd.startswith(b"HTTP/1.1 503") or b"bad" in odd else 1)
+        await onward.post(run, a_body(number, session=f"2_{number}"))
+        await app.wait_for(lambda wanted=wanted: len(app.requests) >= wanted)  # type: ignore[misc] # mypy cannot infer it
+    _, err = await onward.stop(run)
+    assert seen == set(range(len(ODD_ANSWERS) + 1))
+    assert "Traceback" not in err
+    assert f"{len(ODD_ANSWERS)} sent, 1 failed" in err
 
 
 async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is(
@@ -396,6 +457,16 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     assert len(app.requests) == 6
 
 
+async def test_with_ack_app_a_status_that_is_no_answer_is_502(
+    onward: Forwarding, app: "App"
+) -> None:
+    statuses = [101, 999]
+    app.answers = lambda request: failure(statuses[number_of(request)])
+    run = await onward.start("-q", "--ack", "app", "--forward-to", app.url)
+    assert await onward.post(run, a_body(0), a_body(1)) == [502, 502]
+    await onward.stop(run)
+
+
 async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_504(
     onward: Forwarding, app: "App", free_port: int
 ) -> None:
@@ -472,7 +543,7 @@ async def test_on_a_terminal_an_outcome_is_under_its_event(
     assert "streamCreated" in told[0]
     assert re.fullmatch(r"    → 200 in \d+ ms", told[1])
     assert "streamCreated" in told[2]
-    assert re.fullmatch(r"    → 404 in \d+ ms: x+…", told[3])
+    assert re.fullmatch(rf"    → 404 in \d+ ms \(POST {app.url}/\): x+…", told[3])
     assert max(map(len, told)) <= 80
 
 

@@ -14,13 +14,14 @@ import pytest
 from vmon import replay
 from vmon.entry import Entry
 from vmon.events import Delivery
+from vmon.guard import secret_path
 from vmon.line import write_line
 from vmon.pace import Pace
 from vmon.render.form import Form
 from vmon.replay import Options
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Flow, Start
+    from tests.conftest import App, FlaskApp, Flow, Start
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 Run = Callable[..., tuple[int, str, str]]
@@ -277,6 +278,47 @@ async def test_an_exact_path_replaces_that_of_the_delivery(
     args = ("replay", "--speed", "max", "--exact-path", "--to", app.url + "/only")
     assert (await asyncio.to_thread(vmon_run, *args, capture))[0] == 0
     assert {one.first for one in app.requests} == {"POST /only HTTP/1.1"}
+
+
+async def test_an_app_with_strict_slashes_takes_what_came_to_the_root(
+    vmon_run: Run, flask_app: "FlaskApp", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / "root.jsonl"
+    secret = secret_path()
+    paths = ("/", f"/{secret}", f"/{secret}/", "/?a=1")
+    path.write_bytes(b"".join(a_line(number, path=one) for number, one in enumerate(paths)))
+    args = ("replay", "--speed", "max", "--format", "line", path, "--to")
+    code, out, _ = await asyncio.to_thread(vmon_run, *args, flask_app.url + "/hooks")
+    assert (code, out.count("    → 200 in ")) == (0, 4)
+    assert flask_app.taken == ["/hooks"] * 3 + ["/hooks?a=1"]
+    code, out, _ = await asyncio.to_thread(vmon_run, *args, flask_app.url + "/slashed")
+    slashed = flask_app.url + "/slashed"
+    assert (code, out.count(f" (POST {slashed}): redirects to {slashed}/\n")) == (1, 3)
+
+
+async def test_whatever_an_app_answers_the_replay_goes_on(
+    vmon_run: Run, app: "App", tmp_path: Path
+) -> None:
+    odd = (
+        b"HTTP/1.1 503 X\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 +%b\r\n\r\n" % (b"9" * 20),
+        b"HTTP/1.1 503 X\r\nRetry-After: nan\r\n\r\n",
+        b"HTTP/1.1 bad X\r\n\r\n",
+        b"HTTP/1.1 307 X\r\nLocation: http://[\xff\x1b[31m\r\n\r\n",
+        b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nbad\r\n",
+        app.answer,
+    )
+    app.answers = lambda request: odd[json.loads(request.body)["n"]]
+    path = tmp_path / "odd.jsonl"
+    path.write_bytes(b"".join(a_line(number) for number in range(len(odd))))
+    for form in ("line", "json"):
+        args = ("replay", "--speed", "max", "--format", form, "--to", app.url, path)
+        code, out, err = await asyncio.to_thread(vmon_run, *args)
+        assert (code, "Traceback" in err) == (1, False)
+        assert err.startswith("6 deliveries in ")
+        assert ("        2  503\n" in err, "        1  200\n" in err) == (True, True)
+        assert "\x1b" not in out
+    assert len(app.requests) == 2 * len(odd)
 
 
 async def test_an_app_that_refuses_one_is_exit_1_and_told(

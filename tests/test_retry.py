@@ -28,6 +28,7 @@ def test_no_answer_is_asked_for_again(kind: str) -> None:
 
 def test_what_cannot_be_sent_is_not_sent_again() -> None:
     assert not is_worth_another(Outcome(None, 0.1, "a header", kind="unsendable"))
+    assert not is_worth_another(Outcome(None, 0.1, "a bug", kind="error"))
 
 
 def test_waits_double_from_half_a_second_to_a_minute_and_vary() -> None:

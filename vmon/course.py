@@ -477,7 +477,7 @@ class Course:
     # Health.
 
     def _hear(self, outcome: Outcome) -> None:
-        if outcome.kind in {"answered", "unsendable"}:
+        if outcome.kind in {"answered", "unsendable", "error"}:
             self._strikes = 0
             if self._down_since is not None and outcome.kind == "answered":
                 self._be_back(self._down_since)

@@ -19,6 +19,7 @@ from yarl import URL
 
 from vmon.entry import HOP_BY_HOP, url_for
 from vmon.errors import WrongUse
+from vmon.sealed import sealed_url
 from vmon.text import disarm, duration
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from vmon.events import Delivery
 
 _KEPT_BODY = 2048
+_LONGEST_TOLD = 200
+"""Characters of a URL, or of an answer, in a line."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -50,14 +53,19 @@ class Target(Struct, frozen=True):
         return disarm(URL(self.url).authority.rpartition("@")[2])
 
 
-Kind = Literal["answered", "unreachable", "broken", "late", "unsendable"]
-"""How a sending ended: with a status, without a connection, cut off, too late, or not begun."""
+Kind = Literal["answered", "unreachable", "broken", "late", "unsendable", "error"]
+"""How a sending ended: with a status, without a connection, cut off, too late, not begun, or in an
+error of vmon's own."""
+
+_WITHOUT_REQUEST: frozenset[Kind] = frozenset({"unreachable", "unsendable"})
+"""Where nothing was requested, there is no request to name."""
 
 
 class Outcome(Struct, frozen=True):
     """What became of a delivery: a status, or a problem in words, and how long it took (seconds).
 
-    `body` is how the answer begins, where it is not a success; `retry_after_s` what it asked for.
+    `body` is how the answer begins, where it is not a success; `retry_after_s` what it asked for;
+    `location` where it redirects to. `request` is the method and URL of what was no success.
     """
 
     status: int | None
@@ -66,6 +74,8 @@ class Outcome(Struct, frozen=True):
     body: bytes = b""
     kind: Kind = "answered"
     retry_after_s: float | None = None
+    request: str = ""
+    location: str = ""
 
     @property
     def ok(self) -> bool:
@@ -73,11 +83,19 @@ class Outcome(Struct, frozen=True):
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - that is 2xx
 
     def __str__(self) -> str:
-        """As it is told: `200 in 12 ms`, `500 in 3 ms: no such room`, or the problem."""
+        """As it is told: `200 in 12 ms`, `500 in 3 ms (POST URL): no such room`, or the problem."""
+        request = f" ({disarm(self.request[:_LONGEST_TOLD])})" if self.request else ""
         if self.status is None:
-            return self.problem or "no answer"
-        said = disarm(self.body.decode("utf-8", "replace").strip().partition("\n")[0][:200])
-        return f"{self.status} in {duration(self.took_s)}" + (f": {said}" if said else "")
+            return (self.problem or "no answer") + request
+        said = disarm(self._said[:_LONGEST_TOLD])
+        return f"{self.status} in {duration(self.took_s)}{request}" + (f": {said}" if said else "")
+
+    @property
+    def _said(self) -> str:
+        """Where it redirects to, else the first line of its body."""
+        if self.location:
+            return f"redirects to {self.location}"
+        return self.body.decode("utf-8", "replace").strip().partition("\n")[0]
 
 
 def target_of(
@@ -126,12 +144,12 @@ class Client:
         return outcome
 
     async def _send(self, delivery: Delivery, target: Target, connection: _Connection) -> Outcome:
-        begun = time.perf_counter()
-        kind: Kind
+        begun, url = time.perf_counter(), None
         try:
+            url = self._url(target, delivery.path)
             async with self._session.request(
                 delivery.method,
-                self._url(target, delivery.path),
+                url,
                 data=delivery.body,
                 headers=_onward(
                     delivery.headers, delivery.remote if target.forwarded else None, target
@@ -141,18 +159,14 @@ class Client:
                 ssl=not target.insecure,
             ) as answer:
                 connection.answered = True
-                body = await _beginning(answer)
-                took, after = time.perf_counter() - begun, _retry_after(answer)
-                return Outcome(answer.status, took, body=body, retry_after_s=after)
-        except TimeoutError:
-            kind, problem = "late", f"no answer within {duration(target.timeout_s)}"
-        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError) as error:
-            kind, problem = "unreachable", _problem(error, target)
-        except ValueError as error:
-            kind, problem = "unsendable", _problem(error, target)
-        except (aiohttp.ClientError, OSError) as error:
-            kind, problem = "broken", _problem(error, target)
-        return Outcome(None, time.perf_counter() - begun, problem, kind=kind)
+                return await _answered(answer, begun)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong ends this attempt alone
+            kind = _kind(error, answered=connection.answered)
+            request = (
+                "" if url is None or kind in _WITHOUT_REQUEST else _named(delivery.method, url)
+            )
+            took, problem = time.perf_counter() - begun, _problem(error, kind, target)
+            return Outcome(None, took, problem, kind=kind, request=request)
 
     def _url(self, target: Target, path: str) -> URL:
         key = (target.url, "" if target.exact_path else path)
@@ -183,6 +197,24 @@ def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
+async def _answered(answer: aiohttp.ClientResponse, begun: float) -> Outcome:
+    """The outcome of an answer; `begun` is when the sending began, of the performance counter."""
+    body = await _beginning(answer)
+    took, status, after_s = time.perf_counter() - begun, answer.status, _retry_after(answer)
+    if 200 <= status < 300:  # noqa: PLR2004 - that is 2xx
+        return Outcome(status, took, retry_after_s=after_s)
+    location = answer.headers.get("Location", "") if 300 <= status < 400 else ""  # noqa: PLR2004 - 3xx
+    request = _named(answer.method, answer.request_info.url)
+    return Outcome(
+        status, took, body=body, retry_after_s=after_s, request=request, location=location
+    )
+
+
+def _named(method: str, url: URL) -> str:
+    """A request in words: its method and URL, without what is secret in it."""
+    return f"{method} {sealed_url(str(url.with_user(None)))}"
+
+
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
     """How an answer that is no success begins.
 
@@ -205,10 +237,10 @@ def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
         return float(said[:9])
     try:
         at = parsedate_to_datetime(said)
-    except ValueError:
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # the parser's ways to say no
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 def joined(target: Target, path: str) -> URL:
@@ -263,26 +295,51 @@ def _as_text(value: str) -> str:
         return value
 
 
-def _problem(error: Exception, target: Target) -> str:
-    """What went wrong, in a sentence for the developer whose app it is."""
-    where = URL(target.url).authority
-    cause = getattr(error, "os_error", error)
-    match getattr(cause, "errno", None):
-        case errno.ECONNREFUSED:
-            return f"nothing listens on {where}: is your app running?"
-        case errno.ECONNRESET | errno.EPIPE:
-            return f"{where} closed the connection without an answer"
+def _kind(error: Exception, *, answered: bool) -> Kind:
+    """How a sending ended that raised this, before or after the head of an answer."""
+    match error:
+        case TimeoutError():
+            return "late"
+        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
+            return "unreachable"
+        case ValueError() if not answered:
+            return "unsendable"
+        case aiohttp.ClientError() | OSError():
+            return "broken"
         case _:
-            pass
+            return "error"
+
+
+def _problem(error: Exception, kind: Kind, target: Target) -> str:
+    """What went wrong, in a sentence for the developer whose app it is."""
+    where = target.name
+    if kind == "late":
+        return f"no answer within {duration(target.timeout_s)}"
+    if kind == "error":
+        said = disarm(f"{type(error).__name__}: {error}")
+        return f"{where}: {said} (a bug in vmon, please report it)"
+    return _broken(error, where, target)
+
+
+def _broken(error: Exception, where: str, target: Target) -> str:
+    number = getattr(getattr(error, "os_error", error), "errno", None)
+    if number == errno.ECONNREFUSED:
+        return f"nothing listens on {where}: is your app running?"
+    if number in {errno.ECONNRESET, errno.EPIPE}:
+        return f"{where} closed the connection without an answer"
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return f"{URL(target.url).host} is a name nobody knows"
+            said = f"{URL(target.url).host} is a name nobody knows"
         case aiohttp.ClientConnectorCertificateError():
-            return f"the certificate of {where} is not trusted"
+            said = f"the certificate of {where} is not trusted"
         case aiohttp.ServerDisconnectedError():
-            return f"{where} closed the connection without an answer"
+            said = f"{where} closed the connection without an answer"
+        case aiohttp.ClientResponseError(message=message):
+            what = disarm(message.partition("\n")[0].removesuffix(":")[:_LONGEST_TOLD])
+            said = f"{where} sent an invalid HTTP response: {what}"
         case _:
-            return f"{where}: {disarm(str(error) or type(error).__name__)}"
+            said = f"{where}: {disarm(str(error) or type(error).__name__)}"
+    return said
 
 
 def is_at(target: Target, url: str) -> bool:

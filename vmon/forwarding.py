@@ -351,7 +351,7 @@ def _has_some(journal: spool.Spool, sources: list[Source]) -> bool:
 
 
 def _status(outcome: Outcome) -> int:
-    if outcome.status is not None:
+    if outcome.status is not None and 200 <= outcome.status < 600:  # noqa: PLR2004 - a final status
         return outcome.status
     return _LATE if outcome.kind == "late" else _UNREACHABLE
 

@@ -59,5 +59,5 @@ LIKE_VONAGE = Schedule(5.0, 900.0, 0.0, within_s=86400.0, answers=None)
 def is_worth_another(outcome: Outcome) -> bool:
     """Whether sending again may help: no answer, `not now`, or an app that failed (5xx)."""
     if outcome.status is None:
-        return outcome.kind != "unsendable"
+        return outcome.kind not in {"unsendable", "error"}
     return outcome.status in LATER or outcome.status >= 500  # noqa: PLR2004 - that is 5xx

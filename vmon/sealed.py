@@ -46,6 +46,11 @@ def sealed(entry: Entry) -> tuple[Delivery, tuple[str, ...]]:
     return changed, tuple(found)
 
 
+def sealed_url(url: str) -> str:
+    """The URL without the secret values in its query."""
+    return _QUERY.sub(lambda match: _without(match, []), url)
+
+
 def _without(match: re.Match[str], found: list[str]) -> str:
     if not _NAMES.search(match[2]) or not match[3]:
         return match[0]
