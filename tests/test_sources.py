@@ -166,6 +166,18 @@ def test_a_default_folder_that_can_only_be_listed_is_not_one_without_captures(
     assert is_told(result, f"cannot read {newest}: Permission denied"), result
 
 
+@pytest.mark.parametrize(
+    "args", [("--rotate", "1MB"), ("--forward-to", "http://127.0.0.1:9")], ids=" ".join
+)
+def test_listen_says_that_it_cannot_list_a_folder_it_has_to_list(
+    args: tuple[str, ...], forbidden: Callable[[Path], Path], vmon_run: Run, captures: Path
+) -> None:
+    forbidden(captures).chmod(0o300)
+    to = captures / "a.jsonl"
+    result = vmon_run("listen", "--port", "0", "--capture", to, *args, code=NO_CAPABILITIES)
+    assert is_told(result, f"cannot read {captures}: Permission denied"), result
+
+
 def test_a_capture_that_cannot_be_read_is_listed_with_a_warning(
     forbidden: Callable[[Path], Path], vmon_run: Run, newest: Path
 ) -> None:
