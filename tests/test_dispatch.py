@@ -9,6 +9,7 @@ import pytest
 from vmon import dispatch
 from vmon.dispatch import Sender
 from vmon.entry import Entry
+from vmon.errors import WrongUse
 from vmon.events import Delivery
 from vmon.forward import Outcome, target_of
 from vmon.pace import Due
@@ -155,13 +156,23 @@ async def test_what_is_raised_when_an_outcome_is_told_ends_it(app: "App") -> Non
     def told(_entry: Entry, _outcome: Outcome) -> None:
         raise BrokenPipeError
 
-    caught = []
-    try:
+    with pytest.raises(BrokenPipeError):
         await send(app, (due(number, "A") for number in range(100)), 4, told)
-    except* BrokenPipeError as group:
-        caught.append(group)
-    assert len(caught) == 1
     assert len(app.requests) < 100
+
+
+async def test_what_was_read_of_a_source_is_sent_before_it_is_raised_that_it_broke(
+    app: "App",
+) -> None:
+    def broken() -> Iterator[Due]:
+        for number in range(20):
+            yield due(number, "AB"[number % 2])
+        raise WrongUse("it breaks off")
+
+    told = Told()
+    with pytest.raises(WrongUse, match="it breaks off"):
+        await send(app, broken(), 4, told)
+    assert (len(told.outcomes), len(app.requests)) == (20, 20)
 
 
 async def test_nothing_to_send_is_no_trouble(app: "App") -> None:

@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import os
+import pty
 import signal
 import sys
 import threading
@@ -189,29 +190,29 @@ def test_following_ends_with_the_one_who_read_it(start: "Start", path: Path) -> 
     assert one.err.all() == b""
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def test_named_files_are_read_and_a_dash_is_standard_input() -> None:
     assert sources.sources_of(("a", "-", "b/c")) == ("a", None, "b/c")
 
 
 def test_without_a_file_a_pipe_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert sources.sources_of(()) == (None,)
+    reading, writing = os.pipe()
+    os.close(writing)
+    with io.FileIO(reading) as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        assert sources.sources_of(()) == (None,)
 
 
 def test_without_a_file_at_a_terminal_the_newest_capture_is_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("sys.stdin", Terminal())
-    monkeypatch.setattr(sources, "newest", lambda: tmp_path / "new.jsonl")
-    assert sources.sources_of(()) == (str(tmp_path / "new.jsonl"),)
-    monkeypatch.setattr(sources, "newest", lambda: None)
-    with pytest.raises(WrongUse, match="there is no capture in") as caught:
-        sources.sources_of(())
+    mine, theirs = pty.openpty()
+    with io.FileIO(mine), io.FileIO(theirs) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr(sources, "newest", lambda: tmp_path / "new.jsonl")
+        assert sources.sources_of(()) == (str(tmp_path / "new.jsonl"),)
+        monkeypatch.setattr(sources, "newest", lambda: None)
+        with pytest.raises(WrongUse, match="there is no capture in") as caught:
+            sources.sources_of(())
     assert caught.value.hint == "name a file, or make a capture with vmon listen"
 
 

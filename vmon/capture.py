@@ -16,7 +16,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.errors import CannotListen, WrongUse
+from vmon.errors import CannotListen, WrongUse, unreadable
 from vmon.lock import has_name, is_in_use, lock
 from vmon.text import count
 
@@ -73,16 +73,38 @@ def newest() -> Path | None:
     """The capture written to last in the default folder, or None.
 
     An empty one counts while it is being written: a run that received nothing, and is over or was
-    killed, hides none.
+    killed, hides none. WrongUse where the folder cannot be read.
     """
-    found = []
-    for path in default_folder().glob("*.jsonl*"):
-        with contextlib.suppress(OSError):  # put aside or removed meanwhile
+    found = files_in(default_folder(), CAPTURE_SUFFIXES)
+    ordered = sorted(found, key=lambda one: one[1].st_mtime_ns, reverse=True)
+    return next((path for path, one in ordered if one.st_size or is_in_use(path)), None)
+
+
+def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, os.stat_result]]:
+    """The files of a folder whose names end so, by name; none where there is no folder.
+
+    WrongUse where the folder, or all that it has of these, cannot be looked at.
+    """
+    try:
+        names = sorted(one.name for one in folder.iterdir() if one.name.endswith(suffixes))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(str(folder), error) from None
+    found, refused = [], None
+    for path in (folder / name for name in names):
+        try:
             status = path.stat()
-            if path.name.endswith(CAPTURE_SUFFIXES) and stat.S_ISREG(status.st_mode):
-                found.append((status.st_mtime_ns, status.st_size, path))
-    ordered = sorted(found, key=lambda one: one[0], reverse=True)
-    return next((path for _, size, path in ordered if size or is_in_use(path)), None)
+        except PermissionError as error:
+            refused = unreadable(str(path), error)
+        except OSError:  # put aside or removed meanwhile, or a link to nothing
+            continue
+        else:
+            if stat.S_ISREG(status.st_mode):
+                found.append((path, status))
+    if refused and not found:
+        raise refused
+    return found
 
 
 class Ids:

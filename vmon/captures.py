@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon import scan, spool, streams
 from vmon.blocks import Blocks
-from vmon.capture import ASIDE, CAPTURE_SUFFIXES
+from vmon.capture import ASIDE, CAPTURE_SUFFIXES, files_in
 from vmon.errors import WrongUse
 from vmon.filters import Filter
 from vmon.lock import is_in_use, lock
@@ -58,18 +58,13 @@ class Kept(NamedTuple):
 
 
 def kept(folder: Path) -> list[Kept]:
-    """The captures of a folder, the one written to last first."""
+    """The captures of a folder, the one written to last first; WrongUse where it is unreadable."""
     journals = _journals(folder)
     found = []
-    for path in folder.glob("*.jsonl*"):
-        if _is_capture(path):
-            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-                found.append(_kept(path, journals))
+    for path, _ in files_in(folder, CAPTURE_SUFFIXES):
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            found.append(_kept(path, journals))
     return sorted(found, key=lambda one: (-one.written_at, one.path.name))
-
-
-def _is_capture(path: Path) -> bool:
-    return path.name.endswith(CAPTURE_SUFFIXES) and path.is_file()
 
 
 def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:

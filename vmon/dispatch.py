@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from vmon.errors import VmonError
 from vmon.forward import Client
 
 if TYPE_CHECKING:
@@ -42,15 +43,34 @@ class Sender:
         self._behind: dict[str | None, deque[Due]] = {}
         self._waiting = 0
         self._room = asyncio.Event()
+        self._unreadable: VmonError | None = None
 
     async def send_all(self, dues: Iterable[Due]) -> None:
-        """Send everything; returns when the last answer is there."""
-        source = iter(dues)
+        """Send everything; returns when the last answer is there.
+
+        Where the source cannot be read on, that is raised once what was read is sent. What `told`
+        raises ends it at once.
+        """
+        source = self._readable(iter(dues))
         self._time = asyncio.get_running_loop().time
         self._start = self._time()
-        async with Client(self._width) as client, asyncio.TaskGroup() as group:
-            for _ in range(self._width):
-                group.create_task(self._work(client, source))
+        try:
+            async with Client(self._width) as client, asyncio.TaskGroup() as group:
+                for _ in range(self._width):
+                    group.create_task(self._work(client, source))
+        except BaseExceptionGroup as group_error:
+            if len(group_error.exceptions) > 1:
+                raise
+            raise group_error.exceptions[0] from None
+        if self._unreadable:
+            raise self._unreadable
+
+    def _readable(self, source: Iterator[Due]) -> Iterator[Due]:
+        """What can be read of the source; the other workers find that it has ended."""
+        try:
+            yield from source
+        except VmonError as error:
+            self._unreadable = error
 
     async def _work(self, client: Client, source: Iterator[Due]) -> None:
         for due in source:

@@ -33,6 +33,18 @@ class WrongUse(VmonError):
     """Wrong use of the command line, or input that cannot be read."""
 
 
+def unreadable(name: str, error: OSError) -> WrongUse:
+    """The error that a file or folder cannot be read: why, and the way out where there is one."""
+    hint = None
+    if isinstance(error, FileNotFoundError):
+        hint = "vmon captures lists the captures that are kept"
+    elif isinstance(error, PermissionError):
+        hint = "change its permissions, or run vmon as a user who may read it"
+    elif isinstance(error, IsADirectoryError):
+        hint = "name a file in it"
+    return WrongUse(f"cannot read {name}: {error.strerror or error}", hint=hint)
+
+
 class CannotListen(VmonError):
     """The receiver cannot be opened: the port is taken, the address is not ours."""
 

@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vmon.streams import stdin_fd
 from vmon.text import count, duration, size
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def bytes_of(sources: tuple[str | None, ...]) -> int | None:
     total = 0
     for source in sources:
         try:
-            status = os.stat(source) if source else os.fstat(sys.stdin.fileno())  # noqa: PTH116 - pathlib costs 5 ms
+            status = os.stat(source) if source else os.fstat(stdin_fd())  # noqa: PTH116 - pathlib costs 5 ms
         except OSError:
             return None
         if not status.st_size:

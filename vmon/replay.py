@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from vmon import scan, streams
 from vmon.dedupe import Dedupe
-from vmon.errors import INTERRUPTED
+from vmon.errors import INTERRUPTED, VmonError
 from vmon.filters import Filter
 from vmon.known import Known
 from vmon.merge import by_event
@@ -87,6 +87,10 @@ def run(asked: Options) -> int:
     except KeyboardInterrupt:
         tell(tally, asked)
         return INTERRUPTED
+    except VmonError:  # it cannot be read to its end
+        if tally.played:
+            tell(tally, asked)
+        raise
     if not tally.played:
         raise nothing("delivery", (asked.source,), asked.chosen)
     tell(tally, asked)
@@ -119,15 +123,10 @@ def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:
 
     def send_all(dues: Iterator[Due], asked: Options, tally: Tally) -> None:
         assert asked.target is not None  # noqa: S101 - said to mypy: that is why this is called
-        gone, ready = False, ready_of(asked.signer)
         with _progress(asked) as step:
             told = teller(asked, tally, step)
-            try:
-                loop.run(Sender(asked.target, asked.width, told, ready).send_all(dues))
-            except* BrokenPipeError:
-                gone = True
-        if gone:
-            raise BrokenPipeError
+            sender = Sender(asked.target, asked.width, told, ready_of(asked.signer))
+            loop.run(sender.send_all(dues))
 
     return send_all
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from msgspec import Struct
 
 from vmon.capture import FRESH, default_folder, sync_folder
-from vmon.errors import WrongUse
+from vmon.errors import WrongUse, unreadable
 from vmon.instants import parse_duration, parse_size
 from vmon.lock import is_in_use, lock, unlock
 from vmon.volumes import capture_of, full_ones
@@ -72,7 +72,10 @@ class Sending(Protocol):
 
 
 class Rotation:
-    """Looks at a capture before each line, and begins it anew when it is full."""
+    """Looks at a capture before each line, and begins it anew when it is full.
+
+    WrongUse where its folder cannot be listed: then nobody knows the names that are taken.
+    """
 
     def __init__(
         self,
@@ -90,7 +93,10 @@ class Rotation:
         self._packer = _Packer()
         with contextlib.suppress(FileNotFoundError):
             capture.path.with_name(capture.path.name + FRESH).unlink()
-        self._held = [(0, one) for one in _left_full(capture.path)]
+        try:
+            self._held = [(0, one) for one in _left_full(capture.path)]
+        except PermissionError as error:
+            raise unreadable(str(capture.path.parent), error) from None
         self.pack_sent()
 
     def before(self, line: bytes) -> None:

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, field
 
-from vmon.capture import FRESH
+from vmon.capture import FRESH, files_in
 from vmon.errors import WrongUse
 from vmon.lock import has_name, lock
 from vmon.volumes import Volume, Volumes, mark_in, mark_of
@@ -282,9 +282,11 @@ def _create(path: Path, head: _Head) -> int:
 
 
 def left_in(folder: Path) -> list[Path]:
-    """The journals in a folder, oldest first: of runs that left something, or that go on."""
-    found = [path for path in folder.glob(f"*{SUFFIX}") if path.is_file()]
-    return sorted(found, key=_begun_s)
+    """The journals in a folder, oldest first: of runs that left something, or that go on.
+
+    WrongUse where the folder cannot be read.
+    """
+    return sorted((path for path, _ in files_in(folder, SUFFIX)), key=_begun_s)
 
 
 def _begun_s(path: Path) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmon.blocks import BLOCK, Readable
-from vmon.errors import WrongUse
+from vmon.errors import WrongUse, unreadable
 from vmon.follow import Following
 
 if TYPE_CHECKING:
@@ -51,11 +52,14 @@ def told(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WrongUse(f"cannot read {name}: {error.strerror or error}") from None
+        raise unreadable(name, error) from None
     except Exception as error:
         if not _is_damage(error):
             raise
-        raise WrongUse(f"{name} cannot be read to its end: {error}") from None
+        raise WrongUse(
+            f"{name} cannot be read to its end: {error}",
+            hint="it is damaged or cut off; what stands before that was read",
+        ) from None
 
 
 class Stream:
@@ -98,8 +102,15 @@ def source_name(path: str | None) -> str:
     return "standard input" if path is None else str(path)
 
 
+def stdin_fd() -> int:
+    """The descriptor of standard input; OSError where there is none."""
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.fileno()
+
+
 def _stdin() -> io.RawIOBase:
-    return io.FileIO(sys.stdin.fileno(), closefd=False)
+    return io.FileIO(stdin_fd(), closefd=False)
 
 
 def _decompressed(raw: io.RawIOBase) -> Readable:

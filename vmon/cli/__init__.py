@@ -115,8 +115,15 @@ def cli(profile: str | None) -> None:
 
 def main() -> None:
     """Run the command line; the process's exit code says how it went."""
+    _keep_stdin_taken()
     _buffer_stdout()
     sys.exit(run(sys.argv[1:]))
+
+
+def _keep_stdin_taken() -> None:
+    """Where standard input is closed, have no other file take its descriptor: libuv aborts then."""
+    if sys.stdin is None and (fd := os.open(os.devnull, os.O_RDONLY)) > 0:
+        os.close(fd)
 
 
 def _buffer_stdout() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmon.cli.options import Duration
+from vmon.cli.options import Duration, can_ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,6 @@ def _held(one: Kept) -> Held | None:
 
 
 def _prune(folder: Path, older_s: float, *, yes: bool) -> int:
-    import sys
 
     from vmon.captures import old
     from vmon.errors import Refused, WrongUse
@@ -85,7 +84,7 @@ def _prune(folder: Path, older_s: float, *, yes: bool) -> int:
     for gone in found:
         click.echo(going(gone))
     what = f"{count(len(found), 'capture')}, {size(sum(gone.capture.size for gone in found))}"
-    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not yes and not can_ask():
         raise WrongUse("nothing was removed: there is nobody to ask", hint="add --yes to remove it")
     if not yes and not click.confirm(f"Remove {what}?", err=True):
         raise Refused("nothing was removed")

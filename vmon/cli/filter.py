@@ -62,9 +62,9 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     FILE may be a capture, lines of bare bodies, a JSON array, HAR, ngrok's list of requests, any
     of them gzipped or in zstd, a folder of captures, or - for standard input. Without FILE:
-    standard input where it is piped, else the newest capture. Into a pipe the lines go out
-    unchanged, so that what was found is a capture again; with --redact it is one to share, without
-    secrets. Exits with 1 when nothing was found.
+    standard input where it is a pipe or a file, else the newest capture. Into a pipe the lines go
+    out unchanged, so that what was found is a capture again; with --redact it is one to share,
+    without secrets. Exits with 1 when nothing was found.
     """
     from collections import Counter
 

@@ -11,6 +11,7 @@ from vmon.cli.onward import onward_options
 from vmon.cli.options import (
     Duration,
     Size,
+    can_ask,
     dedupe_option,
     filter_options,
     form_options,
@@ -171,7 +172,7 @@ def _have_agent(binary: Path | None, *, yes: bool) -> None:
     try:
         find_agent(binary)
     except CannotTunnel:
-        if binary or not (yes or _somebody_is_there()):
+        if binary or not (yes or can_ask()):
             raise
         install(yes=yes)
 
@@ -185,13 +186,7 @@ def _end_leftovers(*, yes: bool) -> None:
 
     for left in leftovers(state_dir()):
         what = f"the {left.provider} agent of an earlier vmon still runs (process {left.pid})"
-        if yes or (_somebody_is_there() and click.confirm(f"{what}. End it?", True, err=True)):
+        if yes or (can_ask() and click.confirm(f"{what}. End it?", True, err=True)):
             asyncio.run(end(left))
         else:
             click.echo(f"warning: {what}: vmon tunnel leftovers --end ends it", err=True)
-
-
-def _somebody_is_there() -> bool:
-    import sys
-
-    return sys.stdin.isatty() and sys.stderr.isatty()

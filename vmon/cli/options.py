@@ -218,6 +218,13 @@ def sign_options(command: _Command) -> _Command:
     return sign(key(command))
 
 
+def can_ask() -> bool:
+    """Whether there is somebody to ask: standard input and standard error are a terminal."""
+    import sys
+
+    return all(one is not None and one.isatty() for one in (sys.stdin, sys.stderr))
+
+
 def secrets_option(command: _Command) -> _Command:
     """`--with-secrets`."""
     return click.option(

@@ -81,9 +81,9 @@ class Speed(click.ParamType[float]):
 def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     """Play a capture on the same road as live events, in its original time.
 
-    Without FILE: standard input where it is piped, else the newest capture. Exits with 1 when an
-    app answered anything but 2xx, or there was nothing to play. --failed sends what is left of
-    what listen forwarded: of FILE, or of every capture in the default folder.
+    Without FILE: standard input where it is a pipe or a file, else the newest capture. Exits with
+    1 when an app answered anything but 2xx, or there was nothing to play. --failed sends what is
+    left of what listen forwarded: of FILE, or of every capture in the default folder.
     """
     from vmon.errors import WrongUse
     from vmon.pace import Pace

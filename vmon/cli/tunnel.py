@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from vmon.cli.options import can_ask
+
 
 @click.group("tunnel", short_help="Install the ngrok agent; end what a crash left.")
 def command() -> None:
@@ -25,15 +27,13 @@ def install_(source: str | None, *, yes: bool) -> int:
 
 def install(source: str | None = None, *, yes: bool) -> None:
     """Install the ngrok agent after asking; Refused or WrongUse when that is not agreed to."""
-    import sys
-
     from vmon.errors import Refused, WrongUse
     from vmon.render.install import plan_of, shown
     from vmon.tunnel import install as installing
 
     plan = installing.install_plan(source)
     click.echo(plan_of(plan), err=True)
-    if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not yes and not can_ask():
         raise WrongUse(
             "nothing was installed: there is nobody to ask", hint="run: vmon tunnel install --yes"
         )
