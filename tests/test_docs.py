@@ -32,7 +32,8 @@ README = ROOT / "README.md"
 DOCS = Path(str(vmon.__file__)).parent / "docs"
 GOLDEN = ROOT / "tests" / "data" / "golden"
 MARK = re.compile(
-    r"^<!-- (?P<name>[^\n]+) -->\n+(?P<block>(?:\|[^\n]*\n)+|```.*?\n```\n)?", re.M | re.S
+    r"^<!-- (?P<name>[^\n]+) -->\n+(?P<block>(?:\|[^\n]*\n)+|```.*?\n```\n)?",
+    re.MULTILINE | re.DOTALL,
 )
 PLAIN = ("start", "test")
 """Marks whose blocks are written by hand, and read by `.ci/run`."""
@@ -262,6 +263,13 @@ def test_links_lead_to_files_that_exist(name: str) -> None:
             assert (here / target).exists(), target
 
 
+@pytest.mark.parametrize("name", _documents())
+def test_commands_fit_a_terminal_of_80_columns(name: str) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", _documents()[name].read_text("utf-8"), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert [line for line in lines if len(line) > WIDTH and ".venv" not in line] == []
+
+
 def test_the_page_for_registering_names_every_type() -> None:
     from vmon.catalogue import TYPES
 
@@ -276,9 +284,13 @@ def test_the_tour_names_every_folder() -> None:
 
 
 def test_the_wording_is_that_of_the_field() -> None:
-    private = re.compile(r"\b(draws?|drawn|told|said|strangers?|mended|anew|copies)\b", re.I)
+    private = re.compile(
+        r"\b(draws?|drawn|told|said|strangers?|mended|anew|copies)\b", re.IGNORECASE
+    )
     for name, path in _documents().items():
-        prose = re.sub(r"```.*?```|`[^`]*`|^\|.*$", "", path.read_text("utf-8"), flags=re.M | re.S)
+        prose = re.sub(
+            r"```.*?```|`[^`]*`|^\|.*$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+        )
         assert private.findall(prose) == [], name
 
 

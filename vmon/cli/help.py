@@ -148,9 +148,11 @@ def _parameter(param: click.Parameter, ctx: click.Context, variable: str | None)
     default = given["default"]
     return {
         "kind": param.param_type_name,
-        "names": [*param.opts, *param.secondary_opts] if option else [param.name],
+        "names": sorted(param.opts, key=len, reverse=True) if option else [param.name],
         "metavar": None if _is_switch(param) else param.make_metavar(ctx),
-        "type": "boolean" if given.get("is_flag") else param.type.name,
+        "type": "boolean" if given.get("is_flag") else param.type.name.removesuffix(" range"),
+        "min": getattr(param.type, "min", None),
+        "max": getattr(param.type, "max", None),
         "choices": list(getattr(param.type, "choices", ())),
         "default": default if isinstance(default, str | int | float | bool | list) else None,
         "required": param.required,

@@ -10,13 +10,18 @@ from rich.markdown import CodeBlock, Heading, Markdown, TableElement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
 if TYPE_CHECKING:
-    from rich.console import ConsoleOptions, JustifyMethod, RenderResult
+    from rich.console import ConsoleOptions, RenderResult
     from rich.markdown import MarkdownElement
 
 _COMMENT = re.compile(r"^<!--.*-->\n+", re.MULTILINE)
 _TOPIC_LINK = re.compile(r"\[([^\]]+)\]\([a-z-]+\.md\)")
+_STYLES = Theme(
+    {"markdown.code": "bold", "markdown.link": "none", "markdown.link_url": "underline"}
+    | {f"markdown.h{level}": "bold" for level in range(1, 7)}
+)
 _NARROW = 70
 """Below this many columns the cells of a table's row stand one under the other."""
 
@@ -24,20 +29,17 @@ _NARROW = 70
 class _Heading(Heading):
     """A heading at the left, in bold."""
 
-    LEVEL_ALIGN: ClassVar[dict[str, JustifyMethod]] = dict.fromkeys(Heading.LEVEL_ALIGN, "left")
-
     def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
-        text = self.text.copy()
-        text.style = "bold underline" if self.tag == "h1" else "bold"
-        yield text
+        yield self.text.copy()
 
 
 class _CodeBlock(CodeBlock):
-    """A code block on the terminal's own ground: it stands on dark and light ones alike."""
+    """A code block on the terminal's own background, indented where there is room for it."""
 
-    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = Text(str(self.text).rstrip(), style="cyan", overflow="fold")
-        yield Padding(code, (0, 0, 0, 2))
+        room = options.max_width - console.measure(code).maximum
+        yield Padding(code, (0, 0, 0, min(max(room, 0), 2)))
 
 
 class _Table(TableElement):
@@ -76,7 +78,7 @@ class _Topic(Markdown):
 
 def show(text: str, out: TextIO) -> None:
     """Print a topic to a terminal; what is higher than that goes through the pager."""
-    console = Console(file=out, markup=False, highlight=False, emoji=False)
+    console = Console(file=out, markup=False, highlight=False, emoji=False, theme=_STYLES)
     topic = laid_out(text)
     if len(console.render_lines(topic, pad=False)) < console.height:
         console.print(topic)
