@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from vmon.errors import WrongUse
+
 
 def _names(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
@@ -95,7 +97,7 @@ def _command_at(root: click.Context, names: tuple[str, ...]) -> click.Context:
     return ctx
 
 
-def _unknown(ctx: click.Context, name: str) -> Exception:
+def _unknown(ctx: click.Context, name: str) -> WrongUse:
     from vmon.commands.help import unknown
     from vmon.errors import WrongUse
 
