@@ -67,12 +67,6 @@ def test_no_line_is_wider_than_asked(
     assert max(cell_len(line) for line in out.splitlines()) <= width
 
 
-def test_the_readme_shows_what_the_four_sample_events_give() -> None:
-    readme = (DATA.parent.parent / "README.md").read_text("utf-8")
-    for name in ("seed-timeline-80.txt", "seed-sessions.txt"):
-        assert (GOLDEN / name).read_text("utf-8") in readme
-
-
 # Which session.
 
 

@@ -190,7 +190,9 @@ def packages() -> Finding:
     said = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
     said = f"vmon {__version__}, {said}"
     if any(versions[name] is None for name in PACKAGES):
-        return Finding("fail", said, "Install vmon again: pip install --force-reinstall vmon.")
+        return Finding(
+            "fail", said, "Install vmon again from its checkout: pip install --force-reinstall ."
+        )
     if versions["uvloop"] is None and sys.platform != "win32":
         return Finding("warn", said, "vmon works without uvloop, but slower: pip install uvloop.")
     return Finding("pass", said)

@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": "Find out why something does not work, and the way out.",
     "tunnel": "Install the ngrok agent; end what a crash left.",
     "config": "Print every setting, and where it comes from.",
+    "help": "Read about a topic, or a command's options.",
     "completion": "Print what makes the shell complete vmon's words.",
 }
 """Each command and what it is for; its module is `vmon.cli.<name>`."""

@@ -22,10 +22,10 @@ SECRETS = frozenset({"authtoken", "forward-header", "secret", "secret-path", "si
 
 PERSONAL = frozenset({"ngrok-path", "yes"})
 """Options that run a program, or agree to something: not for a project's file to say."""
-TOLERANT = frozenset({"completion", "doctor"})
+TOLERANT = frozenset({"completion", "doctor", "help"})
 """Commands that work whatever is wrong with the settings."""
 
-_UNSET = frozenset({"completion", "config", "tunnel"})
+_UNSET = frozenset({"completion", "config", "help", "tunnel"})
 """Commands about vmon itself, which no setting changes."""
 
 _KINDS: dict[str, Kind] = {
