@@ -54,6 +54,7 @@ def _exit_codes() -> str:
     said = [
         (0, "all went well"),
         *((kind.exit_code, str(kind.__doc__).splitlines()[0].rstrip(".")) for kind in kinds),
+        (errors.BUG, "A bug in vmon: its traceback is printed"),
         (errors.INTERRUPTED, "Interrupted by Ctrl-C (`listen`: by a second one)"),
     ]
     rows = [f"| {code} | {text[0].lower()}{text[1:]} |" for code, text in said]
