@@ -20,7 +20,7 @@ from vmon.entry import Entry
 from vmon.forward import Client, Outcome
 from vmon.line import read_line
 from vmon.spool import Note
-from vmon.text import count, duration
+from vmon.text import count, disarm, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -337,7 +337,10 @@ class Course:
 
     def _refill_later(self) -> None:
         if self._feeds and self._feeds[0][0] is self.own:
-            self._feeds[0] = self.own, self._read_back()  # a generator that has raised is at its end
+            self._feeds[0] = (
+                self.own,
+                self._read_back(),
+            )  # a generator that has raised is at its end
         asyncio.get_running_loop().call_later(_DISK_S, self._refill_soon)
 
     def _refill_some(self) -> None:
