@@ -4,6 +4,7 @@ import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from itertools import product
 from typing import Any, cast
 
 import pytest
@@ -540,10 +541,13 @@ async def test_wherever_two_requests_are_cut_the_next_client_is_answered(
         whole(*connection)
 
     monkeypatch.setattr(server, "connection_lost", note)
-    for cut in range(0, len(second), 3):
+    for sent, (cut, turns) in enumerate(product(range(0, len(second), 9), range(8)), 1):
         with socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE_S) as client:
+            await asyncio.sleep(0.001)  # so that the turns of the loop below are the request's
             client.sendall(first + second[:cut])
-        await until(lambda sent=cut // 3 + 1: len(lost) == sent)  # type: ignore[misc] # its default
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await until(lambda sent=sent: len(lost) == sent)  # type: ignore[misc] # its default
     assert await served.ask(post(b"last")) == OK
     bodies = [one.body for one in served.got]
     assert (bodies.count(b"last"), set(bodies) <= {b"1", b"last"}) == (1, True)
