@@ -554,6 +554,30 @@ async def test_wherever_two_requests_are_cut_the_next_client_is_answered(
     assert (served.bugs, failed) == ([], [])
 
 
+@pytest.mark.parametrize("wire", [GET, chunked(b"1")[:-3], post(b"12")[:-1], b"no HTTP\r\n\r\n"])
+async def test_a_client_that_leaves_just_before_its_turn_is_no_bug(
+    serve: Serve, wire: bytes
+) -> None:
+    failed: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    served = await serve()
+    client = await served.connect()
+    server = served.receiver._server
+    assert server is not None
+    await until(lambda: any(one._waiter for one in server.connections))
+    (connection,) = server.connections
+    transport, task = connection.transport, connection._task_handler
+    assert transport is not None
+    assert task is not None
+    connection.data_received(wire)
+    connection.connection_lost(None)
+    transport.abort()
+    assert await client.gone()
+    await asyncio.wait([task], timeout=DEADLINE_S)
+    assert (task.exception(), served.bugs, failed) == (None, [], [])
+    assert await served.ask(post()) == OK
+
+
 async def test_a_client_whose_line_times_out_broke_off_and_was_not_slow(serve: Serve) -> None:
     served = await serve()
     client = await (await served.connect()).send(post(b"123")[:-1])

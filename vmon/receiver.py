@@ -359,6 +359,17 @@ class _Connection(web.RequestHandler):
             self._server.receiver.crowded()
             self.force_close()
 
+    async def start(self) -> None:
+        """Take up requests, one after the other, until the connection ends.
+
+        aiohttp fails by itself on a request whose client left just before its turn.
+        """
+        try:
+            await super().start()
+        except Exception as error:  # noqa: BLE001 - a bug ends this connection, and not the run
+            if self.transport is not None:
+                self._break(error, None)
+
     def data_received(self, data: bytes) -> None:
         """Answer whole, ordinary POSTs right here; leave everything else to aiohttp.
 
