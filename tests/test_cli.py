@@ -177,7 +177,7 @@ vmon.find.run = run
 def test_a_bug_shows_its_traceback(vmon_run: Run) -> None:
     code = "import vmon.find\ndef run(_): return 1 // 0\nvmon.find.run = run"
     ended, out, err = vmon_run("filter", "x", code=code)
-    assert (ended, out) == (1, "")
+    assert (ended, out) == (70, "")
     assert err.startswith("Traceback ")
     assert err.endswith("ZeroDivisionError: integer division or modulo by zero\n")
 

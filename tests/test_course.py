@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from vmon import course as module
 from vmon import spool
@@ -16,7 +17,7 @@ from vmon.course import Calm, Course, Hearing, Source, Told
 from vmon.entry import Entry
 from vmon.events import Delivery
 from vmon.forward import Client, target_of
-from vmon.line import write_line
+from vmon.line import read_line, write_line
 from vmon.retry import LIKE_VONAGE, Schedule
 from vmon.routes import Aim
 from vmon.volumes import Volume, Volumes
@@ -432,3 +433,96 @@ async def test_while_many_are_answered_sending_is_slow_and_afterwards_it_is_not(
     calm._free_s += 3600
     async with asyncio.timeout(1):
         await calm.wait()
+
+
+# Bugs of ours.
+
+
+@pytest.fixture
+def broken_ears(ears: Ears) -> Iterator[Ears]:
+    """Ears that are told of bugs; the test takes out those it expects."""
+    yield ears
+    assert [type(bug) for bug in ears.bugs] == [ZeroDivisionError]
+    ears.bugs.clear()
+
+
+def an_entry_at(number: int, session: str = "2_A") -> Entry:
+    return Entry(replace(an_entry(number, session).delivery, path=f"/{number}"))
+
+
+def fails_for(course: Course, number: int) -> None:
+    def inner(path: str) -> str:
+        if path == f"/{number}":
+            raise ZeroDivisionError
+        return path
+
+    course.inner_path = inner
+
+
+async def test_a_bug_gives_up_its_delivery_and_those_behind_it_are_sent(
+    app: "App", broken_ears: Ears
+) -> None:
+    async with a_course(app.url, broken_ears, width=1) as course:
+        fails_for(course, 1)
+        for number in range(6):
+            course.take(an_entry_at(number, f"2_{number % 2}"), number, 1)
+        await until(lambda: course.left == 0)
+    assert sorted(number_of(one) for one in app.requests) == [0, 2, 3, 4, 5]
+    assert (course.figures.sent, course.figures.failed) == (5, 1)
+    assert (course.own.failed, course.own.gave_up) == ([1], True)
+
+
+async def test_a_bug_is_raised_where_somebody_waits_for_the_answer(app: "App", ears: Ears) -> None:
+    async with a_course(app.url, ears, width=1) as course:
+        fails_for(course, 1)
+        with pytest.raises(ZeroDivisionError):
+            await course.ask(an_entry_at(1))
+        assert (await course.ask(an_entry_at(2))).status == 200
+
+
+async def test_a_line_that_a_bug_hits_is_given_up_and_those_behind_it_are_read_back(
+    app: "App", broken_ears: Ears, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(line: bytes) -> Entry:
+        if b'"n":3' in line or b'"n": 3' in line:
+            raise ZeroDivisionError
+        return read_line(line)
+
+    monkeypatch.setattr("vmon.course._MOST_ITEMS", 2)
+    monkeypatch.setattr("vmon.course.read_line", failing)
+    async with a_course(app.url, broken_ears, tape.source) as course:
+        starts = []
+        for number in range(8):
+            taken = tape.write(an_entry(number))
+            starts.append(taken[1])
+            course.take(*taken)
+        await until(lambda: course.left == 0 and not course.is_behind)
+    assert [number_of(one) for one in app.requests] == [0, 1, 2, 4, 5, 6, 7]
+    assert tape.source.failed == [starts[3]]
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ZeroDivisionError()])
+async def test_a_capture_that_cannot_be_read_for_a_while_is_read_again(
+    app: "App", ears: Ears, tape: Tape, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    left = [error, error]
+    whole = spool.Reading.lines
+
+    def failing(self: spool.Reading, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        if left:
+            raise left.pop()
+        return whole(self, start, end)
+
+    monkeypatch.setattr("vmon.course._MOST_ITEMS", 2)
+    monkeypatch.setattr("vmon.course._DISK_S", 0.01)
+    monkeypatch.setattr(spool.Reading, "lines", failing)
+    async with a_course(app.url, ears, tape.source) as course:
+        for number in range(8):
+            course.take(*tape.write(an_entry(number)))
+        await until(lambda: course.left == 0 and not course.is_behind)
+    assert [number_of(one) for one in app.requests] == list(range(8))
+    if isinstance(error, OSError):
+        assert ears.said == ["the capture cannot be read: Input/output error; trying again"]
+    else:
+        assert ears.bugs == [error, error]
+        ears.bugs.clear()

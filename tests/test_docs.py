@@ -176,6 +176,7 @@ def _exit_codes() -> str:
     meanings = [
         (0, "Success"),
         *((kind.exit_code, str(kind.__doc__).splitlines()[0].rstrip(".")) for kind in kinds),
+        (errors.BUG, "A bug in vmon: its traceback is printed"),
         (errors.INTERRUPTED, "Interrupted by Ctrl-C (`listen`: by a second one)"),
     ]
     return _table(("code", "what it means"), ((str(code), text) for code, text in meanings))

@@ -283,12 +283,176 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(
     assert len(Path(run.capture).read_bytes().splitlines()) == 2
 
 
-def test_a_bug_is_answered_500_and_ends_the_run_with_its_traceback(listen: "Listen") -> None:
-    run = listen(code="import vmon.listen as l\nl.Run._accept = lambda *_: 1 // 0")
-    assert run.post(b"{}") == 500
-    code, _, err = run.result()
-    assert code == 1
-    assert err.rstrip().endswith("ZeroDivisionError: integer division or modulo by zero")
+FAILS_SOMETIMES = """
+import {module} as module
+whole = module.{name}
+def sometimes(self, one, *more):
+    if b"bug" in getattr(one, "delivery", one).body:
+        1 // 0
+    return whole(self, one, *more)
+module.{name} = sometimes
+"""
+"""Code that makes a method fail for deliveries with "bug" in them."""
+ZERO = "ZeroDivisionError: integer division or modulo by zero"
+
+
+def bugs_of(run: "Listening", times: int) -> str:
+    """Stop a run in which one bug came up so often; what it said, looked at."""
+    code, _, err = run.stop()
+    assert code == 70
+    live, _, end = err.partition("\nerror: there is a bug in vmon\nhint: please report it")
+    assert live.count(f"warning: a bug in vmon: {ZERO}\n") == 1
+    assert "Traceback" not in live
+    assert re.search(rf"\n  bugs in vmon +{times}\n", live)
+    said = "1 time" if times == 1 else f"{times} times"
+    assert end.startswith(f" with what follows\n{said}:\nTraceback (most recent call last):\n")
+    assert end.endswith(f"{ZERO}\n")
+    assert end.count("Traceback") == 1
+    return live
+
+
+def test_a_bug_ends_its_request_and_is_told_with_its_traceback_at_the_end(
+    listen: "Listen",
+) -> None:
+    run = listen(code=FAILS_SOMETIMES.format(module="vmon.listen", name="Run._accept"))
+    sent = [b"1", b'"bug"', b"2", b'"bug"', b'"bug"', b"3"]
+    assert [run.post(body) for body in sent] == [200, 500, 200, 500, 500, 200]
+    bugs_of(run, 3)
+    lines = Path(run.capture).read_bytes().splitlines()
+    assert [json.loads(line)["body"] for line in lines] == [1, 2, 3]
+
+
+def test_a_bug_before_a_request_is_looked_at_is_answered_500_too(listen: "Listen") -> None:
+    run = listen(
+        code="""
+from aiohttp import web
+whole = web.RequestHandler.data_received
+def sometimes(self, data):
+    if b"/bug" in data:
+        1 // 0
+    return whole(self, data)
+web.RequestHandler.data_received = sometimes
+"""
+    )
+    with socket.create_connection(("127.0.0.1", run.port), timeout=20) as client:
+        client.sendall(WHOLE)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+        client.sendall(WHOLE.replace(b"/", b"/bug", 1))
+        assert client.recv(1000).startswith(b"HTTP/1.1 500 ")
+        assert client.recv(1000) == b""
+    assert run.post(b"{}") == 200
+    bugs_of(run, 1)
+
+
+def test_a_bug_in_drawing_costs_one_drawing_and_no_answer(listen: "Listen") -> None:
+    run = listen(code=FAILS_SOMETIMES.format(module="vmon.known", name="Known.enter"))
+    assert [run.post(body) for body in (b"1", b'"bug"', b"2")] == [200] * 3
+    assert run.out is not None
+    run.out.until(b'"body":2}\n')
+    assert re.search(r"\n  not drawn +1\n", bugs_of(run, 1))
+    assert run.out.all().count(b"\n") == 2
+    assert len(Path(run.capture).read_bytes().splitlines()) == 3
+
+
+def test_a_bug_in_a_timer_is_told_like_any_other(listen: "Listen") -> None:
+    run = listen(
+        code="import vmon.render.screen as s\ns.Screen._tick = lambda self: 1 // 0",
+    )
+    assert run.post(b"1") == 200
+    run.err.until(b"warning: a bug in vmon: ")
+    assert run.post(b"2") == 200
+    bugs_of(run, 1)
+
+
+def test_the_words_of_a_bug_cannot_act_on_a_terminal(listen: "Listen") -> None:
+    code = """
+import vmon.listen as l
+def fail(self, delivery):
+    raise ValueError(delivery.body.decode())
+l.Run._accept = fail
+"""
+    run = listen(code=code)
+    assert run.post(b"\x1b[31mred\xe2\x80\xae") == 500
+    ended, _, err = run.stop()
+    assert ended == 70
+    assert "red" in err
+    assert all(line.isprintable() for line in err.splitlines())
+
+
+# Clients that break off.
+
+GET = b"GET /looks HTTP/1.1\r\nHost: x\r\n\r\n"
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
+WHOLE = HEAD + b"Content-Length: 2\r\n\r\n{}"
+BEGUN = HEAD + b"Content-Length: 100\r\n\r\n{"
+CHUNKS = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+BROKEN_OFF = {
+    "nothing": b"",
+    "in the first line": b"POST / HT",
+    "in the headers": HEAD,
+    "in the body": BEGUN,
+    "in a size": CHUNKS + b"1",
+    "in a chunk": CHUNKS + b"10\r\n{",
+    "after a chunk": CHUNKS + b"2\r\n{}\r\n",
+    "in the end": CHUNKS + b"2\r\n{}\r\n0\r\n",
+    "a broken size": CHUNKS + b"zz\r\n{}\r\n",
+    "waiting to be asked": HEAD + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+    "a PUT": b"PUT" + BEGUN[4:],
+}
+
+
+def leave(run: "Listening", wire: bytes, after_s: float, *, reset: bool) -> None:
+    """Send this in one packet, and close or reset the connection while it is answered."""
+    with socket.create_connection(("127.0.0.1", run.port), timeout=20) as client:
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(wire)
+        until_s = time.perf_counter() + after_s
+        while time.perf_counter() < until_s:
+            pass  # a sleep takes longer than an answer
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("more", [(), ("--fsync",)], ids=["plain", "fsync"])
+def test_a_client_that_breaks_off_ends_its_own_connection_and_nothing_else(
+    listen: "Listen", more: tuple[str, ...], *, reset: bool
+) -> None:
+    run = listen(*more)
+    for before in (b"", GET, WHOLE, GET + WHOLE, GET * 3):
+        for broken in BROKEN_OFF.values():
+            for after_s in (0, 0.00005, 0.0001, 0.00015, 0.0003):
+                leave(run, before + broken, after_s, reset=reset)
+        assert run.post(b'"acknowledged"') == 200
+    code, _, err = run.stop()
+    assert code == 0, err[-3000:]
+    assert "bug" not in err
+    assert Path(run.capture).read_bytes().count(b'"body":"acknowledged"}\n') == 5
+    if not reset:
+        assert "POST / broke off before its body was here: not captured" in err
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_client_that_leaves_amid_its_answers_takes_no_acknowledged_delivery_along(
+    listen: "Listen", *, reset: bool
+) -> None:
+    run, answered = listen("-q"), []
+    for first in range(0, 1000, 50):
+        bodies = [b"%d" % number for number in range(first, first + 50)]
+        with socket.create_connection(("127.0.0.1", run.port), timeout=20) as client:
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(
+                b"".join(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(b), b) for b in bodies)
+            )
+            got = client.recv(400)
+            answered += bodies[: got.count(b"HTTP/1.1 200 OK\r\n")]
+    assert run.post(b'"last"') == 200
+    code, _, err = run.stop()
+    assert (code, "Traceback" in err) == (0, False)
+    kept = {json.loads(line)["body"] for line in Path(run.capture).read_bytes().splitlines()}
+    assert {int(body) for body in answered} <= kept
+    assert len(answered) >= 20
+    assert "last" in kept
 
 
 # What must not delay an answer, nor lose a delivery.

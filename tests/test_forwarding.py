@@ -495,6 +495,42 @@ async def test_with_ack_app_and_several_targets_the_first_that_refuses_counts(
     assert len(app.requests) == 2
 
 
+FAILS_ONCE = """
+import vmon.course as c
+whole = c.Course.{name}
+def sometimes(self, entry, *more):
+    if b'"n": 1,' in entry.delivery.body + b"," or b'"n": 1}}' in entry.delivery.body:
+        1 // 0
+    return whole(self, entry, *more)
+c.Course.{name} = sometimes
+"""
+
+
+@pytest.mark.parametrize("name", ["_inner", "take"])
+async def test_a_bug_in_forwarding_ends_one_delivery_and_the_run_goes_on(
+    onward: Forwarding, app: "App", name: str
+) -> None:
+    run = await onward.start("--forward-to", app.url, code=FAILS_ONCE.format(name=name))
+    assert await onward.post(run, *map(a_body, range(4))) == [200] * 4
+    await app.wait_for(lambda: len(app.requests) == 3)
+    code, _, err = await asyncio.to_thread(run.stop)
+    assert code == 70
+    assert [number_of(one) for one in app.requests] == [0, 2, 3]
+    assert err.count("warning: a bug in vmon: ZeroDivisionError") == 1
+    assert err.count("Traceback") == 1
+
+
+async def test_with_ack_app_a_bug_is_500_and_the_next_are_the_app_s(
+    onward: Forwarding, app: "App"
+) -> None:
+    code = FAILS_ONCE.format(name="_inner")
+    run = await onward.start("--forward-to", app.url, "--ack", "app", code=code)
+    assert await onward.post(run, *map(a_body, range(4))) == [200, 500, 200, 200]
+    ended, _, err = await asyncio.to_thread(run.stop)
+    assert (ended, err.count("Traceback")) == (70, 1)
+    assert [number_of(one) for one in app.requests] == [0, 2, 3]
+
+
 async def test_with_ack_app_what_goes_nowhere_is_200(onward: Forwarding, app: "App") -> None:
     run = await onward.start("--ack", "app", "--route", f"archive={app.url}")
     assert await onward.post(run, a_body(0), a_body(1, "archive")) == [200, 200]

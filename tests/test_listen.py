@@ -16,7 +16,7 @@ from vmon.capture import Capture
 from vmon.events import Delivery
 from vmon.guard import secret_path
 from vmon.line import write_line
-from vmon.listen import Options, Run, _Sync
+from vmon.listen import Bugs, Options, Run, _Sync
 from vmon.render.form import Form
 from vmon.signature import Secret, sign
 
@@ -450,3 +450,40 @@ def test_only_what_an_expression_chooses_is_drawn_and_all_is_captured(listen: "L
     assert [line.split()[-1] for line in out.splitlines()] == ["a1"]
     assert "  hidden by the filter  4\n" in err
     assert len(Path(run.capture).read_bytes().splitlines()) == 5
+
+
+# Bugs of ours.
+
+
+def raised(error: Exception) -> Exception:
+    with pytest.raises(type(error)):
+        raise error
+    return error
+
+
+def test_bugs_are_kept_by_kind_with_a_count_and_not_without_end() -> None:
+    bugs = Bugs()
+    assert [bugs.note(raised(ValueError(n))) for n in range(3)] == [True, False, False]
+    assert bugs.note(raised(TypeError("x")))
+    assert [times for _, times in bugs.tracebacks()] == [3, 1]
+    assert bugs.tracebacks()[0][0].endswith("\nValueError: 0\n")
+    kinds = [type(f"E{n}", (Exception,), {}) for n in range(50)]
+    noted = [bugs.note(raised(kind())) for kind in kinds]
+    assert (sum(noted), len(bugs.tracebacks()), bugs.total) == (14, 16, 54)
+
+
+async def test_a_connection_that_the_loop_gives_up_is_told_in_a_sentence_and_is_no_bug(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl"))
+    await run.open()
+    context = {"message": "Fatal error", "transport": None}
+    timers = asyncio.get_running_loop()
+    timers.call_exception_handler(context | {"exception": OSError(110, "timed out")})
+    assert run.bugs.total == 0
+    timers.call_exception_handler(context | {"exception": ZeroDivisionError()})
+    assert run.bugs.total == 1
+    await run.close()
+    err = capfd.readouterr().err
+    assert " · a connection failed: timed out\n" in err
+    assert "warning: a bug in vmon: ZeroDivisionError" in err

@@ -4,8 +4,11 @@ import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from itertools import product
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from vmon import receiver as module
 from vmon.capture import Ids
@@ -513,6 +516,85 @@ async def test_a_client_that_leaves_in_the_middle_leaves_no_delivery_and_no_bug(
     assert served.notices == ([said] if b"\r\n\r\n" in wire else [])
 
 
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("first", [GET, post(b"1"), chunked(b"1"), post(b"1")[:-1]])
+@pytest.mark.parametrize("second", [GET, post(b'{"a":1}'), chunked(b"{", b"}")])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_wherever_two_requests_are_cut_the_next_client_is_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, first: bytes, second: bytes, *, waits: bool
+) -> None:
+    async def settle(_: Delivery, status: int) -> int:
+        await asyncio.sleep(0)
+        return status
+
+    failed: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    served = await serve(settle=settle if waits else None)
+    server = served.receiver._server
+    assert server is not None
+    lost, whole = [], server.connection_lost
+
+    def note(*connection: Any) -> None:
+        lost.append(connection)
+        whole(*connection)
+
+    monkeypatch.setattr(server, "connection_lost", note)
+    for sent, (cut, turns) in enumerate(product(range(0, len(second), 9), range(8)), 1):
+        with socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE_S) as client:
+            await asyncio.sleep(0.001)  # so that the turns of the loop below are the request's
+            client.sendall(first + second[:cut])
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await until(lambda sent=sent: len(lost) == sent)  # type: ignore[misc] # its default
+    assert await served.ask(post(b"last")) == OK
+    bodies = [one.body for one in served.got]
+    assert (bodies.count(b"last"), set(bodies) <= {b"1", b"last"}) == (1, True)
+    assert (served.bugs, failed) == ([], [])
+
+
+@pytest.mark.parametrize("wire", [GET, chunked(b"1")[:-3], post(b"12")[:-1], b"no HTTP\r\n\r\n"])
+async def test_a_client_that_leaves_just_before_its_turn_is_no_bug(
+    serve: Serve, wire: bytes
+) -> None:
+    failed: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    served = await serve()
+    client = await served.connect()
+    server = served.receiver._server
+    assert server is not None
+    await until(lambda: any(one._waiter for one in server.connections))
+    (connection,) = server.connections
+    transport, task = connection.transport, connection._task_handler
+    assert transport is not None
+    assert task is not None
+    connection.data_received(wire)
+    connection.connection_lost(None)
+    transport.abort()
+    assert await client.gone()
+    await asyncio.wait([task], timeout=DEADLINE_S)
+    assert (task.exception(), served.bugs, failed) == (None, [], [])
+    assert await served.ask(post()) == OK
+
+
+async def test_a_client_whose_line_times_out_broke_off_and_was_not_slow(serve: Serve) -> None:
+    served = await serve()
+    client = await (await served.connect()).send(post(b"123")[:-1])
+    server = served.receiver._server
+    assert server is not None
+    await until(lambda: any(one._current_request for one in server.connections))
+    (connection,) = server.connections
+    transport = connection.transport
+    assert transport is not None
+    connection.connection_lost(TimeoutError(errno.ETIMEDOUT, "timed out"))
+    transport.abort()
+    assert await client.gone()
+    await until(lambda: bool(served.notices))
+    assert served.notices == ["POST / broke off before its body was here: not captured"]
+    assert served.bugs == []
+
+
 async def test_a_client_that_leaves_before_its_answer_is_no_bug(serve: Serve) -> None:
     may, left = asyncio.Event(), asyncio.Event()
 
@@ -558,6 +640,45 @@ async def test_an_exception_of_the_owner_is_500_and_told_as_a_bug(
     assert [repr(bug) for bug in served.bugs] == ["ZeroDivisionError('/')"]
     served.accept = served._take
     assert await served.ask(wire) == OK
+
+
+async def test_whatever_the_owner_raises_late_is_500_and_a_bug(serve: Serve) -> None:
+    async def settle(_: Delivery, _status: int) -> int:
+        raise TimeoutError("of ours")
+
+    served = await serve(settle=settle)
+    assert (await served.ask(post())).startswith(b"HTTP/1.1 500 ")
+    assert ([repr(bug) for bug in served.bugs], served.notices) == (["TimeoutError('of ours')"], [])
+
+
+@pytest.mark.parametrize("wire", [GET, b"no HTTP\r\n\r\n", b"PUT" + post()[4:]])
+async def test_an_owner_that_cannot_hear_a_notice_loses_that_request_alone(
+    serve: Serve, wire: bytes
+) -> None:
+    def deaf(_text: str) -> None:
+        raise ZeroDivisionError
+
+    served = await serve()
+    served.receiver.hooks = replace(served.receiver.hooks, notice=deaf)
+    assert (await served.ask(wire)).startswith(b"HTTP/1.1 500 ")
+    assert [type(bug) for bug in served.bugs] == [ZeroDivisionError]
+    assert await served.ask(post()) == OK
+
+
+async def test_a_guard_that_fails_loses_that_request_alone(serve: Serve) -> None:
+    class Failing:
+        def admits(self, *_: object) -> bool:
+            raise ZeroDivisionError
+
+    served = await serve()
+    served.receiver.guard = cast(Guard, Failing())
+    assert (await served.ask(post())).startswith(b"HTTP/1.1 500 ")
+    served.receiver.guard = None
+    assert await served.ask(post()) == OK
+    assert [type(bug) for bug in served.bugs] == [ZeroDivisionError]
+    server = served.receiver._server
+    assert server is not None
+    await until(lambda: not server.connections)
 
 
 async def test_the_status_of_the_owner_is_the_answer(serve: Serve) -> None:

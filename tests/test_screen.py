@@ -413,3 +413,37 @@ async def test_an_oddity_is_told_when_it_has_settled(
         await asyncio.sleep(0.002)
     await until(lambda: told == ["failed"])
     await screen.drain(10)
+
+
+async def test_a_bug_in_drawing_ends_that_drawing_alone(papers: list[Paper]) -> None:
+    def failing(one: Entry, *_: object) -> bytes:
+        if one.delivery.id == entry(1).delivery.id:
+            raise ZeroDivisionError
+        return draw(one)
+
+    bugs: list[Exception] = []
+    screen = Screen(failing, Filter(), lambda: None, known=Known(), on_bug=bugs.append)
+    for number in range(3):
+        screen.offer(entry(number), None)
+    await screen.drain(1)
+    assert papers[0].lines() == [entry(number).delivery.id for number in (0, 2)]
+    assert ([type(bug) for bug in bugs], screen.undrawn) == ([ZeroDivisionError], 1)
+
+
+async def test_a_bug_in_the_foot_ends_that_look_alone(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def foot(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+    bugs: list[Exception] = []
+    screen = Screen(
+        draw, Filter(), lambda: None, known=Known(), foot=cast(Footer, foot), on_bug=bugs.append
+    )
+    screen.offer(entry(0), None)
+    async with asyncio.timeout(10):
+        while not bugs:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+    await screen.drain(1)
+    assert len(papers[0].lines()) == 1

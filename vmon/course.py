@@ -20,7 +20,7 @@ from vmon.entry import Entry
 from vmon.forward import Client, Outcome
 from vmon.line import read_line
 from vmon.spool import Note
-from vmon.text import count, duration
+from vmon.text import count, disarm, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -186,7 +186,7 @@ class Course:
         self._feeds: deque[tuple[Source, Iterator[tuple[int, bytes] | None]]] = deque()
         self._timers: dict[str | None, asyncio.TimerHandle] = {}
         self._probe: asyncio.TimerHandle | None = None
-        self._refilling = False
+        self._refilling = self._is_unreadable = False
         self._waiting = self._bytes = self._sending = 0
         self._down_since: float | None = None
         self._strikes = self._probes = 0
@@ -321,6 +321,29 @@ class Course:
     def _refill(self) -> None:
         """Read back what there is room for, a few at a time."""
         self._refilling = False
+        try:
+            self._refill_some()
+        except OSError as error:
+            if not self._is_unreadable:
+                why = disarm(error.strerror or str(error))
+                self._hearing.said(f"the capture cannot be read: {why}; trying again")
+            self._is_unreadable = True
+            self._refill_later()
+        except Exception as error:  # noqa: BLE001 - a bug ends this turn, and not the run
+            self._hearing.bug(error)
+            self._refill_later()
+        else:
+            self._is_unreadable = False
+
+    def _refill_later(self) -> None:
+        if self._feeds and self._feeds[0][0] is self.own:
+            self._feeds[0] = (
+                self.own,
+                self._read_back(),
+            )  # a generator that has raised is at its end
+        asyncio.get_running_loop().call_later(_DISK_S, self._refill_soon)
+
+    def _refill_some(self) -> None:
         for _ in range(_AT_ONCE):
             if not self._feeds or self._waiting >= _MOST_ITEMS // 2 or self._bytes > _MOST_BYTES:
                 return
@@ -343,31 +366,54 @@ class Course:
 
     def _take_line(self, source: Source, start: int, line: bytes) -> None:
         source.unread -= 1
-        with contextlib.suppress(ValueError):  # no line of ours: nothing was acknowledged
+        try:
             entry = read_line(line)
-            self._queue(entry.session, Item(source, start, len(line), entry))
+        except ValueError:  # no line of ours: nothing was acknowledged
+            return
+        except Exception as error:  # noqa: BLE001 - a bug ends this delivery, and not the run
+            self._hearing.bug(error)
+            self._give_up(Item(source, start, len(line), None))
+            return
+        self._queue(entry.session, Item(source, start, len(line), entry))
 
     # Sending.
 
     async def _work(self, client: Client) -> None:
-        try:
-            await self._send_ready(client)
-        except Exception as error:  # noqa: BLE001 - a bug ends the run, and is told at its end
-            self._hearing.bug(error)
-
-    async def _send_ready(self, client: Client) -> None:
         while True:
             session = await self._ready.get()
-            if self._is_to_be_held(session):
-                self._held.append(session)
-                self._ask_after(self._schedule.first_s)
-            else:
-                self._sending += 1
-                await self._send_head(client, session)
-                self._sending -= 1
-                self._refill_soon()
+            lane = self._lanes.get(session)
+            item = lane[0] if lane else None
+            try:
+                await self._send_or_hold(client, session)
+            except Exception as error:  # noqa: BLE001 - a bug ends this delivery, and not the run
+                self._abandon(session, item, error)
             if not self._is_going:
                 self._idle.set()
+
+    async def _send_or_hold(self, client: Client, session: str | None) -> None:
+        if self._is_to_be_held(session):
+            self._held.append(session)
+            self._ask_after(self._schedule.first_s)
+            return
+        self._sending += 1
+        try:
+            await self._send_head(client, session)
+        finally:
+            self._sending -= 1
+            self._refill_soon()
+
+    def _abandon(self, session: str | None, item: Item | None, error: Exception) -> None:
+        """Give up a delivery that a bug of ours has hit, and go on with those behind it."""
+        self._probing.discard(session)
+        if item and item.answer and not item.answer.done():
+            item.answer.set_exception(error)  # told by who waits for it
+        else:
+            self._hearing.bug(error)
+        lane = self._lanes.get(session)
+        comes_again = session in self._timers or session in self._held
+        if lane and lane[0] is item and not comes_again:
+            self._give_up(item)
+            self._drop_head(session)
 
     def _is_to_be_held(self, session: str | None) -> bool:
         if self._down_since is None or session in self._probing:

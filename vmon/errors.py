@@ -6,7 +6,12 @@ VmonError            the base: a message, a hint (the way out), an exit code
 ├── CannotListen     3    the receiver cannot be opened
 ├── TunnelFailed     4    no public URL, and trying again would not help
 └── TimedOut         5    something did not happen in its time
+
+An exception of our own code is a bug: it ends in BUG, 70, with its traceback.
 """
+
+BUG = 70
+"""The exit code of a run in which vmon's own code failed: EX_SOFTWARE of sysexits.h."""
 
 INTERRUPTED = 130
 """The exit code of a run ended by a second Ctrl-C: 128 + SIGINT, as shells count it."""
@@ -61,3 +66,13 @@ class TimedOut(VmonError):
     """Something did not happen in the time it was given."""
 
     exit_code = 5
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of a bug, in lines that cannot act on a terminal."""
+    from traceback import format_exception  # not for a run that goes well
+
+    from vmon.text import disarm
+
+    lines = "".join(format_exception(error)).splitlines()
+    return "".join(f"{disarm(line)}\n" for line in lines)

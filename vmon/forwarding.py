@@ -235,7 +235,10 @@ class Forwarding:
         while self._inbox:
             entry, start, size = self._inbox.popleft()
             for course in self.courses:
-                course.take(entry, start, size)
+                try:
+                    course.take(entry, start, size)
+                except Exception as error:  # noqa: BLE001 - a bug ends this delivery, and not the run
+                    self._voice.bug(error)
 
     async def settle(self, delivery: Delivery, status: int) -> int:
         """What Vonage is answered: with `--ack app` what the app says, of several what is not 2xx.
@@ -266,11 +269,17 @@ class Forwarding:
             if not self._ending:
                 await asyncio.sleep(_KEEP_S)
             self._news.clear()
-            self._write()
-            self.moved()
-            if self._own and self._own.grown > spool.GROWN:
-                await self._rewrite(self._own)
+            try:
+                await self._keep_once()
+            except Exception as error:  # noqa: BLE001 - a bug ends this turn, and not the run
+                self._voice.bug(error)
         self._write()
+
+    async def _keep_once(self) -> None:
+        self._write()
+        self.moved()
+        if self._own and self._own.grown > spool.GROWN:
+            await self._rewrite(self._own)
 
     def _write(self) -> None:
         if self._own and self._unsaid:

@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
@@ -22,7 +23,7 @@ from vmon import loop
 from vmon.capture import Capture, Ids
 from vmon.decode import read_body
 from vmon.entry import Entry, encoding_of
-from vmon.errors import INTERRUPTED, WrongUse
+from vmon.errors import BUG, INTERRUPTED, VmonError, WrongUse, traceback_of
 from vmon.filters import Filter
 from vmon.forwarding import Forwarding, Onward, Voice, of_left
 from vmon.guard import LOOPBACK, Guard, Strangers, host_name, secret_path
@@ -38,13 +39,14 @@ from vmon.render.report import Extras, Report, Totals
 from vmon.render.screen import Screen
 from vmon.render.summary import summed_up
 from vmon.rotate import Limit, Rotation
+from vmon.text import disarm
 from vmon.trust import Trust
 from vmon.tunnel.choice import Choice, ViaCloudflared, ViaNgrok, named, open_tunnel
 from vmon.tunnel.model import TunnelOptions
 from vmon.tunnel.place import state_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from vmon.codes import Oddity
@@ -60,6 +62,10 @@ _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
 _FORWARD_S = 3.0
 """How long the end of a run goes on forwarding; the rest stays in the spool."""
+_MOST_BUGS = 16
+"""Kinds of bugs whose tracebacks are kept; more are only counted."""
+_OF_A_CONNECTION = ("transport", "protocol", "socket")
+"""What the loop names where not a callback failed, but a connection."""
 _RETRY_S = 1.0
 """How long after a failure the capture is tried again."""
 
@@ -135,7 +141,44 @@ async def _listen(options: Options) -> int:
         await run.until_stopped()
     finally:
         await run.close()
-    return 0
+    return BUG if run.bugs.total else 0
+
+
+class Bugs:
+    """What our own code raised in a run: the traceback of each kind, and how often it came.
+
+    Exceptions are not kept: they hold on to the deliveries they were raised for.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._kinds: dict[tuple[str, str, int], str] = {}
+        self._times: Counter[tuple[str, str, int]] = Counter()
+
+    def note(self, error: Exception) -> bool:
+        """Count one; whether it is the first of its kind. Two of one type and line are of one."""
+        self.total += 1
+        kind = _kind(error)
+        is_new = kind not in self._kinds and len(self._kinds) < _MOST_BUGS
+        if is_new:
+            self._kinds[kind] = traceback_of(error)
+        if kind in self._kinds:
+            self._times[kind] += 1
+        return is_new
+
+    def tracebacks(self) -> list[tuple[str, int]]:
+        """A traceback and how often that bug came up, for each kind."""
+        return [(traceback, self._times[kind]) for kind, traceback in self._kinds.items()]
+
+
+def _kind(error: Exception) -> tuple[str, str, int]:
+    """The type of an exception, and the file and line that raised it."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    if at is None:
+        return type(error).__name__, "", 0
+    return type(error).__name__, at.tb_frame.f_code.co_filename, at.tb_lineno
 
 
 class Run:
@@ -144,7 +187,7 @@ class Run:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._stop = asyncio.Event()
-        self._bugs: list[Exception] = []
+        self.bugs = Bugs()
         self._retry: asyncio.TimerHandle | None = None
         self._troubled = False
         self._public: asyncio.Task[None] | None = None
@@ -166,6 +209,7 @@ class Run:
             foot=Footer() if on_terminal else None,
             on_oddity=None if options.redact is not None else self._odd,
             dedupe=options.dedupe,
+            on_bug=self._bug,
         )
         file = options.capture
         self._capture = (
@@ -197,6 +241,7 @@ class Run:
 
     async def open(self) -> None:
         """Listen, take over the signals, and say so; CannotListen when that cannot be."""
+        asyncio.get_running_loop().set_exception_handler(self._uncaught)
         if self._forwarding:
             await self._forwarding.open()
         if self._rotation:
@@ -298,18 +343,18 @@ class Run:
         self._stop.set()
 
     async def until_stopped(self) -> None:
-        """Wait for a signal, for the reader of standard output to go, or for a bug."""
+        """Wait for a signal, or for the reader of standard output or the tunnel to go."""
         await self._stop.wait()
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, draw what is queued, sum up."""
-        await self._receiver.close(_GRACE_S)
+        await self._attempt(self._receiver.close(_GRACE_S))
         failed = await self._close_tunnel()
         if self._retry:
             self._retry.cancel()
         if self._forwarding:
-            await self._forwarding.close(_FORWARD_S)
-        await self._screen.drain(_DRAIN_S)
+            await self._attempt(self._forwarding.close(_FORWARD_S))
+        await self._attempt(self._screen.drain(_DRAIN_S))
         if self._capture:
             if self._capture.discard():  # one that nothing came into hides no other
                 self._totals.capture = None
@@ -319,23 +364,33 @@ class Run:
         if self._totals.started_s is not None:
             self._totals.hidden, self._totals.undrawn = self._screen.hidden, self._screen.undrawn
             self._totals.slowest_s = self._known.slowest_s
-            self._totals.strangers = self._strangers.total
+            self._totals.strangers, self._totals.bugs = self._strangers.total, self.bugs.total
             more = self._forwarding.summary() if self._forwarding else ()
             known = summed_up(self._known)
             self._screen.say(self._report.summary(self._totals, (*known, *more)))
+        if self.bugs.total:
+            self._screen.say(self._report.bugs(self.bugs.tracebacks()))
         await self._screen.drain(_DRAIN_S)
         self._screen.close()
-        for error in (*self._bugs, failed):
-            if error is not None:
-                raise error
+        if failed is not None:
+            raise failed
 
-    async def _close_tunnel(self) -> Exception | None:
+    async def _attempt(self, step: Awaitable[None]) -> None:
+        """A step of the end, after which the others come whatever it raises."""
+        try:
+            await step
+        except Exception as error:  # noqa: BLE001 - a bug, told with the others
+            self._bug(error)
+
+    async def _close_tunnel(self) -> VmonError | None:
         """End the tunnel; what it failed with, if that is why the run ends."""
         if self._public is None:
             return None
         self._public.cancel()
         found = (await asyncio.gather(self._public, return_exceptions=True))[0]
-        return found if isinstance(found, Exception) else None
+        if isinstance(found, Exception) and not isinstance(found, VmonError):
+            self._bug(found)
+        return found if isinstance(found, VmonError) else None
 
     # The answer's path.
 
@@ -412,8 +467,18 @@ class Run:
             self._screen.offer_notice(self._report.notice(told))
 
     def _bug(self, error: Exception) -> None:
-        self._bugs.append(error)
-        self._stop.set()
+        if self.bugs.note(error):
+            self._screen.say(self._report.bug(f"{type(error).__name__}: {error}"))
+
+    def _uncaught(self, running: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What a callback of the loop raised, or why it closed a connection."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and not context.keys().isdisjoint(_OF_A_CONNECTION):
+            self._notice(f"a connection failed: {disarm(error.strerror or str(error))}")
+        elif isinstance(error, Exception):
+            self._bug(error)
+        else:
+            running.default_exception_handler(context)
 
     def _trouble(self, why: str | None) -> None:
         if why is None:

@@ -57,7 +57,8 @@ class Hooks(Struct, frozen=True):
 
     `accept` takes a delivery and gives the status of its answer; it may raise TooLarge. `settle`,
     where there is one, is awaited before the answer goes out and may change its status. `notice`
-    is told, in a sentence, of each request that became no delivery. `bug` gets what else is raised.
+    is told, in a sentence, of each request that became no delivery. `bug` gets what our own code
+    raised; it has ended that request and nothing else.
     `stranger` is told of what the guard does not admit: method, path and whence.
     """
 
@@ -164,7 +165,7 @@ class Receiver:
             return delivery, self.hooks.accept(delivery)
         except TooLarge:
             return delivery, self._too_large(message)
-        except Exception as error:  # noqa: BLE001 - a bug ends the run, after this client's answer
+        except Exception as error:  # noqa: BLE001 - a bug ends this request, and not the run
             self.hooks.bug(error)
             return delivery, 500
 
@@ -179,11 +180,14 @@ class Receiver:
         most = count(self.limits.connections, "connection")
         self.hooks.notice(f"a connection was closed at once: there are {most} already")
 
-    def failed(self, status: int, error: BaseException | None) -> Answer:
-        """The answer to what cannot be read as HTTP (4xx), or to a bug (5xx)."""
-        if status >= 500 and isinstance(error, Exception):  # noqa: PLR2004 - 5xx is ours, 4xx is theirs
-            self.hooks.bug(error)
-        elif self.guard:  # whoever sent it did not show that it is one of ours
+    def broken(self, error: Exception) -> Answer:
+        """The answer to a request that a bug of ours ended."""
+        self.hooks.bug(error)
+        return self.answer(500, keep=False)
+
+    def failed(self, status: int) -> Answer:
+        """The answer to what cannot be read as HTTP."""
+        if self.guard:  # whoever sent it did not show that it is one of ours
             self.hooks.stranger("what is not proper HTTP")
             status = 404
         else:
@@ -195,6 +199,8 @@ class Receiver:
         self._in_flight += 1
         try:
             return self._stranger(request) or await self._respond(request)
+        except Exception as error:  # noqa: BLE001 - a bug ends this request, and not the run
+            return self.broken(error)
         finally:
             self._in_flight -= 1
             if self._closing and not self._in_flight:
@@ -214,20 +220,33 @@ class Receiver:
             return self._respond_to_other(request, message)
         try:
             body = await self._body(request)
-        except TimeoutError:
-            limit = f"over {self.limits.body_timeout_s:g} s (--body-timeout)"
-            return self._refuse(message, 408, f"its body took {limit}")
-        except ConnectionError:
-            self.hooks.notice(f"{_named(message)} broke off before its body was here: not captured")
-            return self.answer(400, keep=False)  # nobody is there to read it
-        except (web.RequestPayloadError, ValueError) as error:
-            return self._refuse(message, 400, f"its body is broken: {disarm(str(error))}")
+        except Exception as error:
+            if (answer := self._without_body(request, message, error)) is None:
+                raise
+            return answer
         if body is None:
             return self.answer(self._too_large(message), keep=False)
         delivery, status = self.status_of(message, request.protocol.peername, body)
         if self.hooks.settle is not None:
             status = await self.hooks.settle(delivery, status)
         return self.answer(status, keep=request.keep_alive and not self._closing)
+
+    def _without_body(
+        self, request: web.BaseRequest, message: RawRequestMessage, error: Exception
+    ) -> Answer | None:
+        """The answer to a request whose body could not be read; None when that is a bug.
+
+        Once the client is gone, whatever aiohttp raises says only that.
+        """
+        if request.transport is None or isinstance(error, ConnectionError):
+            self.hooks.notice(f"{_named(message)} broke off before its body was here: not captured")
+            return self.answer(400, keep=False)  # nobody is there to read it
+        if isinstance(error, TimeoutError):
+            limit = f"over {self.limits.body_timeout_s:g} s (--body-timeout)"
+            return self._refuse(message, 408, f"its body took {limit}")
+        if isinstance(error, (web.RequestPayloadError, ValueError)):
+            return self._refuse(message, 400, f"its body is broken: {disarm(str(error))}")
+        return None
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
         """The body as it came; None when it is too large."""
@@ -340,6 +359,17 @@ class _Connection(web.RequestHandler):
             self._server.receiver.crowded()
             self.force_close()
 
+    async def start(self) -> None:
+        """Take up requests, one after the other, until the connection ends.
+
+        aiohttp fails by itself on a request whose client left just before its turn.
+        """
+        try:
+            await super().start()
+        except Exception as error:  # noqa: BLE001 - a bug ends this connection, and not the run
+            if self.transport is not None:
+                self._break(error, None)
+
     def data_received(self, data: bytes) -> None:
         """Answer whole, ordinary POSTs right here; leave everything else to aiohttp.
 
@@ -348,9 +378,15 @@ class _Connection(web.RequestHandler):
         other kind of request stay aiohttp's; where its inner names have changed, it does it all.
         """
         waiter = self._waiter
-        if waiter is None or waiter.done() or not self._may_be_short:
-            super().data_received(data)
-            return
+        try:
+            if waiter is None or waiter.done() or not self._may_be_short:
+                super().data_received(data)
+            else:
+                self._take(data, waiter)
+        except Exception as error:  # noqa: BLE001 - a bug ends this connection, and not the run
+            self._break(error, waiter)
+
+    def _take(self, data: bytes, waiter: asyncio.Future[None]) -> None:
         self._waiter = None  # aiohttp is not woken for what is answered here; it may call us again
         super().data_received(data)
         while self._messages and self._is_ordinary(*self._messages[0]):
@@ -363,6 +399,14 @@ class _Connection(web.RequestHandler):
         self._waiter = waiter
         if self._messages and not waiter.done():
             waiter.set_result(None)
+
+    def _break(self, error: Exception, waiter: asyncio.Future[None] | None) -> None:
+        """Answer 500 and close, after a bug of ours."""
+        self._waiter = waiter
+        answer = self._server.receiver.broken(error)
+        if self.transport is not None and not self._request_in_progress:
+            self.transport.write(answer.wire)
+        self.force_close()
 
     @property
     def _may_be_short(self) -> bool:
@@ -394,11 +438,14 @@ class _Connection(web.RequestHandler):
         self,
         request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
         status: int = 500,
-        exc: BaseException | None = None,
+        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
         message: str | None = None,  # noqa: ARG002 - aiohttp's signature
     ) -> web.StreamResponse:
-        """The answer to what could not be handled."""
-        return self._server.receiver.failed(status, exc)
+        """The answer to what aiohttp could not read; our own exceptions do not come here."""
+        try:
+            return self._server.receiver.failed(status)
+        except Exception as error:  # noqa: BLE001 - a bug ends this request, and not the run
+            return self._server.receiver.broken(error)
 
 
 def _silent() -> logging.Logger:

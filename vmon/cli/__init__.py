@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmon import __version__
-from vmon.errors import INTERRUPTED, VmonError, WrongUse
+from vmon.errors import BUG, INTERRUPTED, VmonError, WrongUse, traceback_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -110,7 +110,8 @@ def cli(profile: str | None) -> None:
     vmon doctor                              when something does not work
 
     Exit codes: 0 ok, 1 no (nothing matched, an app refused, a check failed), 2 wrong use or
-    unreadable input, 3 cannot listen, 4 tunnel failed, 5 timed out, 130 interrupted.
+    unreadable input, 3 cannot listen, 4 tunnel failed, 5 timed out, 70 a bug in vmon,
+    130 interrupted.
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
 
 
@@ -163,10 +164,12 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
         return 0
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EIO, errno.EDQUOT} or error.filename:
-            raise
+            return _bug(error)
         _forget_stdout()
         _say(f"cannot write standard output: {error.strerror}", None)
         return WrongUse.exit_code
+    except Exception as error:  # noqa: BLE001 - whatever is left is a bug
+        return _bug(error)
     return code if isinstance(code, int) else 0
 
 
@@ -174,6 +177,11 @@ def _say(message: str, hint: str | None) -> None:
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
+
+
+def _bug(error: Exception) -> int:
+    click.echo(traceback_of(error), err=True, nl=False)
+    return BUG
 
 
 def _hint(error: click.ClickException) -> str | None:

@@ -39,7 +39,7 @@ class Totals(Struct):
 
     `notices` are requests that became no delivery, `turned_away` deliveries answered 503,
     `rescued` where lines went that the capture would not take (see capture.py), `verdicts` are by
-    kind, `strangers` requests that the guard did not admit.
+    kind, `strangers` requests that the guard did not admit, `bugs` exceptions of our own code.
     """
 
     capture: Path | None
@@ -54,6 +54,7 @@ class Totals(Struct):
     rescued: str | None = None
     verdicts: Counter[str] = field(default_factory=Counter)
     strangers: int = 0
+    bugs: int = 0
 
 
 class Extras(Struct, frozen=True):
@@ -182,6 +183,22 @@ class Report:
             f"{duration(LIKE_VONAGE.most_s)}, for {(LIKE_VONAGE.within_s or 0) / 3600:.0f} h",
         )
 
+    def bug(self, what: str) -> str:
+        """Our own code failed; what it was working on has ended, and nothing else."""
+        return self._paint(
+            "failed",
+            f"warning: a bug in vmon: {disarm(what)}\n"
+            "         only what it was working on has failed, and vmon keeps running;\n"
+            "         the traceback is printed when it ends",
+        )
+
+    def bugs(self, tracebacks: Iterable[tuple[str, int]]) -> str:
+        """The traceback of each bug, and how often it came up."""
+        lines = ["error: there is a bug in vmon", "hint: please report it with what follows"]
+        for traceback, times in tracebacks:
+            lines += [f"{count(times, 'time')}:", traceback.rstrip("\n")]
+        return "\n".join(lines)
+
     def summary(self, totals: Totals, more: Iterable[tuple[str, str]] = ()) -> str:
         """What a run saw, and how to see it again; `more` are other facts."""
         seen = totals.types.total()
@@ -193,6 +210,7 @@ class Report:
             ("signatures", ", ".join(f"{n:,} {kind}" for kind, n in totals.verdicts.most_common())),
             ("strangers", _some(totals.strangers)),
             ("other requests", _some(totals.notices)),
+            ("bugs in vmon", _some(totals.bugs)),
             ("tunnel", _outages(totals.outages)),
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
             *more,

@@ -55,11 +55,15 @@ class _Answered:
         self.entry = entry
 
 
+_Item = tuple["Entry", "bytes | None"] | str | _Gap | _Answered
+"""What waits to be drawn: an entry and its line, a notice, a gap, the place of an outcome."""
+
+
 class Screen:
     """Draws entries that pass the filter, in their order; says what it could not draw.
 
     Without `draw` it only enters them in the book. `on_oddity` is told what does not add up.
-    With `dedupe` copies are hidden.
+    With `dedupe` copies are hidden. `on_bug` gets what drawing raised: that entry is not drawn.
     """
 
     def __init__(  # noqa: PLR0913 - one for each part of the screen
@@ -73,8 +77,10 @@ class Screen:
         foot: Footer | None = None,
         on_oddity: Callable[[Oddity], None] | None = None,
         dedupe: bool = False,
+        on_bug: Callable[[Exception], None] | None = None,
     ) -> None:
         self._draw = draw
+        self._on_bug = on_bug
         self._known = known
         self._foot = foot
         self._on_oddity = on_oddity
@@ -84,7 +90,7 @@ class Screen:
         self._outcomes: dict[str, list[Told]] = {}
         self._last = ""
         self._chosen = None if chosen.chooses_all else chosen
-        self._queue: deque[tuple[Entry, bytes | None] | str | _Gap | _Answered] = deque()
+        self._queue: deque[_Item] = deque()
         self._bytes = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -142,12 +148,23 @@ class Screen:
     def _look_around(self) -> None:
         """Say what does not add up, and who is there now; again while something may change."""
         self._beat = None
+        try:
+            self._look_once()
+        except Exception as error:  # noqa: BLE001 - a bug ends this look, and not the run
+            self._tell_bug(error)
+        if self._known.waits:
+            self._beat = self._loop.call_later(_BEAT_S, self._look_around)
+
+    def _look_once(self) -> None:
         self.look()
         self._known.present()  # without a foot nobody else asks, and what has changed piles up
         if self._foot and (line := self._foot(self._known, self.hidden)) is not None:
             self._writer.pin(line)
-        if self._known.waits:
-            self._beat = self._loop.call_later(_BEAT_S, self._look_around)
+
+    def _tell_bug(self, error: Exception) -> None:
+        if self._on_bug is None:
+            raise error
+        self._on_bug(error)
 
     def look(self) -> None:
         """Tell of the oddities that have settled."""
@@ -189,7 +206,15 @@ class Screen:
                 self._last = entry.delivery.id
 
     def _draw_next(self, out: list[bytes]) -> None:
-        match self._queue.popleft():
+        item = self._queue.popleft()
+        try:
+            self._draw_item(item, out)
+        except Exception as error:  # noqa: BLE001 - a bug ends this drawing, and not the run
+            self.undrawn += isinstance(item, tuple) and self._draw is not None
+            self._tell_bug(error)
+
+    def _draw_item(self, item: _Item, out: list[bytes]) -> None:
+        match item:
             case (entry, line):
                 self._bytes -= len(entry.delivery.body)
                 change = self._known.enter(entry)
