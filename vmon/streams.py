@@ -55,7 +55,7 @@ def told(name: str) -> Iterator[None]:
     except Exception as error:
         if not _is_damage(error):
             raise
-        raise WrongUse(f"{name} cannot be read to its end: {error}") from None
+        raise WrongUse(f"cannot read all of {name}: {error}") from None
 
 
 class Stream:
@@ -162,7 +162,7 @@ class _Zstd:
             chunk = self._ahead or self._plain.read(_ZSTD_CHUNK)
             if not chunk:
                 if self._frame:
-                    raise EOFError("it breaks off")
+                    raise EOFError("unexpected end of file")
                 return 0
             self._feed(chunk)
         count = min(len(buffer), len(self._out))

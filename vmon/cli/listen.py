@@ -36,9 +36,15 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 
 
 @click.command("listen", cls=Command, short_help="Receive callbacks, capture and show them live.")
-@_server("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @_server(
-    "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True,
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on.",
+)
+@_server(
+    "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True, metavar="PORT",
     help="Port to listen on; 0 picks a free port.",
 )  # fmt: skip # one thing a line
 @_server(
@@ -71,22 +77,20 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @_tunnel("--public-url", metavar="URL", help="Public URL of your own tunnel or proxy.")
 @_tunnel(
     "--secret-path", metavar="TOKEN",
-    help="First segment of the public URL's path. Default: random, the same every time.",
+    help="First segment of the public URL's path. Default: random, remembered.",
 )  # fmt: skip # one thing a line
 @_tunnel("--no-secret-path", is_flag=True, help="Don't require the secret path.")
-@_tunnel("--domain", metavar="NAME", help="ngrok: domain reserved for your account.")
+@_tunnel("--domain", metavar="NAME", help="ngrok: use this reserved domain.")
 @_tunnel("--ngrok-path", metavar="FILE", help="ngrok: agent binary to run.")
 @_tunnel(
     "--ssh-url", metavar="TEMPLATE",
     help="ssh: public URL of your own server, e.g. https://hooks.example.com:{port}.",
 )  # fmt: skip # one thing a line
 @_tunnel(
-    "--ssh-remote-port", type=click.IntRange(1, 65535),
+    "--ssh-remote-port", type=click.IntRange(1, 65535), metavar="PORT",
     help="ssh: port to forward from the server. Default: chosen by the server.",
 )  # fmt: skip # one thing a line
-@_tunnel(
-    "--yes", is_flag=True, help="Assume yes: install the ngrok agent, stop stale agents."
-)
+@_tunnel("--yes", is_flag=True, help="Assume yes: install the ngrok agent, stop stale agents.")
 @_tunnel("--copy", is_flag=True, help="Copy the public URL to the clipboard (OSC 52).")
 @_tunnel("--qr", is_flag=True, help="Show the public URL as a QR code.")
 @onward_options

@@ -31,8 +31,8 @@ _OPTIONS = (
         help="Forward only these event types (same syntax as --event).",
     ),
     forward_option(
-        "-H", "--forward-header", "forward_headers", multiple=True, metavar="'NAME: VALUE'",
-        help="Set a header on forwarded requests; repeatable.",
+        "-H", "--forward-header", "forward_headers", multiple=True, metavar="HEADER",
+        help="Add or replace a header of forwarded requests: 'Name: value'; repeatable.",
     ),
     forward_option(
         "--exact-path", is_flag=True, help="Use the URL as it is; don't append the request path."

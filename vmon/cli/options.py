@@ -27,16 +27,23 @@ class Option(click.Option):
         super().__init__(*args, **settings)
         self.group = group
 
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Click's own, without the range of a number: the error tells it."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
 
 class Command(click.Command):
     """A command whose help lists the options by group, in the order the groups are declared."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each group; options of no group, such as --help, come last."""
+        """Write a section for each group; arguments are in the usage already."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
-            if record := param.get_help_record(ctx):
-                groups.setdefault(getattr(param, "group", "Other"), []).append(record)
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record:
+                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
         for heading, records in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
@@ -99,12 +106,17 @@ _FILTERS = (
     ("--project", "project", "ID", "Only this project or application."),
     ("--reason", "reason", "REASON", "Only events with this reason, e.g. networkDisconnected."),
     ("--status", "status", "STATUS", "Only events with this status (or call state)."),
-    ("--path", "path", "TEXT", "Only requests whose path contains TEXT."),
+    ("--path", "path", "TEXT", "Only events whose request path contains TEXT."),
 )
 VERDICTS = ("valid", "invalid", "unsigned", "stale", "unchecked")
 _SINGLE = (
-    ("--since", "since", "TIME", "Received at or after TIME: 10m (ago), 14:05, yesterday, ISO 8601."),
-    ("--until", "until", "TIME", "Received before TIME."),
+    (
+        "--since",
+        "since",
+        "TIME",
+        "Only events received since TIME: 10m (ago), 14:05, yesterday, ISO 8601.",
+    ),
+    ("--until", "until", "TIME", "Only events received before TIME."),
     (
         "--where",
         "where",
@@ -124,14 +136,14 @@ def filter_options(command: _Command) -> _Command:
         asked = {name: values.pop(name) for name in names}
         return command(chosen=_filter_of(asked), **values)
 
-    wrapped: Any = filter_option(
-        "--invert", is_flag=True, help="Invert the filter, like grep -v."
-    )(with_filter)
+    wrapped: Any = filter_option("--invert", is_flag=True, help="Invert the filter, like grep -v.")(
+        with_filter
+    )
     for flag, name, metavar, text in reversed(_SINGLE):
         wrapped = filter_option(flag, name, metavar=metavar, help=text)(wrapped)
     wrapped = filter_option(
         "--verdict", multiple=True, type=click.Choice(VERDICTS),
-        help="Only requests with this signature check result.",
+        help="Only events with this signature check result.",
     )(wrapped)  # fmt: skip # one thing a line
     for flag, name, metavar, text in reversed(_FILTERS):
         offered = complete.event_types if flag == "--event" else None
@@ -160,6 +172,7 @@ def _filter_of(asked: dict[str, Any]) -> Filter:
 
 KINDS = ("auto", "line", "detail", "json")
 FORMAT = "Output format; auto is line on a terminal and json in a pipe."
+LINES = "Output format; auto is line, json is one JSON object per line."
 REPORT = "Output format; auto is text, json is one document for scripts."
 
 
@@ -234,14 +247,16 @@ def redact_option(command: _Command) -> _Command:
 
 def dedupe_option(command: _Command) -> _Command:
     """`--dedupe`."""
-    return output_option("--dedupe", is_flag=True, help="Hide duplicates: retries with the same body.")(
-        command
-    )
+    return output_option(
+        "--dedupe", is_flag=True, help="Hide duplicates: retries with the same body."
+    )(command)
 
 
 def sign_options(command: _Command) -> _Command:
     """`--sign` and `--api-key`; the command's function gets them as they were given."""
-    sign = signature_option("--sign", metavar="SECRET", help="Sign requests with SECRET, as Vonage does.")
+    sign = signature_option(
+        "--sign", metavar="SECRET", help="Sign requests with SECRET, as Vonage does."
+    )
     key = signature_option(
         "--api-key", metavar="KEY", help="API key to sign for. Default: the project ID."
     )
