@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 def nothing(what: str, sources: tuple[str | None, ...], chosen: Filter | None = None) -> Refused:
     """The error that nothing of a kind was found in sources, by a filter where there is one.
 
-    `what` follows a `no`: `delivery`, `session`, `minutes`.
+    `what` follows a `no`: `deliveries`, `sessions`, `minutes`.
     """
     where = source_name(sources[0]) if len(sources) == 1 else f"{len(sources):,} files"
     said = f"no {what} found in {disarm(where)}"
     if chosen is None or chosen.chooses_all:
-        return Refused(said, hint="capture events with vmon listen, or send samples with vmon trigger")
+        return Refused(
+            said, hint="capture events with vmon listen, or send samples with vmon trigger"
+        )
     return Refused(f"{said} (filter: {chosen})", hint=_way_out(chosen))
 
 

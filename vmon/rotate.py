@@ -54,9 +54,7 @@ def limit_of(text: str) -> Limit:
     else:
         limit = Limit()
     if not (limit.size or limit.age_s):
-        raise WrongUse(
-            f"invalid size or age {text!r}", hint="use 100MB, 1GiB, 1d or 12h"
-        )
+        raise WrongUse(f"invalid size or age {text!r}", hint="use 100MB, 1GiB, 1d or 12h")
     return limit
 
 

@@ -32,7 +32,9 @@ def _named(name: str) -> tuple[str | None, ...]:
         return (name,)
     found = captures_in(name)
     if not found:
-        raise WrongUse(f"no captures in {name}", hint="captures are named *.jsonl, *.jsonl.gz or *.jsonl.zst")
+        raise WrongUse(
+            f"no captures in {name}", hint="captures are named *.jsonl, *.jsonl.gz or *.jsonl.zst"
+        )
     return tuple(found)
 
 

@@ -237,7 +237,11 @@ def _no_expression(source: str, said: str) -> WrongUse:
         return WrongUse("--where is not a valid CEL expression", hint=disarm(said[-200:]))
     lines = source.split("\n")
     at = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2])
-    why = found[3].split(" expecting ")[0].replace("mismatched input '<EOF>'", "unexpected end of expression")
+    why = (
+        found[3]
+        .split(" expecting ")[0]
+        .replace("mismatched input '<EOF>'", "unexpected end of expression")
+    )
     hint = "use == to compare" if re.search("at: '= ?'$", why) else None
     if "has() macro" in why:
         hint = "use has(stream.name) or has(body.reason)"

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _FORMS = ("curl", "httpie", "har", "pytest")
 
 
-@click.command("export", cls=Command, short_help="Export deliveries to curl, HTTPie, HAR or pytest.")
+@click.command(
+    "export", cls=Command, short_help="Export deliveries to curl, HTTPie, HAR or pytest."
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @option(
     "--as", "kind", type=click.Choice(_FORMS),
@@ -58,6 +60,6 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     form = writing(asked["kind"], Sealing(left_out, keep=asked["with_secrets"]), to)
     sources = sources_of(files)
     if run(Options(sources=sources, chosen=chosen, writing=form)):
-        raise nothing("delivery", sources, chosen)
+        raise nothing("deliveries", sources, chosen)
     tell_left_out(left_out)
     return 0

@@ -126,7 +126,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     if code and not asked["only_count"]:
         from vmon.nothing import nothing
 
-        raise nothing("delivery", sources, chosen)
+        raise nothing("deliveries", sources, chosen)
     return code
 
 

@@ -46,7 +46,7 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     elif found.deliveries:
         sys.stdout.writelines(line + "\n" for line in drawn.Drawn(top).lines(found))
     if not found.deliveries:
-        raise nothing("delivery", sources, chosen)
+        raise nothing("deliveries", sources, chosen)
     return 0
 
 

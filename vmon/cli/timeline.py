@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from vmon.filters import Filter
 
 
-@click.command("timeline", cls=Command, short_help="Show a session as a timeline: terminal, SVG, HTML.")
+@click.command(
+    "timeline", cls=Command, short_help="Show a session as a timeline: terminal, SVG, HTML."
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @option("--svg", metavar="FILE", help="Write an SVG image; - is standard output.")
 @option("--html", metavar="FILE", help="Write an HTML page; - is standard output.")

@@ -62,7 +62,9 @@ MEANINGS = {
         f"stop the other agent; see {AGENTS}",
         lingers=True,
     ),
-    "ERR_NGROK_727": Meaning("the ngrok account has reached its monthly request limit", f"see {BILLING}"),
+    "ERR_NGROK_727": Meaning(
+        "the ngrok account has reached its monthly request limit", f"see {BILLING}"
+    ),
     NO_TOKEN: Meaning(
         "ngrok needs an account and its authtoken",
         f"copy it from {TOKENS} and set NGROK_AUTHTOKEN or run ngrok config add-authtoken TOKEN",
