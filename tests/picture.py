@@ -67,7 +67,7 @@ def _record(home: str) -> str:
         [sys.executable, "-m", "vmon", "listen"], stdout=theirs, stderr=theirs, env=environment
     ) as listener:
         assert up.wait(20), "the listener did not come up"
-        trigger = [sys.executable, "-m", "vmon", "trigger", "-q", "--pace", "120ms", *TYPES]
+        trigger = [sys.executable, "-m", "vmon", "trigger", "-q", "--interval", "120ms", *TYPES]
         subprocess.run(trigger, check=True)
         for body in (ODD, TORN):
             urllib.request.urlopen("http://127.0.0.1:4680/hook", body).close()

@@ -247,7 +247,7 @@ def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path: Path, opened: 
     with pytest.raises(WrongUse, match=r"cannot write the capture .*: Is a directory") as caught:
         opened(tmp_path)
     assert (
-        caught.value.hint == "name another file with --capture FILE, or keep none with --no-capture"
+        caught.value.hint == "use another file with --capture FILE, or --no-capture"
     )
     (tmp_path / "file").touch()
     with pytest.raises(WrongUse, match="cannot write the capture"):
@@ -357,7 +357,7 @@ def test_what_cannot_be_written_at_the_end_is_kept_elsewhere(
         one.append(line)
     said = one.close()
     (rescued,) = tmp_path.glob("vmon-rescued-*.jsonl")
-    assert said == f"2 deliveries, kept in {rescued}"
+    assert said == f"2 deliveries, saved to {rescued}"
     assert rescued.read_bytes() == LINES[0] + LINES[1]
     assert stat.S_IMODE(rescued.stat().st_mode) == 0o600
 
@@ -409,7 +409,7 @@ def test_a_disk_that_is_really_full_tears_no_line(tmp_path: Path) -> None:
         cwd=Path(__file__).parent.parent,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "written in order: no space left for a whole line\n"
+    assert done.stdout == "written in order: no space left on device\n"
 
 
 def test_ids_are_sorted_and_unique_when_the_clock_goes_back(

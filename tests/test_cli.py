@@ -32,7 +32,7 @@ def test_the_help_of_the_whole_is_this(vmon_run: Run) -> None:
     assert (code, err) == (0, "")
     for name, said in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(said)}$", out, re.MULTILINE)
-    for number in ("0 ok", "1 no", "2 wrong use", "3", "4", "5 timed out", "130 interrupted"):
+    for number in ("0 success", "1 nothing matched", "2 usage error", "3", "4", "5 timeout", "130 interrupted"):
         assert number in " ".join(out.split())
 
 
@@ -74,9 +74,9 @@ def is_an_error(err: str) -> bool:
 
 
 def test_an_unknown_command_gets_a_suggestion(vmon_run: Run) -> None:
-    said = "error: there is no command 'lissten'\nhint: did you mean listen?\n"
+    said = "error: unknown command 'lissten'\nhint: did you mean listen?\n"
     assert vmon_run("lissten") == (2, "", said)
-    said = "error: there is no command 'zzz'\nhint: see vmon --help\n"
+    said = "error: unknown command 'zzz'\nhint: see vmon --help\n"
     assert vmon_run("zzz") == (2, "", said)
 
 
@@ -143,7 +143,7 @@ def test_filter_says_0_when_it_found_something_and_1_when_nothing(
     assert vmon_run("filter", "--event", "streamCreated", path) == (0, BODY, "")
     code, out, err = vmon_run("filter", "--event", "archive", path)
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: nothing was found: no delivery in {path}; asked for: archive\n")
+    assert err.startswith(f"error: no deliveries found in {path} (filter: archive)\n")
     assert vmon_run("filter", "--count", "--event", "archive", path) == (1, "0\n", "")
 
 
@@ -206,7 +206,7 @@ def test_a_full_disk_behind_stdout_is_an_error_in_words(
     os.close(full)
     code, _, err = run.result()
     assert code == 2
-    assert err.endswith("error: cannot write standard output: No space left on device\n")
+    assert err.endswith("error: cannot write to standard output: No space left on device\n")
     assert "Traceback" not in err
 
 
@@ -288,7 +288,7 @@ def test_an_expression_chooses_from_a_file_and_an_error_in_it_has_its_place(
     assert vmon_run("filter", "--where", asked, str(path)) == (0, other, "")
     code, out, err = vmon_run("filter", "--where", 'type == "render"', str(path))
     assert (code, out) == (1, "")
-    assert 'asked for: where type == "render"' in err
+    assert '(filter: where type == "render")' in err
     code, out, err = vmon_run("filter", "--where", 'stauts == "failed"', str(path))
     assert (code, out) == (2, "")
     assert re.search(r"^error: .*stauts.*\n", err)

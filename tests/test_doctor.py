@@ -253,7 +253,7 @@ def test_the_space_that_is_left_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(("tunnel", "verdict"), [(None, "warn"), ("ngrok", "fail")])
 def test_what_is_missing_fails_only_where_it_is_used(tunnel: str | None, verdict: str) -> None:
     agent = found("ngrok agent", Asked(tunnel=tunnel))
-    assert short(agent) == (verdict, "The ngrok agent is not installed.")
+    assert short(agent) == (verdict, "the ngrok agent is not installed")
     assert "vmon tunnel install" in (agent.fix or "")
     token = found("ngrok token", Asked(tunnel=tunnel))
     assert token.verdict == verdict
@@ -412,7 +412,7 @@ def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         result = found("public URL", Asked(public_url=url))
-    assert short(result) == ("fail", f"{url} cannot be reached: no answer within 200 ms")
+    assert short(result) == ("fail", f"{url} cannot be reached: no response within 200 ms")
 
 
 def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
@@ -421,7 +421,7 @@ def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
         assert found("app", Asked(apps=(url,), offline=True)).verdict == "pass"
     assert server.seen == []
     result = found("app", Asked(apps=(f"http://me:secret@127.0.0.1:{free_port}/",)))
-    assert short(result) == ("fail", f"nothing listens on 127.0.0.1:{free_port}")
+    assert short(result) == ("fail", f"connection refused: nothing is listening on 127.0.0.1:{free_port}")
     assert result.fix == "Is your app running? Start it."
 
 
@@ -439,7 +439,7 @@ def test_the_command_says_it_in_lines_or_as_json(
     code, out, err = vmon_run("doctor", "--offline", **env)
     assert (code, err) == (0, "")
     assert f"pass  port         127.0.0.1:{free_port} is free\n" in out
-    assert "pass  settings     variables only\n" in out
+    assert "pass  settings     no config file; environment variables only\n" in out
     assert out.splitlines()[-1].startswith("13 checks: ")
     code, out, err = vmon_run("doctor", "--offline", "--json", **env)
     assert (code, err) == (0, "")
@@ -461,7 +461,7 @@ def test_broken_settings_are_a_check_that_fails(
     code, out, err = vmon_run("doctor", "--offline", "--json", VMON_PORT="x")
     assert (code, err) == (1, "")
     told = printed(out)["settings"]
-    assert told["said"] == 'VMON_PORT should be a whole number, not "x"'
+    assert told["said"] == 'VMON_PORT must be an integer, not "x"'
 
 
 def test_a_terminal_that_is_narrow_gets_whole_words(

@@ -107,7 +107,7 @@ def test_an_interrupted_filter_keeps_whole_lines_and_says_so(tmp_path: Path, lin
     _, said = run.communicate(timeout=DEADLINE_S)
     assert run.returncode == 130
     assert out.read_bytes() == line * 10
-    assert said.startswith(b"interrupted: 10 deliveries found until then, ")
+    assert said.startswith(b"interrupted: 10 deliveries found so far, ")
 
 
 def _waiting(pipe: IO[bytes]) -> int:

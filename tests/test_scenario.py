@@ -102,5 +102,5 @@ def test_a_change_that_sets_nothing_is_refused(text: str) -> None:
 
 
 def test_a_change_goes_through_objects_alone() -> None:
-    with pytest.raises(WrongUse, match="goes through 'name', which is not an object"):
+    with pytest.raises(WrongUse, match="goes through 'name' is not an object"):
         change({"name": "Ann"}, "name.first", "Ann")

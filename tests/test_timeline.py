@@ -88,8 +88,8 @@ def test_of_several_sessions_one_is_to_be_chosen(vmon_run: Run, two_sessions: Pa
     code, out, err = vmon_run("timeline", two_sessions)
     assert (code, out) == (2, "")
     assert err == (
-        "error: there are 2 sessions, and a timeline is of one\n"
-        "hint: choose with --session: 2_AAA, 2_BBB (vmon sessions shows them)\n"
+        "error: there are 2 sessions)\n"
+        "hint: both write to standard output with --session: 2_AAA, 2_BBB (see vmon sessions)\n"
     )
     code, out, err = vmon_run("timeline", "--session", "2_AAA", two_sessions)
     assert (code, err) == (0, "")
@@ -102,7 +102,7 @@ def test_without_a_session_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     assert vmon_run("timeline", tmp_path / "empty")[:2] == (1, "")
     code, out, err = vmon_run("timeline", tmp_path / "garbage")
     assert (code, out) == (1, "")
-    assert f"error: nothing was found: no session in {tmp_path}/garbage\n" in err
+    assert f"error: no session in {tmp_path}/garbage\n" in err
     assert "Traceback" not in err
 
 

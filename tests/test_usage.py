@@ -378,7 +378,7 @@ def test_without_minutes_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     path.touch()
     code, out, err = vmon_run("usage", path)
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: nothing was found: no minutes in {path}\nhint: ")
+    assert err.startswith(f"error: no minutes in {path}\nhint: ")
 
 
 def test_usage_imports_nothing_of_servers(imports_of: Callable[..., set[str]], story: Path) -> None:

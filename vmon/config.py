@@ -291,7 +291,7 @@ def _layer(
         if key.personal and not file.is_users:
             raise WrongUse(
                 f"{setting.source}: {key.name} is not allowed in a project file",
-                hint=f"set it in your user file ({_user_dir()}{os.sep}config.toml) or with {key.env}",
+                hint=f"set it in {_user_dir()}{os.sep}config.toml or with {key.env}",
             )
     return layer
 

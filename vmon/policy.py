@@ -59,5 +59,5 @@ class Gauge:
         if not self.failures:
             return ""
         if self._policy == "cutoff":
-            return f"{self.failures:,}: Vonage disables the callback after more than {_CUTOFF} in 30 min"
+            return f"{self.failures:,}: Vonage disables the callback after {_CUTOFF} in 30 min"
         return f"{self.failures:,}: Vonage retries each for 24 h"

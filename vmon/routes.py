@@ -33,7 +33,7 @@ class Aim(Struct, frozen=True):
         if not missing:
             return ""
         if len(missing) < len(self.types):
-            return "all but " + ", ".join(missing)
+            return "all except " + ", ".join(missing)
         return ", ".join(name for name in NAMES if name in self.types)
 
 

@@ -17,7 +17,7 @@ from vmon.merge import merged
 from vmon.nothing import nothing
 from vmon.reading import Reading, now_ms_of
 from vmon.standing import standing
-from vmon.text import count, handle
+from vmon.text import handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

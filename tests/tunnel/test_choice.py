@@ -35,11 +35,11 @@ def test_a_spec_is_read(spec: str, choice: Choice) -> None:
 @pytest.mark.parametrize(
     ("spec", "hint"),
     [
-        ("ngork", "Did you mean ngrok?"),
-        ("cloudflare", "Did you mean cloudflared?"),
-        ("SSH:me@x", "Did you mean ssh:USER@HOST?"),
+        ("ngork", "did you mean ngrok?"),
+        ("cloudflare", "did you mean cloudflared?"),
+        ("SSH:me@x", "did you mean ssh:USER@HOST?"),
         ("", "There are ngrok, cloudflared, ssh:USER@HOST and none."),
-        ("ngrok:8000", "Did you mean ngrok?"),
+        ("ngrok:8000", "did you mean ngrok?"),
     ],
 )
 def test_an_unknown_spec_is_wrong_use_with_a_suggestion(spec: str, hint: str) -> None:

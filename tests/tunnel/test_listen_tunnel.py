@@ -380,7 +380,7 @@ def test_outages_are_no_deliveries(vmon_run: Any, tmp_path: Path) -> None:
     assert vmon_run("filter", capture, "--count") == (1, "0\n", "")
     code, out, err = vmon_run("filter", capture, "--session", "x", "--format", "line")
     assert (code, out, err.count("\n")) == (1, "", 2)
-    assert err.startswith(f"error: nothing was found: no delivery in {capture}; asked for: ")
+    assert err.startswith(f"error: no delivery in {capture} (filter: ")
     code, out, err = vmon_run("filter", capture, "--invert", "--event", "archive")
     assert (code, out, err.count("\n"), "skipped" in err) == (1, "", 2, False)
     code, out, err = vmon_run("replay", capture, "--speed", "max")

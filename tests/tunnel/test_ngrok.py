@@ -195,7 +195,7 @@ async def test_the_death_of_the_agent_is_noticed(ngrok_options: Options, opened:
     os.kill(pid_of(tunnel), signal.SIGUSR2)
     died = await following(tunnel)
     assert (died.state, died.code) == (State.FAILED, "ENDED")
-    assert died.detail == "The ngrok agent ended with exit code 3."
+    assert died.detail == "the ngrok agent exited with code 3."
 
 
 async def test_an_agent_that_floods_its_log_still_serves(

@@ -32,7 +32,7 @@ def test_a_network_that_fails_is_told_apart() -> None:
 def test_silence_is_told_too() -> None:
     error = explain([])
     assert error.code == "ENDED"
-    assert error.message == "The ngrok agent gave no tunnel: it did not say why"
+    assert error.message == "the ngrok agent could not open a tunnel: no reason given"
 
 
 def test_the_first_line_is_the_first_with_something_in_it() -> None:

@@ -31,7 +31,7 @@ def command(types: tuple[str, ...], form: str) -> None:
             return entry
         near = suggest(name)
         known = f"known types: {', '.join(ALL)}"
-        hint = f"did you mean {near}? ({known})" if near else known
+        hint = f"did you mean {near}? {known}" if near else known
         raise WrongUse(f"unknown event type {name!r}", hint=hint)
 
     entries = [entry_of(name) for name in types]

@@ -68,7 +68,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     \b
     vmon filter --event 'stream*' --since 10m       recent stream events
-    vmon filter --reason networkDisconnected -v     dropped connections, all fields
+    vmon filter --reason networkDisconnected -v     dropped connections in full
     vmon filter FILE --session ID > one.jsonl       save a session as a capture
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from collections import Counter

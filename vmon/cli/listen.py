@@ -45,7 +45,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 )
 @_server(
     "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True, metavar="PORT",
-    help="Port to listen on; 0 picks a free port.",
+    help="Port to listen on; 0 for any free.",
 )  # fmt: skip # one thing a line
 @_server(
     "--max-body", type=Size(), default="1MiB", show_default=True,
