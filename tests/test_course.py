@@ -235,7 +235,7 @@ async def test_an_app_that_is_down_is_told_once_and_told_when_it_is_back(
         back.close()
     assert len(ears.said) == 2
     assert ears.said[1].startswith(f"127.0.0.1:{free_port} is back after ")
-    assert ears.said[1].endswith(": 40 deliveries")
+    assert ears.said[1].endswith(": sending 40 deliveries")
     for rest in range(8):
         order = [number_of(one) for one in app.requests if number_of(one) % 8 == rest]
         assert order == list(range(rest, 40, 8))

@@ -274,8 +274,8 @@ def test_other_programs_are_needed_by_their_own_tunnel_only(name: str, machine: 
     [
         ("echo ngrok version 3.39.1", "pass", "3.39 at "),
         ("echo ngrok version 3.1.0", "warn", "needs 3.30 or newer"),
-        ("echo nothing", "warn", "does not say that it is an ngrok agent"),
-        ("exit 1", "warn", "does not say that it is an ngrok agent"),
+        ("echo nothing", "warn", "is not an ngrok agent"),
+        ("exit 1", "warn", "is not an ngrok agent"),
     ],
 )
 def test_the_version_of_the_agent_is_asked(
@@ -412,7 +412,7 @@ def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         result = found("public URL", Asked(public_url=url))
-    assert short(result) == ("fail", f"{url} cannot be reached: no response within 200 ms")
+    assert short(result) == ("fail", f"{url} cannot be reached: no answer within 200 ms")
 
 
 def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
@@ -421,7 +421,7 @@ def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
         assert found("app", Asked(apps=(url,), offline=True)).verdict == "pass"
     assert server.seen == []
     result = found("app", Asked(apps=(f"http://me:secret@127.0.0.1:{free_port}/",)))
-    assert short(result) == ("fail", f"connection refused: nothing is listening on 127.0.0.1:{free_port}")
+    assert short(result) == ("fail", f"nothing listens on 127.0.0.1:{free_port}")
     assert result.fix == "Is your app running? Start it."
 
 

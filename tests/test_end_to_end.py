@@ -475,8 +475,8 @@ def test_what_is_refused_is_said_and_counted(listen: "Listen") -> None:
     one.close()
     code, _, err = run.stop()
     assert code == 0
-    assert "was answered 413: body larger than 100 B (--max-body)\n" in err
-    assert "was answered 408: body not received within over 0.2 s (--body-timeout)\n" in err
+    assert "not captured: responded 413: body larger than 100 B (--max-body)\n" in err
+    assert "not captured: responded 408: body not received within 0.2 s (--body-timeout)\n" in err
     assert re.search(r"  other requests +2\n", err)
 
 

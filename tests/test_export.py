@@ -201,7 +201,7 @@ def test_the_module_of_tests_passes_against_an_app_that_takes_all(
     seen = [line.split(b" ") for line in (tmp_path / "seen").read_bytes().splitlines()]
     assert [bytes.fromhex(body.decode()) for body, _ in seen] == NASTY
     assert {path for _, path in seen} == {b"//a%2Fb?c=d"}
-    assert "say where your app is" in posted(tmp_path).stdout
+    assert "set VMON_TEST_URL" in posted(tmp_path).stdout
 
 
 def test_the_module_of_tests_names_what_an_app_refused(
@@ -251,4 +251,4 @@ def test_without_a_form_it_is_said_which_there_are_with_an_example(vmon_run: Run
     assert (code, out) == (2, "")
     said, hint = err.splitlines()
     assert said == "error: missing option --as"
-    assert hint.startswith("hint: add --as curl, httpie, har or pytest: vmon export --as curl ")
+    assert hint.startswith("hint: add --as curl, httpie, har or pytest, for example: vmon export")

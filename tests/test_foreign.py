@@ -75,8 +75,8 @@ def test_an_entry_that_is_no_request_is_told(tmp_path: Path) -> None:
     found, bad = read(path)
     assert len(found) == 1
     assert [one.partition(" skipped: ")[2] for one in bad] == [
-        "log.entries[0] is not a request: it has no request",
-        "log.entries[1] is not a request: something in it has the wrong type",
+        "log.entries[0] is not a request: missing request",
+        "log.entries[1] is not a request: a field has the wrong type",
         "log.entries[3] is not a request: request is not an object",
     ]
 
@@ -85,9 +85,9 @@ def test_an_entry_that_is_no_request_is_told(tmp_path: Path) -> None:
     ("entry", "why"),
     [
         (7, "not an object"),
-        ({"start": "2026-11-24T10:00:00Z"}, "it has no request"),
-        ({"request": {}}, "it has no raw"),
-        ({"request": {"raw": ""}, "start": "x"}, "it: not enough values to unpack"),
+        ({"start": "2026-11-24T10:00:00Z"}, "missing request"),
+        ({"request": {}}, "missing raw"),
+        ({"request": {"raw": ""}, "start": "x"}, "not enough values to unpack"),
     ],
 )
 def test_what_ngrok_did_not_keep_whole_is_told_with_its_place(

@@ -1,4 +1,4 @@
-"""`kill -9` of vmon and of the app under load: what not captured: responded 200 is in the capture, and comes
+"""`kill -9` of vmon and of the app under load: what was answered 200 is in the capture, and comes
 to the app."""
 
 import contextlib

@@ -390,8 +390,8 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     _, err = await onward.stop(run)
     assert "what your app answers (502 where it is not there, 504 where it is late)" in err
     assert "all but 200 is a failure; Vonage sends it again, for up to 24 h" in err
-    assert err.count("responded ") == 5
-    assert "responded 204: Vonage retries in 5.0 s, for 1 d more" in err
+    assert err.count(" to Vonage: ") == 5
+    assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
     assert "failures returned to Vonage  5: Vonage retries each for 24 h" in err
     assert len(app.requests) == 6
 
@@ -406,8 +406,8 @@ async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_50
     )  # fmt: skip # as it is typed
     assert await onward.post(run, a_body(0), a_body(1, "archive"), a_body(2)) == [502, 504, 502]
     _, err = await onward.stop(run)
-    assert "responded 502: 1 of 50 failures in 30 min" in err
-    assert "responded 504: 2 of 50 failures in 30 min" in err
+    assert "responded 502 to Vonage: 1 of 50 failures in 30 min" in err
+    assert "responded 504 to Vonage: 2 of 50 failures in 30 min" in err
     assert "after 50 in 30 min Vonage sends nothing more" in err
     assert "no response within 200 ms" in err
 
@@ -486,7 +486,7 @@ def test_a_listener_does_not_forward_to_itself(
     code, _, err = vmon_run(*args, "--forward-to", f"localhost:{free_port}/x")
     assert (code, err.splitlines()[0]) == (
         2,
-        f"error: http://localhost:{free_port}/x: it is vmon itself",
+        f"error: cannot forward to http://localhost:{free_port}/x: it is vmon itself",
     )
     assert spools(tmp_path / "a.jsonl") == []
 
@@ -495,10 +495,10 @@ def test_a_listener_does_not_forward_to_itself(
     ("args", "said"),
     [
         (("--ack", "app"), "that is about an app to forward to, and none is named"),
-        (("--forward-to", "ftp://x"), "'ftp://x'"),
-        (("--route", "archive"), "'archive'"),
-        (("--route", "bogus=x"), "'bogus'"),
-        (("--forward-to", "x", "-H", "secret"), "'secret'"),
+        (("--forward-to", "ftp://x"), "invalid URL 'ftp://x'"),
+        (("--route", "archive"), "invalid route 'archive'"),
+        (("--route", "bogus=x"), "unknown event type 'bogus'"),
+        (("--forward-to", "x", "-H", "secret"), "invalid header 'secret'"),
     ],
 )
 def test_wrong_use_is_exit_2_in_words(

@@ -271,7 +271,7 @@ async def test_a_guarded_run_lets_in_who_has_the_secret_path(
         "/hook",
     ]
     assert token not in out + err
-    assert err.count("stranger: POST /, Host public.example (404)\n") == 1
+    assert err.count("blocked: POST /, Host public.example: wrong secret path or host (404)\n") == 1
     assert re.search(r"\n  strangers +2\n", err)
     stored = [json.loads(line) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
     assert [one["path"] for one in stored] == [f"/{token}/hook", f"/{token}", "/hook"]
@@ -338,7 +338,7 @@ def test_an_address_that_others_can_reach_is_warned_of(listen: "Listen") -> None
         (("--secret-path", "long-enough", "--no-secret-path"), "either --secret-path or"),
         (("--secret", ""), "is empty"),
         (("--secret-file", "nowhere"), "cannot read secrets from nowhere"),
-        (("--redact", "a..b"), "'a..b'"),
+        (("--redact", "a..b"), "invalid field 'a..b'"),
         (("--verdict", "bad"), "'bad' is not one of 'valid', 'invalid'"),
     ],
 )

@@ -351,7 +351,7 @@ async def test_connections_are_capped_and_a_place_that_comes_free_is_given_again
     first, second = [await (await served.connect()).send(post()) for _ in range(2)]
     assert [await first.answer(), await second.answer()] == [OK, OK]
     assert await (await served.connect()).gone()
-    assert served.notices == ["rejected a connection: 2 connections already"]
+    assert served.notices == ["rejected a connection: 2 connections already open"]
     assert await (await second.send(post())).answer() == OK
     first.writer.close()
     assert served.receiver._server is not None
@@ -415,7 +415,7 @@ async def test_a_body_that_takes_too_long_is_408(serve: Serve) -> None:
     answer = await served.ask(post(b'{"a":1}')[:-1])
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert served.notices == [
-        "POST / not captured: responded 408: body not received within over 0.05 s (--body-timeout)"
+        "POST / not captured: responded 408: body not received within 0.05 s (--body-timeout)"
     ]
 
 
@@ -816,7 +816,7 @@ async def test_a_host_that_is_not_ours_is_named(host: str) -> None:
 
 def test_a_port_that_needs_privileges_is_said() -> None:
     error = module._cannot_listen("127.0.0.1", 80, PermissionError(errno.EACCES, "no"))
-    assert error.message == "port 80"
+    assert error.message == "permission denied for port 80"
     assert error.hint == "ports below 1024 need root; set a higher --port"
 
 

@@ -92,7 +92,7 @@ async def test_it_may_go_elsewhere_and_be_filtered(vmon_run: Run, app: "App", le
 async def test_a_dry_run_says_what_it_would_send(vmon_run: Run, app: "App", left: Left) -> None:
     capture = left(app.url)
     code, out, _ = await asyncio.to_thread(vmon_run, *failed_args("--dry-run", capture))
-    assert (code, out) == (0, f"7 deliveries to {app.url}, of a.jsonl.{RUN}.forward\n")
+    assert (code, out) == (0, f"7 deliveries to {app.url}, from a.jsonl.{RUN}.forward\n")
     assert app.requests == []
     assert capture.with_name(f"a.jsonl.{RUN}.forward").exists()
 
@@ -157,7 +157,7 @@ def test_a_capture_that_is_gone_is_said(vmon_run: Run, left: Left) -> None:
 
 def test_a_loop_over_what_failed_is_refused(vmon_run: Run) -> None:
     code, _, err = vmon_run("replay", "--failed", "--loop")
-    assert (code, err.startswith("error: --failed sends what is left once")) == (2, True)
+    assert (code, err.startswith("error: --failed cannot be used with --loop")) == (2, True)
 
 
 async def test_what_a_rotated_capture_left_is_sent_from_its_files_also_compressed(

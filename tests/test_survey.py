@@ -151,7 +151,7 @@ def test_where_there_is_no_delivery_a_check_has_not_passed(tmp_path: Path, vmon_
     empty.touch()
     code, out, err = vmon_run("oddities", "--fail-on", "info", empty)
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: no delivery in {empty}\n")
+    assert err.startswith(f"error: no deliveries found in {empty}\n")
 
 
 def test_a_torn_capture_is_told_of_and_read_to_its_end(capture: Path, vmon_run: Run) -> None:
@@ -193,7 +193,7 @@ def test_explain_tells_all_of_a_code_and_list_all_codes(vmon_run: Run) -> None:
 
 
 def test_an_unknown_code_gets_a_suggestion(vmon_run: Run) -> None:
-    said_of_it = "error: 'gost'\nhint: did you mean ghost?\n"
+    said_of_it = "error: unknown code 'gost'\nhint: did you mean ghost?\n"
     assert vmon_run("oddities", "--explain", "gost") == (2, "", said_of_it)
     code, _, err = vmon_run("oddities", "--explain", "zzzz")
     assert code == 2

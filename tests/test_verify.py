@@ -104,14 +104,14 @@ def test_a_line_that_cannot_be_read_is_exit_2_whatever_else_is_valid(
     path = capture(signed(), more=b"rubbish\n")
     code, out, err = vmon_run("verify", path, "--secret", VALUE)
     assert (code, out) == (2, "")
-    assert f"warning: {path}:2: a line is skipped" in err
+    assert f"warning: {path}:2: skipped" in err
 
 
 def test_nothing_to_check_is_not_all_valid(vmon_run: Run, capture: Capture) -> None:
     path = capture()
     code, out, err = vmon_run("verify", path, "--secret", VALUE)
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: no delivery in {path}\n")
+    assert err.startswith(f"error: no deliveries found in {path}\n")
 
 
 def test_without_a_secret_or_a_file_it_is_wrong_use(
@@ -119,7 +119,7 @@ def test_without_a_secret_or_a_file_it_is_wrong_use(
 ) -> None:
     code, _, err = vmon_run("verify", capture())
     assert code == 2
-    assert err.startswith("error: no signature secret\nhint: --secret")
+    assert err.startswith("error: no signature secret\nhint: copy it")
     assert vmon_run("verify", tmp_path / "none", "--secret", VALUE)[0] == 2
     assert vmon_run("verify", capture(), "--secret", " ")[0] == 2
 

@@ -373,7 +373,7 @@ def _mend(fd: int, path: Path) -> None:
     elif not (last.startswith(START) and last.endswith(b"}")):
         raise WrongUse(
             f"{path} is not a capture: its last line does not start with {START.decode()}",
-            hint="--capture appends to FILE; use a new file or a capture",
+            hint="use a new file or an existing capture with --capture FILE",
         )
     else:
         os.write(fd, b"\n")

@@ -69,9 +69,9 @@ def _wrong(one: Any, error: Exception) -> str:
     if not isinstance(one, dict):
         return "not an object"
     if not isinstance(one.get("request"), dict):
-        return "request is not an object" if "request" in one else "no request"
+        return "request is not an object" if "request" in one else "missing request"
     if isinstance(error, KeyError):
-        return f"no {error.args[0]}"
+        return f"missing {error.args[0]}"
     wrong_type = isinstance(error, TypeError | AttributeError)
     return "a field has the wrong type" if wrong_type else str(error)
 
