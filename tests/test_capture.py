@@ -246,9 +246,7 @@ def test_a_file_system_without_locks_is_no_reason_to_refuse(
 def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path: Path, opened: Opened) -> None:
     with pytest.raises(WrongUse, match=r"cannot write the capture .*: Is a directory") as caught:
         opened(tmp_path)
-    assert (
-        caught.value.hint == "use another file with --capture FILE, or --no-capture"
-    )
+    assert caught.value.hint == "use another file with --capture FILE, or --no-capture"
     (tmp_path / "file").touch()
     with pytest.raises(WrongUse, match="cannot write the capture"):
         opened(tmp_path / "file" / "a.jsonl")

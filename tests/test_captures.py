@@ -132,9 +132,7 @@ def test_pruning_says_what_and_removes_nothing_where_nobody_can_be_asked(
     code, out, err = vmon_run("captures", "--prune", "30d")
     assert code == 2
     assert out.startswith("~/data/vmon/captures/a.jsonl, 40 d old, ")
-    assert err == (
-        "error: nothing removed: cannot ask for confirmation here\nhint: add --yes\n"
-    )
+    assert err == ("error: nothing removed: cannot ask for confirmation here\nhint: add --yes\n")
     assert path.exists()
 
 

@@ -32,7 +32,15 @@ def test_the_help_of_the_whole_is_this(vmon_run: Run) -> None:
     assert (code, err) == (0, "")
     for name, said in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(said)}$", out, re.MULTILINE)
-    for number in ("0 success", "1 nothing matched", "2 usage error", "3", "4", "5 timeout", "130 interrupted"):
+    for number in (
+        "0 success",
+        "1 nothing matched",
+        "2 usage error",
+        "3",
+        "4",
+        "5 timeout",
+        "130 interrupted",
+    ):
         assert number in " ".join(out.split())
 
 

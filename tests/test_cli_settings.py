@@ -139,9 +139,7 @@ def test_a_project_does_not_say_which_program_runs(run: Run, here: Path) -> None
     (here / "vmon.toml").write_text("ngrok-path = './ngrok'")
     code, out, err = run("listen")
     assert (code, out) == (2, "")
-    assert err.startswith(
-        "error: ./vmon.toml: ngrok-path is not allowed in a project file\nhint: "
-    )
+    assert err.startswith("error: ./vmon.toml: ngrok-path is not allowed in a project file\nhint: ")
     _, out, _ = run("doctor", "--offline", "--json")
     assert "ngrok-path is not allowed" in out
 
@@ -198,7 +196,11 @@ def test_what_config_prints_is_a_vmon_toml_that_says_the_same(run: Run, here: Pa
 
 
 def test_only_what_is_set_is_told_where_that_is_asked(run: Run) -> None:
-    assert run("config", "--changed", VMON_PORT="80") == (0, "# listen\nport = 80  # VMON_PORT\n", "")
+    assert run("config", "--changed", VMON_PORT="80") == (
+        0,
+        "# listen\nport = 80  # VMON_PORT\n",
+        "",
+    )
     assert run("config", "--changed") == (0, "", "")
 
 

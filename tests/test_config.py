@@ -40,9 +40,7 @@ KNOWN = (
     KnownKey("event", command="filter", multiple=True, param="types"),
 )
 
-ALL_AT_THE_TOP = (
-    "known settings: filter, format, forward-to, max-body, port, quiet, replay, secret, status, token"
-)
+ALL_AT_THE_TOP = "known settings: filter, format, forward-to, max-body, port, quiet, replay, secret, status, token"
 
 
 class Files:
@@ -364,9 +362,7 @@ class TestWhatIsWrongInAFile:
     def test_a_duration_that_is_none_is_told(self, files: Files, text: str) -> None:
         files.project(f"[replay]\nmax-gap = {text}")
         message, _ = files.fault()
-        assert message.startswith(
-            "./vmon.toml [replay]: max-gap must be a duration (seconds, or "
-        )
+        assert message.startswith("./vmon.toml [replay]: max-gap must be a duration (seconds, or ")
 
     @pytest.mark.parametrize("text", ["nan", "inf", '"1"', "1" * 400])
     def test_a_number_that_is_none_is_told(self, files: Files, text: str) -> None:
@@ -389,7 +385,10 @@ class TestWhatIsWrongInAFile:
     @pytest.mark.parametrize(
         ("data", "message"),
         [
-            (b"a = 1\nport = \n", "invalid TOML in ./vmon.toml: Invalid value (at line 2, column 8)"),
+            (
+                b"a = 1\nport = \n",
+                "invalid TOML in ./vmon.toml: Invalid value (at line 2, column 8)",
+            ),
             (
                 b"port = 1\nport = 2\n",
                 "invalid TOML in ./vmon.toml: Cannot overwrite a value (at line 2, column 9)",
@@ -419,7 +418,9 @@ class TestWhatIsWrongInAFile:
 
     def test_the_users_file_is_named_by_its_path(self, files: Files) -> None:
         files.user("prot = 1")
-        assert files.fault()[0].startswith(str(files.user_dir / "config.toml") + ": unknown setting")
+        assert files.fault()[0].startswith(
+            str(files.user_dir / "config.toml") + ": unknown setting"
+        )
 
 
 class TestTypes:

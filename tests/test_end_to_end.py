@@ -549,6 +549,6 @@ def test_a_run_that_cannot_listen_leaves_no_capture_before_the_one_in_use(
     run.post(bodies[SEED])
     code, _, err = start("listen", "--port", str(run.port)).result()
     assert code == 3
-    assert "is taken" in err
+    assert "is already in use" in err
     code, out, err = start("captures", "--format", "json").result()
     assert json.loads(out)["captures"] == []

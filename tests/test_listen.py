@@ -335,7 +335,7 @@ def test_an_address_that_others_can_reach_is_warned_of(listen: "Listen") -> None
     ("args", "why"),
     [
         (("--require-signature",), "--require-signature needs a signature secret"),
-        (("--secret-path", "long-enough", "--no-secret-path"), "either --secret-path or"),
+        (("--secret-path", "long-enough", "--no-secret-path"), "--secret-path cannot be used with"),
         (("--secret", ""), "is empty"),
         (("--secret-file", "nowhere"), "cannot read secrets from nowhere"),
         (("--redact", "a..b"), "invalid field 'a..b'"),

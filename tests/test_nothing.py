@@ -20,7 +20,9 @@ def test_an_empty_capture_has_a_way_out_of_its_own() -> None:
 
 
 def test_several_files_are_counted_and_a_name_of_one_is_disarmed() -> None:
-    assert nothing("sessions", ("a", "b"), Filter()).message.endswith("no sessions found in 2 files")
+    assert nothing("sessions", ("a", "b"), Filter()).message.endswith(
+        "no sessions found in 2 files"
+    )
     assert nothing("sessions", ("a\x1b[2J",)).message.endswith("no sessions found in a␛[2J")
 
 

@@ -713,7 +713,7 @@ async def test_a_stranger_is_answered_404_and_learns_nothing(
     assert (guarded.got, guarded.notices, guarded.bugs) == ([], [], [])
     (told,) = guarded.strangers
     assert told.startswith(first.decode())
-    assert told.endswith(f", Host {host.decode()}")
+    assert told.endswith(f", Host {host.decode()}: wrong secret path or host")
 
 
 async def test_a_stranger_is_not_told_what_is_too_large_too_slow_or_broken(
@@ -800,7 +800,9 @@ def an_idle_receiver() -> Receiver:
 async def test_a_port_that_is_taken_is_named_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(CannotListen, match=f"port {port} on 127.0.0.1 is taken") as caught:
+        with pytest.raises(
+            CannotListen, match=f"port {port} on 127.0.0.1 is already in use"
+        ) as caught:
             await an_idle_receiver().open("127.0.0.1", port)
     assert caught.value.hint == "stop the program that uses it, or set --port (0 picks a free port)"
     assert caught.value.exit_code == 3

@@ -179,7 +179,7 @@ async def test_what_a_rotated_capture_left_is_sent_from_its_files_also_compresse
         file.write("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in files))
     second = capture.with_name("a.2.jsonl.gz")
     code, out, _ = await asyncio.to_thread(vmon_run, *failed_args("--dry-run", second))
-    assert (code, out) == (0, f"2 deliveries to {app.url}, of {journal.name}\n")
+    assert (code, out) == (0, f"2 deliveries to {app.url}, from {journal.name}\n")
     code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(second))
     assert (code, [number_of(one) for one in app.requests]) == (0, [5, 6])
     code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(capture))

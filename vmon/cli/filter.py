@@ -120,7 +120,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     if dedupe and dedupe.hidden:
         from vmon.text import count
 
-        click.echo(f"{count(dedupe.hidden, 'duplicate')} hidden", err=True)
+        click.echo(f"{count(dedupe.hidden, 'duplicate')} skipped", err=True)
     for name in table.unseen() if table and asked["fields"] and not code else ():
         click.echo(f"warning: no match has a field {name}", err=True)
     if code and not asked["only_count"]:
