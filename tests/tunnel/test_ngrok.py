@@ -326,7 +326,7 @@ async def test_a_program_that_is_no_agent_is_told_apart(
     with pytest.raises(CannotTunnel, match="is not an ngrok agent"):
         await NgrokTunnel(ngrok_options(binary=other)).start()
     other.write_text("#!/no/such/interpreter\n")
-    with pytest.raises(CannotTunnel, match="cannot be run"):
+    with pytest.raises(CannotTunnel, match="cannot run"):
         await NgrokTunnel(ngrok_options(binary=other)).start()
 
 
