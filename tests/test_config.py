@@ -40,7 +40,10 @@ KNOWN = (
     KnownKey("event", command="filter", multiple=True, param="types"),
 )
 
-ALL_AT_THE_TOP = "known settings: filter, format, forward-to, max-body, port, quiet, replay, secret, status, token"
+ALL_AT_THE_TOP = (
+    "known settings: filter, format, forward-to, max-body, port, quiet, "
+    "replay, secret, status, token"
+)
 
 
 class Files:

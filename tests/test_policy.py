@@ -13,9 +13,9 @@ def test_more_than_fifty_failures_are_the_end_of_forwarding() -> None:
     gauge = Gauge("cutoff")
     said = [gauge.note(b"", 0.0) for _ in range(1000)]
     assert said[49] == "50 of 50 failures in 30 min"
-    assert said[50] == "50 of 50 failures in 30 min: Vonage disables the callback"
+    assert said[50] == "50 of 50 failures in 30 min: Vonage disables event forwarding"
     assert said[999] == said[50]
-    assert gauge.summary() == "1,000: Vonage disables the callback after 50 in 30 min"
+    assert gauge.summary() == "1,000: more than 50 in 30 min disable event forwarding"
 
 
 def test_a_retry_is_told_by_its_body_and_waits_twice_as_long() -> None:

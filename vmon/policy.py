@@ -39,7 +39,7 @@ class Gauge:
     def _cutoff(self, now_s: float) -> str:
         recent = sum(1 for at in self._recent if now_s - at <= _CUTOFF_S)
         said = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
-        return f"{said}: Vonage disables the callback" if recent > _CUTOFF else said
+        return f"{said}: Vonage disables event forwarding" if recent > _CUTOFF else said
 
     def _next(self, body: bytes, now_s: float) -> str:
         """A body that comes again is a retry: it has no id of its own."""
@@ -59,5 +59,5 @@ class Gauge:
         if not self.failures:
             return ""
         if self._policy == "cutoff":
-            return f"{self.failures:,}: Vonage disables the callback after {_CUTOFF} in 30 min"
+            return f"{self.failures:,}: more than {_CUTOFF} in 30 min disable event forwarding"
         return f"{self.failures:,}: Vonage retries each for 24 h"

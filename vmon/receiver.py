@@ -124,7 +124,7 @@ class Receiver:
                 self._server, host, port, backlog=1024
             )
         except UnicodeError:
-            raise _cannot_listen(host, port, OSError("that is no name of a host")) from None
+            raise _cannot_listen(host, port, OSError("invalid host name")) from None
         except OSError as error:
             raise _cannot_listen(host, port, error) from None
         address, bound, *_ = self._listener.sockets[0].getsockname()

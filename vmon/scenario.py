@@ -111,7 +111,7 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is Python's, and no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def change(payload: dict[str, Any], path: str, value: Any) -> None:
