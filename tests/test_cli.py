@@ -65,6 +65,32 @@ def test_no_help_is_wider_than_80_columns(name: str | None, vmon_run: Run) -> No
     assert "\\" not in out
 
 
+def test_the_help_of_listen_shows_its_options_in_groups(vmon_run: Run) -> None:
+    _, out, _ = vmon_run("listen", "--help")
+    sections = re.split(r"^(\w+):$", out, flags=re.MULTILINE)
+    groups = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert list(groups) == [
+        "Server", "Capture", "Signatures", "Tunnel", "Forwarding", "Filter", "Output", "Options",
+    ]  # fmt: skip # one line of headings
+    assert re.findall(r"^  (-.*?)  ", groups["Options"], re.MULTILINE) == ["-h, --help"]
+    for heading, option in (
+        ("Server", "--port"), ("Capture", "--rotate"), ("Signatures", "--require-signature"),
+        ("Tunnel", "--secret-path"), ("Forwarding", "--ack"), ("Filter", "--where"),
+        ("Output", "--json-ready"),
+    ):  # fmt: skip # pairs
+        assert [name for name, text in groups.items() if f" {option} " in text] == [heading]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_shows_every_option_once(name: str, vmon_run: Run) -> None:
+    command = import_module(f"vmon.cli.{name}").command
+    _, out, _ = vmon_run(name, "--help")
+    sections = re.split(r"^\w+:$", out, maxsplit=1, flags=re.MULTILINE)[1]
+    rows = re.findall(r"^  (?:-\w, )?(--[\w-]+)", sections, re.MULTILINE)
+    named = [max(p.opts, key=len) for p in command.params if isinstance(p, click.Option)]
+    assert sorted(rows) == sorted([*named, "--help"])
+
+
 def test_without_a_command_the_help_is_shown_and_it_is_exit_2(vmon_run: Run) -> None:
     code, out, err = vmon_run()
     assert code == 2

@@ -495,6 +495,8 @@ def test_a_listener_does_not_forward_to_itself(
     ("args", "said"),
     [
         (("--ack", "app"), "--ack app needs --forward-to or --route"),
+        (("--forward-event", "archive"), "--forward-event needs --forward-to or --route"),
+        (("-H", "X: 1"), "--forward-header needs --forward-to or --route"),
         (("--forward-to", "ftp://x"), "invalid URL 'ftp://x'"),
         (("--route", "archive"), "invalid route 'archive'"),
         (("--route", "bogus=x"), "unknown event type 'bogus'"),

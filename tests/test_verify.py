@@ -62,7 +62,7 @@ def test_each_that_is_not_valid_is_told_in_a_line(
         "21:16:00.318 ? unknown             -      unsigned no Authorization header"
         " id id-2\n"
         "21:16:00.318 - archive             2_MX4x invalid payload_hash differs from the body's:"
-        " did a proxy decode or re-encode it on the way? id 00053932d7f0ab-5a17c0de\n"
+        " did a proxy re-encode it? id 00053932d7f0ab-5a17c0de\n"
     )
 
 

@@ -104,8 +104,8 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     """Receive callbacks on any path, capture them and show them live.
 
-    Every request gets 200 as soon as it is captured. Filters only choose what is shown: everything
-    is captured and forwarded.
+    Vonage gets 200 as soon as an event is captured (see --ack). Filters only choose what is shown:
+    everything is captured and forwarded.
 
     \b
     vmon listen --tunnel                        get a public URL from ngrok
