@@ -114,6 +114,11 @@ def test_an_unknown_command_gets_a_suggestion(vmon_run: Run) -> None:
     assert vmon_run("zzz") == (2, "", said)
 
 
+def test_what_click_finds_wrong_is_told_as_our_own_errors_are(vmon_run: Run) -> None:
+    _, _, err = vmon_run("filter", "--tail", "x")
+    assert err.startswith("error: invalid value for '--tail': 'x' is not a valid integer\nhint: ")
+
+
 def test_an_unknown_option_gets_a_suggestion(vmon_run: Run) -> None:
     code, out, err = vmon_run("filter", "--evnt", "x")
     assert (code, out) == (2, "")

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -412,6 +413,12 @@ def _silent() -> logging.Logger:
     return logger
 
 
+def _reason(error: OSError) -> str:
+    """What the system says of an error; asyncio puts the address and its own words around it."""
+    known = error.errno is not None and error.errno in errno.errorcode
+    return os.strerror(error.errno or 0) if known else error.strerror or str(error)
+
+
 def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
     match error.errno:
         case errno.EADDRINUSE:
@@ -426,6 +433,6 @@ def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
             )
         case _:
             return CannotListen(
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
+                f"cannot listen on {host}:{port}: {_reason(error)}",
                 hint="--host must be an address of this machine, e.g. 127.0.0.1",
             )

@@ -147,7 +147,7 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
         _say(error.message, error.hint)
         return error.exit_code
     except click.ClickException as error:
-        _say(error.format_message(), _hint(error))
+        _say(_message(error), _hint(error))
         return error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -169,6 +169,13 @@ def _say(message: str, hint: str | None) -> None:
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
+
+
+def _message(error: click.ClickException) -> str:
+    """Click's message as ours are: in lower case, without a period, and not of a type's name."""
+    text = error.format_message().removesuffix(".")
+    text = text.replace("valid integer range", "valid integer")
+    return text[:1].lower() + text[1:]
 
 
 def _hint(error: click.ClickException) -> str | None:
