@@ -246,9 +246,7 @@ def test_a_file_system_without_locks_is_no_reason_to_refuse(
 def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path: Path, opened: Opened) -> None:
     with pytest.raises(WrongUse, match=r"cannot write the capture .*: Is a directory") as caught:
         opened(tmp_path)
-    assert (
-        caught.value.hint == "name another file with --capture FILE, or keep none with --no-capture"
-    )
+    assert caught.value.hint == "use another file with --capture FILE, or --no-capture"
     (tmp_path / "file").touch()
     with pytest.raises(WrongUse, match="cannot write the capture"):
         opened(tmp_path / "file" / "a.jsonl")
@@ -357,7 +355,7 @@ def test_what_cannot_be_written_at_the_end_is_kept_elsewhere(
         one.append(line)
     said = one.close()
     (rescued,) = tmp_path.glob("vmon-rescued-*.jsonl")
-    assert said == f"2 deliveries, kept in {rescued}"
+    assert said == f"2 deliveries, saved to {rescued}"
     assert rescued.read_bytes() == LINES[0] + LINES[1]
     assert stat.S_IMODE(rescued.stat().st_mode) == 0o600
 
@@ -409,7 +407,7 @@ def test_a_disk_that_is_really_full_tears_no_line(tmp_path: Path) -> None:
         cwd=Path(__file__).parent.parent,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "written in order: no space left for a whole line\n"
+    assert done.stdout == "written in order: no space left on device\n"
 
 
 def test_ids_are_sorted_and_unique_when_the_clock_goes_back(
@@ -561,7 +559,7 @@ def test_a_name_that_is_another_file_s_by_now_is_left_to_it(
     durable.append(LINES[0])
     durable.path.rename(tmp_path / "moved.jsonl")
     durable.path.write_bytes(b"another's")
-    with pytest.raises(OSError, match="another file is called"):
+    with pytest.raises(OSError, match="was replaced by another file"):
         durable.renew(tmp_path / "a.1.jsonl", lambda: None)
     durable.append(LINES[1])
     assert durable.path.read_bytes() == b"another's"
@@ -648,7 +646,7 @@ def test_while_lines_wait_in_memory_nothing_counts_as_synced(
     monkeypatch.setattr(os, "write", disk)
     disk.room = 0
     assert durable.append(LINES[0])
-    with pytest.raises(OSError, match="wait in memory"):
+    with pytest.raises(OSError, match="in memory are not written"):
         durable.unsynced()
     disk.room = 1 << 30
     assert durable.retry()

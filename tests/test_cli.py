@@ -32,7 +32,15 @@ def test_the_help_of_the_whole_is_this(vmon_run: Run) -> None:
     assert (code, err) == (0, "")
     for name, said in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(said)}$", out, re.MULTILINE)
-    for number in ("0 ok", "1 no", "2 wrong use", "3", "4", "5 timed out", "130 interrupted"):
+    for number in (
+        "0 success",
+        "1 nothing matched",
+        "2 usage error",
+        "3",
+        "4",
+        "5 timeout",
+        "130 interrupted",
+    ):
         assert number in " ".join(out.split())
 
 
@@ -57,6 +65,32 @@ def test_no_help_is_wider_than_80_columns(name: str | None, vmon_run: Run) -> No
     assert "\\" not in out
 
 
+def test_the_help_of_listen_shows_its_options_in_groups(vmon_run: Run) -> None:
+    _, out, _ = vmon_run("listen", "--help")
+    sections = re.split(r"^(\w+):$", out, flags=re.MULTILINE)
+    groups = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert list(groups) == [
+        "Server", "Capture", "Signatures", "Tunnel", "Forwarding", "Filter", "Output", "Options",
+    ]  # fmt: skip # one line of headings
+    assert re.findall(r"^  (-.*?)  ", groups["Options"], re.MULTILINE) == ["-h, --help"]
+    for heading, option in (
+        ("Server", "--port"), ("Capture", "--rotate"), ("Signatures", "--require-signature"),
+        ("Tunnel", "--secret-path"), ("Forwarding", "--ack"), ("Filter", "--where"),
+        ("Output", "--json-ready"),
+    ):  # fmt: skip # pairs
+        assert [name for name, text in groups.items() if f" {option} " in text] == [heading]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_shows_every_option_once(name: str, vmon_run: Run) -> None:
+    command = import_module(f"vmon.cli.{name}").command
+    _, out, _ = vmon_run(name, "--help")
+    sections = re.split(r"^\w+:$", out, maxsplit=1, flags=re.MULTILINE)[1]
+    rows = re.findall(r"^  (?:-\w, )?(--[\w-]+)", sections, re.MULTILINE)
+    named = [max(p.opts, key=len) for p in command.params if isinstance(p, click.Option)]
+    assert sorted(rows) == sorted([*named, "--help"])
+
+
 def test_without_a_command_the_help_is_shown_and_it_is_exit_2(vmon_run: Run) -> None:
     code, out, err = vmon_run()
     assert code == 2
@@ -74,10 +108,15 @@ def is_an_error(err: str) -> bool:
 
 
 def test_an_unknown_command_gets_a_suggestion(vmon_run: Run) -> None:
-    said = "error: there is no command 'lissten'\nhint: did you mean listen?\n"
+    said = "error: unknown command 'lissten'\nhint: did you mean listen?\n"
     assert vmon_run("lissten") == (2, "", said)
-    said = "error: there is no command 'zzz'\nhint: see vmon --help\n"
+    said = "error: unknown command 'zzz'\nhint: see vmon --help\n"
     assert vmon_run("zzz") == (2, "", said)
+
+
+def test_what_click_finds_wrong_is_told_as_our_own_errors_are(vmon_run: Run) -> None:
+    _, _, err = vmon_run("filter", "--tail", "x")
+    assert err.startswith("error: invalid value for '--tail': 'x' is not a valid integer\nhint: ")
 
 
 def test_an_unknown_option_gets_a_suggestion(vmon_run: Run) -> None:
@@ -143,7 +182,7 @@ def test_filter_says_0_when_it_found_something_and_1_when_nothing(
     assert vmon_run("filter", "--event", "streamCreated", path) == (0, BODY, "")
     code, out, err = vmon_run("filter", "--event", "archive", path)
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: nothing was found: no delivery in {path}; asked for: archive\n")
+    assert err.startswith(f"error: no deliveries found in {path} (filter: archive)\n")
     assert vmon_run("filter", "--count", "--event", "archive", path) == (1, "0\n", "")
 
 
@@ -206,7 +245,7 @@ def test_a_full_disk_behind_stdout_is_an_error_in_words(
     os.close(full)
     code, _, err = run.result()
     assert code == 2
-    assert err.endswith("error: cannot write standard output: No space left on device\n")
+    assert err.endswith("error: cannot write to standard output: No space left on device\n")
     assert "Traceback" not in err
 
 
@@ -288,7 +327,7 @@ def test_an_expression_chooses_from_a_file_and_an_error_in_it_has_its_place(
     assert vmon_run("filter", "--where", asked, str(path)) == (0, other, "")
     code, out, err = vmon_run("filter", "--where", 'type == "render"', str(path))
     assert (code, out) == (1, "")
-    assert 'asked for: where type == "render"' in err
+    assert '(filter: where type == "render")' in err
     code, out, err = vmon_run("filter", "--where", 'stauts == "failed"', str(path))
     assert (code, out) == (2, "")
     assert re.search(r"^error: .*stauts.*\n", err)

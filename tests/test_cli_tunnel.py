@@ -111,7 +111,7 @@ def test_an_agent_that_comes_before_it_is_told(
     env = {"PATH": str(other.parent)}
     code, _, err = vmon_run("tunnel", "install", "--yes", "--from", url_of(shop), **env)
     assert code == 0
-    assert err.endswith(f"but {other} comes before it, and is the one vmon runs\n")
+    assert err.endswith(f"but {other} comes first and is used instead\n")
 
 
 def test_without_a_terminal_and_yes_nothing_is_installed(
@@ -120,8 +120,8 @@ def test_without_a_terminal_and_yes_nothing_is_installed(
     code, out, err = vmon_run("tunnel", "install", "--from", url_of(shop))
     assert (code, out) == (2, "")
     assert err.endswith(
-        "error: nothing was installed: there is nobody to ask\n"
-        "hint: run: vmon tunnel install --yes\n"
+        "error: nothing installed: cannot ask for confirmation here\n"
+        "hint: run vmon tunnel install --yes\n"
     )
     assert f"  size  {len(packed())} B\n" in err
     assert places(tmp_path) == []
@@ -129,7 +129,7 @@ def test_without_a_terminal_and_yes_nothing_is_installed(
 
 @pytest.mark.parametrize(
     ("answer", "code", "said"),
-    [(b"y\n", 0, b"installed "), (b"\n", 1, b"error: nothing was installed"), (b"\x03", 130, b"")],
+    [(b"y\n", 0, b"installed "), (b"\n", 1, b"error: nothing installed"), (b"\x03", 130, b"")],
 )
 def test_on_a_terminal_it_asks(  # noqa: PLR0913, PLR0917 - fixtures
     answer: bytes,
@@ -181,8 +181,8 @@ def test_what_is_no_archive_is_exit_4_and_changes_nothing(
     shop.goods = b"<html>"  # type: ignore[attr-defined] # what Counter sends
     code, _, err = vmon_run("tunnel", "install", "--yes", "--from", url_of(shop))
     assert code == 4
-    assert "error: The ngrok agent could not be installed from " in err
-    assert "hint: Install it by hand from https://ngrok.com/download.\n" in err
+    assert "error: cannot install the ngrok agent from " in err
+    assert "hint: install it yourself from https://ngrok.com/download\n" in err
     assert places(tmp_path) == []
 
 
@@ -190,7 +190,7 @@ def test_what_is_not_https_is_not_fetched(vmon_run: Run) -> None:
     args = ("tunnel", "install", "--yes", "--from", "http://example.invalid/\x1b[2J")
     code, _, err = vmon_run(*args)
     assert code == 4
-    assert "it is not https" in err
+    assert "not an https URL" in err
     assert "\x1b" not in err
 
 
@@ -200,7 +200,7 @@ def test_what_is_not_https_is_not_fetched(vmon_run: Run) -> None:
 def test_status_tells_what_there_is_and_is_no_failure(vmon_run: Run) -> None:
     code, out, err = vmon_run("tunnel", "status", PATH="/nowhere")
     assert (code, err) == (0, "")
-    assert "warn  ngrok agent  The ngrok agent is not installed.\n" in out
+    assert "warn  ngrok agent  the ngrok agent is not installed\n" in out
     code, out, err = vmon_run("tunnel", "status", "--json", PATH="/nowhere")
     names = [one["name"] for one in msgspec.json.decode(out)["checks"]]
     assert (code, err) == (0, "")
@@ -241,11 +241,11 @@ def test_what_an_earlier_vmon_left_is_listed_and_ended_when_asked(
     _, out, _ = vmon_run("doctor", "--offline")
     assert f"warn  leftovers    an earlier vmon left running: ngrok (pid {agent.pid})\n" in out
     assert look(agent.pid)
-    assert vmon_run("tunnel", "leftovers", "--end") == (0, listed, "ended\n")
+    assert vmon_run("tunnel", "leftovers", "--stop") == (0, listed, "stopped\n")
     assert agent.wait(5) < 0
     assert not folder.exists()
-    said = "none: no agent of an earlier vmon is running\n"
-    assert vmon_run("tunnel", "leftovers", "--end") == (0, said, "")
+    said = "no stale agents\n"
+    assert vmon_run("tunnel", "leftovers", "--stop") == (0, said, "")
 
 
 @pytest.mark.parametrize("changed", [{"owner": os.getpid()}, {"started": "1"}, {"ending": "other"}])
@@ -256,6 +256,6 @@ def test_what_is_not_left_by_us_is_left_alone(
     tmp_path: Path,
 ) -> None:
     orphan(tmp_path / "state" / "vmon", agent, **changed)
-    said = "none: no agent of an earlier vmon is running\n"
-    assert vmon_run("tunnel", "leftovers", "--end") == (0, said, "")
+    said = "no stale agents\n"
+    assert vmon_run("tunnel", "leftovers", "--stop") == (0, said, "")
     assert look(agent.pid)

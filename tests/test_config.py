@@ -41,7 +41,8 @@ KNOWN = (
 )
 
 ALL_AT_THE_TOP = (
-    "there are: filter, format, forward-to, max-body, port, quiet, replay, secret, status, token"
+    "known settings: filter, format, forward-to, max-body, port, quiet, "
+    "replay, secret, status, token"
 )
 
 
@@ -198,9 +199,9 @@ class TestWhereAValueIsFrom:
         assert loaded() == "x"
         assert loaded(VMON_AGENT="y") == "y"
         files.project(text)
-        with pytest.raises(WrongUse, match="agent may not stand in a project's file") as caught:
+        with pytest.raises(WrongUse, match="agent is not allowed in a project file") as caught:
             loaded()
-        assert (caught.value.hint or "").endswith("or by VMON_AGENT")
+        assert (caught.value.hint or "").endswith("or with VMON_AGENT")
 
 
 class TestProfiles:
@@ -231,12 +232,12 @@ class TestProfiles:
         assert files.load("a").profile == "a"
 
     def test_an_unknown_profile_is_told_with_what_there_is(self, files: Files) -> None:
-        assert files.fault("x") == ('there is no profile "x"', "no file has any")
+        assert files.fault("x") == ('unknown profile "x"', "no profiles are defined")
         files.user("[profile.local]")
         files.project("[profile.staging]")
-        assert files.fault("x") == ('there is no profile "x"', "there are: local, staging")
-        assert files.fault("stagin") == ('there is no profile "stagin"', "did you mean staging?")
-        assert files.fault(VMON_PROFILE="\x1b[2J")[0] == 'there is no profile "\\x1b[2J"'
+        assert files.fault("x") == ('unknown profile "x"', "known profiles: local, staging")
+        assert files.fault("stagin") == ('unknown profile "stagin"', "did you mean staging?")
+        assert files.fault(VMON_PROFILE="\x1b[2J")[0] == 'unknown profile "\\x1b[2J"'
 
     def test_a_profile_with_a_hostile_name_acts_on_no_terminal(self, files: Files) -> None:
         files.project('[profile."\\u001b[2Ja"]\nport = 1')
@@ -251,8 +252,8 @@ class TestProfiles:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("profile = 'a'", "./vmon.toml: profile NAME should be a table"),
-            ("profile.a = 1", "./vmon.toml: profile a should be a table"),
+            ("profile = 'a'", "./vmon.toml: profile NAME must be a table"),
+            ("profile.a = 1", "./vmon.toml: profile a must be a table"),
         ],
     )
     def test_a_profile_that_is_no_table_is_wrong_use(
@@ -263,7 +264,7 @@ class TestProfiles:
         assert found == message
         assert hint is not None
         assert hint.startswith(
-            "choose one with --profile or VMON_PROFILE, and write it as [profile"
+            "to choose a profile use --profile or VMON_PROFILE; to define one write [profile"
         )
 
 
@@ -271,54 +272,54 @@ class TestWhatIsWrongInAFile:
     @pytest.mark.parametrize(
         ("text", "message", "hint"),
         [
-            ("prot = 1", './vmon.toml: there is no setting "prot"', "did you mean port?"),
+            ("prot = 1", './vmon.toml: unknown setting "prot"', "did you mean port?"),
             (
                 "forward_to = 1",
-                './vmon.toml: there is no setting "forward_to"',
+                './vmon.toml: unknown setting "forward_to"',
                 "did you mean forward-to?",
             ),
             (
                 "[profile.a]\nprot = 1",
-                './vmon.toml [profile.a]: there is no setting "prot"',
+                './vmon.toml [profile.a]: unknown setting "prot"',
                 "did you mean port?",
             ),
             (
                 "speed = 1",
-                './vmon.toml: there is no setting "speed"',
-                "speed is a setting of replay: it stands in [replay]",
+                './vmon.toml: unknown setting "speed"',
+                "speed is a setting of replay; put it in [replay]",
             ),
             (
                 "[replay]\nport = 1",
-                './vmon.toml [replay]: there is no setting "port"',
-                "port is a setting of listen: it stands at the top",
+                './vmon.toml [replay]: unknown setting "port"',
+                "port is a setting of listen; put it at the top level",
             ),
             (
                 "[replay]\nzzz = 1",
-                './vmon.toml [replay]: there is no setting "zzz"',
-                "there are: max-gap, speed",
+                './vmon.toml [replay]: unknown setting "zzz"',
+                "known settings: max-gap, speed",
             ),
-            ("[replya]", './vmon.toml: there is no setting "replya"', "did you mean replay?"),
+            ("[replya]", './vmon.toml: unknown setting "replya"', "did you mean replay?"),
             (
                 "replay = 1",
-                './vmon.toml: there is no setting "replay"',
-                "replay is a table: [replay]",
+                './vmon.toml: unknown setting "replay"',
+                "write it as a table: [replay]",
             ),
             (
                 "[listen]\nport = 1",
-                './vmon.toml: there is no setting "listen"',
-                "the settings of listen stand at the top, outside any other table",
+                './vmon.toml: unknown setting "listen"',
+                "settings of listen go at the top level, not in a table",
             ),
             (
                 "[profile.a.profile.b]",
-                './vmon.toml [profile.a]: there is no setting "profile"',
+                './vmon.toml [profile.a]: unknown setting "profile"',
                 "did you mean filter?",
             ),
             (
                 "[profile.a]\nzzz = 1",
-                './vmon.toml [profile.a]: there is no setting "zzz"',
+                './vmon.toml [profile.a]: unknown setting "zzz"',
                 ALL_AT_THE_TOP,
             ),
-            ('"\\u001b" = 1', './vmon.toml: there is no setting "\\x1b"', ...),
+            ('"\\u001b" = 1', './vmon.toml: unknown setting "\\x1b"', ...),
         ],
     )
     def test_an_unknown_key_is_told_with_its_place_and_the_way_out(
@@ -331,26 +332,26 @@ class TestWhatIsWrongInAFile:
     @pytest.mark.parametrize(
         ("text", "why"),
         [
-            ('port = "4680"', 'port should be a whole number, not "4680"'),
-            ("port = 1.5", "port should be a whole number, not 1.5"),
-            ("port = true", "port should be a whole number, not true"),
-            ("port = [1]", "port should be a whole number, not a list"),
-            ("port = {a = 1}", "port should be a whole number, not a table"),
-            ("port = 2020-01-01", "port should be a whole number, not a date or time"),
-            ("quiet = 1", "quiet should be true or false, not 1"),
-            ('quiet = "yes"', 'quiet should be true or false, not "yes"'),
-            ("forward-to = 3000", "forward-to should be a string, not 3000"),
-            ('forward-to = ["a", 1]', "forward-to should be a string, not 1"),
-            ('forward-to = [["a"]]', "forward-to should be a string, not a list"),
-            ('format = "jsn"', 'format should be one of auto, text, json, not "jsn"'),
+            ('port = "4680"', 'port must be an integer, not "4680"'),
+            ("port = 1.5", "port must be an integer, not 1.5"),
+            ("port = true", "port must be an integer, not true"),
+            ("port = [1]", "port must be an integer, not a list"),
+            ("port = {a = 1}", "port must be an integer, not a table"),
+            ("port = 2020-01-01", "port must be an integer, not a date or time"),
+            ("quiet = 1", "quiet must be true or false, not 1"),
+            ('quiet = "yes"', 'quiet must be true or false, not "yes"'),
+            ("forward-to = 3000", "forward-to must be a string, not 3000"),
+            ('forward-to = ["a", 1]', "forward-to must be a string, not 1"),
+            ('forward-to = [["a"]]', "forward-to must be a string, not a list"),
+            ('format = "jsn"', 'format must be one of auto, text, json, not "jsn"'),
             (
                 'max-body = "x\\u001b"',
-                'max-body should be a size (bytes, or "256KiB", "1MB"), not "x\\x1b"',
+                'max-body must be a size (bytes, or "256KiB", "1MB"), not "x\\x1b"',
             ),
-            ("max-body = -1", 'max-body should be a size (bytes, or "256KiB", "1MB"), not -1'),
+            ("max-body = -1", 'max-body must be a size (bytes, or "256KiB", "1MB"), not -1'),
             (
                 f"max-body = 1{'0' * 400}",
-                'max-body should be a size (bytes, or "256KiB", "1MB"), not 1' + "0" * 59,
+                'max-body must be a size (bytes, or "256KiB", "1MB"), not 1' + "0" * 59,
             ),
         ],
     )
@@ -364,38 +365,39 @@ class TestWhatIsWrongInAFile:
     def test_a_duration_that_is_none_is_told(self, files: Files, text: str) -> None:
         files.project(f"[replay]\nmax-gap = {text}")
         message, _ = files.fault()
-        assert message.startswith(
-            "./vmon.toml [replay]: max-gap should be a duration (seconds, or "
-        )
+        assert message.startswith("./vmon.toml [replay]: max-gap must be a duration (seconds, or ")
 
     @pytest.mark.parametrize("text", ["nan", "inf", '"1"', "1" * 400])
     def test_a_number_that_is_none_is_told(self, files: Files, text: str) -> None:
         files.project(f"[replay]\nspeed = {text}")
-        assert files.fault()[0].startswith("./vmon.toml [replay]: speed should be a number, not ")
+        assert files.fault()[0].startswith("./vmon.toml [replay]: speed must be a number, not ")
 
     def test_a_number_where_a_string_belongs_asks_for_quotes(self, files: Files) -> None:
         files.project("token = 12345")
         assert files.fault() == (
-            "./vmon.toml: token should be a string, not a number",
-            "put it in quotes",
+            "./vmon.toml: token must be a string, not a number",
+            "quote the value",
         )
 
     def test_a_wrong_profile_is_told_even_when_another_is_chosen(self, files: Files) -> None:
         files.project("[profile.a]\n[profile.b.replay]\nspeed = 'x'")
         assert files.fault("a")[0] == (
-            './vmon.toml [profile.b.replay]: speed should be a number, not "x"'
+            './vmon.toml [profile.b.replay]: speed must be a number, not "x"'
         )
 
     @pytest.mark.parametrize(
         ("data", "message"),
         [
-            (b"a = 1\nport = \n", "./vmon.toml is not TOML: Invalid value (at line 2, column 8)"),
+            (
+                b"a = 1\nport = \n",
+                "invalid TOML in ./vmon.toml: Invalid value (at line 2, column 8)",
+            ),
             (
                 b"port = 1\nport = 2\n",
-                "./vmon.toml is not TOML: Cannot overwrite a value (at line 2, column 9)",
+                "invalid TOML in ./vmon.toml: Cannot overwrite a value (at line 2, column 9)",
             ),
-            (b'a = 1\n\nb = "\xff"', "./vmon.toml is not UTF-8 (at line 3)"),
-            (b"a = " + b"[" * 10_000, "./vmon.toml is nested too deeply to read"),
+            (b'a = 1\n\nb = "\xff"', "./vmon.toml is not valid UTF-8 (line 3)"),
+            (b"a = " + b"[" * 10_000, "cannot read ./vmon.toml: nested too deeply"),
         ],
     )
     def test_what_is_not_toml_is_told_with_its_line(
@@ -407,19 +409,21 @@ class TestWhatIsWrongInAFile:
     def test_a_file_that_cannot_be_read_is_told(self, files: Files) -> None:
         (files.cwd / "vmon.toml").mkdir()
         assert files.fault() == (
-            "./vmon.toml cannot be read: Is a directory",
-            "make it readable, or move it out of the way",
+            "cannot read ./vmon.toml: Is a directory",
+            "fix its permissions, or move it away",
         )
 
     def test_a_broken_pyproject_that_speaks_of_vmon_is_told(self, files: Files) -> None:
         files.project("[tool.vmon]\nport =", "pyproject.toml")
-        assert files.fault()[0].startswith("./pyproject.toml is not TOML: Invalid value (at ")
+        assert files.fault()[0].startswith("invalid TOML in ./pyproject.toml: Invalid value (at ")
         files.project("tool.vmon = 1", "pyproject.toml")
-        assert files.fault()[0] == "./pyproject.toml: tool.vmon should be a table"
+        assert files.fault()[0] == "./pyproject.toml: tool.vmon must be a table"
 
     def test_the_users_file_is_named_by_its_path(self, files: Files) -> None:
         files.user("prot = 1")
-        assert files.fault()[0].startswith(str(files.user_dir / "config.toml") + ": there is no")
+        assert files.fault()[0].startswith(
+            str(files.user_dir / "config.toml") + ": unknown setting"
+        )
 
 
 class TestTypes:
@@ -472,12 +476,12 @@ class TestTypes:
     @pytest.mark.parametrize(
         ("env", "text", "message"),
         [
-            ("VMON_PORT", "http", 'VMON_PORT should be a whole number, not "http"'),
-            ("VMON_PORT", "9" * 5000, f'VMON_PORT should be a whole number, not "{"9" * 60}"'),
-            ("VMON_STATUS", "200 x", 'VMON_STATUS should be a whole number, not "x"'),
-            ("VMON_QUIET", "maybe", 'VMON_QUIET should be true or false, not "maybe"'),
-            ("VMON_REPLAY_SPEED", "nan", "VMON_REPLAY_SPEED should be a number, not nan"),
-            ("VMON_FORMAT", "x", 'VMON_FORMAT should be one of auto, text, json, not "x"'),
+            ("VMON_PORT", "http", 'VMON_PORT must be an integer, not "http"'),
+            ("VMON_PORT", "9" * 5000, f'VMON_PORT must be an integer, not "{"9" * 60}"'),
+            ("VMON_STATUS", "200 x", 'VMON_STATUS must be an integer, not "x"'),
+            ("VMON_QUIET", "maybe", 'VMON_QUIET must be true or false, not "maybe"'),
+            ("VMON_REPLAY_SPEED", "nan", "VMON_REPLAY_SPEED must be a number, not nan"),
+            ("VMON_FORMAT", "x", 'VMON_FORMAT must be one of auto, text, json, not "x"'),
         ],
     )
     def test_a_wrong_variable_is_told(
@@ -534,14 +538,14 @@ class TestTypes:
             try:
                 number = read(text)
             except ValueError as error:
-                assert str(error).startswith("should be a ")  # noqa: PT017  # either end is right
+                assert str(error).startswith("must be a ")  # noqa: PT017  # either end is right
             else:
                 assert 0 <= number < 2**53
 
     def test_what_its_check_refuses_is_told_with_its_place(self, files: Files) -> None:
         def even(value: object) -> None:
             if not isinstance(value, int) or value % 2:
-                raise ValueError("should be even")
+                raise ValueError("must be even")
 
         known = [KnownKey("port", "any", variable="PORT_OF_MINE", check=even)]
 
@@ -553,10 +557,10 @@ class TestTypes:
         assert loaded() == 4
         for text, place in (('"a"', "./vmon.toml: port"), ("3", "./vmon.toml: port")):
             files.project(f"port = {text}")
-            with pytest.raises(WrongUse, match=f"^{place} should be even$"):
+            with pytest.raises(WrongUse, match=f"^{place} must be even$"):
                 loaded()
         files.project("")
-        with pytest.raises(WrongUse, match=r"^PORT_OF_MINE should be even$"):
+        with pytest.raises(WrongUse, match=r"^PORT_OF_MINE must be even$"):
             loaded(PORT_OF_MINE="4")  # a variable is text
 
 
@@ -580,7 +584,7 @@ class TestSecrets:
     def test_a_wrong_secret_is_told_without_it(self, files: Files, text: str) -> None:
         files.project(text)
         message, _ = files.fault()
-        assert "should be a string" in message
+        assert "must be a string" in message
         assert "123456" not in message
 
     def test_a_secret_of_limited_choice_is_told_without_it(self, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_the_space_that_is_left_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(("tunnel", "verdict"), [(None, "warn"), ("ngrok", "fail")])
 def test_what_is_missing_fails_only_where_it_is_used(tunnel: str | None, verdict: str) -> None:
     agent = found("ngrok agent", Asked(tunnel=tunnel))
-    assert short(agent) == (verdict, "The ngrok agent is not installed.")
+    assert short(agent) == (verdict, "the ngrok agent is not installed")
     assert "vmon tunnel install" in (agent.fix or "")
     token = found("ngrok token", Asked(tunnel=tunnel))
     assert token.verdict == verdict
@@ -274,8 +274,8 @@ def test_other_programs_are_needed_by_their_own_tunnel_only(name: str, machine: 
     [
         ("echo ngrok version 3.39.1", "pass", "3.39 at "),
         ("echo ngrok version 3.1.0", "warn", "needs 3.30 or newer"),
-        ("echo nothing", "warn", "does not say that it is an ngrok agent"),
-        ("exit 1", "warn", "does not say that it is an ngrok agent"),
+        ("echo nothing", "warn", "is not an ngrok agent"),
+        ("exit 1", "warn", "is not an ngrok agent"),
     ],
 )
 def test_the_version_of_the_agent_is_asked(
@@ -440,7 +440,7 @@ def test_the_command_says_it_in_lines_or_as_json(
     code, out, err = vmon_run("doctor", "--offline", **env)
     assert (code, err) == (0, "")
     assert f"pass  port         127.0.0.1:{free_port} is free\n" in out
-    assert "pass  settings     variables only\n" in out
+    assert "pass  settings     no config file; environment variables only\n" in out
     assert out.splitlines()[-1].startswith("13 checks: ")
     code, out, err = vmon_run("doctor", "--offline", "--json", **env)
     assert (code, err) == (0, "")
@@ -462,7 +462,7 @@ def test_broken_settings_are_a_check_that_fails(
     code, out, err = vmon_run("doctor", "--offline", "--json", VMON_PORT="x")
     assert (code, err) == (1, "")
     told = printed(out)["settings"]
-    assert told["said"] == 'VMON_PORT should be a whole number, not "x"'
+    assert told["said"] == 'VMON_PORT must be an integer, not "x"'
 
 
 def test_a_terminal_that_is_narrow_gets_whole_words(

@@ -125,7 +125,7 @@ vmon 0.1.0 listens. Ctrl-C ends it.
   capture  ~/'a b.jsonl'
   shown    streamCreated or streamDestroyed; everything is captured
 ready local=http://127.0.0.1:PORT capture='PATH/a b.jsonl'
-NOW · GET /probe was answered 200: a probe, not an event
+NOW · GET /probe not captured: responded 200 to a probe
 5 deliveries in TIME
   connectionCreated            1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   connectionDestroyed          1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
@@ -501,7 +501,7 @@ def test_large_bodies_on_one_connection_are_all_answered(listen: "Listen") -> No
 def test_a_client_that_goes_away_in_the_middle_ends_nothing(listen: "Listen") -> None:
     run = listen()
     half_sent(run).close()
-    run.err.until(b"POST / broke off before its body was here: not captured\n")
+    run.err.until(b"POST / not captured: connection closed before the body was complete\n")
     assert run.post(b"{}") == 200
     code, _, err = run.stop()
     assert code == 0
@@ -519,7 +519,7 @@ def test_a_full_disk_is_said_loudly_and_nothing_acknowledged_is_lost(
     run.err.until(b"deliveries are answered and kept in memory")
     code, _, err = run.stop()
     assert code == 0
-    rescued = re.search(r"not in the capture +(\d+) deliver(?:y|ies), kept in (\S+)\n", err)
+    rescued = re.search(r"not in the capture +(\d+) deliver(?:y|ies), saved to (\S+)\n", err)
     assert rescued is not None, err
     kept = Path(run.capture).read_bytes().splitlines(keepends=True)
     rest = Path(rescued[2]).read_bytes().splitlines(keepends=True)
@@ -639,8 +639,8 @@ def test_what_is_refused_is_said_and_counted(listen: "Listen") -> None:
     one.close()
     code, _, err = run.stop()
     assert code == 0
-    assert "was answered 413 and not captured: its body is over 100 B (--max-body)\n" in err
-    assert "was answered 408 and not captured: its body took over 0.2 s (--body-timeout)\n" in err
+    assert "not captured: responded 413: body larger than 100 B (--max-body)\n" in err
+    assert "not captured: responded 408: body not received within 0.2 s (--body-timeout)\n" in err
     assert re.search(r"  other requests +2\n", err)
 
 
@@ -653,8 +653,8 @@ def test_a_port_that_is_taken_is_exit_3_with_a_way_out(start: "Start", tmp_path:
         code, out, err = start("listen", "--port", str(port), "--no-capture").result()
     assert (code, out) == (3, "")
     assert err == (
-        f"error: port {port} on 127.0.0.1 is taken: another program listens there\n"
-        "hint: stop it, or choose another port with --port (0: any free one)\n"
+        f"error: port {port} on 127.0.0.1 is already in use\n"
+        "hint: stop the program that uses it, or set --port (0 picks a free port)\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -665,7 +665,7 @@ def test_a_host_that_is_not_ours_is_exit_3(start: "Start", host: str) -> None:
     assert (code, out) == (3, "")
     first, second = err.splitlines()
     assert first.startswith(f"error: cannot listen on {host}:0: ")
-    assert second == "hint: --host takes an address of this machine, such as 127.0.0.1"
+    assert second == "hint: --host must be an address of this machine, e.g. 127.0.0.1"
 
 
 def test_a_capture_that_cannot_be_written_is_exit_2(start: "Start", tmp_path: Path) -> None:
@@ -675,7 +675,7 @@ def test_a_capture_that_cannot_be_written_is_exit_2(start: "Start", tmp_path: Pa
     assert (code, out) == (2, "")
     first, second = err.splitlines()
     assert first.startswith(f"error: cannot write the capture {path}: ")
-    assert second == "hint: name another file with --capture FILE, or keep none with --no-capture"
+    assert second == "hint: use another file with --capture FILE, or --no-capture"
 
 
 def test_a_file_that_is_no_capture_is_exit_2_and_left_as_it_is(
@@ -699,7 +699,7 @@ def test_a_capture_in_use_is_exit_3_and_the_run_that_has_it_goes_on(
     assert (code, out) == (3, "")
     assert err == (
         f"error: another vmon is writing to {path}\n"
-        "hint: stop it, or name another file with --capture FILE\n"
+        "hint: stop it, or use another file with --capture FILE\n"
     )
     assert run.post(b"{}") == 200
     assert run.stop()[0] == 0
@@ -713,6 +713,6 @@ def test_a_run_that_cannot_listen_leaves_no_capture_before_the_one_in_use(
     run.post(bodies[SEED])
     code, _, err = start("listen", "--port", str(run.port)).result()
     assert code == 3
-    assert "is taken" in err
+    assert "is already in use" in err
     code, out, err = start("captures", "--format", "json").result()
     assert json.loads(out)["captures"] == []

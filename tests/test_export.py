@@ -203,7 +203,7 @@ def test_the_module_of_tests_passes_against_an_app_that_takes_all(
     seen = [line.split(b" ") for line in (tmp_path / "seen").read_bytes().splitlines()]
     assert [bytes.fromhex(body.decode()) for body, _ in seen] == NASTY
     assert {path for _, path in seen} == {b"//a%2Fb?c=d"}
-    assert "say where your app is" in posted(tmp_path).stdout
+    assert "set VMON_TEST_URL" in posted(tmp_path).stdout
 
 
 def test_the_module_of_tests_names_what_an_app_refused(
@@ -282,7 +282,7 @@ def test_export_says_what_it_left_out(
     path = tmp_path / "a.jsonl"
     path.write_bytes(write_line(delivered(b'{"event":"archive"}', headers=SECRETS)))
     code, out, err = vmon_run("export", path, "--as", "curl", "--to", "localhost:3000/x")
-    assert (code, err) == (0, "1 secret left out (Authorization): --with-secrets keeps them\n")
+    assert (code, err) == (0, "1 secret omitted (Authorization); --with-secrets includes them\n")
     assert out.endswith(' --data-raw \'{"event":"archive"}\' http://localhost:3000/x\n')
     code, out, err = vmon_run("export", path, "--as", "httpie", "--with-secrets")
     assert (code, err) == (0, "")
@@ -295,5 +295,5 @@ def test_without_a_form_it_is_said_which_there_are_with_an_example(vmon_run: Run
     code, out, err = vmon_run("export", "no-such-file")
     assert (code, out) == (2, "")
     said, hint = err.splitlines()
-    assert said == "error: it is not said what to write the deliveries as"
-    assert hint.startswith("hint: add --as curl, httpie, har or pytest: vmon export --as curl ")
+    assert said == "error: missing option --as"
+    assert hint.startswith("hint: add --as curl, httpie, har or pytest, for example: vmon export")

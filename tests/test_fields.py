@@ -105,7 +105,7 @@ def test_the_filter_writes_tables_and_bodies(vmon_run: Run, capture: Path) -> No
     )  # fmt: skip # one thing a line
     code, out, err = vmon_run("filter", capture, "--fields", "type,strem", "--format", "csv")
     assert (code, out) == (0, "type,strem\nstreamCreated,\n")
-    assert err == "warning: nothing that was found has a field strem\n"
+    assert err == "warning: no match has a field strem\n"
     out = vmon_run("filter", capture, "--format", "csv")[1]
     assert out.splitlines()[0] == ",".join(USUAL)
     assert json.loads(vmon_run("filter", capture, "--format", "body")[1]) == BODY

@@ -73,7 +73,7 @@ def test_what_is_written_when_ctrl_c_is_pressed_is_counted(
     monkeypatch.setattr(find, "_putter", lambda *_: put)
     with pytest.raises(KeyboardInterrupt):
         find.run(Options(sources=(str(path),), chosen=STREAMS, kind="json"))
-    assert capsys.readouterr().err.startswith("interrupted: 2 deliveries found until then, ")
+    assert capsys.readouterr().err.startswith("interrupted: 2 deliveries found so far, ")
 
 
 def test_what_was_found_is_a_capture_again(found: Found, path: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_bad_line_is_told_beside_what_was_found(found: Found, tmp_path: Path) 
     path.write_bytes(b'{"event":"streamCreated"}\nnonsense\n{"event":"streamDestroyed"}\n')
     code, out, said = found(path)
     assert (code, out) == (0, b'{"event":"streamCreated"}\n{"event":"streamDestroyed"}\n')
-    assert said.startswith(f"warning: {path}:2: a line is skipped: ".encode())
+    assert said.startswith(f"warning: {path}:2: skipped: ".encode())
     assert said.count(b"\n") == 1
 
 
@@ -211,9 +211,9 @@ def test_without_a_file_at_a_terminal_the_newest_capture_is_read(
         monkeypatch.setattr(sources, "newest", lambda: tmp_path / "new.jsonl")
         assert sources.sources_of(()) == (str(tmp_path / "new.jsonl"),)
         monkeypatch.setattr(sources, "newest", lambda: None)
-        with pytest.raises(WrongUse, match="there is no capture in") as caught:
+        with pytest.raises(WrongUse, match="no captures in") as caught:
             sources.sources_of(())
-    assert caught.value.hint == "name a file, or make a capture with vmon listen"
+    assert caught.value.hint == "pass a file, or capture events with vmon listen"
 
 
 def test_what_is_followed_cannot_be_sorted_by_what_is_still_to_come(
@@ -221,4 +221,4 @@ def test_what_is_followed_cannot_be_sorted_by_what_is_still_to_come(
 ) -> None:
     code, _, err = vmon_run("filter", "--follow", "--sort", "event", "any.jsonl")
     assert code == 2
-    assert err.startswith("error: --follow never comes to the end, and --sort event needs it")
+    assert err.startswith("error: --follow cannot be used with --sort event")

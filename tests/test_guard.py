@@ -144,14 +144,14 @@ def test_a_host_is_a_name_or_none(text: str) -> None:
 
 def test_a_scanner_does_not_flood_the_screen() -> None:
     strangers = Strangers()
-    assert strangers.note("GET /a", 100.0) == "stranger: GET /a was answered 404"
+    assert strangers.note("GET /a", 100.0) == "blocked: GET /a (404)"
     assert [strangers.note(f"GET /{n}", 100.0 + n / 100) for n in range(500)] == [None] * 500
     assert strangers.note("GET /b", 110.0) == (
-        "stranger: GET /b was answered 404 (500 more since the last one told)"
+        "blocked: GET /b (404) (500 more since the last report)"
     )
     assert strangers.note("GET /c", 119.9) is None
     assert strangers.note("GET /d", 130.0) == (
-        "stranger: GET /d was answered 404 (1 more since the last one told)"
+        "blocked: GET /d (404) (1 more since the last report)"
     )
     assert strangers.total == 504
 
@@ -180,7 +180,7 @@ def test_a_secret_path_that_was_asked_for_is_remembered_and_so_are_those_before(
     "token", ["short", "a/b-long-enough", "with space", "\u00e9" * 9, "x" * 200, ""]
 )
 def test_what_cannot_be_a_secret_path_is_told(token: str, own_state: Path) -> None:
-    with pytest.raises(WrongUse, match="is no secret path"):
+    with pytest.raises(WrongUse, match="invalid secret path"):
         secret_path(token)
     assert not own_state.exists()
 

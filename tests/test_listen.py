@@ -219,7 +219,7 @@ def test_what_trigger_signs_and_what_replay_signs_is_valid(
 ) -> None:
     run = listen("--require-signature", "--secret", VALUE)
     url = f"http://127.0.0.1:{run.port}"
-    assert vmon_run("trigger", "--story", "--to", url, "--sign", VALUE, "-q")[0] == 0
+    assert vmon_run("trigger", "--all", "--to", url, "--sign", VALUE, "-q")[0] == 0
     assert vmon_run("trigger", "archive", "--to", url, "--sign", "wrong", "-q")[0] == 1
     run.stop()
     again = listen("--require-signature", "--secret", "another-secret", "--max-age", "1h")
@@ -271,7 +271,7 @@ async def test_a_guarded_run_lets_in_who_has_the_secret_path(
         "/hook",
     ]
     assert token not in out + err
-    assert err.count("stranger: POST /, Host public.example was answered 404\n") == 1
+    assert err.count("blocked: POST /, Host public.example: wrong secret path or host (404)\n") == 1
     assert re.search(r"\n  strangers +2\n", err)
     stored = [json.loads(line) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
     assert [one["path"] for one in stored] == [f"/{token}/hook", f"/{token}", "/hook"]
@@ -334,11 +334,11 @@ def test_an_address_that_others_can_reach_is_warned_of(listen: "Listen") -> None
 @pytest.mark.parametrize(
     ("args", "why"),
     [
-        (("--require-signature",), "--require-signature needs a secret to check with"),
-        (("--secret-path", "long-enough", "--no-secret-path"), "either --secret-path or"),
+        (("--require-signature",), "--require-signature needs a signature secret"),
+        (("--secret-path", "long-enough", "--no-secret-path"), "--secret-path cannot be used with"),
         (("--secret", ""), "is empty"),
-        (("--secret-file", "nowhere"), "cannot read the secrets in nowhere"),
-        (("--redact", "a..b"), "'a..b' is no path"),
+        (("--secret-file", "nowhere"), "cannot read secrets from nowhere"),
+        (("--redact", "a..b"), "invalid field 'a..b'"),
         (("--verdict", "bad"), "'bad' is not one of 'valid', 'invalid'"),
     ],
 )

@@ -107,7 +107,7 @@ def test_an_interrupted_filter_keeps_whole_lines_and_says_so(tmp_path: Path, lin
     _, said = run.communicate(timeout=DEADLINE_S)
     assert run.returncode == 130
     assert out.read_bytes() == line * 10
-    assert said.startswith(b"interrupted: 10 deliveries found until then, ")
+    assert said.startswith(b"interrupted: 10 deliveries found so far, ")
 
 
 def _waiting(pipe: IO[bytes]) -> int:
@@ -138,7 +138,7 @@ def test_a_filter_that_is_interrupted_while_nobody_reads_writes_its_lines_to_the
     assert run.returncode == 130
     count = written.count(b"\n")
     assert written == line * count
-    assert said.decode().startswith(f"interrupted: {count:,} deliveries found until then")
+    assert said.decode().startswith(f"interrupted: {count:,} deliveries found so far")
 
 
 def test_on_a_terminal_what_is_drawn_ends_with_a_count(tmp_path: Path, line: bytes) -> None:

@@ -207,7 +207,7 @@ async def test_a_probe_is_answered_200_and_is_no_delivery(serve: Serve, method: 
     served = await serve()
     assert await served.ask(method + b" /hook HTTP/1.1\r\nHost: x\r\n\r\n") == OK
     assert served.got == []
-    assert served.notices == [f"{method.decode()} /hook was answered 200: a probe, not an event"]
+    assert served.notices == [f"{method.decode()} /hook not captured: responded 200 to a probe"]
 
 
 @pytest.mark.parametrize("method", [b"PUT", b"DELETE", b"PATCH", b"TRACE", b"PROPFIND"])
@@ -354,7 +354,7 @@ async def test_connections_are_capped_and_a_place_that_comes_free_is_given_again
     first, second = [await (await served.connect()).send(post()) for _ in range(2)]
     assert [await first.answer(), await second.answer()] == [OK, OK]
     assert await (await served.connect()).gone()
-    assert served.notices == ["a connection was closed at once: there are 2 connections already"]
+    assert served.notices == ["rejected a connection: 2 connections already open"]
     assert await (await second.send(post())).answer() == OK
     first.writer.close()
     assert served.receiver._server is not None
@@ -386,7 +386,7 @@ async def test_a_body_over_the_limit_is_413_and_said(serve: Serve, wire: bytes) 
     assert too_large(await served.ask(wire))
     assert served.got == []
     assert served.notices == [
-        "POST / was answered 413 and not captured: its body is over 100 B (--max-body)"
+        "POST / not captured: responded 413: body larger than 100 B (--max-body)"
     ]
 
 
@@ -418,7 +418,7 @@ async def test_a_body_that_takes_too_long_is_408(serve: Serve) -> None:
     answer = await served.ask(post(b'{"a":1}')[:-1])
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert served.notices == [
-        "POST / was answered 408 and not captured: its body took over 0.05 s (--body-timeout)"
+        "POST / not captured: responded 408: body not received within 0.05 s (--body-timeout)"
     ]
 
 
@@ -512,7 +512,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_no_delivery_and_no_bug(
     assert await served.ask(post()) == OK
     assert served.body == b"{}"
     assert served.bugs == []
-    said = "POST / broke off before its body was here: not captured"
+    said = "POST / not captured: connection closed before the body was complete"
     assert served.notices == ([said] if b"\r\n\r\n" in wire else [])
 
 
@@ -834,7 +834,7 @@ async def test_a_stranger_is_answered_404_and_learns_nothing(
     assert (guarded.got, guarded.notices, guarded.bugs) == ([], [], [])
     (told,) = guarded.strangers
     assert told.startswith(first.decode())
-    assert told.endswith(f", Host {host.decode()}")
+    assert told.endswith(f", Host {host.decode()}: wrong secret path or host")
 
 
 async def test_a_stranger_is_not_told_what_is_too_large_too_slow_or_broken(
@@ -876,7 +876,7 @@ async def test_the_name_of_a_stranger_is_harmless(guarded: Served) -> None:
 
 async def test_with_a_guard_what_is_not_http_is_a_stranger_too(guarded: Served) -> None:
     assert await guarded.ask(b"\x16\x03\x01\x02\x00\x01\r\n\r\n") == NOBODY
-    assert guarded.strangers == ["what is not proper HTTP"]
+    assert guarded.strangers == ["malformed HTTP"]
     assert guarded.notices == []
 
 
@@ -921,9 +921,11 @@ def an_idle_receiver() -> Receiver:
 async def test_a_port_that_is_taken_is_named_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(CannotListen, match=f"port {port} on 127.0.0.1 is taken") as caught:
+        with pytest.raises(
+            CannotListen, match=f"port {port} on 127.0.0.1 is already in use"
+        ) as caught:
             await an_idle_receiver().open("127.0.0.1", port)
-    assert caught.value.hint == "stop it, or choose another port with --port (0: any free one)"
+    assert caught.value.hint == "stop the program that uses it, or set --port (0 picks a free port)"
     assert caught.value.exit_code == 3
 
 
@@ -937,8 +939,8 @@ async def test_a_host_that_is_not_ours_is_named(host: str) -> None:
 
 def test_a_port_that_needs_privileges_is_said() -> None:
     error = module._cannot_listen("127.0.0.1", 80, PermissionError(errno.EACCES, "no"))
-    assert error.message == "port 80 is not for this user to listen on"
-    assert error.hint == "choose one above 1023"
+    assert error.message == "permission denied for port 80"
+    assert error.hint == "ports below 1024 need root; set a higher --port"
 
 
 async def test_an_address_of_ipv6_is_written_as_a_url_has_it() -> None:

@@ -61,7 +61,7 @@ async def test_what_was_given_up_and_left_is_sent_in_its_order_and_then_forgotte
     assert [path.name for path in capture.parent.glob("a.jsonl*")] == ["a.jsonl"]
     code, _, err = await asyncio.to_thread(vmon_run, *failed_args(capture))
     assert code == 1
-    assert err.startswith("error: nothing was found: no delivery is left to be sent again\nhint: ")
+    assert err.startswith("error: no failed deliveries to resend\nhint: ")
 
 
 async def test_what_fails_again_is_left(vmon_run: Run, app: "App", left: Left) -> None:
@@ -92,7 +92,7 @@ async def test_it_may_go_elsewhere_and_be_filtered(vmon_run: Run, app: "App", le
 async def test_a_dry_run_says_what_it_would_send(vmon_run: Run, app: "App", left: Left) -> None:
     capture = left(app.url)
     code, out, _ = await asyncio.to_thread(vmon_run, *failed_args("--dry-run", capture))
-    assert (code, out) == (0, f"7 deliveries to {app.url}, of a.jsonl.{RUN}.forward\n")
+    assert (code, out) == (0, f"7 deliveries to {app.url}, from a.jsonl.{RUN}.forward\n")
     assert app.requests == []
     assert capture.with_name(f"a.jsonl.{RUN}.forward").exists()
 
@@ -157,7 +157,7 @@ def test_a_capture_that_is_gone_is_said(vmon_run: Run, left: Left) -> None:
 
 def test_a_loop_over_what_failed_is_refused(vmon_run: Run) -> None:
     code, _, err = vmon_run("replay", "--failed", "--loop")
-    assert (code, err.startswith("error: --failed sends what is left once")) == (2, True)
+    assert (code, err.startswith("error: --failed cannot be used with --loop")) == (2, True)
 
 
 async def test_what_a_rotated_capture_left_is_sent_from_its_files_also_compressed(
@@ -179,7 +179,7 @@ async def test_what_a_rotated_capture_left_is_sent_from_its_files_also_compresse
         file.write("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in files))
     second = capture.with_name("a.2.jsonl.gz")
     code, out, _ = await asyncio.to_thread(vmon_run, *failed_args("--dry-run", second))
-    assert (code, out) == (0, f"2 deliveries to {app.url}, of {journal.name}\n")
+    assert (code, out) == (0, f"2 deliveries to {app.url}, from {journal.name}\n")
     code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(second))
     assert (code, [number_of(one) for one in app.requests]) == (0, [5, 6])
     code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(capture))

@@ -110,7 +110,7 @@ def test_where_there_can_be_no_new_file_the_old_one_grows(
     rotation.before(b"1")
     capture.append(line(2))
     assert len(said) == 1
-    assert "cannot be rotated" in said[0]
+    assert "cannot rotate" in said[0]
     assert [path.name for path in tmp_path.iterdir()] == ["a[1].jsonl"]
     assert capture.path.read_bytes() == line(1) + line(2)
 
@@ -192,7 +192,7 @@ def test_a_full_file_is_compressed_once_all_of_it_was_sent(
         capture.append(line(number))
     size = len(line(1))
     assert sending.announced == [(line(2), size), (line(3), 2 * size)]
-    assert said[0].endswith("the full one is a[1].2.jsonl, until all of it was sent")
+    assert said[0].endswith("rotated the capture to a[1].2.jsonl (compressed once it is forwarded)")
     names = ["a[1].1.jsonl", "a[1].2.jsonl", "a[1].3.jsonl", "a[1].jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     sending.sent_upto = 2 * size - 1
@@ -212,7 +212,7 @@ def test_what_cannot_be_announced_is_not_rotated(
     for number in (1, 2, 3):
         rotation.before(line(number))
         capture.append(line(number))
-    assert said == ["the capture cannot be rotated, and grows: No space left on device"]
+    assert said == ["cannot rotate the capture: No space left on device"]
     assert [path.name for path in tmp_path.iterdir()] == ["a[1].jsonl"]
     assert capture.path.read_bytes() == line(1) + line(2) + line(3)
 
@@ -352,7 +352,7 @@ async def test_where_the_disk_is_full_at_the_moment_of_rotation_nothing_is_lost(
     await app.wait_for(lambda: len(app.requests) == 20)
     code, _, err = await asyncio.to_thread(run.stop)
     assert code == 0
-    assert err.count("the capture cannot be rotated, and grows: No space left on device\n") == 1
+    assert err.count("cannot rotate the capture: No space left on device\n") == 1
     assert len((tmp_path / "a.jsonl").read_bytes().splitlines()) == 20
     assert names_in(tmp_path) == ["a.jsonl"]
 
@@ -367,6 +367,6 @@ def test_rotation_is_told_and_does_not_go_without_a_capture(listen: Listen, vmon
         assert run.post(b'{"event":"archive"}') == 200
     code, _, err = run.stop()
     assert code == 0
-    assert "the capture goes on in a new file" in err
+    assert "rotated the capture to" in err
     assert vmon_run("listen", "--rotate", "1MB", "--no-capture")[0] == 2
     assert vmon_run("listen", "--rotate", "100m")[0] == 2

@@ -97,10 +97,10 @@ def test_a_change_is_json_where_it_is_json(text: str, path: str, value: object) 
 
 @pytest.mark.parametrize("text", ["", "name", "=Ann"])
 def test_a_change_that_sets_nothing_is_refused(text: str) -> None:
-    with pytest.raises(WrongUse, match="sets nothing"):
+    with pytest.raises(WrongUse, match="--set needs FIELD=VALUE"):
         parse_change(text)
 
 
 def test_a_change_goes_through_objects_alone() -> None:
-    with pytest.raises(WrongUse, match="goes through 'name', which is not an object"):
+    with pytest.raises(WrongUse, match="'name' is not an object"):
         change({"name": "Ann"}, "name.first", "Ann")

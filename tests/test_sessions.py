@@ -104,14 +104,14 @@ def test_a_time_of_day_is_that_of_the_captures_last_day(vmon_run: Run, three: Pa
 def test_before_all_there_is_no_session_and_it_is_exit_1(vmon_run: Run, three: Path) -> None:
     code, out, err = vmon_run("sessions", "--at", "2020-01-01", three)
     assert (code, out) == (1, "")
-    said = f"error: nothing was found: no session begun by 2020-01-01 00:00:00 in {three}\n"
+    said = f"error: no sessions before 2020-01-01 00:00:00 found in {three}\n"
     assert err.startswith(said)
 
 
 def test_what_is_no_instant_is_wrong_use_before_anything_is_read(vmon_run: Run) -> None:
     code, out, err = vmon_run("sessions", "--at", "soon", "no-such-file")
     assert (code, out) == (2, "")
-    assert "'soon' is not an instant" in err
+    assert "'soon'" in err
 
 
 @pytest.mark.parametrize("text", [b"", b"\x00\xff\nno\n", b"{}\n"])
@@ -119,7 +119,7 @@ def test_without_a_session_it_is_exit_1(text: bytes, vmon_run: Run, tmp_path: Pa
     (tmp_path / "none").write_bytes(text)
     code, out, err = vmon_run("sessions", tmp_path / "none")
     assert (code, out) == (1, "")
-    assert f"error: nothing was found: no session in {tmp_path}/none\n" in err
+    assert f"error: no sessions found in {tmp_path}/none\n" in err
     assert "Traceback" not in err
 
 
@@ -241,7 +241,7 @@ def test_a_watch_that_is_ended_gives_the_cursor_back(
 def test_a_watch_needs_a_terminal_and_one_capture(vmon_run: Run, many: Path) -> None:
     code, out, err = vmon_run("sessions", "--watch", many)
     assert (code, out) == (2, "")
-    assert err.startswith("error: --watch draws on a terminal")
+    assert err.startswith("error: --watch needs a terminal")
     assert "hint: " in err
     assert vmon_run("sessions", "--watch", "--at", "now", many)[0] == 2
 

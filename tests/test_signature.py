@@ -25,7 +25,7 @@ BODY = b'{"sessionId":"1_MX4x","event":"archive","name":"caf\xc3\xa9"}'
 SECRET_VALUE = "an-archive-secret-of-more-than-32-bytes"
 SECRET = Secret("archive", SECRET_VALUE)
 OTHER = Secret("session", "another-secret-of-more-than-32-bytes!")
-CHANGED = "payload_hash differs from the body's: did a proxy decode or re-encode it on the way?"
+CHANGED = "payload_hash differs from the body's: did a proxy re-encode it?"
 HS256 = b'{"alg":"HS256"}'
 
 
@@ -132,8 +132,8 @@ class TestWhatIsNotThere:
     @pytest.mark.parametrize(
         ("headers", "why"),
         [
-            ([], "there is no Authorization header"),
-            ([("X-Authorization", "Bearer a.b.c")], "there is no Authorization header"),
+            ([], "no Authorization header"),
+            ([("X-Authorization", "Bearer a.b.c")], "no Authorization header"),
             ([("Authorization", "")], "Authorization is not Bearer"),
             ([("Authorization", "hunter2")], "Authorization is not Bearer"),
             ([("Authorization", "Basic aHVudGVyMg==")], 'Authorization is not Bearer but "Basic"'),
@@ -153,7 +153,7 @@ class TestWhatIsNotThere:
         headers = [("Authorization", f"Bearer {token()}")]
         verdict = verify(headers, BODY, [], now=NOW, max_age_s=None)
         assert (verdict.kind, verdict.secret) == ("unchecked", None)
-        assert verdict.why == "signed, but there is no secret to check it with"
+        assert verdict.why == "signed, but no secret to verify it"
         assert verdict.claims is not None
         assert verdict.claims.api_key == "a1b2c3d4"
 
@@ -167,8 +167,8 @@ class TestWhatIsMalformed:
         ("text", "why"),
         [
             ("", "the Bearer token is empty"),
-            ("abc", "malformed token: 1 part between dots, not three"),
-            ("a.b.c.d", "malformed token: 4 parts between dots, not three"),
+            ("abc", "malformed token: 1 part, expected 3"),
+            ("a.b.c.d", "malformed token: 4 parts, expected 3"),
             ("é.b.c", "malformed token: its header is not URL-safe base64 without padding"),
             ("a.b.c", "malformed token: its header is not URL-safe base64 without padding"),
             ("e30=.b.c", "malformed token: its header is not URL-safe base64 without padding"),
@@ -233,7 +233,7 @@ class TestWhatIsMalformed:
         for second in (header, ("authorization", "Basic x")):
             verdict = verify([header, second], BODY, [SECRET], now=NOW, max_age_s=None)
             assert verdict.kind == "invalid"
-            assert verdict.why == "there are 2 Authorization headers, and only one can count"
+            assert verdict.why == "2 Authorization headers, expected one"
 
     def test_a_huge_token_is_turned_away_before_it_is_read(self) -> None:
         assert judge(token(jti="x" * LONGEST_TOKEN)).kind == "invalid"
@@ -244,19 +244,19 @@ class TestAlgorithms:
     @pytest.mark.parametrize(
         ("header", "why"),
         [
-            (b'{"alg":"none"}', 'algorithm "none" is refused: only HS256 is accepted'),
-            (b'{"alg":"hs256"}', 'algorithm "hs256" is refused: only HS256 is accepted'),
-            (b'{"alg":"RS256"}', 'algorithm "RS256" is refused: only HS256 is accepted'),
+            (b'{"alg":"none"}', 'algorithm "none" is not allowed: only HS256 is accepted'),
+            (b'{"alg":"hs256"}', 'algorithm "hs256" is not allowed: only HS256 is accepted'),
+            (b'{"alg":"RS256"}', 'algorithm "RS256" is not allowed: only HS256 is accepted'),
             (
                 b'{"alg":"\\u001b[31m\\u202e"}',
-                'algorithm "\\x1b[31m\\u202e" is refused: only HS256 is accepted',
+                'algorithm "\\x1b[31m\\u202e" is not allowed: only HS256 is accepted',
             ),
-            (b"{}", "the token names no algorithm: only HS256 is accepted"),
-            (b'{"alg":null}', "the token names no algorithm: only HS256 is accepted"),
+            (b"{}", "no algorithm in the token: only HS256 is accepted"),
+            (b'{"alg":null}', "no algorithm in the token: only HS256 is accepted"),
             (b'{"alg":["HS256"]}', "the token's algorithm is not a string: only HS256 is accepted"),
             (
                 b'{"alg":"HS256","crit":["exp"]}',
-                "the token asks for extensions (crit), and there are none here",
+                "the token requires unsupported extensions (crit)",
             ),
         ],
     )
@@ -268,7 +268,7 @@ class TestAlgorithms:
 
     def test_an_unsigned_jwt_of_another_library_is_refused(self) -> None:
         unsigned = jwt.encode(claims(), "", "none")
-        assert judge(unsigned).why == 'algorithm "none" is refused: only HS256 is accepted'
+        assert judge(unsigned).why == 'algorithm "none" is not allowed: only HS256 is accepted'
 
     @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
     def test_a_stronger_hash_with_the_right_secret_is_refused_too(self, algorithm: str) -> None:
@@ -281,7 +281,7 @@ class TestSignatures:
         verdict = judge(token(), BODY, OTHER)
         assert (verdict.kind, verdict.secret) == ("invalid", None)
         assert verdict.why == (
-            'the signature does not match the secret "session" (the token names API key "a1b2c3d4")'
+            'the signature does not match the secret "session" (signed for API key "a1b2c3d4")'
         )
 
     def test_with_several_secrets_their_number_is_told(self) -> None:
@@ -318,8 +318,8 @@ class TestTheBody:
                 json.dumps(json.loads(BODY)).encode(),
                 CHANGED,
             ),
-            (b"", "payload_hash differs from that of an empty body: was the body lost on the way?"),
-            (BODY + b"\n", "payload_hash is that of the body without the white space around it"),
+            (b"", "payload_hash differs from that of an empty body: was it lost in transit?"),
+            (BODY + b"\n", "payload_hash matches the body without surrounding whitespace"),
         ],
     )
     def test_a_body_changed_on_the_way_says_how_as_far_as_it_can_be_told(
@@ -331,12 +331,12 @@ class TestTheBody:
     @pytest.mark.parametrize(
         ("claimed", "why"),
         [
-            (..., "payload_hash is missing: nothing ties the token to this body"),
-            (None, "payload_hash is missing: nothing ties the token to this body"),
+            (..., "payload_hash is missing: the body is not signed"),
+            (None, "payload_hash is missing: the body is not signed"),
             (7, "payload_hash is not a string"),
             (
                 hashlib.sha256(BODY).hexdigest().upper(),
-                "payload_hash is in upper case, and Vonage writes lower-case hex",
+                "payload_hash is in upper case; Vonage uses lower-case hex",
             ),
         ],
     )
@@ -405,7 +405,7 @@ class TestIssuerAndTime:
         assert judge(token(iat=NOW - 0.5), max_age_s=1).kind == "valid"
 
     def test_no_time_at_all_is_refused(self) -> None:
-        assert judge(token(iat=...)).why == "iat is missing: when it was signed is unknown"
+        assert judge(token(iat=...)).why == "iat is missing: signing time unknown"
 
     @pytest.mark.parametrize(
         "iat",

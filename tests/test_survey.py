@@ -108,7 +108,7 @@ def test_into_a_pipe_goes_a_line_for_each_and_the_sum_to_standard_error(
         (("--fail-on", "error", "--session", OTHER), 0),
         (("--fail-on", "warning", "--session", OTHER), 0),
         (("--fail-on", "info", "--session", OTHER), 1),
-        (("--fail-on", "info", "--least", "error", "--session", OTHER), 1),
+        (("--fail-on", "info", "--min-severity", "error", "--session", OTHER), 1),
     ],
 )
 def test_the_exit_code_is_1_when_something_is_as_severe_as_that(
@@ -118,7 +118,7 @@ def test_the_exit_code_is_1_when_something_is_as_severe_as_that(
 
 
 def test_least_hides_what_is_less_and_the_sum_counts_it(capture: Path, vmon_run: Run) -> None:
-    code, out, err = vmon_run("oddities", "--least", "error", capture)
+    code, out, err = vmon_run("oddities", "--min-severity", "error", capture)
     assert (code, err) == (0, SUMMARY)
     assert out == PIPED.splitlines(keepends=True)[4]
 
@@ -151,7 +151,7 @@ def test_where_there_is_no_delivery_a_check_has_not_passed(tmp_path: Path, vmon_
     empty.touch()
     code, out, err = vmon_run("oddities", "--fail-on", "info", empty)
     assert (code, out) == (1, "")
-    assert err.startswith(f"error: nothing was found: no delivery in {empty}\n")
+    assert err.startswith(f"error: no deliveries found in {empty}\n")
 
 
 def test_a_torn_capture_is_told_of_and_read_to_its_end(capture: Path, vmon_run: Run) -> None:
@@ -193,11 +193,11 @@ def test_explain_tells_all_of_a_code_and_list_all_codes(vmon_run: Run) -> None:
 
 
 def test_an_unknown_code_gets_a_suggestion(vmon_run: Run) -> None:
-    said_of_it = "error: 'gost' is no code of an oddity\nhint: did you mean ghost?\n"
+    said_of_it = "error: unknown code 'gost'\nhint: did you mean ghost?\n"
     assert vmon_run("oddities", "--explain", "gost") == (2, "", said_of_it)
     code, _, err = vmon_run("oddities", "--explain", "zzzz")
     assert code == 2
-    assert err.endswith("hint: vmon oddities --list lists them\n")
+    assert err.endswith("hint: run vmon oddities --list for all codes\n")
 
 
 def test_ghosts_are_after_as_long_as_you_say(tmp_path: Path, vmon_run: Run) -> None:

@@ -82,8 +82,8 @@ def test_of_several_sessions_one_is_to_be_chosen(vmon_run: Run, two_sessions: Pa
     code, out, err = vmon_run("timeline", two_sessions)
     assert (code, out) == (2, "")
     assert err == (
-        "error: there are 2 sessions, and a timeline is of one\n"
-        "hint: choose with --session: 2_AAA, 2_BBB (vmon sessions shows them)\n"
+        "error: more than one session (2)\n"
+        "hint: choose one with --session: 2_AAA, 2_BBB (see vmon sessions)\n"
     )
     code, out, err = vmon_run("timeline", "--session", "2_AAA", two_sessions)
     assert (code, err) == (0, "")
@@ -96,7 +96,7 @@ def test_without_a_session_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     assert vmon_run("timeline", tmp_path / "empty")[:2] == (1, "")
     code, out, err = vmon_run("timeline", tmp_path / "garbage")
     assert (code, out) == (1, "")
-    assert f"error: nothing was found: no session in {tmp_path}/garbage\n" in err
+    assert f"error: no sessions found in {tmp_path}/garbage\n" in err
     assert "Traceback" not in err
 
 
@@ -106,7 +106,7 @@ def test_without_a_session_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
 def test_svg_and_html_are_written_and_said(vmon_run: Run, tmp_path: Path) -> None:
     svg, html = tmp_path / "a.svg", tmp_path / "a.html"
     code, out, err = vmon_run("timeline", "--svg", svg, "--html", html, *_files(3, tmp_path))
-    assert (code, out, err) == (0, "", f"written: {svg}\nwritten: {html}\n")
+    assert (code, out, err) == (0, "", f"wrote {svg}\nwrote {html}\n")
     assert svg.read_text("utf-8") == (GOLDEN / "three-timeline.svg").read_text("utf-8")
     assert html.read_text("utf-8") == (GOLDEN / "three-timeline.html").read_text("utf-8")
 

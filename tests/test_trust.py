@@ -89,7 +89,7 @@ def test_a_filter_by_verdict_reads_the_header_alone(delivered: Delivered) -> Non
     assert not Filter(verdict=("valid",))(stored)
     assert not Filter(verdict=("unsigned",))(delivered(BODY))
     assert stored._payload is None
-    assert str(Filter(verdict=("stale", "invalid"))) == "stale or invalid by its signature"
+    assert str(Filter(verdict=("stale", "invalid"))) == "signature stale or invalid"
 
 
 def test_a_filter_by_verdict_looks_for_its_bytes_first(delivered: Delivered) -> None:
@@ -117,7 +117,7 @@ def test_a_capture_is_filtered_by_verdict(
     assert two == (0, lines[0] + lines[3], "")
     none = vmon_run("filter", "--verdict", "valid", "--event", "render", tmp_path / "a.jsonl")
     assert none[:2] == (1, "")
-    assert "; asked for: render, valid by its signature\n" in none[2]
+    assert "(filter: render, signature valid)\n" in none[2]
 
 
 def test_secrets_come_one_by_one_and_from_files(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_secrets_come_one_by_one_and_from_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [(None, "cannot read the secrets in .*: No such file"), (b"\xff\xfe", "it is not text"),
-     (b"# nothing\n", "there is no secret in")],
+    [(None, "cannot read secrets from .*: No such file"), (b"\xff\xfe", "not a text file"),
+     (b"# nothing\n", "no secrets in")],
 )  # fmt: skip # one thing a line
 def test_a_file_without_secrets_is_told(tmp_path: Path, text: bytes | None, why: str) -> None:
     file = tmp_path / "secrets"

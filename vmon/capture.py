@@ -220,7 +220,7 @@ class Capture:
 
     def _swap(self, aside: Path, fresh: Path) -> None:
         if not os.path.samestat(os.fstat(self._fd), self.path.stat()):
-            raise OSError(errno.ESTALE, f"another file is called {self.path} now")
+            raise OSError(errno.ESTALE, f"{self.path} was replaced by another file")
         self.path.rename(aside)
         try:
             _take_name(fresh, self.path)
@@ -247,13 +247,13 @@ class Capture:
             return True
         # Half a line is in the file: take it out again, so that no reader meets it.
         os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
-        self._trouble(f"{self.path}: no space left for a whole line")
+        self._trouble(f"{self.path}: no space left on device")
         return False
 
     def unsynced(self) -> Unsynced:
         """All that was taken and would not survive a loss of power; OSError while lines wait."""
         if self.waiting:
-            raise OSError(errno.ENOSPC, "lines wait in memory to be written")
+            raise OSError(errno.ENOSPC, "lines in memory are not written yet")
         is_known = self._names == self._names_synced or not self.can_be_read
         folder = None if is_known else self.path.parent
         return Unsynced(tuple(self._full), os.dup(self._fd), self._names, folder)
@@ -296,8 +296,8 @@ def _rescue(rest: bytes) -> str:
         with os.fdopen(fd, "wb") as file:
             file.write(rest)
     except OSError as error:
-        return f"{number} LOST: nor could they be written elsewhere ({error.strerror})"
-    return f"{number}, kept in {path}"
+        return f"{number} LOST: cannot write a rescue file either ({error.strerror})"
+    return f"{number}, saved to {path}"
 
 
 def _open(path: Path) -> int:
@@ -318,7 +318,7 @@ def _locked(path: Path) -> int:
     except OSError as error:
         raise WrongUse(
             f"cannot write the capture {path}: {error.strerror}",
-            hint="name another file with --capture FILE, or keep none with --no-capture",
+            hint="use another file with --capture FILE, or --no-capture",
         ) from None
     if not lock(fd):
         os.close(fd)
@@ -329,7 +329,7 @@ def _locked(path: Path) -> int:
 def _taken(path: Path) -> CannotListen:
     return CannotListen(
         f"another vmon is writing to {path}",
-        hint="stop it, or name another file with --capture FILE",
+        hint="stop it, or use another file with --capture FILE",
     )
 
 
@@ -394,8 +394,8 @@ def _mend(fd: int, path: Path) -> None:
         os.ftruncate(fd, at)  # never acknowledged: its write did not finish
     elif not (last.startswith(START) and last.endswith(b"}")):
         raise WrongUse(
-            f"{path} is not a capture: its last line does not begin {START.decode()}",
-            hint="captures are appended to; name a new file, or a capture, with --capture FILE",
+            f"{path} is not a capture: its last line does not start with {START.decode()}",
+            hint="use a new file or an existing capture with --capture FILE",
         )
     else:
         os.write(fd, b"\n")

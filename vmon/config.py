@@ -30,7 +30,7 @@ Kind = Literal["text", "integer", "number", "boolean", "duration", "size", "any"
 
 _WANTED: Mapping[Kind, str] = {
     "text": "a string",
-    "integer": "a whole number",
+    "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
     "duration": 'a duration (seconds, or "90s", "5m", "1h30m")',
@@ -189,12 +189,12 @@ def _read(parse: Callable[[str], float], value: str | float, kind: Kind) -> floa
     try:
         return _bounded(parse(value) if isinstance(value, str) else value, kind)
     except WrongUse:
-        raise ValueError(f"should be {_WANTED[kind]}") from None
+        raise ValueError(f"must be {_WANTED[kind]}") from None
 
 
 def _bounded(number: float, kind: Kind) -> float:
     if not 0 <= number < _LIMIT:
-        raise ValueError(f"should be {_WANTED[kind]}")
+        raise ValueError(f"must be {_WANTED[kind]}")
     return float(number)
 
 
@@ -212,7 +212,7 @@ def _files(cwd: StrPath, user_dir: StrPath | None) -> Iterator[_File]:
         tool = _table(data, "./pyproject.toml").get("tool")
         ours = tool.get("vmon") if isinstance(tool, dict) else None
         if ours is not None and not isinstance(ours, dict):
-            raise WrongUse("./pyproject.toml: tool.vmon should be a table")
+            raise WrongUse("./pyproject.toml: tool.vmon must be a table")
         if ours is not None:
             yield _File("./pyproject.toml", "tool.vmon", ours)
 
@@ -235,8 +235,8 @@ def _bytes(path: str, shown: str) -> bytes | None:
         return None
     except OSError as error:
         raise WrongUse(
-            f"{shown} cannot be read: {error.strerror or error}",
-            hint="make it readable, or move it out of the way",
+            f"cannot read {shown}: {error.strerror or error}",
+            hint="fix its permissions, or move it away",
         ) from error
 
 
@@ -248,11 +248,11 @@ def _table(data: bytes, shown: str) -> dict[str, Any]:
         return tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise WrongUse(f"{shown} is not UTF-8 (at line {line})") from error
+        raise WrongUse(f"{shown} is not valid UTF-8 (line {line})") from error
     except ValueError as error:
-        raise WrongUse(f"{shown} is not TOML: {error}") from error
+        raise WrongUse(f"invalid TOML in {shown}: {error}") from error
     except RecursionError:
-        raise WrongUse(f"{shown} is nested too deeply to read") from None
+        raise WrongUse(f"cannot read {shown}: nested too deeply") from None
 
 
 def _profiles(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -261,8 +261,8 @@ def _profiles(file: _File) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, table in tables:
         if not isinstance(table, dict):
             raise WrongUse(
-                f"{file.place(())}: profile {_plain(name)} should be a table",
-                hint="choose one with --profile or VMON_PROFILE, and write it as "
+                f"{file.place(())}: profile {_plain(name)} must be a table",
+                hint="to choose a profile use --profile or VMON_PROFILE; to define one write "
                 f"[{_plain('.'.join(filter(None, (file.root, 'profile', name))))}]",
             )
         yield name, table
@@ -272,8 +272,8 @@ def _chosen(name: str, profiles: Mapping[str, _Layer]) -> _Layer:
     if name in profiles:
         return profiles[name]
     names = ", ".join(map(_plain, sorted(profiles)))
-    there = f"there are: {names}" if profiles else "no file has any"
-    raise WrongUse(f"there is no profile {_named(name)}", hint=_nearest(name, profiles) or there)
+    there = f"known profiles: {names}" if profiles else "no profiles are defined"
+    raise WrongUse(f"unknown profile {_named(name)}", hint=_nearest(name, profiles) or there)
 
 
 def _layer(
@@ -290,8 +290,8 @@ def _layer(
     for key, setting in layer.items():
         if key.personal and not file.is_users:
             raise WrongUse(
-                f"{setting.source}: {key.name} may not stand in a project's file",
-                hint=f"set it in your own file ({_user_dir()}{os.sep}config.toml) or by {key.env}",
+                f"{setting.source}: {key.name} is not allowed in a project file",
+                hint=f"set it in {_user_dir()}{os.sep}config.toml or with {key.env}",
             )
     return layer
 
@@ -304,7 +304,7 @@ def _settings(
     for name, raw in table.items():
         if name not in keys:
             raise WrongUse(
-                f"{place}: there is no setting {_named(name)}", hint=_way_out(name, command, known)
+                f"{place}: unknown setting {_named(name)}", hint=_way_out(name, command, known)
             )
         key = keys[name]
         layer[key] = Setting(key, _value(key, raw, f"{place}: {name}"), place)
@@ -315,16 +315,16 @@ def _way_out(name: str, command: str, known: Sequence[KnownKey]) -> str:
     names = {key.name for key in known if key.command == command}
     tables = {key.command for key in known} - {MAIN} if command == MAIN else set()
     if name == MAIN:
-        return f"the settings of {MAIN} stand at the top, outside any other table"
+        return f"settings of {MAIN} go at the top level, not in a table"
     if name in tables:
-        return f"{name} is a table: [{name}]"
+        return f"write it as a table: [{name}]"
     if near := _nearest(name.replace("_", "-"), names | tables):
         return near
     for key in known:
         if key.name == name:
-            where = "at the top" if key.command == MAIN else f"in [{key.command}]"
-            return f"{name} is a setting of {key.command}: it stands {where}"
-    return f"there are: {', '.join(sorted(names | tables))}"
+            where = "at the top level" if key.command == MAIN else f"in [{key.command}]"
+            return f"{name} is a setting of {key.command}; put it {where}"
+    return f"known settings: {', '.join(sorted(names | tables))}"
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
@@ -371,7 +371,7 @@ def _value(key: KnownKey, raw: object, what: str) -> Value:
         return _scalar(key, raw)
     except ValueError as error:
         quotable = key.kind == "text" and isinstance(raw, int | float)
-        hint = "put it in quotes" if quotable else None
+        hint = "quote the value" if quotable else None
         raise WrongUse(f"{what} {error}", hint=hint) from None
 
 
@@ -382,7 +382,7 @@ def _scalar(key: KnownKey, raw: object) -> Scalar:
         raise ValueError(f"{error}, not {_named(raw, secret=key.secret)}") from None
     if key.choices and str(value).lower() not in (choice.lower() for choice in key.choices):
         raise ValueError(
-            f"should be one of {', '.join(key.choices)}, not {_named(raw, secret=key.secret)}"
+            f"must be one of {', '.join(key.choices)}, not {_named(raw, secret=key.secret)}"
         )
     if key.check:
         key.check(value)
@@ -405,7 +405,7 @@ def _typed(kind: Kind, raw: object) -> Scalar:
             return size(value)
         case "any", int() | float() | str() as value:
             return value
-    raise ValueError(f"should be {_WANTED[kind]}")
+    raise ValueError(f"must be {_WANTED[kind]}")
 
 
 def _named(raw: object, *, secret: bool = False) -> str:

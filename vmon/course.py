@@ -279,7 +279,9 @@ class Course:
                 return await item.answer
         except TimeoutError:
             took = duration(self.aim.target.timeout_s)
-            return Outcome(None, self.aim.target.timeout_s, f"no answer within {took}", kind="late")
+            return Outcome(
+                None, self.aim.target.timeout_s, f"no response within {took}", kind="late"
+            )
 
     def _queue(self, session: str | None, item: Item) -> None:
         item.source.left += 1
@@ -548,7 +550,7 @@ class Course:
         waiting = count(self._waiting, "delivery", "deliveries") + (" and more" * self.is_behind)
         self._hearing.said(
             f"{self.aim.target.name} is back after {lasted}"
-            + (f": {waiting} go there now" if self._waiting > 1 else "")
+            + (f": sending {waiting}" if self._waiting > 1 else "")
         )
 
     def _ask_after(self, least_s: float) -> None:

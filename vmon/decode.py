@@ -167,7 +167,7 @@ def _halved(value: Any) -> tuple[str, ...]:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return ("half a surrogate pair in a string",)
+        return ("a lone surrogate in a string",)
     return ()
 
 
@@ -187,7 +187,7 @@ def _parse(text: str) -> tuple[Any, tuple[str, ...]]:
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON's")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _why(error: BaseException, shift: int) -> str:
@@ -201,7 +201,7 @@ def _why(error: BaseException, shift: int) -> str:
         case ValueError():
             return f"not JSON: {error}"
         case _:
-            return "nested deeper than can be read"
+            return "nested too deeply"
 
 
 def _lower(message: str) -> str:
@@ -221,7 +221,7 @@ def _read_wrapped(body: bytes, encoding: str, limit: int) -> Payload:
     notes: tuple[str, ...] = ()
     for coding in _codings(encoding):
         if (unpack := _UNPACKERS.get(coding)) is None:
-            return _undecodable(f"Content-Encoding {coding!r} is not understood", ())
+            return _undecodable(f"unsupported Content-Encoding {coding!r}", ())
         try:
             body = unpack(body, limit)
         except (zlib.error, ValueError) as error:
@@ -271,7 +271,7 @@ def _inflate(body: bytes, limit: int, wbits: int) -> tuple[bytes, bytes]:
     if len(grown) > limit:
         raise TooLarge(f"the body decompresses to more than {limit} bytes")
     if not inflater.eof:
-        raise ValueError("the body breaks off")
+        raise ValueError("the body is truncated")
     return grown, inflater.unused_data
 
 

@@ -320,7 +320,7 @@ def left_over(folder: Path | None) -> Finding:
     if found:
         pids = ", ".join(f"{one.provider} (pid {one.pid})" for one in found)
         said = f"an earlier vmon left running: {pids}"
-        return Finding("warn", said, "Run: vmon tunnel leftovers --end.")
+        return Finding("warn", said, "Run: vmon tunnel leftovers --stop.")
     return Finding("pass", "no agent of an earlier vmon is running")
 
 

@@ -32,7 +32,7 @@ def fields_of(text: str | None) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",")) if text is not None else USUAL
     if not all(names):
         raise WrongUse(
-            f"{text!r} names an empty field", hint="write --fields session,reason,stream.name"
+            f"empty field name in {text!r}", hint="use --fields session,reason,stream.name"
         )
     return names
 

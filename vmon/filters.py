@@ -41,8 +41,8 @@ def _named(pattern: str) -> list[str]:
     if not found:
         near = suggest(pattern)
         raise WrongUse(
-            f"{pattern!r} is no event type",
-            hint=(f"did you mean {near}? " if near else "") + "the types: " + ", ".join(NAMES),
+            f"unknown event type {pattern!r}",
+            hint=(f"did you mean {near}? " if near else "") + "known types: " + ", ".join(NAMES),
         )
     return found
 
@@ -116,9 +116,9 @@ class Filter(NamedTuple):
         )
 
     def __str__(self) -> str:
-        """The filter in plain English: `streamCreated or streamDestroyed, in session OTk4N2`."""
+        """The filter in plain English: `streamCreated or streamDestroyed, session OTk4N2`."""
         said = ", ".join(self._clauses()) or "everything"
-        return f"all but ({said})" if self.invert else said
+        return f"not ({said})" if self.invert else said
 
     def _clauses(self) -> Iterable[str]:
         if self.types is not None:
@@ -128,10 +128,9 @@ class Filter(NamedTuple):
                 shown = (
                     handle(v, name) if name == "session" and len(v) > _HANDLE else v for v in values
                 )
-                preposition = "in session" if name == "session" else f"of {name}"
-                yield f"{preposition} " + " or ".join(disarm(value) for value in shown)
+                yield f"{name} " + " or ".join(disarm(value) for value in shown)
         if self.verdict:
-            yield f"{' or '.join(disarm(kind) for kind in self.verdict)} by its signature"
+            yield "signature " + " or ".join(disarm(kind) for kind in self.verdict)
         if self.since:
             yield f"since {iso(self.since)[:19]}Z"
         if self.until:
@@ -147,9 +146,9 @@ def _judged(entry: Entry) -> str | None:
 def _types_in_words(types: frozenset[str]) -> str:
     missing = [name for name in NAMES if name not in types]
     if not types:
-        return "no type at all"
+        return "no event types"
     if 0 < len(missing) < len(types):
-        return "all types but " + " and ".join(missing)
+        return "all types except " + ", ".join(missing)
     return " or ".join(name for name in NAMES if name in types)
 
 
@@ -187,4 +186,4 @@ class Prefixes:
         """A sentence for each prefix that stood for several ids."""
         for (name, prefix), seen in self._seen.items():
             if len(seen) > 1:
-                yield f"--{name} {disarm(prefix)} stood for {count(len(seen), name)}"
+                yield f"--{name} {disarm(prefix)} matches {count(len(seen), name)}"

@@ -86,7 +86,7 @@ class Outcome(Struct, frozen=True):
         """As it is told: `200 in 12 ms`, `500 in 3 ms (POST URL): no such room`, or the problem."""
         request = f" ({disarm(self.request[:_LONGEST_TOLD])})" if self.request else ""
         if self.status is None:
-            return (self.problem or "no answer") + request
+            return (self.problem or "no response") + request
         said = disarm(self._said[:_LONGEST_TOLD])
         return f"{self.status} in {duration(self.took_s)}{request}" + (f": {said}" if said else "")
 
@@ -109,7 +109,7 @@ def target_of(
     except ValueError:
         usable = False
     if not usable:
-        raise WrongUse(f"{url!r} is not a URL to send to", hint="write http://localhost:3000/hook")
+        raise WrongUse(f"invalid URL {url!r}", hint="use http://localhost:3000/hook")
     return Target(given, exact_path, timeout_s, **more)
 
 
@@ -314,7 +314,7 @@ def _problem(error: Exception, kind: Kind, target: Target) -> str:
     """What went wrong, in a sentence for the developer whose app it is."""
     where = target.name
     if kind == "late":
-        return f"no answer within {duration(target.timeout_s)}"
+        return f"no response within {duration(target.timeout_s)}"
     if kind == "error":
         said = disarm(f"{type(error).__name__}: {error}")
         return f"{where}: {said} (a bug in vmon, please report it)"
@@ -324,16 +324,16 @@ def _problem(error: Exception, kind: Kind, target: Target) -> str:
 def _broken(error: Exception, where: str, target: Target) -> str:
     number = getattr(getattr(error, "os_error", error), "errno", None)
     if number == errno.ECONNREFUSED:
-        return f"nothing listens on {where}: is your app running?"
+        return f"connection refused: nothing is listening on {where}"
     if number in {errno.ECONNRESET, errno.EPIPE}:
-        return f"{where} closed the connection without an answer"
+        return f"{where} closed the connection without a response"
     match error:
         case aiohttp.ClientConnectorDNSError():
-            said = f"{URL(target.url).host} is a name nobody knows"
+            said = f"cannot resolve host {URL(target.url).host}"
         case aiohttp.ClientConnectorCertificateError():
-            said = f"the certificate of {where} is not trusted"
+            said = f"certificate of {where} not trusted (--insecure skips verification)"
         case aiohttp.ServerDisconnectedError():
-            said = f"{where} closed the connection without an answer"
+            said = f"{where} closed the connection without a response"
         case aiohttp.ClientResponseError(message=message):
             what = disarm(message.partition("\n")[0].removesuffix(":")[:_LONGEST_TOLD])
             said = f"{where} sent an invalid HTTP response: {what}"

@@ -23,7 +23,7 @@ def parse_duration(text: str) -> float:
 
 
 def _no_duration(text: str) -> WrongUse:
-    return WrongUse(f"{text!r} is not a duration", hint="write 250ms, 90, 10m, 1h30m or 2d")
+    return WrongUse(f"invalid duration {text!r}", hint="use 250ms, 90, 10m, 1h30m or 2d")
 
 
 def _covers(parts: list[tuple[str, str]], text: str) -> bool:
@@ -36,7 +36,7 @@ def parse_size(text: str) -> int:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
     count = float(found[1]) * _SIZES.get(found[2], _MOST) if found else _MOST
     if count >= _MOST:
-        raise WrongUse(f"{text!r} is not a size", hint="write 4096, 256k, 1MiB or 100MB")
+        raise WrongUse(f"invalid size {text!r}", hint="use 4096, 256k, 1MiB or 100MB")
     return round(count)
 
 
@@ -59,6 +59,6 @@ def parse_instant(text: str, now: datetime) -> datetime:
         return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError, WrongUse):
         raise WrongUse(
-            f"{text!r} is not an instant",
-            hint="write 10m (so long ago), 14:05, yesterday or 2026-11-24T09:30:00Z",
+            f"invalid time {text!r}",
+            hint="use 10m (ago), 14:05, yesterday or 2026-11-24T09:30:00Z",
         ) from None

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 def nothing(what: str, sources: tuple[str | None, ...], chosen: Filter | None = None) -> Refused:
     """The error that nothing of a kind was found in sources, by a filter where there is one.
 
-    `what` follows a `no`: `delivery`, `session`, `minutes`.
+    `what` follows a `no`: `deliveries`, `sessions`, `minutes`.
     """
     where = source_name(sources[0]) if len(sources) == 1 else f"{len(sources):,} files"
-    said = f"nothing was found: no {what} in {disarm(where)}"
+    said = f"no {what} found in {disarm(where)}"
     if chosen is None or chosen.chooses_all:
-        return Refused(said, hint="vmon listen captures what comes, vmon trigger sends samples")
-    return Refused(f"{said}; asked for: {chosen}", hint=_way_out(chosen))
+        return Refused(
+            said, hint="capture events with vmon listen, or send samples with vmon trigger"
+        )
+    return Refused(f"{said} (filter: {chosen})", hint=_way_out(chosen))
 
 
 def _way_out(chosen: Filter) -> str:
@@ -30,7 +32,7 @@ def _way_out(chosen: Filter) -> str:
 
         if is_two_words(one):
             return (
-                f"{one} is what vmon calls a connection without a name: vmon sessions shows its "
-                "ID beside it, which --connection takes"
+                f"{one} is vmon's label for a connection without a name; use the ID that "
+                "vmon sessions shows beside it"
             )
-    return "vmon stats shows what there is, vmon sessions the IDs"
+    return "run vmon stats for an overview, vmon sessions for IDs"

@@ -110,11 +110,9 @@ def _quoted(text: str) -> bytes:
 def explain(chosen: Filter) -> str:
     """What a filter chooses, and how it goes about it, in three lines of plain English."""
     plan = plan_of(chosen)
-    timed = (
-        "" if chosen.invert or not span_of(chosen) else "blocks of other times are passed over; "
-    )
+    timed = "" if chosen.invert or not span_of(chosen) else "skip blocks by time; "
     return (
-        f"chooses     {chosen}\n"
+        f"filter      {chosen}\n"
         f"captures    {timed}{_way_through_captures(plan)}\n"
         f"bare bodies {_way_through_bodies(plan)}\n"
     )

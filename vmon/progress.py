@@ -79,7 +79,7 @@ class Progress:
         if interrupted:
             total = f" of {size(self._total)}" if self._total is not None else ""
             read = f"{size(self._done)}{total} read"
-            sys.stderr.write(f"interrupted: {self._counted()} until then, {read}\n")
+            sys.stderr.write(f"interrupted: {self._counted()} so far, {read}\n")
         elif self._shown and (took_s >= _PATIENCE_S or self._drawn_over):
             rate = size(int(self._done / max(took_s, 1e-6)))
             told = f" · {size(self._done)} in {duration(took_s)}, {rate}/s" if self._done else ""

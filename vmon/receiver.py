@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -125,7 +126,7 @@ class Receiver:
                 self._server, host, port, backlog=1024
             )
         except UnicodeError:
-            raise _cannot_listen(host, port, OSError("that is no name of a host")) from None
+            raise _cannot_listen(host, port, OSError("invalid host name")) from None
         except OSError as error:
             raise _cannot_listen(host, port, error) from None
         address, bound, *_ = self._listener.sockets[0].getsockname()
@@ -178,7 +179,7 @@ class Receiver:
     def crowded(self) -> None:
         """A client was turned away because there are too many."""
         most = count(self.limits.connections, "connection")
-        self.hooks.notice(f"a connection was closed at once: there are {most} already")
+        self.hooks.notice(f"rejected a connection: {most} already open")
 
     def broken(self, error: Exception) -> Answer:
         """The answer to a request that a bug of ours ended."""
@@ -188,10 +189,10 @@ class Receiver:
     def failed(self, status: int) -> Answer:
         """The answer to what cannot be read as HTTP."""
         if self.guard:  # whoever sent it did not show that it is one of ours
-            self.hooks.stranger("what is not proper HTTP")
+            self.hooks.stranger("malformed HTTP")
             status = 404
         else:
-            self.hooks.notice(f"a request that is not proper HTTP was answered {status}")
+            self.hooks.notice(f"rejected malformed HTTP with {status}")
         return self.answer(status, keep=False)
 
     async def respond(self, request: web.BaseRequest) -> Answer:
@@ -211,7 +212,7 @@ class Receiver:
         message: RawRequestMessage = request._message  # noqa: SLF001 - the headers as they came
         if self.guard is None or self.guard.admits(message.raw_headers, message.path):
             return None
-        self.hooks.stranger(_named(message) + _whence(message))
+        self.hooks.stranger(f"{_named(message)}{_whence(message)}: wrong secret path or host")
         return self.answer(404, keep=False)
 
     async def _respond(self, request: web.BaseRequest) -> Answer:
@@ -239,13 +240,15 @@ class Receiver:
         Once the client is gone, whatever aiohttp raises says only that.
         """
         if request.transport is None or isinstance(error, ConnectionError):
-            self.hooks.notice(f"{_named(message)} broke off before its body was here: not captured")
+            self.hooks.notice(
+                f"{_named(message)} not captured: connection closed before the body was complete"
+            )
             return self.answer(400, keep=False)  # nobody is there to read it
         if isinstance(error, TimeoutError):
-            limit = f"over {self.limits.body_timeout_s:g} s (--body-timeout)"
-            return self._refuse(message, 408, f"its body took {limit}")
+            limit = f"{self.limits.body_timeout_s:g} s (--body-timeout)"
+            return self._refuse(message, 408, f"body not received within {limit}")
         if isinstance(error, (web.RequestPayloadError, ValueError)):
-            return self._refuse(message, 400, f"its body is broken: {disarm(str(error))}")
+            return self._refuse(message, 400, f"invalid body: {disarm(str(error))}")
         return None
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
@@ -261,20 +264,20 @@ class Receiver:
 
     def _respond_to_other(self, request: web.BaseRequest, message: RawRequestMessage) -> Answer:
         if message.method not in PROBES:
-            return self._refuse(message, 405, "callbacks are POSTs")
+            return self._refuse(message, 405, "callbacks use POST")
         if self._expected and self._expected[0] in message.path:
             self._expected[1].set()
             return self.answer(200, keep=request.keep_alive and not self._closing)
-        self.hooks.notice(f"{_named(message)} was answered 200: a probe, not an event")
+        self.hooks.notice(f"{_named(message)} not captured: responded 200 to a probe")
         return self.answer(200, keep=request.keep_alive)
 
     def _refuse(self, message: RawRequestMessage, status: int, why: str) -> Answer:
-        self.hooks.notice(f"{_named(message)} was answered {status} and not captured: {why}")
+        self.hooks.notice(f"{_named(message)} not captured: responded {status}: {why}")
         return self.answer(status, keep=False)
 
     def _too_large(self, message: RawRequestMessage) -> int:
         limit = size(self.limits.max_body)
-        return self._refuse(message, 413, f"its body is over {limit} (--max-body)").status
+        return self._refuse(message, 413, f"body larger than {limit} (--max-body)").status
 
 
 @lru_cache(maxsize=256)
@@ -457,19 +460,26 @@ def _silent() -> logging.Logger:
     return logger
 
 
+def _reason(error: OSError) -> str:
+    """What the system says of an error; asyncio puts the address and its own words around it."""
+    known = error.errno is not None and error.errno in errno.errorcode
+    return os.strerror(error.errno or 0) if known else error.strerror or str(error)
+
+
 def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
     match error.errno:
         case errno.EADDRINUSE:
             return CannotListen(
-                f"port {port} on {host} is taken: another program listens there",
-                hint="stop it, or choose another port with --port (0: any free one)",
+                f"port {port} on {host} is already in use",
+                hint="stop the program that uses it, or set --port (0 picks a free port)",
             )
         case errno.EACCES:
             return CannotListen(
-                f"port {port} is not for this user to listen on", hint="choose one above 1023"
+                f"permission denied for port {port}",
+                hint="ports below 1024 need root; set a higher --port",
             )
         case _:
             return CannotListen(
-                f"cannot listen on {host}:{port}: {error.strerror or error}",
-                hint="--host takes an address of this machine, such as 127.0.0.1",
+                f"cannot listen on {host}:{port}: {_reason(error)}",
+                hint="--host must be an address of this machine, e.g. 127.0.0.1",
             )

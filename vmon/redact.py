@@ -121,7 +121,9 @@ def paths_of(values: Iterable[str]) -> tuple[str, ...]:
     paths = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
     for path in paths:
         if not all(path.split(".")):
-            raise WrongUse(f"{path!r} is no path", hint="write connection.data,stream.name")
+            raise WrongUse(
+                f"invalid field {path!r}", hint="use --redact connection.data,stream.name"
+            )
     return paths
 
 
@@ -197,7 +199,7 @@ class Redactor:
                 return _json(_Scrub(found).all(value))
         except (ValueError, RecursionError):
             pass  # said below
-        return f"(redacted: {size(len(entry.delivery.body))} that cannot be read)".encode()
+        return f"(redacted: {size(len(entry.delivery.body))}, not JSON)".encode()
 
     def _walk(self, value: Any, path: tuple[str, ...], found: dict[str, str]) -> Any:
         if isinstance(value, list):

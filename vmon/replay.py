@@ -92,7 +92,7 @@ def run(asked: Options) -> int:
             tell(tally, asked)
         raise
     if not tally.played:
-        raise nothing("delivery", (asked.source,), asked.chosen)
+        raise nothing("deliveries", (asked.source,), asked.chosen)
     tell(tally, asked)
     return 1 if tally.refused else 0
 
@@ -229,7 +229,7 @@ def _tell_survey(asked: Options) -> int:
         )
     sys.stdout.write(said + "\n")
     if not found.deliveries:
-        raise nothing("delivery", (asked.source,), asked.chosen)
+        raise nothing("deliveries", (asked.source,), asked.chosen)
     return 0
 
 
@@ -239,7 +239,7 @@ def tell(tally: Tally, asked: Options) -> None:
     took = duration(time.monotonic() - tally.started)
     sys.stderr.write(f"{_deliveries(tally.played)} in {took}{_cut(tally.cut, asked.pace)}\n")
     if tally.copies:
-        sys.stderr.write(f"{count(tally.copies, 'copy', 'copies')} left out\n")
+        sys.stderr.write(f"{count(tally.copies, 'duplicate')} skipped\n")
     for what, number in tally.outcomes.most_common():
         sys.stderr.write(f"  {number:>7,}  {what}\n")
 
@@ -249,4 +249,4 @@ def _deliveries(number: int) -> str:
 
 
 def _cut(number: int, pace: Pace) -> str:
-    return f", {count(number, 'pause')} cut to {duration(pace.max_gap_s)}" if number else ""
+    return f", {count(number, 'pause')} shortened to {duration(pace.max_gap_s)}" if number else ""

@@ -54,9 +54,7 @@ def limit_of(text: str) -> Limit:
     else:
         limit = Limit()
     if not (limit.size or limit.age_s):
-        raise WrongUse(
-            f"{text!r} is neither a size nor a time", hint="write 100MB, 1GiB, 1d or 12h"
-        )
+        raise WrongUse(f"invalid size or age {text!r}", hint="use 100MB, 1GiB, 1d or 12h")
     return limit
 
 
@@ -120,15 +118,15 @@ class Rotation:
         except OSError as error:
             self._not_before_s = time.monotonic() + _AGAIN_S
             why = error.strerror or error
-            self._say(f"the capture cannot be rotated, and grows: {why}")
+            self._say(f"cannot rotate the capture: {why}")
             return
         unlock(fd)  # the capture may have it open still, until it is synced
         os.close(fd)
         self._begun_s = time.monotonic()
         self._held.append((capture.begin, full))
         self.pack_sent()
-        called = f"{full.name}, until all of it was sent" if self._held else f"{full.name}.gz"
-        self._say(f"the capture goes on in a new file; the full one is {called}")
+        later = f"{full.name} (compressed once it is forwarded)"
+        self._say(f"rotated the capture to {later if self._held else full.name + '.gz'}")
 
     def _announce(self, line: bytes) -> None:
         if self._sending:

@@ -33,7 +33,7 @@ class Aim(Struct, frozen=True):
         if not missing:
             return ""
         if len(missing) < len(self.types):
-            return "all but " + ", ".join(missing)
+            return "all except " + ", ".join(missing)
         return ", ".join(name for name in NAMES if name in self.types)
 
 
@@ -67,7 +67,7 @@ def _route(text: str) -> tuple[frozenset[str], str]:
     types, _, url = text.partition("=")
     if not (types.strip() and url.strip()):
         raise WrongUse(
-            f"{text!r} is not a route", hint="write --route 'archive=http://localhost:3000/archive'"
+            f"invalid route {text!r}", hint="use --route 'archive=http://localhost:3000/archive'"
         )
     return types_of([types]), url.strip()
 
@@ -75,8 +75,8 @@ def _route(text: str) -> tuple[frozenset[str], str]:
 def _some(types: frozenset[str], url: str) -> frozenset[str]:
     if not types:
         raise WrongUse(
-            f"no type of event would go to {url}",
-            hint="--forward-to gets what no --route names, and of it what --forward-event chooses",
+            f"no event type is forwarded to {url}",
+            hint="--forward-to gets the types without a --route; --forward-event limits them",
         )
     return types
 
@@ -89,5 +89,5 @@ def headers_of(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
 def _header(text: str) -> tuple[str, str]:
     if not (found := _HEADER.fullmatch(text)):
         name = text.partition(":")[0]  # the value may be a secret
-        raise WrongUse(f"{name!r} begins no header", hint="write -H 'Name: value'")
+        raise WrongUse(f"invalid header {name!r}", hint="use -H 'Name: value'")
     return found[1], found[2].strip()

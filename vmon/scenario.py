@@ -103,7 +103,7 @@ def parse_change(text: str) -> tuple[str, Any]:
     """`stream.name=Ann` as a path and a value: JSON where it is JSON, else the text itself."""
     path, equals, value = text.partition("=")
     if not equals or not path:
-        raise WrongUse(f"{text!r} sets nothing", hint="write --set stream.name=Ann")
+        raise WrongUse(f"--set needs FIELD=VALUE, not {text!r}", hint="use --set stream.name=Ann")
     try:
         return path, json.loads(value, parse_constant=_no_constant)
     except ValueError:
@@ -111,7 +111,7 @@ def parse_change(text: str) -> tuple[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is Python's, and no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def change(payload: dict[str, Any], path: str, value: Any) -> None:
@@ -122,7 +122,7 @@ def change(payload: dict[str, Any], path: str, value: Any) -> None:
         inside = inside.setdefault(name, {})
         if not isinstance(inside, dict):
             raise WrongUse(
-                f"{path!r} goes through {name!r}, which is not an object",
-                hint="vmon events TYPE tells the fields there are",
+                f"cannot set {path!r}: {name!r} is not an object",
+                hint="run vmon events TYPE for the fields",
             )
     inside[last] = value

@@ -65,8 +65,8 @@ def _newest() -> str:
     found = newest()
     if found is None:
         raise WrongUse(
-            f"there is no capture in {default_folder()} yet",
-            hint="name a file, or make a capture with vmon listen",
+            f"no captures in {default_folder()}",
+            hint="pass a file, or capture events with vmon listen",
         )
     return str(found)
 
@@ -79,7 +79,9 @@ def _named(name: str) -> tuple[str | None, ...]:
         return (name,)
     found = captures_in(name)
     if not found:
-        raise WrongUse(f"there is no capture in {name}", hint="captures are called *.jsonl[.gz]")
+        raise WrongUse(
+            f"no captures in {name}", hint="captures are named *.jsonl, *.jsonl.gz or *.jsonl.zst"
+        )
     return tuple(found)
 
 

@@ -57,8 +57,8 @@ def told(name: str) -> Iterator[None]:
         if not _is_damage(error):
             raise
         raise WrongUse(
-            f"{name} cannot be read to its end: {error}",
-            hint="it is damaged or cut off; what stands before that was read",
+            f"cannot read all of {name}: {error}",
+            hint="it is damaged or cut off; everything before that was read",
         ) from None
 
 
@@ -173,7 +173,7 @@ class _Zstd:
             chunk = self._ahead or self._plain.read(_ZSTD_CHUNK)
             if not chunk:
                 if self._frame:
-                    raise EOFError("it breaks off")
+                    raise EOFError("unexpected end of file")
                 return 0
             self._feed(chunk)
         count = min(len(buffer), len(self._out))

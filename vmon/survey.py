@@ -117,7 +117,7 @@ def run(asked: Options) -> int:
     survey = Survey(None if asked.chosen.chooses_all else asked.chosen)
     look.read(asked.sources, Filter(), survey.note, scan.say_bad)
     if not survey.number:
-        raise nothing("delivery", asked.sources, asked.chosen)
+        raise nothing("deliveries", asked.sources, asked.chosen)
     least = SEVERITIES.index(asked.least)
     found = survey.oddities(asked.ghost_after_s)
     told = [one for one in found if SEVERITIES.index(one.severity) >= least]

@@ -17,7 +17,7 @@ from vmon.merge import merged
 from vmon.nothing import nothing
 from vmon.reading import Reading, now_ms_of
 from vmon.standing import standing
-from vmon.text import count, handle
+from vmon.text import handle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ class Options(Struct, frozen=True):
 def run(asked: Options) -> int:
     """Draw the one session that is chosen; Refused when there is none, WrongUse when several."""
     if asked.svg == asked.html == "-":
-        raise WrongUse("standard output can take one picture: SVG or HTML")
+        raise WrongUse("--svg - cannot be used with --html -")
     reading, marks = Reading(asked.name_of), dict[str, list[Mark]]()
 
     def enter(entry: Entry) -> None:
@@ -85,7 +85,7 @@ def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
 def _the_one(reading: Reading, asked: Options) -> Standing:
     found = [one.id for one in reading.book.sessions()]
     if not found:
-        raise nothing("session", asked.sources, asked.chosen)
+        raise nothing("sessions", asked.sources, asked.chosen)
     session = reading.book.session(found[0])
     if len(found) > 1 or session is None:
         reading.order.settle()
@@ -93,8 +93,8 @@ def _the_one(reading: Reading, asked: Options) -> Standing:
         named = ", ".join(handle(one.session.id, "session") for one in first)
         more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
         raise WrongUse(
-            f"there are {count(len(found), 'session')}, and a timeline is of one",
-            hint=f"choose with --session: {named}{more} (vmon sessions shows them)",
+            f"more than one session ({len(found):,})",
+            hint=f"choose one with --session: {named}{more} (see vmon sessions)",
         )
     return standing(session)
 
@@ -129,4 +129,4 @@ def _save(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise WrongUse(f"cannot write {path}: {error.strerror or error}") from None
-    sys.stderr.write(f"written: {path}\n")
+    sys.stderr.write(f"wrote {path}\n")

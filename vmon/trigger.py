@@ -48,8 +48,8 @@ def run(asked: Options) -> int:
 async def _send_all(asked: Options) -> int:
     if asked.wait_s and not await connectable(asked.target, asked.wait_s):
         raise TimedOut(
-            f"nothing listened on {asked.target.url} within {asked.wait_s:g} s",
-            hint="start vmon listen, or name your app with --to",
+            f"nothing is listening on {asked.target.url} after {asked.wait_s:g} s",
+            hint="start vmon listen, or set your app's URL with --to",
         )
     refused = 0
     ids = Ids()

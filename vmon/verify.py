@@ -41,7 +41,7 @@ def run(asked: Options) -> int:
             out.write(put(entry, verdict))
     out.flush()
     if not tally and not bad:
-        raise nothing("delivery", asked.sources)
+        raise nothing("deliveries", asked.sources)
     said = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
     number = count(tally.total(), "delivery", "deliveries")
     sys.stderr.write(f"{number}" + (f": {said}\n" if said else "\n"))

@@ -156,8 +156,8 @@ class Where:
             if not isinstance(result, bool | BaseException):
                 kind = type(result).__name__
                 raise WrongUse(
-                    f"--where gives a value ({kind}), and not true or false",
-                    hint='compare it: reason == "clientDisconnected"',
+                    f"--where must be true or false, not {kind}",
+                    hint='compare the value: reason == "clientDisconnected"',
                 )
 
     def __str__(self) -> str:
@@ -214,8 +214,8 @@ def _cel() -> ModuleType:
     spec = package and PathFinder.find_spec("cel", list(package.submodule_search_locations or ()))
     if spec is None or spec.loader is None:
         raise WrongUse(
-            "--where needs a package that is not installed",
-            hint="pip install common-expression-language",
+            "--where needs the package common-expression-language",
+            hint="run pip install common-expression-language",
         )
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -234,13 +234,17 @@ def _compiled(source: str) -> Any:
 def _no_expression(source: str, said: str) -> WrongUse:
     found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*)", said)
     if not found:
-        return WrongUse("--where is not an expression in CEL", hint=disarm(said[-200:]))
+        return WrongUse("--where is not a valid CEL expression", hint=disarm(said[-200:]))
     lines = source.split("\n")
     at = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2])
-    why = found[3].split(" expecting ")[0].replace("mismatched input '<EOF>'", "it ends too early")
-    hint = "equality is ==" if re.search("at: '= ?'$", why) else None
+    why = (
+        found[3]
+        .split(" expecting ")[0]
+        .replace("mismatched input '<EOF>'", "unexpected end of expression")
+    )
+    hint = "use == to compare" if re.search("at: '= ?'$", why) else None
     if "has() macro" in why:
-        hint = "has(stream.name), has(body.reason)"
+        hint = "use has(stream.name) or has(body.reason)"
     return WrongUse(f"--where at character {at}: {disarm(why)}", hint=hint)
 
 
@@ -262,10 +266,10 @@ def _check_calls(tokens: list[_Token]) -> None:
         if token.text not in _LOOPS | _BUILDERS:
             raise _unlike("function", token, _FUNCTIONS | _LOOPS)
         if loops or token.text in _BUILDERS:
-            what = f"{token.text} builds lists" if token.text in _BUILDERS else "a loop in a loop"
+            what = f"{token.text}() is" if token.text in _BUILDERS else "nested loops are"
             raise WrongUse(
-                f"--where at character {token.at}: {what}, which could take too long",
-                hint="use one exists, exists_one or all",
+                f"--where at character {token.at}: {what} not supported (too slow)",
+                hint="use a single exists, exists_one or all",
             )
         loops.append(depth + 1)
 
@@ -311,13 +315,13 @@ def _check_all_seen(uses: list[_Use], bound: set[str], variables: set[str]) -> N
     seen = {use.parts[0] for use in uses}
     odd = (seen - variables) | (variables - seen - bound - _KINDS)
     if odd:
-        raise WrongUse("--where has a name in an unusual place", hint=", ".join(sorted(odd)))
+        raise WrongUse("--where uses a name in an unsupported place", hint=", ".join(sorted(odd)))
 
 
 def _no_name(above: tuple[str, ...], token: _Token, here: _Tree) -> WrongUse:
     if above:
         return _unlike(f"field of {'.'.join(above)}", token, here)
-    return _unlike("name", token, {*here, *_OWN}, f"; any field: body.{token.text}")
+    return _unlike("name", token, {*here, *_OWN}, f"; for any other field use body.{token.text}")
 
 
 def _unlike(kind: str, token: _Token, known: Iterable[str], more: str = "") -> WrongUse:
@@ -327,8 +331,8 @@ def _unlike(kind: str, token: _Token, known: Iterable[str], more: str = "") -> W
     near = get_close_matches(token.text.lower(), by_lower, n=1, cutoff=0.6)
     names = ", ".join(sorted(by_lower.values()))
     return WrongUse(
-        f"--where at character {token.at}: no {kind} is called {token.text}",
-        hint=(f"did you mean {by_lower[near[0]]}?" if near else f"there are {names}") + more,
+        f"--where at character {token.at}: unknown {kind} {token.text}",
+        hint=(f"did you mean {by_lower[near[0]]}?" if near else f"known: {names}") + more,
     )
 
 

@@ -25,7 +25,7 @@ def test_the_given_agent_is_taken_or_refused_but_never_replaced(
     assert find_agent(mine) == mine
     mine.chmod(0o644)
     for wrong in (mine, tmp_path / "absent", tmp_path):
-        with pytest.raises(CannotTunnel, match="no ngrok agent"):
+        with pytest.raises(CannotTunnel, match="not an ngrok agent"):
             find_agent(wrong)
 
 

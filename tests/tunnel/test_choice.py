@@ -35,11 +35,11 @@ def test_a_spec_is_read(spec: str, choice: Choice) -> None:
 @pytest.mark.parametrize(
     ("spec", "hint"),
     [
-        ("ngork", "Did you mean ngrok?"),
-        ("cloudflare", "Did you mean cloudflared?"),
-        ("SSH:me@x", "Did you mean ssh:USER@HOST?"),
-        ("", "There are ngrok, cloudflared, ssh:USER@HOST and none."),
-        ("ngrok:8000", "Did you mean ngrok?"),
+        ("ngork", "did you mean ngrok?"),
+        ("cloudflare", "did you mean cloudflared?"),
+        ("SSH:me@x", "did you mean ssh:USER@HOST?"),
+        ("", "known providers: ngrok, cloudflared, ssh:USER@HOST, none"),
+        ("ngrok:8000", "did you mean ngrok?"),
     ],
 )
 def test_an_unknown_spec_is_wrong_use_with_a_suggestion(spec: str, hint: str) -> None:
@@ -53,7 +53,7 @@ def test_an_unknown_spec_is_wrong_use_with_a_suggestion(spec: str, hint: str) ->
     "target", ["", "me@", "me@h:0", "me@h:65536", "-oProxyCommand=x", "me@-x", "-l@x", "a b"]
 )
 def test_an_ssh_server_that_is_none_is_wrong_use(target: str) -> None:
-    with pytest.raises(WrongUse, match="no ssh server"):
+    with pytest.raises(WrongUse, match="invalid ssh server"):
         parse(f"ssh:{target}")
 
 

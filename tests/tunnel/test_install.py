@@ -132,11 +132,11 @@ def test_the_agent_is_downloaded_and_takes_its_place(
         (b"not an archive", "Not a gzipped file"),
         (tgz()[:50_000], "end"),
         (spoilt(), "CRC check failed"),
-        (tgz("other"), "there is no ngrok in it"),
-        (zipped("other"), "there is no ngrok in it"),
-        (tgz("../ngrok"), "there is no ngrok in it"),
-        (tgz(kind=tarfile.SYMTYPE, body=b""), "no plain file"),
-        (tgz(kind=tarfile.DIRTYPE, body=b""), "no plain file"),
+        (tgz("other"), "no ngrok in the archive"),
+        (zipped("other"), "no ngrok in the archive"),
+        (tgz("../ngrok"), "no ngrok in the archive"),
+        (tgz(kind=tarfile.SYMTYPE, body=b""), "not a regular file"),
+        (tgz(kind=tarfile.DIRTYPE, body=b""), "not a regular file"),
         (None, "Not Found"),
     ],
 )
@@ -162,7 +162,7 @@ def plan_for(url: str, tmp_path: Path) -> InstallPlan:
 def test_a_download_that_breaks_off_is_told(shop: Shop, tmp_path: Path) -> None:
     shop.goods["/agent"] = tgz()
     shop.cut = True
-    with pytest.raises(CannotTunnel, match=r"broke off|IncompleteRead"):
+    with pytest.raises(CannotTunnel, match=r"incomplete download|IncompleteRead"):
         install(plan_for(f"{shop.url}/agent", tmp_path), lambda *_: None)
 
 
@@ -181,18 +181,18 @@ def test_a_download_that_does_not_end_is_given_up(
 ) -> None:
     monkeypatch.setattr(module, "LARGEST_DOWNLOAD", 1000)
     shop.goods["/agent"] = tgz()
-    with pytest.raises(CannotTunnel, match="does not end"):
+    with pytest.raises(CannotTunnel, match="too large"):
         install(plan_for(f"{shop.url}/agent", tmp_path), lambda *_: None)
     monkeypatch.undo()
     monkeypatch.setattr(module, "LARGEST_AGENT", 1000)
-    with pytest.raises(CannotTunnel, match="far too large"):
+    with pytest.raises(CannotTunnel, match="too large"):
         install(plan_for(f"{shop.url}/agent", tmp_path), lambda *_: None)
 
 
 def test_what_is_not_https_is_not_downloaded(shop: Shop, tmp_path: Path) -> None:
     shop.moved["/agent"] = "http://example.invalid/agent"
     for url in (f"{shop.url}/agent", "http://example.invalid/agent", "file:///etc/passwd"):
-        with pytest.raises(CannotTunnel, match="not https"):
+        with pytest.raises(CannotTunnel, match="not an https URL"):
             install(plan_for(url, tmp_path), lambda *_: None)
 
 

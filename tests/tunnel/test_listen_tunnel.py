@@ -341,7 +341,7 @@ def test_a_stranger_gets_404_and_is_told_but_not_captured(tunnelled: Any) -> Non
     assert [post(base, body), post(base + "/admin", body), post(url, b"{}")] == [404, 404, 200]
     assert [line["body"] for line in lines_of(run)] == [{}]
     code, _, err = _stopped(run)
-    assert (code, "stranger: POST /hook" in err) == (0, True)
+    assert (code, "blocked: POST /hook" in err) == (0, True)
 
 
 def test_the_secret_path_is_remembered_and_can_be_left_out(tunnelled: Any) -> None:
@@ -380,7 +380,7 @@ def test_outages_are_no_deliveries(vmon_run: Any, tmp_path: Path) -> None:
     assert vmon_run("filter", capture, "--count") == (1, "0\n", "")
     code, out, err = vmon_run("filter", capture, "--session", "x", "--format", "line")
     assert (code, out, err.count("\n")) == (1, "", 2)
-    assert err.startswith(f"error: nothing was found: no delivery in {capture}; asked for: ")
+    assert err.startswith(f"error: no deliveries found in {capture} (filter: ")
     code, out, err = vmon_run("filter", capture, "--invert", "--event", "archive")
     assert (code, out, err.count("\n"), "skipped" in err) == (1, "", 2, False)
     code, out, err = vmon_run("replay", capture, "--speed", "max")

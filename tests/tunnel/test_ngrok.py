@@ -195,7 +195,7 @@ async def test_the_death_of_the_agent_is_noticed(ngrok_options: Options, opened:
     os.kill(pid_of(tunnel), signal.SIGUSR2)
     died = await following(tunnel)
     assert (died.state, died.code) == (State.FAILED, "ENDED")
-    assert died.detail == "The ngrok agent ended with exit code 3."
+    assert died.detail == "the ngrok agent exited with code 3"
 
 
 async def test_an_agent_that_floods_its_log_still_serves(
@@ -323,10 +323,10 @@ async def test_a_program_that_is_no_agent_is_told_apart(
     other = tmp_path / "other"
     other.write_text("#!/bin/sh\necho hello\n")
     other.chmod(0o755)
-    with pytest.raises(CannotTunnel, match="does not say that it is an ngrok agent"):
+    with pytest.raises(CannotTunnel, match="is not an ngrok agent"):
         await NgrokTunnel(ngrok_options(binary=other)).start()
     other.write_text("#!/no/such/interpreter\n")
-    with pytest.raises(CannotTunnel, match="cannot be run"):
+    with pytest.raises(CannotTunnel, match="cannot run"):
         await NgrokTunnel(ngrok_options(binary=other)).start()
 
 

@@ -18,5 +18,5 @@ async def test_the_url_is_given_back_and_the_only_change_is_the_close() -> None:
     ["", "hooks.example.com", "ftp://x", "https://", "https://x?a=1", "http://[x", "http://x:y"],
 )
 def test_what_is_no_base_url_is_wrong_use(url: str) -> None:
-    with pytest.raises(WrongUse, match="no public URL"):
+    with pytest.raises(WrongUse, match="invalid public URL"):
         PublicUrl(url)

@@ -191,7 +191,7 @@ async def test_an_agent_that_crashed_is_replaced(
         up, down, moved = notices
         assert isinstance(up, Up)
         assert isinstance(down, Down)
-        assert down.detail == "The ngrok agent ended with exit code 3."
+        assert down.detail == "the ngrok agent exited with code 3"
         assert isinstance(moved, Moved)
         assert moved.was == up.url
         assert up.at < down.at < moved.at < datetime.now(UTC)

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS = {
-    "listen": "Receive callbacks: capture, answer and draw them live.",
-    "filter": "Find deliveries in captures, by type, id, reason, time.",
-    "sessions": "Who is in which session: people, streams, archives, calls.",
-    "timeline": "Draw a session over time, here, as SVG or as HTML.",
-    "replay": "Play a capture back, on screen or to your app.",
-    "export": "Write deliveries as curl, HTTPie, HAR, a pytest module.",
-    "stats": "Count types, reasons, lags, peaks, duplicates.",
+    "listen": "Receive callbacks, capture and show them live.",
+    "filter": "Search captures by type, ID, reason or time.",
+    "sessions": "Show sessions: connections, streams, archives, calls.",
+    "timeline": "Show a session as a timeline: terminal, SVG, HTML.",
+    "replay": "Replay a capture on screen or to your app.",
+    "export": "Export deliveries to curl, HTTPie, HAR or pytest.",
+    "stats": "Count types, reasons, delays, duplicates.",
     "usage": "Count connected and published minutes.",
-    "captures": "List the captures that are kept; remove old ones.",
-    "oddities": "Tell what does not add up in captures.",
-    "verify": "Check the signatures in captures.",
-    "trigger": "Send sample events, as Vonage would.",
-    "events": "Explain the event types: fields, reasons, samples.",
-    "doctor": "Find out why something does not work, and the way out.",
-    "tunnel": "Install the ngrok agent; end what a crash left.",
-    "config": "Print every setting, and where it comes from.",
-    "help": "Read about a topic, or a command's options.",
-    "completion": "Print what makes the shell complete vmon's words.",
+    "captures": "List captures; remove old ones.",
+    "oddities": "Report anomalies in captures.",
+    "verify": "Verify the signatures in captures.",
+    "trigger": "Send sample events, as Vonage does.",
+    "events": "Explain event types: fields, reasons, samples.",
+    "doctor": "Diagnose problems and suggest fixes.",
+    "tunnel": "Install the ngrok agent; stop stale agents.",
+    "config": "Print all settings and where they come from.",
+    "help": "Show help on a topic or a command.",
+    "completion": "Print a shell completion script.",
 }
 """Each command and what it is for; its module is `vmon.cli.<name>`."""
 
@@ -63,8 +63,8 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(name, COMMANDS, n=1)
-            said = f"did you mean {near[0]}?" if near else "see vmon --help"
-            raise WrongUse(f"there is no command {name!r}", hint=said)
+            hint = f"did you mean {near[0]}?" if near else "see vmon --help"
+            raise WrongUse(f"unknown command {name!r}", hint=hint)
         if not ctx.resilient_parsing:  # nobody completes a word by a setting
             from vmon.cli.settings import install
 
@@ -96,21 +96,24 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "-V", "--version", message="vmon %(version)s")
-@click.option("--profile", metavar="NAME", help="Settings of [profile.NAME] in vmon.toml.")
+@click.option("--profile", metavar="NAME", help="Use the settings of [profile.NAME] in vmon.toml.")
 def cli(profile: str | None) -> None:
-    """See every Vonage Video callback on your own machine.
+    """Receive, inspect and replay Vonage Video callbacks on your own machine.
 
     \b
-    vmon listen                              receive, and watch them arrive
-    vmon trigger streamCreated               send yourself a sample
-    vmon filter --event 'stream*'            find them again
-    vmon replay FILE --to localhost:3000     play them to your app
-    vmon doctor                              when something does not work
+    vmon listen                              receive callbacks and show them live
+    vmon trigger streamCreated               send a sample event
+    vmon filter --event 'stream*'            search captured events
+    vmon replay FILE --to localhost:3000     replay them to your app
+    vmon doctor                              diagnose problems
 
-    Exit codes: 0 ok, 1 no (nothing matched, an app refused, a check failed), 2 wrong use or
-    unreadable input, 3 cannot listen, 4 tunnel failed, 5 timed out, 70 a bug in vmon,
+    Exit codes: 0 success; 1 nothing matched, your app rejected a delivery or a check failed; 2
+    usage error or unreadable input; 3 cannot listen; 4 tunnel failed; 5 timeout; 70 a bug in vmon;
     130 interrupted.
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
 
@@ -153,7 +156,7 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
         _say(error.message, error.hint)
         return error.exit_code
     except click.ClickException as error:
-        _say(error.format_message(), _hint(error))
+        _say(_message(error), _hint(error))
         return error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -166,7 +169,7 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
         if error.errno not in {errno.ENOSPC, errno.EIO, errno.EDQUOT} or error.filename:
             return _bug(error)
         _forget_stdout()
-        _say(f"cannot write standard output: {error.strerror}", None)
+        _say(f"cannot write to standard output: {error.strerror}", None)
         return WrongUse.exit_code
     except Exception as error:  # noqa: BLE001 - whatever is left is a bug
         return _bug(error)
@@ -182,6 +185,13 @@ def _say(message: str, hint: str | None) -> None:
 def _bug(error: Exception) -> int:
     click.echo(traceback_of(error), err=True, nl=False)
     return BUG
+
+
+def _message(error: click.ClickException) -> str:
+    """Click's message as ours are: in lower case, without a period, and not of a type's name."""
+    text = error.format_message().removesuffix(".")
+    text = text.replace("valid integer range", "valid integer")
+    return text[:1].lower() + text[1:]
 
 
 def _hint(error: click.ClickException) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmon.cli.options import Duration, can_ask
+from vmon.cli.options import REPORT, Command, Duration, can_ask, option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from vmon.captures import Gone, Held, Kept
 
 
-@click.command("captures", short_help="List the captures that are kept; remove old ones.")
-@click.option("--path", "only_path", is_flag=True, help="Print the folder they are in.")
-@click.option(
+@click.command("captures", cls=Command, short_help="List captures; remove old ones.")
+@option("--path", "only_path", is_flag=True, help="Print the path of the captures folder.")
+@option(
     "--prune", "older_s", type=Duration(), metavar="AGE",
-    help="Remove those not written to for so long: 30d. Asks first.",
+    help="Remove captures last written more than AGE ago (30d), after asking.",
 )  # fmt: skip # one thing a line
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
+@option("--yes", is_flag=True, help="Don't ask for confirmation.")
+@option(
     "--format", "form", type=click.Choice(["auto", "text", "json"]), default="auto",
-    show_default=True, help="auto and text: for people; json: one document for machines.",
+    show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> int:
-    """List the captures that are kept, newest first: age, size, span, deliveries, sessions, types.
+    """List captures, newest first: age, size, time span, deliveries, sessions and types.
 
-    --prune says what it would remove, asks on a terminal, and wants --yes elsewhere. A capture
-    that is in use stays; what forwarding still had to send of a removed one goes with it.
+    --prune lists the captures to remove and asks for confirmation; outside a terminal it needs
+    --yes. Captures in use are kept. Deliveries of a removed capture that were not forwarded yet
+    are removed too.
     """
     import sys
 
@@ -40,7 +41,7 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
 
     folder = default_folder()
     if (yes and older_s is None) or (older_s is not None and (only_path or form != "auto")):
-        raise WrongUse("--yes goes with --prune AGE, and --prune with nothing else")
+        raise WrongUse("--yes needs --prune, and --prune cannot be used with --path or --format")
     if only_path:
         click.echo(str(folder))
         return 0
@@ -51,7 +52,7 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
         sys.stdout.write(drawn.as_json([(one, _held(one)) for one in found], folder))
         return 0
     if not found:
-        click.echo(f"there is no capture in {folder} yet", err=True)
+        click.echo(f"no captures in {folder}", err=True)
     look = drawn.Drawn()
     for one in found:  # each as soon as it is counted
         sys.stdout.write(look.rows(one, _held(one)))
@@ -79,15 +80,15 @@ def _prune(folder: Path, older_s: float, *, yes: bool) -> int:
 
     found = old(folder, older_s)
     if not found:
-        click.echo("no capture is that old and not in use", err=True)
+        click.echo("nothing to remove: no unused capture is that old", err=True)
         return 0
     for gone in found:
         click.echo(going(gone))
     what = f"{count(len(found), 'capture')}, {size(sum(gone.capture.size for gone in found))}"
     if not yes and not can_ask():
-        raise WrongUse("nothing was removed: there is nobody to ask", hint="add --yes to remove it")
+        raise WrongUse("nothing removed: cannot ask for confirmation here", hint="add --yes")
     if not yes and not click.confirm(f"Remove {what}?", err=True):
-        raise Refused("nothing was removed")
+        raise Refused("nothing removed")
     return _removed(found)
 
 
@@ -100,6 +101,6 @@ def _removed(found: list[Gone]) -> int:
         if remove(one):
             gone += 1
         else:
-            click.echo(f"warning: {one.capture.path} is in use now, and stays", err=True)
+            click.echo(f"warning: {one.capture.path} is in use: not removed", err=True)
     click.echo(f"removed {count(gone, 'capture')}", err=True)
     return 0

@@ -3,10 +3,10 @@
 import click
 
 
-@click.command("completion", short_help="Print what makes the shell complete vmon's words.")
+@click.command("completion", short_help="Print a shell completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the script that makes SHELL complete commands, options, event types and captures.
+    """Print a script that completes commands, options, event types and captures in SHELL.
 
     \b
     bash   echo 'eval "$(vmon completion bash)"' >> ~/.bashrc

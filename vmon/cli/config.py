@@ -2,23 +2,25 @@
 
 import click
 
+from vmon.cli.options import Command, option
 
-@click.command("config", short_help="Print every setting, and where it comes from.")
-@click.option("--set", "only_set", is_flag=True, help="Only those that are not the default.")
-@click.option(
+
+@click.command("config", cls=Command, short_help="Print all settings and where they come from.")
+@option("--changed", "only_set", is_flag=True, help="Print only settings that are not defaults.")
+@option(
     "--format",
     "form",
     type=click.Choice(["toml", "json"]),
     default="toml",
     show_default=True,
-    help="toml: as a vmon.toml would say it; json: one document for machines.",
+    help="Output format: a vmon.toml, or one JSON document for scripts.",
 )
 @click.pass_context
 def command(ctx: click.Context, form: str, *, only_set: bool) -> None:
-    """Print every setting and where it comes from. Secrets are told to be there, and no more.
+    """Print all settings and where they come from; secrets are masked.
 
-    A flag is stronger than a VMON_ variable, that than the chosen profile, that than ./vmon.toml
-    (or [tool.vmon] in ./pyproject.toml), and that than the user's own file.
+    Precedence: flag, VMON_ environment variable, profile, project file (./vmon.toml, or
+    [tool.vmon] in ./pyproject.toml), user file.
     """
     from vmon.cli import COMMANDS
     from vmon.cli.settings import settings_of

@@ -6,26 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmon.cli.options import Command, option
+
 if TYPE_CHECKING:
     from vmon.config import Setting
     from vmon.doctor import Asked
 
 
-@click.command("doctor", short_help="Find out why something does not work, and the way out.")
-@click.option("--app", "apps", multiple=True, metavar="URL", help="Is your app there?")
-@click.option("--public-url", metavar="URL", help="Is it reached from outside?")
-@click.option(
+@click.command("doctor", cls=Command, short_help="Diagnose problems and suggest fixes.")
+@option("--app", "apps", multiple=True, metavar="URL", help="Check that your app responds.")
+@option("--public-url", metavar="URL", help="Check that this URL reaches vmon.")
+@option(
     "--tunnel", type=click.Choice(["ngrok", "cloudflared", "ssh"]),
-    help="What this one needs, and is missing, fails.",
+    help="Fail if something this tunnel needs is missing.",
 )  # fmt: skip # one thing a line
-@click.option("--offline", is_flag=True, help="Ask nothing that is not on this machine.")
-@click.option("--json", "as_json", is_flag=True, help="One document for machines.")
+@option("--offline", is_flag=True, help="Don't use the network.")
+@option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 @click.pass_context
 def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
-    """Look at everything vmon needs, and say what to do about what is wrong.
+    """Check everything vmon needs and suggest fixes.
 
-    Where a flag is not given, the settings of listen are looked at. Exits with 1 when a check
-    fails. Asks two servers for the time (video.api.vonage.com, api.ngrok.com), unless --offline.
+    Options default to the settings of vmon listen. The clock is compared with
+    video.api.vonage.com and api.ngrok.com, unless --offline. Exits with 1 if a check fails.
     """
     from vmon.doctor import checks, examine
     from vmon.render import doctor as drawn
@@ -54,9 +56,9 @@ def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
     if isinstance(ctx.obj, WrongUse):
         settings: str | WrongUse = ctx.obj
     elif ctx.obj is None:
-        settings = "none: everything is as it comes"
+        settings = "no config file; defaults in use"
     else:
-        settings = ", ".join(files_read(Path())) or "variables only"
+        settings = ", ".join(files_read(Path())) or "no config file; environment variables only"
     token = listen.get("authtoken")
     return Asked(
         host=_value(listen, "host") or "127.0.0.1",

@@ -3,20 +3,21 @@
 import click
 
 from vmon.cli import complete
+from vmon.cli.options import REPORT, Command, option
 
 
-@click.command("events", short_help="Explain the event types: fields, reasons, samples.")
+@click.command("events", cls=Command, short_help="Explain event types: fields, reasons, samples.")
 @click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=complete.event_types)
-@click.option(
+@option(
     "--format",
     "form",
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
-    help="auto and text: for people; json: one document for machines.",
+    help=REPORT,
 )
 def command(types: tuple[str, ...], form: str) -> None:
-    """List the event types, or explain each TYPE: fields, reasons, states, a sample."""
+    """List the event types, or explain each TYPE: fields, reasons, states and a sample."""
     import sys
 
     from vmon.catalogue import ALL, EventType, suggest
@@ -29,9 +30,9 @@ def command(types: tuple[str, ...], form: str) -> None:
         if (entry := by_lower.get(name.lower())) is not None:
             return entry
         near = suggest(name)
-        known = f"the types are {', '.join(ALL)}"
+        known = f"known types: {', '.join(ALL)}"
         hint = f"did you mean {near}? {known}" if near else known
-        raise WrongUse(f"{name!r} is not an event type", hint=hint)
+        raise WrongUse(f"unknown event type {name!r}", hint=hint)
 
     entries = [entry_of(name) for name in types]
     if form == "json":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import filter_options, secrets_option, tell_left_out
+from vmon.cli.options import Command, filter_options, option, secrets_option, tell_left_out
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
@@ -15,26 +15,32 @@ if TYPE_CHECKING:
 _FORMS = ("curl", "httpie", "har", "pytest")
 
 
-@click.command("export", short_help="Write deliveries as curl, HTTPie, HAR, a pytest module.")
+@click.command(
+    "export", cls=Command, short_help="Export deliveries to curl, HTTPie, HAR or pytest."
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
-@click.option(
+@option(
     "--as", "kind", type=click.Choice(_FORMS),
-    help="A script of commands, a HAR document, or a module of tests.",
+    help="Export as a shell script, a HAR file or a test module (required).",
 )  # fmt: skip # one thing a line
-@click.option(
+@option(
     "--to", metavar="URL", default="http://127.0.0.1:4680", show_default=True,
-    help="Where the commands send to; a delivery's path other than / is appended.",
+    help="URL the commands send to; a request path other than / is appended.",
 )  # fmt: skip # one thing a line
-@secrets_option
 @filter_options
+@secrets_option
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
-    """Write deliveries to standard output as other tools take them.
+    """Export deliveries for other tools, to standard output.
 
-    curl and httpie make a script for any POSIX shell that sends each delivery again. pytest makes
-    a module that posts them, in their order, to the app that VMON_TEST_URL or VMON_TEST_APP names,
-    and fails unless it takes all. Secrets are left out unless --with-secrets. Exits with 1 when
-    there was nothing to write.
-    """
+    curl and httpie: a POSIX shell script that sends each delivery again. har: a HAR file. pytest:
+    a test module that posts them in order to the app in VMON_TEST_URL or VMON_TEST_APP and fails
+    unless all are accepted. Secrets are omitted without --with-secrets. Exits with 1 if nothing
+    matched.
+
+    \b
+    vmon export --as curl --event archive > again.sh
+    vmon export FILE --as pytest > test_callbacks.py
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from collections import Counter
 
     from vmon.errors import WrongUse
@@ -45,8 +51,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     if asked["kind"] is None:
         raise WrongUse(
-            "it is not said what to write the deliveries as",
-            hint=f"add --as {', '.join(_FORMS[:-1])} or {_FORMS[-1]}: "
+            "missing option --as",
+            hint=f"add --as {', '.join(_FORMS[:-1])} or {_FORMS[-1]}, for example: "
             "vmon export --as curl --event archive > again.sh",
         )
     to = asked["to"] if "://" in asked["to"] else f"http://{asked['to']}"
@@ -54,6 +60,6 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     form = writing(asked["kind"], Sealing(left_out, keep=asked["with_secrets"]), to)
     sources = sources_of(files)
     if run(Options(sources=sources, chosen=chosen, writing=form)):
-        raise nothing("delivery", sources, chosen)
+        raise nothing("deliveries", sources, chosen)
     tell_left_out(left_out)
     return 0

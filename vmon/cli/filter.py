@@ -8,12 +8,16 @@ import click
 
 from vmon.cli import complete
 from vmon.cli.options import (
+    FORMAT,
     KINDS,
+    Command,
     dedupe_option,
     filter_options,
     form_options_of,
     name_of,
     name_option,
+    option,
+    output_option,
     redact_option,
     secrets_option,
     tell_left_out,
@@ -30,42 +34,43 @@ _TABLES = ("csv", "tsv")
 _EXPORTS = ("curl", "httpie", "har")
 
 
-@click.command("filter", short_help="Find deliveries in captures, by type, id, reason, time.")
+@click.command("filter", cls=Command, short_help="Search captures by type, ID, reason or time.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
-@click.option("--count", "only_count", is_flag=True, help="Print how many there are, nothing else.")
-@click.option("-f", "--follow", is_flag=True, help="Go on reading what a running listen appends.")
-@click.option("--explain", is_flag=True, help="Say what is chosen and how, and do nothing else.")
-@redact_option
-@click.option(
+@option("--count", "only_count", is_flag=True, help="Print only the number of matching events.")
+@option("-f", "--follow", is_flag=True, help="Keep reading as the capture grows, like tail -f.")
+@option(
     "--tail", type=click.IntRange(0), metavar="N",
-    help="The last N that are found, of all files; read from the end. With -f, then what comes.",
+    help="Show only the last N matches, read from the end of the files.",
 )  # fmt: skip # one thing a line
-@click.option(
+@option(
     "--sort", type=click.Choice(["received", "event", "none"]), default="received",
     show_default=True,
-    help="Several files as one: by receipt, by the event's own time, or one after the other.",
+    help="Order of several files: by time received, by event time, or file by file.",
 )  # fmt: skip # one thing a line
-@click.option(
+@option("--explain", is_flag=True, help="Show how the filter would run, without reading anything.")
+@filter_options
+@output_option(
     "--fields", metavar="NAMES",
-    help="A table of these: session,reason,stream.name; columns on a terminal, TSV in a pipe.",
+    help="Print these fields as a table: session,reason,stream.name (TSV in a pipe).",
 )  # fmt: skip # one thing a line
 @name_option
 @dedupe_option
+@redact_option
 @secrets_option
-@form_options_of(
-    (*KINDS, "body", *_TABLES, *_EXPORTS),
-    "How events go out: auto draws lines on a terminal, and is json in a pipe.",
-)
-@filter_options
+@form_options_of((*KINDS, "body", *_TABLES, *_EXPORTS), FORMAT)
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
-    """Find deliveries in captures, or in files of event bodies.
+    """Search captures for events that match a filter.
 
-    FILE may be a capture, lines of bare bodies, a JSON array, HAR, ngrok's list of requests, any
-    of them gzipped or in zstd, a folder of captures, or - for standard input. Without FILE:
-    standard input where it is a pipe or a file, else the newest capture. Into a pipe the lines go
-    out unchanged, so that what was found is a capture again; with --redact it is one to share,
-    without secrets. Exits with 1 when nothing was found.
-    """
+    FILE is a capture, a folder of captures, JSON Lines or a JSON array of event bodies, a HAR
+    file or ngrok's request list, also compressed with gzip or zstd; - is standard input. Without
+    FILE: standard input if it is a pipe or a file, else the newest capture. In a pipe, matches are printed
+    unchanged, so the output is a capture too. Exits with 1 if nothing matched.
+
+    \b
+    vmon filter --event 'stream*' --since 10m       recent stream events
+    vmon filter --reason networkDisconnected -v     dropped connections in full
+    vmon filter FILE --session ID > one.jsonl       save a session as a capture
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from collections import Counter
 
     from vmon.errors import WrongUse
@@ -79,9 +84,12 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         return 0
     sources = sources_of(files)
     if asked["follow"] and asked["sort"] == "event":
-        raise WrongUse("--follow never comes to the end, and --sort event needs it: choose one")
-    if asked["follow"] and (len(sources) > 1 or asked["only_count"] or asked["kind"] == "har"):
-        raise WrongUse("--follow reads one file, and never comes to a count or the end of a HAR")
+        raise WrongUse("--follow cannot be used with --sort event")
+    if asked["follow"] and len(sources) > 1:
+        raise WrongUse("--follow takes only one file")
+    if asked["follow"] and (asked["only_count"] or asked["kind"] == "har"):
+        other = "--count" if asked["only_count"] else "--format har"
+        raise WrongUse(f"--follow cannot be used with {other}")
     redactor = dedupe = None
     if asked["redact"]:
         from vmon.redact import paths_of, redactor_of
@@ -112,13 +120,13 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     if dedupe and dedupe.hidden:
         from vmon.text import count
 
-        click.echo(f"{count(dedupe.hidden, 'copy', 'copies')} left out", err=True)
+        click.echo(f"{count(dedupe.hidden, 'duplicate')} skipped", err=True)
     for name in table.unseen() if table and asked["fields"] and not code else ():
-        click.echo(f"warning: nothing that was found has a field {name}", err=True)
+        click.echo(f"warning: no match has a field {name}", err=True)
     if code and not asked["only_count"]:
         from vmon.nothing import nothing
 
-        raise nothing("delivery", sources, chosen)
+        raise nothing("deliveries", sources, chosen)
     return code
 
 
@@ -133,7 +141,7 @@ def _table(asked: dict[str, Any]) -> Table | None:
     from vmon.fields import Table, fields_of
 
     if kind not in {"auto", *_TABLES}:
-        raise WrongUse(f"--fields makes a table: it does not go with --format {kind}")
+        raise WrongUse(f"--fields cannot be used with --format {kind}")
     if kind == "auto":
         kind = "columns" if sys.stdout.isatty() else "tsv"
     return Table(fields_of(names), kind, for_people=sys.stdout.isatty())

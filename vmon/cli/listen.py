@@ -9,15 +9,19 @@ import click
 from vmon.cli import complete
 from vmon.cli.onward import onward_options
 from vmon.cli.options import (
+    Command,
     Duration,
     Size,
     can_ask,
     dedupe_option,
     filter_options,
     form_options,
+    grouped,
     name_of,
     name_option,
+    output_option,
     redact_option,
+    signature_option,
     trust_options,
 )
 
@@ -29,64 +33,86 @@ if TYPE_CHECKING:
     from vmon.listen import Opening
 
 
-@click.command("listen", short_help="Receive callbacks: capture, answer and draw them live.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True,
-    help="Port to listen on; 0 takes any free one.",
+_server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
+
+
+@click.command("listen", cls=Command, short_help="Receive callbacks, capture and show them live.")
+@_server(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on.",
+)
+@_server(
+    "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True, metavar="PORT",
+    help="Port to listen on; 0 for any free.",
 )  # fmt: skip # one thing a line
-@click.option(
-    "--capture", metavar="FILE", shell_complete=complete.files,
-    help="Append to this capture instead of a new one.",
+@_server(
+    "--max-body", type=Size(), default="1MiB", show_default=True,
+    help="Reject larger bodies with 413.",
 )  # fmt: skip # one thing a line
-@click.option("--no-capture", is_flag=True, help="Keep nothing.")
-@click.option("--fsync", is_flag=True, help="Answer only when the disk has it (power loss).")
-@click.option(
-    "--rotate", metavar="SIZE|TIME",
-    help="Begin the capture anew when it is so big or old (100MB, 1d); compress the full one.",
-)  # fmt: skip # one thing a line
-@click.option("--max-body", type=Size(), default="1MiB", show_default=True, help="Larger: 413.")
-@click.option(
+@_server(
     "--body-timeout", type=Duration(), default="10s", show_default=True,
-    help="A body that takes longer: 408.",
+    help="Time out slower bodies with 408.",
+)  # fmt: skip # one thing a line
+@_capture(
+    "--capture", metavar="FILE", shell_complete=complete.files,
+    help="Append to this capture file instead of creating a new one.",
+)  # fmt: skip # one thing a line
+@_capture("--no-capture", is_flag=True, help="Don't write a capture.")
+@_capture("--fsync", is_flag=True, help="Sync each event to disk before responding.")
+@_capture(
+    "--rotate", metavar="SIZE|AGE",
+    help="Rotate the capture at this size or age (100MB, 1d); compress full files.",
 )  # fmt: skip # one thing a line
 @trust_options
-@click.option(
-    "--require-signature", is_flag=True, help="Answer 401 to what is not valid; capture it still."
-)
-@click.option(
-    "--secret-path", metavar="TOKEN",
-    help="First part of the public URL's path. Default: one of its own, remembered.",
+@signature_option(
+    "--require-signature", is_flag=True,
+    help="Respond 401 unless the signature is valid (still captured).",
 )  # fmt: skip # one thing a line
-@click.option("--no-secret-path", is_flag=True, help="Let in who knows the public host's name.")
-@click.option("-q", "--quiet", is_flag=True, help="Draw no events.")
+@_tunnel(
+    "--tunnel", is_flag=False, flag_value="ngrok", default="none", metavar="[PROVIDER]",
+    help="Open a public URL with ngrok (the default), cloudflared or ssh:[USER@]HOST[:PORT].",
+)  # fmt: skip # one thing a line
+@_tunnel("--public-url", metavar="URL", help="Public URL of your own tunnel or proxy.")
+@_tunnel(
+    "--secret-path", metavar="TOKEN",
+    help="First segment of the public URL's path. Default: random, remembered.",
+)  # fmt: skip # one thing a line
+@_tunnel("--no-secret-path", is_flag=True, help="Don't require the secret path.")
+@_tunnel("--domain", metavar="NAME", help="ngrok: use this reserved domain.")
+@_tunnel("--ngrok-path", metavar="FILE", help="ngrok: agent binary to run.")
+@_tunnel(
+    "--ssh-url", metavar="TEMPLATE",
+    help="ssh: public URL of your own server, e.g. https://hooks.example.com:{port}.",
+)  # fmt: skip # one thing a line
+@_tunnel(
+    "--ssh-remote-port", type=click.IntRange(1, 65535), metavar="PORT",
+    help="ssh: port to forward from the server. Default: chosen by the server.",
+)  # fmt: skip # one thing a line
+@_tunnel("--yes", is_flag=True, help="Assume yes: install the ngrok agent, stop stale agents.")
+@_tunnel("--copy", is_flag=True, help="Copy the public URL to the clipboard (OSC 52).")
+@_tunnel("--qr", is_flag=True, help="Show the public URL as a QR code.")
+@onward_options
+@filter_options
 @name_option
 @dedupe_option
 @redact_option
-@click.option(
-    "--tunnel", is_flag=False, flag_value="ngrok", default="none", metavar="[ENGINE]",
-    help="Open a public URL: ngrok (when no ENGINE is named), cloudflared, ssh:[USER@]HOST[:PORT].",
-)  # fmt: skip # one thing a line
-@click.option("--public-url", metavar="URL", help="A tunnel or proxy of your own leads here.")
-@click.option("--domain", metavar="NAME", help="A domain reserved at ngrok.")
-@click.option("--ngrok-path", metavar="FILE", help="The ngrok agent to run.")
-@click.option(
-    "--ssh-url", metavar="TEMPLATE",
-    help="Of an ssh server of your own: https://hooks.example.com:{port}.",
-)  # fmt: skip # one thing a line
-@click.option("--ssh-port", type=click.IntRange(1, 65535), help="Port to ask of the ssh server.")
-@click.option("--yes", is_flag=True, help="Install what the tunnel needs, end leftovers: unasked.")
-@click.option("--copy", is_flag=True, help="Put the public URL on the clipboard (OSC 52).")
-@click.option("--qr", is_flag=True, help="Draw the public URL as a QR code.")
-@click.option("--json-ready", is_flag=True, help="Say ready as one line of JSON (standard error).")
-@onward_options
 @form_options
-@filter_options
+@output_option("-q", "--quiet", is_flag=True, help="Don't print events.")
+@output_option("--json-ready", is_flag=True, help="Print readiness as one line of JSON to stderr.")
 def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
-    """Receive callbacks on any path, capture them, answer 200 at once, and draw them live.
+    """Receive callbacks on any path, capture them and show them live.
 
-    Filters choose what is shown; everything is captured all the same.
-    """
+    Vonage gets 200 as soon as an event is captured (see --ack). Filters only choose what is shown:
+    everything is captured and forwarded.
+
+    \b
+    vmon listen --tunnel                        get a public URL from ngrok
+    vmon listen --forward-to localhost:3000     forward to your app
+    vmon listen --event 'stream*' -v            show stream events with all fields
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from datetime import UTC, datetime
     from pathlib import Path
 
@@ -101,17 +127,18 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     from vmon.trust import Trust, secrets_of
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
-        raise WrongUse("--no-capture keeps nothing: it goes with neither --capture nor --fsync")
+        raise WrongUse("--no-capture cannot be used with --capture or --fsync")
     if asked["rotate"] and asked["no_capture"]:
-        raise WrongUse("--no-capture keeps nothing: there is nothing to --rotate")
+        raise WrongUse("--no-capture cannot be used with --rotate")
     if asked["secret_path"] and asked["no_secret_path"]:
-        raise WrongUse("either --secret-path or --no-secret-path")
+        raise WrongUse("--secret-path cannot be used with --no-secret-path")
     secrets = secrets_of(asked["secrets"], asked["secret_files"])
     trust = Trust(secrets, asked["max_age"], asked["require_signature"])
     if trust.required and not secrets:
         raise WrongUse(
-            "--require-signature needs a secret to check with",
-            hint="--secret, --secret-file or VMON_SIGNATURE_SECRET; it is in the dashboard",
+            "--require-signature needs a signature secret",
+            hint="copy it from the Vonage dashboard; use --secret, --secret-file or "
+            "VMON_SIGNATURE_SECRET",
         )
     file = Path(asked["capture"]) if asked["capture"] else None
     return run(
@@ -152,7 +179,7 @@ def _opening(asked: dict[str, Any]) -> Opening | None:
     choice = parse(asked["tunnel"])
     if asked["public_url"]:
         if choice != NoTunnel():
-            raise WrongUse("--public-url is instead of --tunnel: name one of the two")
+            raise WrongUse("--public-url cannot be used with --tunnel")
         choice = ViaPublicUrl(checked(asked["public_url"]))
     if choice == NoTunnel():
         return None
@@ -160,7 +187,7 @@ def _opening(asked: dict[str, Any]) -> Opening | None:
     if choice == ViaNgrok():
         _have_agent(binary, yes=asked["yes"])
     _end_leftovers(yes=asked["yes"])
-    return Opening(choice, asked["domain"], binary, asked["ssh_url"], asked["ssh_port"])
+    return Opening(choice, asked["domain"], binary, asked["ssh_url"], asked["ssh_remote_port"])
 
 
 def _have_agent(binary: Path | None, *, yes: bool) -> None:
@@ -185,8 +212,8 @@ def _end_leftovers(*, yes: bool) -> None:
     from vmon.tunnel.place import state_dir
 
     for left in leftovers(state_dir()):
-        what = f"the {left.provider} agent of an earlier vmon still runs (process {left.pid})"
-        if yes or (can_ask() and click.confirm(f"{what}. End it?", True, err=True)):
+        what = f"a stale {left.provider} agent is still running (pid {left.pid})"
+        if yes or (can_ask() and click.confirm(f"{what}. Stop it?", True, err=True)):
             asyncio.run(end(left))
         else:
-            click.echo(f"warning: {what}: vmon tunnel leftovers --end ends it", err=True)
+            click.echo(f"warning: {what}; stop it with vmon tunnel leftovers --stop", err=True)

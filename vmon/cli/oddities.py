@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import Duration, filter_options
+from vmon.cli.options import LINES, Command, Duration, filter_options, option
 
 if TYPE_CHECKING:
     from vmon.codes import Code
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 _SEVERITIES = ("info", "warning", "error")
 
 
-@click.command("oddities", short_help="Tell what does not add up in captures.")
+@click.command("oddities", cls=Command, short_help="Report anomalies in captures.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
-@click.option(
-    "--explain", metavar="CODE", shell_complete=complete.codes,
-    help="Say what a code means, what causes it, and what to do; reads nothing.",
+@option(
+    "--min-severity", type=click.Choice(_SEVERITIES), default="info", show_default=True,
+    help="Minimum severity to report.",
 )  # fmt: skip # one thing a line
-@click.option("--list", "list_codes", is_flag=True, help="List the codes; reads nothing.")
-@click.option(
-    "--least", type=click.Choice(_SEVERITIES), default="info", show_default=True,
-    help="Tell those of at least that severity.",
-)  # fmt: skip # one thing a line
-@click.option(
+@option(
     "--fail-on", type=click.Choice(_SEVERITIES),
-    help="Exit with 1 when there is one of at least that severity.",
+    help="Exit with 1 if any anomaly has at least this severity.",
 )  # fmt: skip # one thing a line
-@click.option(
+@option(
     "--ghost-after", "ghost_after_s", type=Duration(), default="12h", show_default=True,
-    help="What nothing destroyed for so long is a ghost.",
+    help="Report connections and streams still open after this time as ghosts.",
 )  # fmt: skip # one thing a line
-@click.option(
+@option("--list", "list_codes", is_flag=True, help="List all anomaly codes and exit.")
+@option(
+    "--explain", metavar="CODE", shell_complete=complete.codes,
+    help="Explain a code (meaning, causes, what to do) and exit.",
+)  # fmt: skip # one thing a line
+@option(
     "--format", "form", type=click.Choice(["auto", "line", "json"]), default="auto",
-    show_default=True, help="auto and line: for people; json: a line of JSON for each.",
+    show_default=True, help=LINES,
 )  # fmt: skip # one thing a line
 @filter_options
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
-    """Tell what does not add up in captures: what is missing, failed, or not as documented.
+    """Report anomalies in captures: missing events, failures, undocumented fields.
 
-    Sessions are understood as a whole, whatever the filter: it chooses whose oddities are told,
-    those of sessions that have a chosen delivery. What misses something from before the capture
-    began is an info. Exits with 0, or with 1 as --fail-on says and when there is no delivery.
+    A filter selects sessions: the anomalies of every session with a matching event are reported.
+    Events missing because the capture started later are reported as info. Exits with 1 if
+    --fail-on applies or there are no deliveries, else 0.
     """
     if asked["explain"] is not None or asked["list_codes"]:
         return _tell(asked["explain"], as_json=asked["form"] == "json")
@@ -57,7 +57,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
             sources=sources_of(files),
             chosen=chosen,
             ghost_after_s=asked["ghost_after_s"],
-            least=asked["least"],
+            least=asked["min_severity"],
             fail_on=asked["fail_on"],
             as_json=asked["form"] == "json",
         )
@@ -90,6 +90,6 @@ def _code(name: str) -> Code:
     found = CODES.get(name.lower())
     if found is None:
         near = get_close_matches(name.lower(), CODES, n=1)
-        hint = f"did you mean {near[0]}?" if near else "vmon oddities --list lists them"
-        raise WrongUse(f"{name!r} is no code of an oddity", hint=hint)
+        hint = f"did you mean {near[0]}?" if near else "run vmon oddities --list for all codes"
+        raise WrongUse(f"unknown code {name!r}", hint=hint)
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import Duration
+from vmon.cli.options import Duration, forward_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,48 +17,49 @@ if TYPE_CHECKING:
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 _OPTIONS = (
-    click.option(
+    forward_option(
         "--forward-to", multiple=True, metavar="URL",
-        help="Send each delivery on to your app there; repeat it for several.",
+        help="Forward each delivery to your app; repeatable.",
     ),
-    click.option(
+    forward_option(
         "--route", "routes", multiple=True, metavar="TYPE=URL",
-        help="Send these types there instead: 'archive=URL', 'stream*=URL'.",
+        help="Forward these types to another URL: 'archive=URL', 'stream*=URL'; repeatable.",
     ),
-    click.option(
-        "-H", "--forward-header", "forward_headers", multiple=True, metavar="'NAME: VALUE'",
-        help="Add a header to what is sent on, or replace it.",
-    ),
-    click.option("--insecure", is_flag=True, help="Take any certificate of an https app."),
-    click.option(
-        "--forward-timeout", type=Duration(), default="10s", show_default=True,
-        help="For your app's answer.",
-    ),
-    click.option(
-        "--exact-path", is_flag=True, help="Use URL's path, not that of the delivery after it."
-    ),
-    click.option(
+    forward_option(
         "--forward-event", "forward_events", multiple=True, metavar="TYPE",
-        shell_complete=complete.event_types, help="Send on these types only; written like --event.",
+        shell_complete=complete.event_types,
+        help="Forward only these event types (same syntax as --event).",
     ),
-    click.option(
+    forward_option(
+        "-H", "--forward-header", "forward_headers", multiple=True, metavar="HEADER",
+        help="Add or replace a header of forwarded requests: 'Name: value'; repeatable.",
+    ),
+    forward_option(
+        "--exact-path", is_flag=True, help="Use the URL as it is; don't append the request path."
+    ),
+    forward_option("--insecure", is_flag=True, help="Skip TLS certificate verification."),
+    forward_option(
+        "--forward-timeout", type=Duration(), default="10s", show_default=True,
+        help="Time to wait for your app's response.",
+    ),
+    forward_option(
         "--ack", type=click.Choice(["always", "app"]), default="always", show_default=True,
-        help="Vonage gets 200 once a delivery is captured, or what your app answers.",
+        help="Response to Vonage: always 200, or your app's response.",
     ),
-    click.option(
-        "--policy", type=click.Choice(["retry", "cutoff"]), default="retry", show_default=True,
-        help="With --ack app: what Vonage does about failures, told at each.",
+    forward_option(
+        "--failure-policy", type=click.Choice(["retry", "cutoff"]), default="retry",
+        show_default=True, help="With --ack app: how Vonage treats failures, shown for each.",
     ),
-    click.option(
+    forward_option(
         "--retry-like-vonage", is_flag=True,
-        help="Retry after 5 s, doubling to 15 min, for 24 h; not after 0.5 s up to 1 min.",
+        help="Retry for 24h with delays from 5s to 15min. Default: delays from 0.5s to 1min.",
     ),
 )  # fmt: skip # one thing a line
 
 
 _NAMES = (
     "forward_to", "routes", "forward_headers", "insecure", "forward_timeout",
-    "exact_path", "forward_events", "ack", "policy", "retry_like_vonage",
+    "exact_path", "forward_events", "ack", "failure_policy", "retry_like_vonage",
 )  # fmt: skip # they belong together
 
 
@@ -77,14 +78,21 @@ def onward_options(command: _Command) -> _Command:
     return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
 
 
+def _flag_of(asked: dict[str, Any]) -> str:
+    """The option that was given and makes no sense without an app."""
+    if asked["ack"] == "app":
+        return "--ack app"
+    return "--forward-event" if asked["forward_events"] else "--forward-header"
+
+
 def _onward_of(asked: dict[str, Any]) -> Onward | None:
     from vmon.errors import WrongUse
 
     if not (asked["forward_to"] or asked["routes"]):
         if asked["ack"] == "app" or asked["forward_events"] or asked["forward_headers"]:
             raise WrongUse(
-                "that is about an app to forward to, and none is named",
-                hint="name it with --forward-to http://localhost:3000",
+                f"{_flag_of(asked)} needs --forward-to or --route",
+                hint="add --forward-to http://localhost:3000",
             )
         return None
     from vmon.forwarding import Onward
@@ -99,4 +107,4 @@ def _onward_of(asked: dict[str, Any]) -> Onward | None:
         insecure=asked["insecure"],
     )
     schedule = LIKE_VONAGE if asked["retry_like_vonage"] else EAGER
-    return Onward(aims, asked["ack"], asked["policy"], schedule)
+    return Onward(aims, asked["ack"], asked["failure_policy"], schedule)

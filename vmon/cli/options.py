@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,6 +18,45 @@ if TYPE_CHECKING:
     from vmon.filters import Filter
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+
+class Option(click.Option):
+    """An option that the help of a `Command` lists under the heading `group`."""
+
+    def __init__(self, *args: Any, group: str = "Options", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.group = group
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Click's own, without the range of a number: the error tells it."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+class Command(click.Command):
+    """A command whose help lists the options by group, in the order the groups are declared."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each group; arguments are in the usage already."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record:
+                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def grouped(heading: str) -> Callable[..., Callable[[_Command], _Command]]:
+    """`click.option` for options that stand under this heading."""
+    return partial(click.option, cls=Option, group=heading)
+
+
+option = grouped("Options")
+signature_option, forward_option = grouped("Signatures"), grouped("Forwarding")
+filter_option, output_option = grouped("Filter"), grouped("Output")
 
 
 class Duration(click.ParamType[float]):
@@ -56,32 +96,32 @@ _FILTERS = (
         "--event",
         "types",
         "TYPE",
-        "Of these types: names, comma lists, globs ('stream*'), ! excludes.",
+        "Only these event types: names, comma lists, globs ('stream*'); ! excludes.",
     ),
-    ("--session", "session", "ID", "Of this session: an ID, its beginning, or the handle shown."),
-    (
-        "--connection",
-        "connection",
-        "ID",
-        "About this connection (the beginning of an ID is enough).",
-    ),
-    ("--stream", "stream", "ID", "About this stream."),
-    ("--archive", "archive", "ID", "About this archive."),
-    ("--call", "call", "ID", "About this SIP call."),
-    ("--project", "project", "ID", "Of this project or application."),
-    ("--reason", "reason", "REASON", "With this reason, such as networkDisconnected."),
-    ("--status", "status", "STATUS", "With this status, or this state of a call."),
-    ("--path", "path", "TEXT", "Received on a path that has this in it."),
+    ("--session", "session", "ID", "Only this session: its ID, a prefix of it, or its handle."),
+    ("--connection", "connection", "ID", "Only this connection: its ID or a prefix of it."),
+    ("--stream", "stream", "ID", "Only this stream."),
+    ("--archive", "archive", "ID", "Only this archive."),
+    ("--call", "call", "ID", "Only this SIP call."),
+    ("--project", "project", "ID", "Only this project or application."),
+    ("--reason", "reason", "REASON", "Only events with this reason, e.g. networkDisconnected."),
+    ("--status", "status", "STATUS", "Only events with this status (or call state)."),
+    ("--path", "path", "TEXT", "Only events whose request path contains TEXT."),
 )
 VERDICTS = ("valid", "invalid", "unsigned", "stale", "unchecked")
 _SINGLE = (
-    ("--since", "since", "WHEN", "Received since then: 10m (ago), 14:05, yesterday, ISO 8601."),
-    ("--until", "until", "WHEN", "Received before then."),
+    (
+        "--since",
+        "since",
+        "TIME",
+        "Only events received since TIME: 10m (ago), 14:05, yesterday, ISO 8601.",
+    ),
+    ("--until", "until", "TIME", "Only events received before TIME."),
     (
         "--where",
         "where",
         "EXPR",
-        "Of which this is true, in CEL: 'stream.videoType == \"screen\" && lag > 2'.",
+        "Only events that match a CEL expression: 'stream.videoType == \"screen\" && lag > 2'.",
     ),
 )
 
@@ -96,17 +136,18 @@ def filter_options(command: _Command) -> _Command:
         asked = {name: values.pop(name) for name in names}
         return command(chosen=_filter_of(asked), **values)
 
-    wrapped: Any = click.option("--invert", is_flag=True, help="Choose what the filter would not.")(
+    wrapped: Any = filter_option("--invert", is_flag=True, help="Invert the filter, like grep -v.")(
         with_filter
     )
     for flag, name, metavar, text in reversed(_SINGLE):
-        wrapped = click.option(flag, name, metavar=metavar, help=text)(wrapped)
-    wrapped = click.option(
-        "--verdict", multiple=True, type=click.Choice(VERDICTS), help="With that kind of signature."
-    )(wrapped)
+        wrapped = filter_option(flag, name, metavar=metavar, help=text)(wrapped)
+    wrapped = filter_option(
+        "--verdict", multiple=True, type=click.Choice(VERDICTS),
+        help="Only events with this signature check result.",
+    )(wrapped)  # fmt: skip # one thing a line
     for flag, name, metavar, text in reversed(_FILTERS):
         offered = complete.event_types if flag == "--event" else None
-        wrapped = click.option(
+        wrapped = filter_option(
             flag, name, metavar=metavar, multiple=True, help=text, shell_complete=offered
         )(wrapped)
     return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
@@ -130,24 +171,26 @@ def _filter_of(asked: dict[str, Any]) -> Filter:
 
 
 KINDS = ("auto", "line", "detail", "json")
+FORMAT = "Output format; auto is line on a terminal and json in a pipe."
+LINES = "Output format; auto is line, json is one JSON object per line."
+REPORT = "Output format; auto is text, json is one document for scripts."
 
 
 def form_options(command: _Command) -> _Command:
     """`--format` and `-v`: how events go out."""
-    text = "How events go out: auto draws lines on a terminal, and is json in a pipe."
-    return form_options_of(KINDS, text)(command)
+    return form_options_of(KINDS, FORMAT)(command)
 
 
 def form_options_of(kinds: tuple[str, ...], text: str) -> Callable[[_Command], _Command]:
     """`--format`, with the forms that a command knows, and `-v`."""
-    verbose = click.option(
+    verbose = output_option(
         "-v",
         "--verbose",
         "verbosity",
         count=True,
-        help="Add the fields; -vv adds headers and body.",
+        help="Show all fields; -vv also shows headers and body.",
     )
-    form = click.option(
+    form = output_option(
         "--format",
         "kind",
         type=click.Choice(kinds),
@@ -160,26 +203,26 @@ def form_options_of(kinds: tuple[str, ...], text: str) -> Callable[[_Command], _
 
 def trust_options(command: _Command) -> _Command:
     """`--secret` and what goes with it; the command's function gets them as they were given."""
-    secret = click.option(
+    secret = signature_option(
         "--secret", "secrets", multiple=True, metavar="SECRET", envvar="VMON_SIGNATURE_SECRET",
-        help="Check signatures with this secret; several are tried in turn.",
+        help="Verify signatures with this secret; repeatable. [env: VMON_SIGNATURE_SECRET]",
     )  # fmt: skip # one thing a line
-    file = click.option(
+    file = signature_option(
         "--secret-file", "secret_files", multiple=True, metavar="FILE",
-        help="Secrets from a file, one a line: name=secret, or bare.",
+        help="Read secrets from a file, one per line: NAME=SECRET or SECRET.",
     )  # fmt: skip # one thing a line
-    age = click.option(
+    age = signature_option(
         "--max-age", type=Duration(),
-        help="A signature older than that is stale; retries come for 24h. Default: off.",
+        help="Treat older signatures as stale (Vonage retries for 24h). Default: no limit.",
     )  # fmt: skip # one thing a line
     return secret(file(age(command)))
 
 
 def name_option(command: _Command) -> _Command:
     """`--name-from`; the command's function gets the path as it was given."""
-    return click.option(
-        "--name-from", metavar="PATH",
-        help="Call people by this part of their token data: data.userName.",
+    return output_option(
+        "--name-from", metavar="FIELD",
+        help="Take names from this field of the connection data, e.g. data.userName.",
     )(command)  # fmt: skip # one thing a line
 
 
@@ -196,24 +239,26 @@ def name_of(path: str | None) -> Callable[[str | None], str | None]:
 
 def redact_option(command: _Command) -> _Command:
     """`--redact`; the command's function gets the values as they were given."""
-    return click.option(
-        "--redact", multiple=True, metavar="PATHS",
-        help="Show pseudonyms there: connection.data,stream.name.",
+    return output_option(
+        "--redact", multiple=True, metavar="FIELDS",
+        help="Replace these fields with pseudonyms: connection.data,stream.name.",
     )(command)  # fmt: skip # one thing a line
 
 
 def dedupe_option(command: _Command) -> _Command:
     """`--dedupe`."""
-    return click.option(
-        "--dedupe", is_flag=True, help="Leave out copies: the same body again, as retries are."
+    return output_option(
+        "--dedupe", is_flag=True, help="Hide duplicates: retries with the same body."
     )(command)
 
 
 def sign_options(command: _Command) -> _Command:
     """`--sign` and `--api-key`; the command's function gets them as they were given."""
-    sign = click.option("--sign", metavar="SECRET", help="Sign what is sent, as Vonage does.")
-    key = click.option(
-        "--api-key", metavar="KEY", help="The API key to sign for. Default: the project's ID."
+    sign = signature_option(
+        "--sign", metavar="SECRET", help="Sign requests with SECRET, as Vonage does."
+    )
+    key = signature_option(
+        "--api-key", metavar="KEY", help="API key to sign for. Default: the project ID."
     )
     return sign(key(command))
 
@@ -227,9 +272,9 @@ def can_ask() -> bool:
 
 def secrets_option(command: _Command) -> _Command:
     """`--with-secrets`."""
-    return click.option(
+    return output_option(
         "--with-secrets", is_flag=True,
-        help="Keep Authorization, archive passwords, stream keys in commands and HAR.",
+        help="Include Authorization headers, archive passwords and stream keys.",
     )(command)  # fmt: skip # one thing a line
 
 
@@ -240,4 +285,4 @@ def tell_left_out(names: Counter[str]) -> None:
 
         said = ", ".join(disarm(name) for name, _ in names.most_common(8))
         what = count(names.total(), "secret")
-        click.echo(f"{what} left out ({said}): --with-secrets keeps them", err=True)
+        click.echo(f"{what} omitted ({said}); --with-secrets includes them", err=True)

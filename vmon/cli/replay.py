@@ -8,12 +8,16 @@ import click
 
 from vmon.cli import complete
 from vmon.cli.options import (
+    Command,
     Duration,
     dedupe_option,
     filter_options,
     form_options,
+    forward_option,
     name_of,
     name_option,
+    option,
+    output_option,
     redact_option,
     sign_options,
 )
@@ -36,55 +40,61 @@ class Speed(click.ParamType[float]):
         except ValueError:
             factor = 0
         if not factor > 0:
-            self.fail(f"{value!r} is not a speed: write 10, 0.5 or max", param, ctx)
+            self.fail(f"invalid speed {value!r} (use 10, 0.5 or max)", param, ctx)
         return factor
 
 
-@click.command("replay", short_help="Play a capture back, on screen or to your app.")
+@click.command("replay", cls=Command, short_help="Replay a capture on screen or to your app.")
 @click.argument("file", required=False, shell_complete=complete.files)
-@click.option("--to", metavar="URL", help="Send each delivery there, and draw what is answered.")
-@click.option(
-    "--exact-path", is_flag=True, help="Use URL's path, not that of the delivery after it."
-)
-@click.option(
-    "--speed", type=Speed(), default="1", show_default=True, help="So many times as fast, or max."
-)
-@click.option(
-    "--max-gap",
-    type=Duration(),
-    default="2s",
-    show_default=True,
-    help="No pause is longer than that.",
-)
-@click.option(
-    "--concurrency", type=click.IntRange(1, 512), default=16, show_default=True,
-    help="Sessions sent side by side; within a session one follows the other.",
+@option(
+    "--speed", type=Speed(), default="1", show_default=True, metavar="FACTOR",
+    help="Replay this many times faster, or max.",
 )  # fmt: skip # one thing a line
-@click.option("--timeout", type=Duration(), default="10s", show_default=True, help="For an answer.")
-@sign_options
-@click.option(
-    "--failed", is_flag=True,
-    help="Send what your app did not take while listen forwarded, to where it was meant for.",
+@option(
+    "--max-gap", type=Duration(), default="2s", show_default=True,
+    help="Shorten longer pauses between events to this.",
 )  # fmt: skip # one thing a line
-@click.option("--loop", is_flag=True, help="Begin again at the end, until Ctrl-C.")
-@click.option("--dry-run", is_flag=True, help="Say what it would be, and do nothing.")
-@click.option("-q", "--quiet", is_flag=True, help="Draw no events; the summary comes all the same.")
-@click.option(
+@option(
     "--sort", type=click.Choice(["received", "event"]), default="received", show_default=True,
-    help="Play by the time of receipt, or by the time that events tell, in its order.",
+    help="Order and pace: by time received or by event time.",
 )  # fmt: skip # one thing a line
+@option("--loop", is_flag=True, help="Start over at the end, until Ctrl-C.")
+@option("--dry-run", is_flag=True, help="Show what would be replayed, without sending anything.")
+@forward_option("--to", metavar="URL", help="Send each delivery to your app and show its response.")
+@forward_option(
+    "--failed", is_flag=True,
+    help="Resend deliveries your app rejected while listen was forwarding, to the same URLs.",
+)  # fmt: skip # one thing a line
+@forward_option(
+    "--exact-path", is_flag=True, help="Use the URL as it is; don't append the request path."
+)
+@forward_option(
+    "--concurrency", type=click.IntRange(1, 512), default=16, show_default=True, metavar="N",
+    help="Number of sessions to send in parallel; order within a session is kept.",
+)  # fmt: skip # one thing a line
+@forward_option(
+    "--timeout", type=Duration(), default="10s", show_default=True,
+    help="Time to wait for a response.",
+)  # fmt: skip # one thing a line
+@sign_options
+@filter_options
 @name_option
 @dedupe_option
 @redact_option
 @form_options
-@filter_options
+@output_option("-q", "--quiet", is_flag=True, help="Print only the summary.")
 def command(chosen: Filter, file: str | None, **asked: Any) -> int:
-    """Play a capture on the same road as live events, in its original time.
+    """Replay a capture at its original pace, on screen or to your app.
 
-    Without FILE: standard input where it is a pipe or a file, else the newest capture. Exits with
-    1 when an app answered anything but 2xx, or there was nothing to play. --failed sends what is
-    left of what listen forwarded: of FILE, or of every capture in the default folder.
-    """
+    Without FILE: standard input if it is a pipe or a file, else the newest capture. With --failed and no
+    FILE: every capture in the default folder. Exits with 1 if your app rejected a delivery or
+    nothing matched.
+
+    \b
+    vmon replay                                    watch the newest capture again
+    vmon replay FILE --to localhost:3000           send it to your app
+    vmon replay FILE --speed max --event archive   archive events, without pauses
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from vmon.errors import WrongUse
     from vmon.pace import Pace
     from vmon.render.form import Form
@@ -93,16 +103,18 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
 
     source, *more = (None,) if asked["failed"] else sources_of((file,) if file else ())
     if more:
-        raise WrongUse(f"{file} has several captures", hint=f"vmon filter {file} | vmon replay -")
+        raise WrongUse(
+            f"{file} has more than one capture", hint=f"run vmon filter {file} | vmon replay -"
+        )
     if asked["failed"] and asked["loop"]:
-        raise WrongUse("--failed sends what is left once: it does not go with --loop")
+        raise WrongUse("--failed cannot be used with --loop")
     if asked["failed"] and asked["dedupe"]:
-        raise WrongUse("--failed sends what is left, and --dedupe leaves out: choose one")
+        raise WrongUse("--failed cannot be used with --dedupe")
     if asked["loop"] and source is None:
-        raise WrongUse("--loop cannot read standard input twice", hint="name a file")
+        raise WrongUse("--loop cannot be used with standard input", hint="pass a file")
     target = signer = redactor = None
     if asked["sign"] is not None and not asked["to"]:
-        raise WrongUse("--sign signs what is sent, and nothing is", hint="name your app with --to")
+        raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
     if asked["sign"] is not None:
         from vmon.signature import Secret
         from vmon.trust import Signer

@@ -7,43 +7,52 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import filter_options, name_of, name_option
+from vmon.cli.options import (
+    Command,
+    filter_options,
+    name_of,
+    name_option,
+    option,
+    output_option,
+)
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
 
 
-@click.command("sessions", short_help="Who is in which session: people, streams, archives, calls.")
+@click.command(
+    "sessions", cls=Command, short_help="Show sessions: connections, streams, archives, calls."
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
-@click.option(
-    "--at", metavar="WHEN",
-    help="As it was then: 14:05 (of the capture's last day), 10m (ago), ISO 8601.",
+@option(
+    "--at", metavar="TIME",
+    help="Show the state at TIME: 14:05 (on the capture's last day), 10m (ago), ISO 8601.",
 )  # fmt: skip # one thing a line
-@click.option("--watch", is_flag=True, help="Go on drawing, in place, what a running listen hears.")
-@click.option(
+@option("--watch", is_flag=True, help="Keep the view up to date while vmon listen is running.")
+@option(
     "--limit", type=click.IntRange(0), metavar="N",
-    help="At most so many sessions; 0 is all. Default: 20 on a terminal, all in a pipe.",
+    help="Maximum number of sessions; 0 shows all. Default: 20 on a terminal, all in a pipe.",
 )  # fmt: skip # one thing a line
-@click.option(
-    "--format", "form", type=click.Choice(["auto", "tree", "json"]), default="auto",
-    show_default=True, help="auto and tree: for people; json: a session a line, for machines.",
-)  # fmt: skip # one thing a line
-@name_option
 @filter_options
+@name_option
+@output_option(
+    "--format", "form", type=click.Choice(["auto", "tree", "json"]), default="auto",
+    show_default=True, help="Output format; auto is tree, json is one session per line.",
+)  # fmt: skip # one thing a line
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
-    """Rebuild the sessions from their events, and draw who is in which.
+    """Show the sessions in a capture: connections, their streams and calls, archives.
 
-    Open ones come first, then those that began last. The order of the events does not matter, nor
-    that some came twice. What is open goes on until now while vmon listen writes the capture, else
-    until its end. An end that nobody told is worked out, and says so. Exits with 1 when there is
-    no session.
+    Open sessions come first, then the most recent. Out-of-order and duplicate events are handled.
+    Missing end events are inferred and marked. A session that is still open counts until now while
+    vmon listen is running, else until the end of the capture. Exits with 1 if there are no
+    sessions.
     """
     from vmon import sessions
     from vmon.errors import WrongUse
     from vmon.sources import sources_of
 
     if asked["watch"] and (asked["at"] is not None or asked["form"] == "json"):
-        raise WrongUse("--watch draws what is there now: it goes with no --at and no json")
+        raise WrongUse("--watch cannot be used with --at or --format json")
     told = sessions.Options(
         sources=sources_of(files),
         chosen=chosen,

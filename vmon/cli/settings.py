@@ -97,7 +97,7 @@ def _check(option: click.Option) -> Callable[[Scalar], object]:
             option.type.convert(value, None, None)
         except (click.BadParameter, VmonError) as error:
             said = error.message.rstrip(".")
-            raise ValueError(f"is wrong: {said}") from None
+            raise ValueError(f"is invalid: {said}") from None
 
     return check
 

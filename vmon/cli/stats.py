@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import filter_options
+from vmon.cli.options import REPORT, Command, filter_options, option
 
 if TYPE_CHECKING:
     from vmon.filters import Filter
     from vmon.stats import Stats
 
 
-@click.command("stats", short_help="Count types, reasons, lags, peaks, duplicates.")
+@click.command("stats", cls=Command, short_help="Count types, reasons, delays, duplicates.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
-@click.option(
+@option(
     "--top", type=click.IntRange(0), default=5, show_default=True, metavar="N",
-    help="So many of the busiest sessions.",
+    help="Number of busiest sessions to show.",
 )  # fmt: skip # one thing a line
-@click.option("--oddities", is_flag=True, help="Count what does not add up, too: takes longer.")
-@click.option(
+@option("--oddities", is_flag=True, help="Also count anomalies (slower).")
+@option(
     "--format", "form", type=click.Choice(["auto", "text", "json"]), default="auto",
-    show_default=True, help="auto and text: for people; json: one document for machines.",
+    show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 @filter_options
 def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddities: bool) -> int:
-    """Count deliveries by type, reason and session, per minute, and how late they were.
+    """Count deliveries by type, reason, session and minute, and measure delays.
 
-    delivery lag: from when an event happened to its receipt; platform lag: from the creation of
-    what it is about to the event. Both are of first copies, and as the clocks tell them. Exits
-    with 1 when nothing was found.
+    Delivery delay: from the time in the event until it was received. Event delay: from the
+    creation of the stream, connection or archive until the event. Duplicates are not measured.
+    Exits with 1 if nothing matched.
     """
     import sys
 
@@ -46,7 +46,7 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     elif found.deliveries:
         sys.stdout.writelines(line + "\n" for line in drawn.Drawn(top).lines(found))
     if not found.deliveries:
-        raise nothing("delivery", sources, chosen)
+        raise nothing("deliveries", sources, chosen)
     return 0
 
 

@@ -7,33 +7,45 @@ from typing import Any
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import Duration, sign_options
+from vmon.cli.options import Command, Duration, option, sign_options
 
 LISTENER = "http://127.0.0.1:4680"
 
 
-@click.command("trigger", short_help="Send sample events, as Vonage would.")
+@click.command("trigger", cls=Command, short_help="Send sample events, as Vonage does.")
 @click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=complete.event_types)
-@click.option("--story", is_flag=True, help="Every type once: a session from its start to its end.")
-@click.option(
-    "--to", default=LISTENER, show_default=True, metavar="URL", help="Where to send them."
-)
-@click.option(
-    "--set", "changes", multiple=True, metavar="PATH=VALUE",
-    help="Change a field of each sample: stream.name=Ann; VALUE may be JSON.",
+@option("--all", "every_type", is_flag=True, help="Send one of each type: a whole session.")
+@option("--to", default=LISTENER, show_default=True, metavar="URL", help="URL to send to.")
+@option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE",
+    help="Set a field: stream.name=Ann; VALUE may be JSON; repeatable.",
 )  # fmt: skip # one thing a line
-@click.option("--unified", is_flag=True, help="Samples of a Unified application, not of OpenTok.")
-@click.option("--times", type=click.IntRange(1), default=1, show_default=True, help="How often.")
-@click.option("--pace", type=Duration(), default="0", help="Pause between two of them: 200ms.")
-@click.option("--wait", type=Duration(), default="0", help="Wait so long for a listener to be up.")
+@option("--unified", is_flag=True, help="Send samples of a Unified application, not OpenTok.")
+@option(
+    "--times", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+    help="Number of times to send.",
+)  # fmt: skip # one thing a line
+@option(
+    "--interval", type=Duration(), default="0s", show_default=True,
+    help="Pause between events, e.g. 200ms.",
+)  # fmt: skip # one thing a line
+@option(
+    "--wait", type=Duration(), default="0s", show_default=True,
+    help="Time to wait for a listener to start.",
+)  # fmt: skip # one thing a line
 @sign_options
-@click.option("--dry-run", is_flag=True, help="Print the samples, one per line, and send nothing.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing when all goes well.")
+@option("--dry-run", is_flag=True, help="Print the events, one per line, without sending them.")
+@option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def command(types: tuple[str, ...], **asked: Any) -> int:
-    """Send samples of event TYPEs, with fresh ids and times that fit together.
+    """Send sample events with new, consistent IDs and times.
 
-    TYPE may be a comma list or a glob, such as 'stream*'. See vmon events for the types.
-    """
+    TYPE is an event type, a comma list or a glob; vmon events lists the types.
+
+    \b
+    vmon trigger streamCreated
+    vmon trigger 'stream*' --set stream.name=Ann
+    vmon trigger --all --to localhost:3000/hook
+    """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from vmon.catalogue import TYPES
     from vmon.errors import WrongUse
     from vmon.filters import types_of
@@ -42,16 +54,16 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     from vmon.text import disarm
     from vmon.trigger import Options, run
 
-    if bool(types) == asked["story"]:
-        raise WrongUse("name the types to send, or --story", hint="vmon events lists the types")
-    names = STORY if asked["story"] else [
+    if bool(types) == asked["every_type"]:
+        raise WrongUse("pass event types or --all", hint="run vmon events for all types")
+    names = STORY if asked["every_type"] else [
         name
         for given in types
         for name in STORY
         if name in types_of([given])
     ]  # fmt: skip # as given, and within a glob as things happen
     if not names:
-        raise WrongUse("there are samples of Vonage's own types only", hint=", ".join(TYPES))
+        raise WrongUse("no samples of these types", hint=f"known types: {', '.join(TYPES)}")
 
     signer = None
     if asked["sign"] is not None:
@@ -75,7 +87,7 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
             changes=tuple(parse_change(text) for text in asked["changes"]),
             unified=asked["unified"],
             times=asked["times"],
-            pace_s=asked["pace"],
+            pace_s=asked["interval"],
             wait_s=asked["wait"],
             dry_run=asked["dry_run"],
             signer=signer,

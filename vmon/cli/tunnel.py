@@ -7,19 +7,19 @@ import click
 from vmon.cli.options import can_ask
 
 
-@click.group("tunnel", short_help="Install the ngrok agent; end what a crash left.")
+@click.group("tunnel", short_help="Install the ngrok agent; stop stale agents.")
 def command() -> None:
-    """Look after what tunnels need; the tunnel itself is vmon listen --tunnel."""
+    """Manage tunnel agents. To open a tunnel, use vmon listen --tunnel."""
 
 
-@command.command("install", short_help="Download the ngrok agent, after asking.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--from", "source", metavar="URL", help="Another place (https) to download from.")
+@command.command("install", short_help="Install the ngrok agent.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
+@click.option("--from", "source", metavar="URL", help="Download from this https URL instead.")
 def install_(source: str | None, *, yes: bool) -> int:
-    """Download the ngrok agent from ngrok and put it where ngrok's own tools look for it.
+    """Download the ngrok agent from ngrok and install it in pyngrok's folder.
 
-    Says first what comes from where, and how big it is; asks on a terminal, and wants --yes
-    elsewhere. ngrok publishes no checksum: what speaks for the file is https alone.
+    Shows URL and size, and asks for confirmation; outside a terminal it needs --yes. ngrok
+    publishes no checksum: the download is protected by https only.
     """
     install(source, yes=yes)
     return 0
@@ -35,10 +35,11 @@ def install(source: str | None = None, *, yes: bool) -> None:
     click.echo(plan_of(plan), err=True)
     if not yes and not can_ask():
         raise WrongUse(
-            "nothing was installed: there is nobody to ask", hint="run: vmon tunnel install --yes"
+            "nothing installed: cannot ask for confirmation here",
+            hint="run vmon tunnel install --yes",
         )
     if not yes and not click.confirm("Download and install it?", err=True):
-        raise Refused("nothing was installed")
+        raise Refused("nothing installed")
     with shown(plan.size) as progress:
         path = installing.install(plan, progress)
     click.echo(_installed(path), err=True)
@@ -53,15 +54,15 @@ def _installed(path: object) -> str:
 
     found = find_agent()
     if found != path:
-        return f"installed {path}; but {found} comes before it, and is the one vmon runs"
+        return f"installed {path}, but {found} comes first and is used instead"
     major, minor = asyncio.run(asyncio.wait_for(check_version(found), 10))
     return f"installed {path}, version {major}.{minor}"
 
 
-@command.command("status", short_help="Show what there is for tunnels.")
-@click.option("--json", "as_json", is_flag=True, help="One document for machines.")
+@command.command("status", short_help="Show the state of tunnel agents.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 def status(*, as_json: bool) -> int:
-    """Show what there is: agents, a token (where, never what), what an earlier crash left."""
+    """Show installed agents, where the authtoken is stored, and stale agents."""
     from vmon.doctor import Asked, examine, tunnel_checks
     from vmon.render import doctor as drawn
     from vmon.tunnel.place import state_dir
@@ -73,13 +74,13 @@ def status(*, as_json: bool) -> int:
     return 0
 
 
-@command.command("leftovers", short_help="List, or end, what a killed vmon left.")
-@click.option("--end", "ending", is_flag=True, help="End them.")
+@command.command("leftovers", short_help="List or stop stale agents.")
+@click.option("--stop", "ending", is_flag=True, help="Stop the listed agents.")
 def leftovers_(*, ending: bool) -> int:
-    """List the agents that outlived the vmon they served, after a kill -9; --end ends them.
+    """List stale tunnel agents: still running after their vmon was killed.
 
-    An agent is known by its process id, its start and its command line, which vmon wrote down
-    when it began: another program is never touched, nor the agent of a vmon that runs.
+    Agents are identified by process ID, start time and command line, so no other program is
+    stopped, nor the agent of a running vmon.
     """
     from vmon.errors import TimedOut
     from vmon.tunnel.leftover import end, is_alive, leftovers
@@ -87,7 +88,7 @@ def leftovers_(*, ending: bool) -> int:
 
     found = leftovers(state_dir())
     if not found:
-        click.echo("none: no agent of an earlier vmon is running")
+        click.echo("no stale agents")
     for one in found:
         click.echo(f"{one.provider}  pid {one.pid}")
     if not ending:
@@ -98,7 +99,7 @@ def leftovers_(*, ending: bool) -> int:
         asyncio.run(end(one))
     if alive := [str(one.pid) for one in found if is_alive(one)]:
         pids = " ".join(alive)
-        raise TimedOut(f"still running: pid {pids}", hint=f"run: kill -9 {pids}")
+        raise TimedOut(f"still running: pid {pids}", hint=f"run kill -9 {pids}")
     if found:
-        click.echo("ended", err=True)
+        click.echo("stopped", err=True)
     return 0

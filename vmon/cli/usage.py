@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import filter_options
+from vmon.cli.options import REPORT, Command, filter_options, option
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from vmon.usage import Usage
 
 _INSTEAD = {
-    "since": "Count minutes from then on: 10m (ago), 14:05, yesterday, ISO 8601.",
-    "until": "Count minutes before then.",
+    "since": "Count only minutes since TIME: 10m (ago), 14:05, yesterday, ISO 8601.",
+    "until": "Count only minutes before TIME.",
 }
 
 
@@ -30,27 +30,26 @@ def _minutes_by_time(command: click.Command) -> click.Command:
 
 
 @_minutes_by_time
-@click.command("usage", short_help="Count connected and published minutes.")
+@click.command("usage", cls=Command, short_help="Count connected and published minutes.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
-@click.option(
+@option(
     "--by", type=click.Choice(["session", "connection", "day"]), default="session",
-    show_default=True, help="A row for each of these; a day is one of UTC.",
+    show_default=True, help="Group by session, connection or day (UTC).",
 )  # fmt: skip # one thing a line
-@click.option("--csv", "csv_file", metavar="FILE", help="Write the rows there as CSV; - is stdout.")
-@click.option(
+@option("--csv", "csv_file", metavar="FILE", help="Write a CSV file; - is standard output.")
+@option(
     "--format", "form", type=click.Choice(["auto", "text", "json"]), default="auto",
-    show_default=True, help="auto and text: for people; json: one document for machines.",
+    show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 @filter_options
 def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
-    """Count the minutes that people were connected and streams published, at least and at most.
+    """Count connected, participant and published minutes.
 
-    connected: of every connection. participant: of that, while a stream was published in the
-    session; Vonage's participant minutes begin so. published: of every stream. Duplicates count
-    once. What never ended counts to the last sign of life at least, and at most until its
-    connection or session ended, the capture did, or --until; it is listed, with the minutes that
-    it may add. --since and --until clip minutes, and leave no delivery out. Exits with 1 when
-    there are no minutes.
+    connected: minutes of every connection. participant: the part of them while any stream was
+    published in the session, which is when Vonage's participant minutes start. published: minutes
+    of every stream. Duplicates count once. Without an end event there are two figures: at least
+    until the last event, at most until the connection, session or capture ended, or --until.
+    --since and --until cut minutes, not events. Exits with 1 if there are no minutes.
     """
     import sys
 
@@ -60,7 +59,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.sources import sources_of
 
     if asked["csv_file"] == "-" and asked["form"] != "auto":
-        raise WrongUse("--csv - and --format both go to standard output", hint="choose one")
+        raise WrongUse("--csv - cannot be used with --format", hint="both write to standard output")
     sources = sources_of(files)
     found = _read(chosen, sources, asked["by"])
     if asked["csv_file"]:

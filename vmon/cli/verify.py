@@ -7,26 +7,26 @@ from typing import Any
 import click
 
 from vmon.cli import complete
-from vmon.cli.options import trust_options
+from vmon.cli.options import LINES, Command, output_option, trust_options
 
 
-@click.command("verify", short_help="Check the signatures in captures.")
+@click.command("verify", cls=Command, short_help="Verify the signatures in captures.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
 @trust_options
-@click.option("-v", "--verbose", "every", is_flag=True, help="Tell the valid ones too.")
-@click.option(
+@output_option("-v", "--verbose", "every", is_flag=True, help="List valid deliveries too.")
+@output_option(
     "--format",
     "form",
     type=click.Choice(["auto", "line", "json"]),
     default="auto",
     show_default=True,
-    help="auto and line: for people; json: a line of JSON for each.",
+    help=LINES,
 )
 def command(files: tuple[str, ...], **asked: Any) -> int:
-    """Check the signature of every delivery in captures, and tell those that are not valid.
+    """Verify the signature of every delivery and list those that are not valid.
 
-    The age of a signature is what it was when the delivery was received. Exits with 0 when all
-    are valid, 1 when one is not or there is none, 2 when a file, or a line of it, cannot be read.
+    The age of a signature is its age when the delivery was received. Exits with 0 if all are
+    valid, 1 if any is not or there are none, 2 if a file or line cannot be read.
     """
     from vmon.errors import WrongUse
     from vmon.sources import sources_of
@@ -36,8 +36,9 @@ def command(files: tuple[str, ...], **asked: Any) -> int:
     secrets = secrets_of(asked["secrets"], asked["secret_files"])
     if not secrets:
         raise WrongUse(
-            "there is no secret to check signatures with",
-            hint="--secret, --secret-file or VMON_SIGNATURE_SECRET; it is in the dashboard",
+            "no signature secret",
+            hint="copy it from the Vonage dashboard; use --secret, --secret-file or "
+            "VMON_SIGNATURE_SECRET",
         )
     return run(
         Options(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vmon.tunnel.model import CannotTunnel
 
-INSTALL = "Run: vmon tunnel install, or install ngrok from https://ngrok.com/download."
+INSTALL = "run vmon tunnel install, or install ngrok from https://ngrok.com/download"
 
 
 def find_agent(given: Path | None = None) -> Path:
@@ -19,13 +19,13 @@ def find_agent(given: Path | None = None) -> Path:
         if is_agent(given):
             return given.absolute()
         raise CannotTunnel(
-            f"{given} is no ngrok agent.", code="NOT_FOUND", hint=INSTALL, fatal=True
+            f"{given} is not an ngrok agent", code="NOT_FOUND", hint=INSTALL, fatal=True
         )
     for path in _places():
         if is_agent(path):
             return path.absolute()
     raise CannotTunnel(
-        "The ngrok agent is not installed.", code="NOT_FOUND", hint=INSTALL, fatal=True
+        "the ngrok agent is not installed", code="NOT_FOUND", hint=INSTALL, fatal=True
     )
 
 

@@ -56,7 +56,7 @@ def parse(spec: str) -> Choice:
             return NoTunnel()
         case "ssh", _:
             return _parse_ssh(target)
-    raise WrongUse(f"There is no tunnel {spec!r}.", hint=_suggest(provider))
+    raise WrongUse(f"unknown tunnel provider {spec!r}", hint=_suggest(provider))
 
 
 def named(choice: Choice) -> str:
@@ -102,7 +102,7 @@ def _parse_ssh(target: str) -> ViaSsh:
     port = int(found["port"]) if found and found["port"] else None
     if not found or (port is not None and not 1 <= port <= LAST_PORT):
         raise WrongUse(
-            f"{target!r} is no ssh server.", hint="Say ssh:USER@HOST or ssh:USER@HOST:PORT."
+            f"invalid ssh server {target!r}", hint="use ssh:USER@HOST or ssh:USER@HOST:PORT"
         )
     return ViaSsh(found["host"].strip("[]"), found["user"], port)
 
@@ -110,5 +110,5 @@ def _parse_ssh(target: str) -> ViaSsh:
 def _suggest(provider: str) -> str:
     names = [name.partition(":")[0] for name in NAMES]
     close = difflib.get_close_matches(provider.lower(), names, n=1, cutoff=0.5)
-    meant = f"Did you mean {NAMES[names.index(close[0])]}? " if close else ""
-    return f"{meant}There are {', '.join(NAMES[:-1])} and {NAMES[-1]}."
+    meant = f"did you mean {NAMES[names.index(close[0])]}? " if close else ""
+    return f"{meant}known providers: {', '.join(NAMES)}"

@@ -49,11 +49,11 @@ class Cloudflared:
         last = tail[-1] if tail else f"exit code {returncode}"
         if any("429" in line or "error code: 1015" in line for line in tail):
             return CannotTunnel(
-                "Cloudflare gives this address no more quick tunnels for now.",
+                "too many quick tunnels from this address (Cloudflare rate limit)",
                 code="RATE_LIMITED",
-                hint="Wait some minutes, or use --tunnel ngrok.",
+                hint="wait a few minutes, or use --tunnel ngrok",
             )
-        return CannotTunnel(f"cloudflared ended: {last}", code="ENDED")
+        return CannotTunnel(f"cloudflared exited: {last}", code="ENDED")
 
     def _registered(self, connection: str) -> Said | None:
         first = not self._standing

@@ -117,9 +117,9 @@ class EngineTunnel:
         found = shutil.which(wanted)
         if found is None:
             raise CannotTunnel(
-                f"{wanted} is not installed, or not on PATH.",
+                f"{wanted} not found on PATH",
                 code="NOT_FOUND",
-                hint=f"Install {self._engine.program}, or choose another --tunnel.",
+                hint=f"install {self._engine.program}, or use another --tunnel",
                 fatal=True,
             )
         return found
@@ -142,7 +142,7 @@ class EngineTunnel:
             )
         except OSError as error:
             raise CannotTunnel(
-                f"{program} cannot be run: {error.strerror or error}.",
+                f"cannot run {program}: {error.strerror or error}",
                 code="NOT_RUNNABLE",
                 fatal=True,
             ) from None
@@ -200,9 +200,9 @@ class EngineTunnel:
     def _late(self) -> CannotTunnel:
         last = f": {self._tail[-1]}" if self._tail else ""
         return CannotTunnel(
-            f"{self.name} gave no public URL within {self._options.start_timeout_s:g} s{last}.",
+            f"no public URL from {self.name} within {self._options.start_timeout_s:g} s{last}",
             code="TIMEOUT",
-            hint="Check the network, or choose another --tunnel.",
+            hint="check the network, or use another --tunnel",
         )
 
 

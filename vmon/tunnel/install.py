@@ -128,7 +128,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 def _check_safe(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise _not_installed(url, "it is not https")
+        raise _not_installed(url, "not an https URL")
 
 
 def _download(url: str, archive: Path, progress: Callable[[int, int | None], None]) -> None:
@@ -138,11 +138,11 @@ def _download(url: str, archive: Path, progress: Callable[[int, int | None], Non
         while chunk := response.read(CHUNK):
             done += len(chunk)
             if done > LARGEST_DOWNLOAD:
-                raise _not_installed(url, "it does not end")
+                raise _not_installed(url, "download too large")
             file.write(chunk)
             progress(done, size)
     if size is not None and done != size:
-        raise _not_installed(url, f"it broke off after {done} of {size} bytes")
+        raise _not_installed(url, f"incomplete download ({done} of {size} bytes)")
 
 
 def _extract(archive: Path, agent: Path) -> None:
@@ -155,7 +155,7 @@ def _extract(archive: Path, agent: Path) -> None:
 def _unzip(archive: Path, agent: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         if program() not in packed.namelist():
-            raise tarfile.ExtractError("there is no ngrok in it")
+            raise tarfile.ExtractError("no ngrok in the archive")
         with packed.open(program()) as member:
             _pour(member.read, agent)
 
@@ -168,10 +168,10 @@ def _untar(archive: Path, agent: Path) -> None:
     with tarfile.open(unpacked, "r:") as packed:
         entry = next((entry for entry in packed if entry.name == program()), None)
         if entry is None:
-            raise tarfile.ExtractError("there is no ngrok in it")
+            raise tarfile.ExtractError("no ngrok in the archive")
         member = packed.extractfile(entry) if entry.isreg() else None
         if member is None:
-            raise tarfile.ExtractError("the ngrok in it is no plain file")
+            raise tarfile.ExtractError("ngrok in the archive is not a regular file")
         with member:
             _pour(member.read, agent)
 
@@ -182,15 +182,15 @@ def _pour(read: Callable[[int], bytes], target: Path) -> None:
         while chunk := read(CHUNK):
             done += len(chunk)
             if done > LARGEST_AGENT:
-                raise tarfile.ExtractError("the ngrok in it is far too large")
+                raise tarfile.ExtractError("ngrok in the archive is too large")
             file.write(chunk)
 
 
 def _not_installed(url: str, reason: str) -> CannotTunnel:
     return CannotTunnel(
-        f"The ngrok agent could not be installed from {url}: {reason}.",
+        f"cannot install the ngrok agent from {url}: {reason}",
         code="INSTALL",
-        hint="Install it by hand from https://ngrok.com/download.",
+        hint="install it yourself from https://ngrok.com/download",
         fatal=True,
     )
 

@@ -58,7 +58,7 @@ def settle(state_dir: Path, provider: str) -> Path:
         _write(folder, record)
     except OSError as error:
         raise CannotTunnel(
-            f"vmon cannot write in {state_dir}: {error.strerror or error}.",
+            f"cannot write to {state_dir}: {error.strerror or error}",
             code="STATE_DIR",
             fatal=True,
         ) from None

@@ -120,7 +120,7 @@ class NgrokTunnel:
             self._leave()
         elif self._url is not None:
             error = self._known() or CannotTunnel(
-                f"The ngrok agent ended with exit code {ended.result()}.", code=ENDED
+                f"the ngrok agent exited with code {ended.result()}", code=ENDED
             )
             self._changes.tell(State.FAILED, detail=error.message, code=error.code)
 
@@ -153,9 +153,9 @@ class NgrokTunnel:
 
     def _late(self) -> CannotTunnel:
         return self._known() or CannotTunnel(
-            f"ngrok gave no public URL within {self._options.start_timeout_s:g} s.",
+            f"no public URL from ngrok within {self._options.start_timeout_s:g} s",
             code="TIMEOUT",
-            hint="Check the network; a firewall may hold connect.ngrok-agent.com:443 back.",
+            hint="check the network; a firewall may block connect.ngrok-agent.com:443",
         )
 
 
@@ -165,17 +165,17 @@ async def check_version(binary: Path) -> tuple[int, int]:
     found = VERSION.search(said)
     if not found:
         raise CannotTunnel(
-            f"{binary} does not say that it is an ngrok agent.",
+            f"{binary} is not an ngrok agent",
             code="NOT_RUNNABLE",
-            hint="Run: vmon tunnel install.",
+            hint="run vmon tunnel install",
             fatal=True,
         )
     version = (int(found[1]), int(found[2]))
     if version < OLDEST_AGENT:
         raise CannotTunnel(
-            f"The ngrok agent {binary} is {found[0]}; vmon needs 3.30 or newer.",
+            f"the ngrok agent {binary} is too old ({found[0]}; vmon needs 3.30 or newer)",
             code="AGENT_TOO_OLD",
-            hint="Run: ngrok update, or vmon tunnel install.",
+            hint="run ngrok update or vmon tunnel install",
             fatal=True,
         )
     return version
@@ -188,9 +188,9 @@ async def _ask_version(binary: Path) -> str:
         )
     except OSError as error:
         raise CannotTunnel(
-            f"{binary} cannot be run: {error.strerror or error}.",
+            f"cannot run {binary}: {error.strerror or error}",
             code="NOT_RUNNABLE",
-            hint="Run: vmon tunnel install.",
+            hint="run vmon tunnel install",
             fatal=True,
         ) from None
     try:

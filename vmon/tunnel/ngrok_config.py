@@ -33,9 +33,9 @@ def user_config() -> Mapping[str, Any]:
         settings = {**said, **(said.get("agent") or {})}
     except Exception as error:  # pyngrok lets out whatever the file or its YAML makes it raise
         raise CannotTunnel(
-            f"{path} cannot be read as ngrok's configuration.",
+            f"{path} is not a valid ngrok configuration",
             code="CONFIG",
-            hint="Correct it, or set NGROK_AUTHTOKEN and move it away.",
+            hint="fix it, or move it away and set NGROK_AUTHTOKEN",
             fatal=True,
         ) from error
     return settings

@@ -31,43 +31,45 @@ class Meaning(Struct, frozen=True):
 
 
 NO_TOKEN = "ERR_NGROK_4018"  # noqa: S105 - an error code
-NEW_TOKEN = f"Copy it anew from {TOKENS}."
-UPDATE = "Run: vmon tunnel install."
+NEW_TOKEN = f"copy the authtoken from {TOKENS}"
+UPDATE = "run vmon tunnel install"
 MEANINGS = {
-    "ERR_NGROK_102": Meaning("The ngrok account has an unpaid bill.", f"See {BILLING}."),
-    "ERR_NGROK_103": Meaning("The ngrok account is suspended.", "Write to support@ngrok.com."),
-    "ERR_NGROK_105": Meaning("That is no ngrok authtoken (an API key, perhaps?).", NEW_TOKEN),
-    "ERR_NGROK_106": Meaning("That ngrok authtoken is of an old kind.", NEW_TOKEN),
-    "ERR_NGROK_107": Meaning("The ngrok authtoken was reset or revoked.", NEW_TOKEN),
+    "ERR_NGROK_102": Meaning("the ngrok account has an unpaid invoice", f"see {BILLING}"),
+    "ERR_NGROK_103": Meaning("the ngrok account is suspended", "contact support@ngrok.com"),
+    "ERR_NGROK_105": Meaning("not an ngrok authtoken (is it an API key?)", NEW_TOKEN),
+    "ERR_NGROK_106": Meaning("the ngrok authtoken has an outdated format", NEW_TOKEN),
+    "ERR_NGROK_107": Meaning("the ngrok authtoken was reset or revoked", NEW_TOKEN),
     "ERR_NGROK_108": Meaning(
-        "The ngrok account has as many agents running as it may.",
-        f"End the other one; {AGENTS} shows where it runs.",
+        "the ngrok account has reached its limit of running agents",
+        f"stop the other agent; see {AGENTS}",
         lingers=True,
     ),
-    "ERR_NGROK_120": Meaning("This ngrok agent is no longer supported.", UPDATE),
-    "ERR_NGROK_121": Meaning("This ngrok agent is too old for the account.", UPDATE),
+    "ERR_NGROK_120": Meaning("this ngrok agent is no longer supported", UPDATE),
+    "ERR_NGROK_121": Meaning("this ngrok agent is too old for the account", UPDATE),
     "ERR_NGROK_123": Meaning(
-        "The ngrok account's e-mail address is not verified.",
-        "Verify it at https://dashboard.ngrok.com/user/settings.",
+        "the email address of the ngrok account is not verified",
+        "verify it at https://dashboard.ngrok.com/user/settings",
     ),
-    "ERR_NGROK_313": Meaning("A name of one's own needs a paid ngrok plan.", "Drop --domain."),
-    "ERR_NGROK_314": Meaning("That domain needs a paid ngrok plan.", "Drop --domain."),
-    "ERR_NGROK_319": Meaning("That domain is not reserved.", f"Reserve it at {DOMAINS}."),
+    "ERR_NGROK_313": Meaning("custom domains need a paid ngrok plan", "remove --domain"),
+    "ERR_NGROK_314": Meaning("this domain needs a paid ngrok plan", "remove --domain"),
+    "ERR_NGROK_319": Meaning("this domain is not reserved", f"reserve it at {DOMAINS}"),
     "ERR_NGROK_320": Meaning(
-        "That domain is reserved by another ngrok account.", f"Yours are at {DOMAINS}."
+        "this domain is reserved by another ngrok account", f"see your domains at {DOMAINS}"
     ),
-    "ERR_NGROK_324": Meaning("This agent has too many endpoints.", f"See {AGENTS}."),
+    "ERR_NGROK_324": Meaning("this ngrok agent has too many endpoints", f"see {AGENTS}"),
     "ERR_NGROK_334": Meaning(
-        "That URL is already served by another ngrok agent.",
-        f"End the other one; {AGENTS} shows where it runs.",
+        "another ngrok agent is already using this URL",
+        f"stop the other agent; see {AGENTS}",
         lingers=True,
     ),
-    "ERR_NGROK_727": Meaning("The account's monthly requests are used up.", f"See {BILLING}."),
-    NO_TOKEN: Meaning(
-        "ngrok wants an account and its authtoken.",
-        f"Set NGROK_AUTHTOKEN, or run: ngrok config add-authtoken TOKEN. It is at {TOKENS}.",
+    "ERR_NGROK_727": Meaning(
+        "the ngrok account has reached its monthly request limit", f"see {BILLING}"
     ),
-    "ERR_NGROK_15013": Meaning("The ngrok account has no domain yet.", f"Get one at {DOMAINS}."),
+    NO_TOKEN: Meaning(
+        "ngrok needs an account and its authtoken",
+        f"copy it from {TOKENS} and set NGROK_AUTHTOKEN or run ngrok config add-authtoken TOKEN",
+    ),
+    "ERR_NGROK_15013": Meaning("the ngrok account has no domain yet", f"get one at {DOMAINS}"),
 }
 
 
@@ -79,11 +81,11 @@ def explain(said: list[str]) -> CannotTunnel:
     detail = first_line(text)
     if NETWORK.search(text):
         return CannotTunnel(
-            f"The ngrok agent cannot reach ngrok: {detail}",
+            f"the ngrok agent cannot reach ngrok: {detail}",
             code="NETWORK",
-            hint="Check the network; behind a proxy, set proxy_url in ngrok.yml.",
+            hint="check the network; behind a proxy, set proxy_url in ngrok.yml",
         )
-    return CannotTunnel(f"The ngrok agent gave no tunnel: {detail}", code=ENDED)
+    return CannotTunnel(f"the ngrok agent could not open a tunnel: {detail}", code=ENDED)
 
 
 def of_code(code: str, text: str = "") -> CannotTunnel:
@@ -98,7 +100,7 @@ def of_code(code: str, text: str = "") -> CannotTunnel:
         )
     docs = f"https://ngrok.com/docs/errors/{code.lower()}"
     return CannotTunnel(
-        f"ngrok refused: {first_line(text)} ({code})", code=code, hint=f"See {docs}."
+        f"ngrok refused: {first_line(text)} ({code})", code=code, hint=f"see {docs}"
     )
 
 
@@ -106,4 +108,4 @@ def first_line(text: str) -> str:
     """The first line with something in it, the agent's own line ends undone."""
     unescaped = text.replace("\\r", "").replace("\\n", "\n").removeprefix("ERROR:")
     lines = (plain(line) for line in unescaped.splitlines())
-    return next((line for line in lines if line), "it did not say why")
+    return next((line for line in lines if line), "no reason given")

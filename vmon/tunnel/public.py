@@ -40,6 +40,6 @@ def checked(url: str) -> str:
         sound = False
     if not sound or parts.query or parts.fragment:
         raise WrongUse(
-            f"{url!r} is no public URL.", hint="Give a whole one, as https://hooks.example.com."
+            f"invalid public URL {url!r}", hint="use a full URL, e.g. https://hooks.example.com"
         )
     return url.rstrip("/")

@@ -54,34 +54,34 @@ WHYS = (
     Why(
         r"Permission denied",
         "AUTH",
-        "The ssh server accepts no key of yours.",
-        "Name a key in ~/.ssh/config, or load it with ssh-add.",
+        "permission denied by the ssh server",
+        "set a key in ~/.ssh/config, or load it with ssh-add",
     ),
     Why(
         r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED",
         "HOST_KEY",
-        "The ssh server's key is not the one known from before.",
-        "If it was changed on purpose: ssh-keygen -R HOST.",
+        "the host key of the ssh server has changed",
+        "if the change is expected, run ssh-keygen -R HOST",
     ),
     Why(
         r"remote port forwarding failed",
         "PORT_IN_USE",
-        "The ssh server refuses the forwarding: the port is taken, or forwarding is off there.",
-        "Ask for another port, or set AllowTcpForwarding yes in the server's sshd_config.",
+        "the ssh server refused to forward: port in use, or forwarding disabled",
+        "use another --ssh-remote-port, or set AllowTcpForwarding yes in its sshd_config",
         lingers=True,
     ),
     Why(
         r"Bad configuration option|Unsupported option|unknown option|no argument after keyword",
         "OPTIONS",
-        "ssh does not take its options.",
-        "Look into ~/.ssh/config.",
+        "ssh rejected an option",
+        "check ~/.ssh/config",
     ),
     Why(
         r"Could not resolve|refused|timed out|not responding|closed by|unreachable|reset by peer"
         r"|Broken pipe",
         "NETWORK",
-        "The ssh server cannot be reached, or hung up.",
-        "Check the network, and the server's name and port.",
+        "cannot connect to the ssh server, or connection lost",
+        "check the network, and the server's name and port",
         fatal=False,
     ),
 )
@@ -138,7 +138,7 @@ class Ssh:
                     fatal=why.fatal,
                     lingers=why.lingers,
                 )
-        return CannotTunnel(f"ssh ended with {returncode}: {said}", code="ENDED")
+        return CannotTunnel(f"ssh exited with code {returncode}: {said}", code="ENDED")
 
     def _settled(self) -> Iterator[tuple[str, str]]:
         yield from SETTLED.items()
