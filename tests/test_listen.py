@@ -219,7 +219,7 @@ def test_what_trigger_signs_and_what_replay_signs_is_valid(
 ) -> None:
     run = listen("--require-signature", "--secret", VALUE)
     url = f"http://127.0.0.1:{run.port}"
-    assert vmon_run("trigger", "--all", "--to", url, "--sign", VALUE, "-q")[0] == 0
+    assert vmon_run("trigger", "--story", "--to", url, "--sign", VALUE, "-q")[0] == 0
     assert vmon_run("trigger", "archive", "--to", url, "--sign", "wrong", "-q")[0] == 1
     run.stop()
     again = listen("--require-signature", "--secret", "another-secret", "--max-age", "1h")

@@ -37,7 +37,7 @@ def ids_in(value: object, key: str) -> set[str]:
 async def test_a_story_is_every_type_once_each_read_as_itself_without_a_warning(
     vmon_run: Run, app: "App", args: tuple[str, ...]
 ) -> None:
-    code, out, err = await asyncio.to_thread(vmon_run, "trigger", "--all", "--to", app.url, *args)
+    code, out, err = await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url, *args)
     assert (code, err) == (0, "")
     assert [line.split()[:2] for line in out.splitlines()] == [[name, "200"] for name in STORY]
     payloads = [read_body(one.body) for one in app.requests]
@@ -50,8 +50,8 @@ async def test_a_story_is_every_type_once_each_read_as_itself_without_a_warning(
 async def test_the_ids_of_a_story_fit_together_and_its_times_run_on(
     vmon_run: Run, app: "App"
 ) -> None:
-    assert (await asyncio.to_thread(vmon_run, "trigger", "--all", "--to", app.url))[0] == 0
-    assert (await asyncio.to_thread(vmon_run, "trigger", "--all", "--to", app.url))[0] == 0
+    assert (await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url))[0] == 0
+    assert (await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url))[0] == 0
     bodies = sent(app)
     first, second = bodies[: len(STORY)], bodies[len(STORY) :]
     sessions = [{one["sessionId"] for one in story} for story in (first, second)]
@@ -107,7 +107,7 @@ async def test_fields_can_be_set_as_text_and_as_json(vmon_run: Run, app: "App") 
 def test_a_dry_run_prints_one_line_per_sample_and_sends_nothing(
     vmon_run: Run, free_port: int
 ) -> None:
-    code, out, err = vmon_run("trigger", "--all", "--dry-run", "--to", f"localhost:{free_port}")
+    code, out, err = vmon_run("trigger", "--story", "--dry-run", "--to", f"localhost:{free_port}")
     assert (code, err) == (0, "")
     lines = out.encode().splitlines()
     assert [Entry(read_line(line).delivery).payload.type for line in lines] == list(STORY)
@@ -171,8 +171,8 @@ async def test_a_listener_that_comes_late_is_waited_for(
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ((), "pass event types or --all"),
-        (("archive", "--all"), "pass event types or --all"),
+        ((), "pass event types or --story"),
+        (("archive", "--story"), "pass event types or --story"),
         (("streamCraeted",), "unknown event type 'streamCraeted'"),
         (("unknown",), "no samples of these types"),
         (("archive", "--set", "name"), "--set needs FIELD=VALUE, not 'name'"),
@@ -196,7 +196,7 @@ def test_wrong_use_is_exit_2_and_nothing_is_sent(
 
 def test_a_listener_takes_a_story_and_shows_it(listen: "Listen", vmon_run: Run) -> None:
     run = listen()
-    code, _, _ = vmon_run("trigger", "--all", "--to", f"localhost:{run.port}")
+    code, _, _ = vmon_run("trigger", "--story", "--to", f"localhost:{run.port}")
     assert code == 0
     code, out, _ = run.stop()
     assert code == 0

@@ -63,8 +63,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
     FILE is a capture, a folder of captures, JSON Lines or a JSON array of event bodies, a HAR
     file or ngrok's request list, also compressed with gzip or zstd; - is standard input. Without
-    FILE: standard input if it is a pipe or a file, else the newest capture. In a pipe, matches are printed
-    unchanged, so the output is a capture too. Exits with 1 if nothing matched.
+    FILE: standard input if it is a pipe or a file, else the newest capture. In a pipe, matches are
+    printed unchanged, so the output is a capture too. Exits with 1 if nothing matched.
 
     \b
     vmon filter --event 'stream*' --since 10m       recent stream events

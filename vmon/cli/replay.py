@@ -86,9 +86,9 @@ class Speed(click.ParamType[float]):
 def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     """Replay a capture at its original pace, on screen or to your app.
 
-    Without FILE: standard input if it is a pipe or a file, else the newest capture. With --failed and no
-    FILE: every capture in the default folder. Exits with 1 if your app rejected a delivery or
-    nothing matched.
+    Without FILE: standard input if it is a pipe or a file, else the newest capture. With --failed
+    and no FILE: every capture in the default folder. Exits with 1 if your app rejected a delivery
+    or nothing matched.
 
     \b
     vmon replay                                    watch the newest capture again

@@ -14,7 +14,7 @@ LISTENER = "http://127.0.0.1:4680"
 
 @click.command("trigger", cls=Command, short_help="Send sample events, as Vonage does.")
 @click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=complete.event_types)
-@option("--all", "every_type", is_flag=True, help="Send one of each type: a whole session.")
+@option("--story", "every_type", is_flag=True, help="Send one of each type: a whole session.")
 @option("--to", default=LISTENER, show_default=True, metavar="URL", help="URL to send to.")
 @option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
@@ -44,7 +44,7 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     \b
     vmon trigger streamCreated
     vmon trigger 'stream*' --set stream.name=Ann
-    vmon trigger --all --to localhost:3000/hook
+    vmon trigger --story --to localhost:3000/hook
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from vmon.catalogue import TYPES
     from vmon.errors import WrongUse
@@ -55,7 +55,7 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     from vmon.trigger import Options, run
 
     if bool(types) == asked["every_type"]:
-        raise WrongUse("pass event types or --all", hint="run vmon events for all types")
+        raise WrongUse("pass event types or --story", hint="run vmon events for all types")
     names = STORY if asked["every_type"] else [
         name
         for given in types
