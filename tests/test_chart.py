@@ -90,7 +90,7 @@ def test_a_copy_is_marked_with_the_retry_it_fits(marked: Callable[..., list[Mark
     one = body("sessionCreated", NOON)
     assert marked((0, one), (5, one), (60, one)) == [
         Mark(NOON, "again", ("session", "2_A"), "sessionCreated, retry #1 +5.0 s"),
-        Mark(NOON, "again", ("session", "2_A"), "sessionCreated, copy #3 +1 min"),
+        Mark(NOON, "again", ("session", "2_A"), "sessionCreated, duplicate #3 +1 min"),
     ]
 
 

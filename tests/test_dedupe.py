@@ -57,7 +57,7 @@ def test_filter_leaves_out_the_copies_of_a_day_in_every_form(
     events, copies, path = day
     code, out, err = vmon_run("filter", "--dedupe", path)
     assert (code, len(out.splitlines())) == (0, events)
-    assert err == f"{copies} copies left out\n"
+    assert err == f"{copies} duplicates skipped\n"
     assert vmon_run("filter", "--dedupe", "--count", path)[1] == f"{events}\n"
     assert vmon_run("filter", "--dedupe", "--fields", "type", path)[1].count("\n") == events + 1
 
@@ -66,7 +66,7 @@ def test_replay_leaves_them_out_too(vmon_run: Run, day: tuple[int, int, Path]) -
     events, copies, path = day
     code, out, err = vmon_run("replay", "--dedupe", "--speed", "max", "--format", "json", path)
     assert (code, len(out.splitlines())) == (0, events)
-    assert f"{copies} copies left out\n" in err
+    assert f"{copies} duplicates skipped\n" in err
     dry = json.loads(vmon_run("replay", "--dedupe", "--dry-run", "--format", "json", path)[1])
     assert dry["deliveries"] == events
     assert vmon_run("replay", "--dedupe", "--failed")[0] == 2

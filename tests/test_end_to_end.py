@@ -120,7 +120,7 @@ def test_what_it_says_of_itself_whole(
 
 
 BANNER_AND_SUMMARY = """\
-vmon 0.1.0 listens. Ctrl-C ends it.
+vmon 0.1.0 is listening (Ctrl-C to stop)
   local    http://127.0.0.1:PORT  any path
   capture  ~/'a b.jsonl'
   shown    streamCreated or streamDestroyed; everything is captured
@@ -132,7 +132,7 @@ NOW · GET /probe was answered 200: a probe, not an event
   streamCreated                1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   streamDestroyed              1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   undecodable                  1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  hidden by the filter  3
+  hidden by filter  3
   other requests        1
   slowest delivery      LAG
   sessions              1, 0 open; 1 person, 1 stream

@@ -70,7 +70,7 @@ def test_the_name_is_where_it_is_said_to_be(say: Say) -> None:
 
 @pytest.mark.parametrize(
     ("since_s", "badge"),
-    [(0.2, "copy #2 +200 ms"), (5.1, "retry #1 +5.1 s"), (35, "retry #3 +35.0 s")],
+    [(0.2, "duplicate #2 +200 ms"), (5.1, "retry #1 +5.1 s"), (35, "retry #3 +35.0 s")],
 )
 def test_what_comes_again_says_when_and_as_which_retry(
     since_s: float, badge: str, say: Say

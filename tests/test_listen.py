@@ -177,7 +177,7 @@ def test_the_verdict_is_captured_drawn_and_counted_and_changes_no_answer(listen:
     _, out, err = run.stop()
     assert verdicts(run.capture) == [("valid", "#2"), ("invalid", "#2"), ("unsigned", None)]
     assert re.search(r"\n  signatures +1 valid, 1 invalid, 1 unsigned\n", err)
-    out = re.sub(r"copy #[23] \+\S+ ms ", "", out)  # which it is, as far as anybody can tell
+    out = re.sub(r"duplicate #[23] \+\S+ ms ", "", out)  # which it is, as far as anybody can tell
     marks = [line.split("-  ")[-1] for line in out.splitlines()]
     assert marks == [
         "✓ started",
@@ -271,7 +271,7 @@ async def test_a_guarded_run_lets_in_who_has_the_secret_path(
         "/hook",
     ]
     assert token not in out + err
-    assert err.count("stranger: POST /, Host public.example was answered 404\n") == 1
+    assert err.count("blocked (404): POST /, Host public.example\n") == 1
     assert re.search(r"\n  strangers +2\n", err)
     stored = [json.loads(line) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
     assert [one["path"] for one in stored] == [f"/{token}/hook", f"/{token}", "/hook"]
@@ -407,7 +407,7 @@ def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen"
     assert code == 0
     rest = [re.split(r"\dms  ", line)[1] for line in out.splitlines()]
     assert rest[:2] == ["c1 Ann", "c1 Ann lived 10 ms"]
-    assert re.fullmatch(r"copy #2 \+\d+ ms c1 Ann lived 10 ms", rest[2])
+    assert re.fullmatch(r"duplicate #2 \+\d+ ms c1 Ann lived 10 ms", rest[2])
     assert rest[3] == "↩ late 5 ms c1 Ann lived 5 ms"
     assert re.search(r"\n  sessions +1, 0 open; 1 person, 0 streams\n", err)
     assert re.search(r"\n  copies +1\n", err)
@@ -419,7 +419,7 @@ def test_copies_can_be_hidden(listen: "Listen") -> None:
     _, out, err = run.stop()
     assert out.count("\n") == 1
     assert len(Path(run.capture).read_bytes().splitlines()) == 3
-    assert re.search(r"\n  hidden by the filter +2\n", err)
+    assert re.search(r"\n  hidden by filter +2\n", err)
 
 
 def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
@@ -448,5 +448,5 @@ def test_only_what_an_expression_chooses_is_drawn_and_all_is_captured(listen: "L
     code, out, err = run.stop()
     assert code == 0
     assert [line.split()[-1] for line in out.splitlines()] == ["a1"]
-    assert "  hidden by the filter  4\n" in err
+    assert "  hidden by filter  4\n" in err
     assert len(Path(run.capture).read_bytes().splitlines()) == 5

@@ -122,8 +122,8 @@ DRAWN = """
 21:16:00.318 ! undecodable         -           -  not JSON: unterminated string…
 21:16:00 ! undecodable not JSON: unterm…
 @ nasty/array
-21:16:00.318 ? unknown             -           -  no type that vmon knows ! a list, not an object
-21:16:00.318 ? unknown             -           -  no type that vmon knows ! a l…
+21:16:00.318 ? unknown             -           -  unknown event type ! a list, not an object
+21:16:00.318 ? unknown             -           -  unknown event type ! a l…
 21:16:00 ? unknown no type that vmon kn…
 @ nasty/escape-codes
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 "␛[2J‹U+202E›" camera 63245362
@@ -385,11 +385,11 @@ def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Deliver
     [
         (
             100,
-            "21:16:00.318 + connectionCreated   kxOH45  21min  copy #2 +0.2 s c053fcc8 TOKENDATA",
+            "21:16:00.318 + connectionCreated   kxOH45  21min  duplicate #2 +0.2 s c053fcc8 TOKENDATA",
         ),
-        (80, "21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 TOKENDATA copy #2 +0…"),
-        (71, "21:16:00 + connectionCreated   kxOH45 c053fcc8 TOKENDATA copy #2 +0.2 s"),
-        (49, "21:16:00 + connectionCreated TOKENDATA copy #2 +…"),
+        (80, "21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 TOKENDATA duplicate #2 +0…"),
+        (71, "21:16:00 + connectionCreated   kxOH45 c053fcc8 TOKENDATA duplicate #2 +0.2 s"),
+        (49, "21:16:00 + connectionCreated TOKENDATA duplicate #2 +…"),
         (40, "21:16:00 + connectionCreated TOKENDATA …"),
     ],
 )
@@ -397,7 +397,7 @@ def test_where_there_is_little_room_a_name_goes_before_a_badge_and_an_id(
     width: int, said: str, delivered: Delivered
 ) -> None:
     body = (DATA / "seed" / "connectionCreated.json").read_bytes()
-    note = Note("TOKENDATA", 2, "copy #2 +0.2 s")
+    note = Note("TOKENDATA", 2, "duplicate #2 +0.2 s")
     assert line(delivered(body), Look(PLAIN, width), note) == said
 
 

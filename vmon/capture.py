@@ -274,8 +274,8 @@ def _rescue(rest: bytes) -> str:
         with os.fdopen(fd, "wb") as file:
             file.write(rest)
     except OSError as error:
-        return f"{number} LOST: nor could they be written elsewhere ({error.strerror})"
-    return f"{number}, kept in {path}"
+        return f"{number} lost: cannot write them elsewhere either ({error.strerror})"
+    return f"{number}, saved to {path}"
 
 
 def _open(path: Path) -> int:

@@ -20,7 +20,7 @@ from vmon.entry import Entry
 from vmon.forward import Client, Outcome
 from vmon.line import read_line
 from vmon.spool import Note
-from vmon.text import count, duration
+from vmon.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -279,7 +279,9 @@ class Course:
                 return await item.answer
         except TimeoutError:
             took = duration(self.aim.target.timeout_s)
-            return Outcome(None, self.aim.target.timeout_s, f"no answer within {took}", kind="late")
+            return Outcome(
+                None, self.aim.target.timeout_s, f"no response within {took}", kind="late"
+            )
 
     def _queue(self, session: str | None, item: Item) -> None:
         item.source.left += 1
@@ -489,7 +491,7 @@ class Course:
             where = self.aim.target.name
             why = outcome.problem or ""
             why = why if where in why else f"{where}: {why}"
-            self._hearing.said(f"waiting: {why}" if self.waits else why)
+            self._hearing.said(f"{why}; retrying" if self.waits else why)
 
     def _be_back(self, since_s: float) -> None:
         self._down_since = None
@@ -499,10 +501,10 @@ class Course:
         while self._held:
             self._ready.put_nowait(self._held.popleft())
         lasted = duration(time.monotonic() - since_s)
-        waiting = count(self._waiting, "delivery", "deliveries") + (" and more" * self.is_behind)
+        number = f"{self._waiting:,}{'+' * self.is_behind}"
         self._hearing.said(
             f"{self.aim.target.name} is back after {lasted}"
-            + (f": {waiting} go there now" if self._waiting > 1 else "")
+            + (f": sending {number} deliveries" if self._waiting > 1 else "")
         )
 
     def _ask_after(self, least_s: float) -> None:

@@ -187,7 +187,7 @@ def _parse(text: str) -> tuple[Any, tuple[str, ...]]:
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON's")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _why(error: BaseException, shift: int) -> str:
@@ -201,7 +201,7 @@ def _why(error: BaseException, shift: int) -> str:
         case ValueError():
             return f"not JSON: {error}"
         case _:
-            return "nested deeper than can be read"
+            return "nested too deep to read"
 
 
 def _lower(message: str) -> str:
@@ -221,7 +221,7 @@ def _read_wrapped(body: bytes, encoding: str, limit: int) -> Payload:
     notes: tuple[str, ...] = ()
     for coding in _codings(encoding):
         if (unpack := _UNPACKERS.get(coding)) is None:
-            return _undecodable(f"Content-Encoding {coding!r} is not understood", ())
+            return _undecodable(f"Content-Encoding {coding!r} is not supported", ())
         try:
             body = unpack(body, limit)
         except (zlib.error, ValueError) as error:
@@ -271,7 +271,7 @@ def _inflate(body: bytes, limit: int, wbits: int) -> tuple[bytes, bytes]:
     if len(grown) > limit:
         raise TooLarge(f"the body decompresses to more than {limit} bytes")
     if not inflater.eof:
-        raise ValueError("the body breaks off")
+        raise ValueError("the body is truncated")
     return grown, inflater.unused_data
 
 
@@ -342,11 +342,11 @@ def _oddities(payload: Payload, event: Known) -> list[str]:
     odd = _repeated(payload)
     named = value.get("event")
     if named != payload.type and type(named) is str:
-        odd.append(f"event {_quoted(named)} is not a known one: taken for {payload.type}")
+        odd.append(f"unknown event {_quoted(named)}: treated as {payload.type}")
     if entry.closed_reasons and (reason := event.reason) and reason not in entry.reasons:
-        odd.append(f"reason {_quoted(reason)} is not a known one")
+        odd.append(f"unknown reason {_quoted(reason)}")
     if entry.statuses and (status := event.status) and status not in entry.statuses:
-        odd.append(f"{_status_key(entry.group)} {_quoted(status)} is not a known one")
+        odd.append(f"unknown {_status_key(entry.group)} {_quoted(status)}")
     if type(at := value.get("timestamp")) is int and not FIRST_MS <= at <= LAST_MS:
         odd.append("timestamp is not in milliseconds since the epoch")
     return odd

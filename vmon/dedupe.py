@@ -61,4 +61,4 @@ class Dedupe:
 
     def __str__(self) -> str:
         """In plain English."""
-        return "no copies of a body that came before"
+        return "no duplicates"

@@ -124,7 +124,7 @@ class Exposure:
                     return
                 if not told and clock() - begun > _TOLD_AFTER_S:
                     told = True
-                    self._hooks.waiting(f"{url} does not reach vmon yet: {why}; trying on")
+                    self._hooks.waiting(f"{url} does not reach vmon yet: {why}; still trying")
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
@@ -134,8 +134,8 @@ async def _try(session: aiohttp.ClientSession, probe: str) -> str:
     timeout = aiohttp.ClientTimeout(total=_PROBE_TIMEOUT_S)
     try:
         async with session.get(probe, timeout=timeout, allow_redirects=False) as answer:
-            return f"answered {answer.status} by something else"
+            return f"got {answer.status} from another server"
     except TimeoutError:
-        return "no answer"
+        return "no response"
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return str(error) or type(error).__name__

@@ -82,7 +82,7 @@ def run(asked: Options) -> int:
     for sentence in prefixes.ambiguous():
         sys.stderr.write(f"warning: {sentence}\n")
     for path in asked.redact.unmet if asked.redact and found else ():
-        sys.stderr.write(f"warning: nothing was redacted at {path}: it stands nowhere\n")
+        sys.stderr.write(f"warning: nothing to redact at {path}: not found in any delivery\n")
     if asked.only_count:
         out.write(b"%d\n" % found)
     return 0 if found else 1

@@ -57,7 +57,7 @@ def _lines(entries: list[Any], place: str, read: Any) -> Iterator[bytes]:
         try:
             delivery = read(one, number + 1)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            said = f"{place.format(number)} is no request: {_wrong(one, error)}"
+            said = f"{place.format(number)} is not a request: {_wrong(one, error)}"
             yield WHY + said[:_LONGEST].encode("utf-8", "replace")
             continue
         if delivery.method == "POST" or delivery.body:  # a browser's own requests are no callbacks
@@ -67,13 +67,13 @@ def _lines(entries: list[Any], place: str, read: Any) -> Iterator[bytes]:
 def _wrong(one: Any, error: Exception) -> str:
     """What is wrong with an entry that cannot be read."""
     if not isinstance(one, dict):
-        return "it is no object"
+        return "not an object"
     if not isinstance(one.get("request"), dict):
-        return "its request is no object" if "request" in one else "it has no request"
+        return "request is not an object" if "request" in one else "no request"
     if isinstance(error, KeyError):
-        return f"it has no {error.args[0]}"
+        return f"no {error.args[0]}"
     wrong_type = isinstance(error, TypeError | AttributeError)
-    return "something in it has the wrong type" if wrong_type else f"it cannot be read: {error}"
+    return "a field has the wrong type" if wrong_type else f"unreadable: {error}"
 
 
 def _of_har(one: Any, number: int) -> Delivery:

@@ -75,7 +75,7 @@ class Outcome(Struct, frozen=True):
     def __str__(self) -> str:
         """As it is told: `200 in 12 ms`, `500 in 3 ms: no such room`, or the problem."""
         if self.status is None:
-            return self.problem or "no answer"
+            return self.problem or "no response"
         said = disarm(self.body.decode("utf-8", "replace").strip().partition("\n")[0][:200])
         return f"{self.status} in {duration(self.took_s)}" + (f": {said}" if said else "")
 
@@ -91,7 +91,7 @@ def target_of(
     except ValueError:
         usable = False
     if not usable:
-        raise WrongUse(f"{url!r} is not a URL to send to", hint="write http://localhost:3000/hook")
+        raise WrongUse(f"{url!r} is not a valid URL", hint="write http://localhost:3000/hook")
     return Target(given, exact_path, timeout_s, **more)
 
 
@@ -145,7 +145,7 @@ class Client:
                 took, after = time.perf_counter() - begun, _retry_after(answer)
                 return Outcome(answer.status, took, body=body, retry_after_s=after)
         except TimeoutError:
-            kind, problem = "late", f"no answer within {duration(target.timeout_s)}"
+            kind, problem = "late", f"no response within {duration(target.timeout_s)}"
         except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError) as error:
             kind, problem = "unreachable", _problem(error, target)
         except ValueError as error:
@@ -274,18 +274,18 @@ def _problem(error: Exception, target: Target) -> str:
     cause = getattr(error, "os_error", error)
     match getattr(cause, "errno", None):
         case errno.ECONNREFUSED:
-            return f"nothing listens on {where}: is your app running?"
+            return f"connection refused: nothing is listening on {where}"
         case errno.ECONNRESET | errno.EPIPE:
-            return f"{where} closed the connection without an answer"
+            return f"{where} closed the connection without a response"
         case _:
             pass
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return f"{URL(target.url).host} is a name nobody knows"
+            return f"could not resolve host {URL(target.url).host}"
         case aiohttp.ClientConnectorCertificateError():
-            return f"the certificate of {where} is not trusted"
+            return f"the TLS certificate of {where} is not trusted"
         case aiohttp.ServerDisconnectedError():
-            return f"{where} closed the connection without an answer"
+            return f"{where} closed the connection without a response"
         case _:
             return f"{where}: {disarm(str(error) or type(error).__name__)}"
 

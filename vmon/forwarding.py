@@ -119,7 +119,7 @@ class Forwarding:
             if is_at(course.aim.target, url):
                 raise WrongUse(
                     f"{course.aim.target.url} is this listener itself",
-                    hint="name the address of your app with --forward-to",
+                    hint="give the address of your app to --forward-to",
                 )
 
     def _begin(self, capture: Capture) -> None:
@@ -209,7 +209,7 @@ class Forwarding:
                 self._own.begin(line, at)
             except OSError as error:
                 self._unsaid.append((line, at))
-                self._trouble(self._own, error, "after a crash some deliveries may not be sent")
+                self._trouble(self._own, error, "after a crash, some deliveries may not be sent")
 
     @property
     def sent_upto(self) -> int:
@@ -254,7 +254,7 @@ class Forwarding:
             told = next((outcome.status or _OK for outcome in outcomes), _OK)
         if told != _OK:
             said = self.gauge.note(delivery.body, time.monotonic())
-            self._voice.said(f"Vonage was answered {told}: {said}")
+            self._voice.said(f"responded {told} to Vonage: {said}")
         return told
 
     # The spool.
@@ -301,21 +301,21 @@ class Forwarding:
         self,
         journal: spool.Spool,
         error: OSError,
-        then: str = "after a restart some deliveries may be sent twice",
+        then: str = "after a restart, some deliveries may be sent twice",
     ) -> None:
         path = disarm(str(journal.path))
-        self._voice.said(f"{path} cannot be written ({error.strerror}): {then}")
+        self._voice.said(f"cannot write {path} ({error.strerror}): {then}")
 
     def summary(self) -> Iterator[tuple[str, str]]:
         """A row for each target: what went there, what did not, how long it took."""
         for course in self.courses:
             yield f"to {course.aim.target.name}", ", ".join(_figures(course))
         if said := self.gauge.summary():
-            yield "failures let through", said
+            yield "non-200 responses", said
         if self._capture and any(course.own.gave_up or course.left for course in self.courses):
             folder = self._capture.path.absolute().parent
             named = "" if folder == default_folder() else f" {quote(str(self._capture.path))}"
-            yield "send them again", f"vmon replay --failed{named}"
+            yield "resend", f"vmon replay --failed{named}"
 
 
 _Feed = tuple[Source, "Iterator[tuple[int, bytes]]"]
@@ -328,9 +328,9 @@ def _figures(course: Course) -> Iterator[str]:
         if number:
             yield f"{number:,} {what}"
     if figures.lost:
-        yield f"{figures.lost:,} LOST: memory was full"
+        yield f"{figures.lost:,} lost (memory full)"
     if course.left or course.is_behind:
-        yield f"{course.left:,}{' and more' * course.is_behind} still to be sent"
+        yield f"{course.left:,}{'+' * course.is_behind} pending"
     half, most = figures.percentile(0.5), figures.percentile(0.95)
     if half is not None and most is not None:
         yield f"p50 {duration(half)}, p95 {duration(most)}"
@@ -363,9 +363,9 @@ def of_left(left: Left) -> str:
     if left.is_sent:
         them = "it" if left.number == 1 else "them"
         return (
-            f"{number} of an earlier run {were} not forwarded to {left.url}: sending {them} first"
+            f"{number} from an earlier run {were} not forwarded to {left.url}: sending {them} first"
         )
     return (
-        f"{number} of an earlier run {were} not forwarded to {left.url}, which is no target now: "
-        "vmon replay --failed sends what was left"
+        f"{number} from an earlier run {were} not forwarded to {left.url}, which is no longer a "
+        "target: vmon replay --failed resends what is left"
     )

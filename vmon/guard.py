@@ -96,8 +96,8 @@ class Strangers:
         if now_s < self._quiet_until:
             self._untold += 1
             return None
-        more = f" ({count(self._untold, 'more', 'more')} since the last one told)"
-        told = f"stranger: {what} was answered 404" + (more if self._untold else "")
+        more = f" ({count(self._untold, 'more', 'more')} since the last notice)"
+        told = f"blocked (404): {what}" + (more if self._untold else "")
         self._untold, self._quiet_until = 0, now_s + _QUIET_S
         return told
 
@@ -112,8 +112,8 @@ def secret_path(asked: str | None = None) -> str:
         return made_once(_KEPT, lambda: secrets.token_urlsafe(16))
     if not _TOKEN.fullmatch(asked):
         raise WrongUse(
-            f"{asked!r} is no secret path: it takes 8 to 128 letters, digits, - and _",
-            hint="leave it out, and vmon makes one that nobody can guess",
+            f"{asked!r} is not a valid secret path: use 8 to 128 letters, digits, - and _",
+            hint="leave it out, and vmon generates a random one",
         )
     known = remembered(_KEPT)
     if known[:1] != [asked]:

@@ -84,8 +84,8 @@ def name_from(path: str) -> Callable[[str | None], str | None]:
         del steps[0]
     if not path or not all(steps):
         raise WrongUse(
-            f"{path!r} is no path into the token data",
-            hint="write the keys that lead to the name: data.userName",
+            f"{path!r} is not a path into the token data",
+            hint="write the keys that lead to the name, such as data.userName",
         )
 
     @lru_cache(maxsize=1024)

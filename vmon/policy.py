@@ -39,7 +39,7 @@ class Gauge:
     def _cutoff(self, now_s: float) -> str:
         recent = sum(1 for at in self._recent if now_s - at <= _CUTOFF_S)
         said = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
-        return f"{said}: Vonage switches forwarding off" if recent > _CUTOFF else said
+        return f"{said}: Vonage disables event forwarding" if recent > _CUTOFF else said
 
     def _next(self, body: bytes, now_s: float) -> str:
         """A body that comes again is a retry: it has no id of its own."""
@@ -51,13 +51,13 @@ class Gauge:
         left = _GIVES_UP_S - (now_s - since)
         wait = LIKE_VONAGE.wait_s(times + 1)
         if wait > left:
-            return "Vonage gives it up: 24 h are over"
-        return f"Vonage sends it again in {duration(wait)}, for {duration(left)} more"
+            return "Vonage gives up after 24 h"
+        return f"Vonage retries in {duration(wait)}, for another {duration(left)}"
 
     def summary(self) -> str:
         """What a run let through; nothing where that was none."""
         if not self.failures:
             return ""
         if self._policy == "cutoff":
-            return f"{self.failures:,}: more than {_CUTOFF} in 30 min switch forwarding off"
-        return f"{self.failures:,}: Vonage sends each again, for 24 h"
+            return f"{self.failures:,}; more than {_CUTOFF} in 30 min disable event forwarding"
+        return f"{self.failures:,}; Vonage retries each for 24 h"

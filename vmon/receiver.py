@@ -124,7 +124,7 @@ class Receiver:
                 self._server, host, port, backlog=1024
             )
         except UnicodeError:
-            raise _cannot_listen(host, port, OSError("that is no name of a host")) from None
+            raise _cannot_listen(host, port, OSError("not a valid host name")) from None
         except OSError as error:
             raise _cannot_listen(host, port, error) from None
         address, bound, *_ = self._listener.sockets[0].getsockname()
@@ -177,17 +177,17 @@ class Receiver:
     def crowded(self) -> None:
         """A client was turned away because there are too many."""
         most = count(self.limits.connections, "connection")
-        self.hooks.notice(f"a connection was closed at once: there are {most} already")
+        self.hooks.notice(f"connection rejected: the limit of {most} is reached")
 
     def failed(self, status: int, error: BaseException | None) -> Answer:
         """The answer to what cannot be read as HTTP (4xx), or to a bug (5xx)."""
         if status >= 500 and isinstance(error, Exception):  # noqa: PLR2004 - 5xx is ours, 4xx is theirs
             self.hooks.bug(error)
         elif self.guard:  # whoever sent it did not show that it is one of ours
-            self.hooks.stranger("what is not proper HTTP")
+            self.hooks.stranger("invalid HTTP request")
             status = 404
         else:
-            self.hooks.notice(f"a request that is not proper HTTP was answered {status}")
+            self.hooks.notice(f"invalid HTTP request rejected with {status}")
         return self.answer(status, keep=False)
 
     async def respond(self, request: web.BaseRequest) -> Answer:
@@ -215,13 +215,15 @@ class Receiver:
         try:
             body = await self._body(request)
         except TimeoutError:
-            limit = f"over {self.limits.body_timeout_s:g} s (--body-timeout)"
-            return self._refuse(message, 408, f"its body took {limit}")
+            limit = f"{self.limits.body_timeout_s:g} s (--body-timeout)"
+            return self._refuse(message, 408, f"no complete body within {limit}")
         except ConnectionError:
-            self.hooks.notice(f"{_named(message)} broke off before its body was here: not captured")
+            self.hooks.notice(
+                f"{_named(message)} not captured: connection closed before the end of the body"
+            )
             return self.answer(400, keep=False)  # nobody is there to read it
         except (web.RequestPayloadError, ValueError) as error:
-            return self._refuse(message, 400, f"its body is broken: {disarm(str(error))}")
+            return self._refuse(message, 400, f"invalid body: {disarm(str(error))}")
         if body is None:
             return self.answer(self._too_large(message), keep=False)
         delivery, status = self.status_of(message, request.protocol.peername, body)
@@ -242,20 +244,20 @@ class Receiver:
 
     def _respond_to_other(self, request: web.BaseRequest, message: RawRequestMessage) -> Answer:
         if message.method not in PROBES:
-            return self._refuse(message, 405, "callbacks are POSTs")
+            return self._refuse(message, 405, "callbacks use POST")
         if self._expected and self._expected[0] in message.path:
             self._expected[1].set()
             return self.answer(200, keep=request.keep_alive and not self._closing)
-        self.hooks.notice(f"{_named(message)} was answered 200: a probe, not an event")
+        self.hooks.notice(f"{_named(message)} answered with 200: a probe, not an event")
         return self.answer(200, keep=request.keep_alive)
 
     def _refuse(self, message: RawRequestMessage, status: int, why: str) -> Answer:
-        self.hooks.notice(f"{_named(message)} was answered {status} and not captured: {why}")
+        self.hooks.notice(f"{_named(message)} rejected with {status}, not captured: {why}")
         return self.answer(status, keep=False)
 
     def _too_large(self, message: RawRequestMessage) -> int:
         limit = size(self.limits.max_body)
-        return self._refuse(message, 413, f"its body is over {limit} (--max-body)").status
+        return self._refuse(message, 413, f"body larger than {limit} (--max-body)").status
 
 
 @lru_cache(maxsize=256)
@@ -414,15 +416,16 @@ def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
     match error.errno:
         case errno.EADDRINUSE:
             return CannotListen(
-                f"port {port} on {host} is taken: another program listens there",
-                hint="stop it, or choose another port with --port (0: any free one)",
+                f"port {port} on {host} is already in use",
+                hint="stop the program that uses it, or choose another --port (0 for any free one)",
             )
         case errno.EACCES:
             return CannotListen(
-                f"port {port} is not for this user to listen on", hint="choose one above 1023"
+                f"permission denied for port {port} (ports below 1024 need root)",
+                hint="choose a --port above 1023",
             )
         case _:
             return CannotListen(
                 f"cannot listen on {host}:{port}: {error.strerror or error}",
-                hint="--host takes an address of this machine, such as 127.0.0.1",
+                hint="--host must be an address of this machine, such as 127.0.0.1",
             )

@@ -121,7 +121,9 @@ def paths_of(values: Iterable[str]) -> tuple[str, ...]:
     paths = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
     for path in paths:
         if not all(path.split(".")):
-            raise WrongUse(f"{path!r} is no path", hint="write connection.data,stream.name")
+            raise WrongUse(
+                f"{path!r} is not a valid path", hint="write connection.data,stream.name"
+            )
     return paths
 
 

@@ -240,7 +240,7 @@ def tell(tally: Tally, asked: Options) -> None:
     took = duration(time.monotonic() - tally.started)
     sys.stderr.write(f"{_deliveries(tally.played)} in {took}{_cut(tally.cut, asked.pace)}\n")
     if tally.copies:
-        sys.stderr.write(f"{count(tally.copies, 'copy', 'copies')} left out\n")
+        sys.stderr.write(f"{count(tally.copies, 'duplicate')} skipped\n")
     for what, number in tally.outcomes.most_common():
         sys.stderr.write(f"  {number:>7,}  {what}\n")
 

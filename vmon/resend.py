@@ -64,8 +64,8 @@ def run(asked: Options, file: str | None, timeout_s: float) -> int:
         return INTERRUPTED
     if not tally.played:
         raise Refused(
-            "nothing was found: no delivery is left to be sent again",
-            hint="what an app does not take is remembered by vmon listen --forward-to",
+            "nothing to resend: no failed or pending deliveries",
+            hint="vmon listen --forward-to records the deliveries that your app rejects",
         )
     if not asked.dry_run:
         tell(tally, asked)
@@ -132,7 +132,7 @@ class _Resent:
         if number:
             said = count(number, "delivery", "deliveries")
             sys.stdout.write(
-                f"{said} to {disarm(target.url)}, of {disarm(self._spool.path.name)}\n"
+                f"{said} to {disarm(target.url)}, from {disarm(self._spool.path.name)}\n"
             )
 
     def _dues(self, asked: Options, tally: Tally) -> Iterator[Due]:

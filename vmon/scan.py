@@ -39,7 +39,7 @@ class BadLine(NamedTuple):
     def __str__(self) -> str:
         """As it is told: `file.jsonl:17: skipped: not JSON …`."""
         place = f":{self.number}" if self.number else ""
-        return f"{self.source}{place}: a line is skipped: {disarm(self.why)}"
+        return f"{self.source}{place}: line skipped: {disarm(self.why)}"
 
 
 def say_bad(bad: BadLine) -> None:

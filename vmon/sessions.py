@@ -72,7 +72,7 @@ def _put(asked: Options, order: Order, now_ms: int) -> int:
     order.settle()
     total, is_open = order.counts()
     if not total:
-        then = f" begun by {_instant(now_ms)}" if asked.at else ""
+        then = f" started by {_instant(now_ms)}" if asked.at else ""
         raise nothing(f"session{then}", asked.sources, asked.chosen)
     few = _FEW if sys.stdout.isatty() and not asked.as_json else 0
     most = (few if asked.limit is None else asked.limit) or total
@@ -108,7 +108,7 @@ def _drawn(asked: Options, first: Iterable[Standing], now_ms: int) -> Iterator[s
 
 def _instant(at_ms: int) -> str:
     at = instant(at_ms)
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "its beginning"
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "the beginning"
 
 
 # Again and again.
@@ -188,11 +188,11 @@ def watch(asked: Options) -> int:
     """Draw the sessions of a capture that grows, in place, until Ctrl-C."""
     if not sys.stdout.isatty():
         raise WrongUse(
-            "--watch draws on a terminal, and standard output is none",
-            hint="leave --watch out, or follow the events with vmon filter --follow",
+            "--watch needs a terminal, and standard output is not one",
+            hint="drop --watch, or follow the events with vmon filter --follow",
         )
     if len(asked.sources) > 1:
-        raise WrongUse("--watch follows one capture")
+        raise WrongUse("--watch takes one capture")
     from vmon.render.live import Redrawn
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the cursor comes back

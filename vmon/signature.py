@@ -135,9 +135,9 @@ def claims_of(headers: Sequence[tuple[str, str]]) -> Claims | None:
 def _bearer(headers: Sequence[tuple[str, str]]) -> str:
     values = [value.strip() for name, value in headers if name.lower() == "authorization"]
     if not values:
-        raise _Fault("there is no Authorization header", "unsigned")
+        raise _Fault("no Authorization header", "unsigned")
     if len(values) > 1:
-        raise _Fault(f"there are {len(values)} Authorization headers, and only one can count")
+        raise _Fault(f"{len(values)} Authorization headers, expected one")
     scheme, _, token = values[0].partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
@@ -150,10 +150,12 @@ def _read(token: str) -> _Token:
     if not token:
         raise _Fault("the Bearer token is empty")
     if len(token) > LONGEST_TOKEN:
-        raise _Fault(f"malformed token: {len(token)} characters, more than {LONGEST_TOKEN}")
+        raise _Fault(f"malformed token: {len(token)} characters, the limit is {LONGEST_TOKEN}")
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004  # header, payload, signature
-        raise _Fault(f"malformed token: {_count(len(parts), 'part')} between dots, not three")
+        raise _Fault(
+            f"malformed token: {_count(len(parts), 'part')} separated by dots, expected three"
+        )
     header, payload, signature = parts
     _check_algorithm(_json("header", header))
     claims = _json("payload", payload)
@@ -192,13 +194,13 @@ def _check_algorithm(header: dict[str, Any]) -> None:
         case "HS256":
             pass
         case None:
-            raise _Fault("the token names no algorithm: only HS256 is accepted")
+            raise _Fault("the token has no algorithm (alg): only HS256 is accepted")
         case str() as algorithm:
-            raise _Fault(f"algorithm {_quoted(algorithm)} is refused: only HS256 is accepted")
+            raise _Fault(f"algorithm {_quoted(algorithm)} is not accepted, only HS256 is")
         case _:
             raise _Fault("the token's algorithm is not a string: only HS256 is accepted")
     if "crit" in header:
-        raise _Fault("the token asks for extensions (crit), and there are none here")
+        raise _Fault("the token requires extensions (crit), which are not supported")
 
 
 def _claims(payload: dict[str, Any]) -> Claims:
@@ -220,7 +222,7 @@ def _instant(value: object) -> float | None:
 
 def _signer(token: _Token, secrets: Sequence[Secret]) -> str:
     if not secrets:
-        raise _Fault("signed, but there is no secret to check it with", "unchecked")
+        raise _Fault("signed, but no secret is configured to check it", "unchecked")
     # Every secret is tried, whatever the others gave: the time taken tells nothing.
     matches = [hmac.compare_digest(secret.mac(token.signed), token.signature) for secret in secrets]
     for secret, matched in zip(secrets, matches, strict=True):
@@ -252,16 +254,16 @@ def _check_hash(payload: dict[str, Any], body: bytes, method: str) -> str:
     if hmac.compare_digest(claimed.encode(), actual.encode()):
         return ""
     if claimed.lower() == actual:
-        raise _Fault("payload_hash is in upper case, and Vonage writes lower-case hex")
+        raise _Fault("payload_hash is in upper case; Vonage uses lower-case hex")
     raise _Fault(_changed(claimed, body))
 
 
 def _changed(claimed: str, body: bytes) -> str:
     if not body:
-        return "payload_hash differs from that of an empty body: was the body lost on the way?"
+        return "payload_hash differs from that of an empty body: was the body lost in transit?"
     if claimed == hashlib.sha256(body.strip()).hexdigest():
-        return "payload_hash is that of the body without the white space around it"
-    return "payload_hash differs from the body's: did a proxy decode or re-encode it on the way?"
+        return "payload_hash matches the body without its surrounding white space"
+    return "payload_hash differs from the body's: did a proxy re-encode it?"
 
 
 def _check_issuer(payload: dict[str, Any]) -> None:
@@ -278,7 +280,7 @@ def _check_issuer(payload: dict[str, Any]) -> None:
 
 def _check_age(payload: dict[str, Any], now: float, max_age_s: float | None) -> None:
     if "iat" not in payload:
-        raise _Fault("iat is missing: when it was signed is unknown")
+        raise _Fault("iat is missing: the signing time is unknown")
     issued = _instant(payload["iat"])
     if issued is None:
         raise _Fault("iat is not a time in Unix seconds")
@@ -286,7 +288,7 @@ def _check_age(payload: dict[str, Any], now: float, max_age_s: float | None) -> 
     if age_s < -SKEW_S:
         raise _Fault(f"iat is {_lasting(-age_s)} in the future: check this machine's clock")
     if max_age_s is not None and age_s > max_age_s:
-        why = f"iat is {_lasting(age_s)} old, and at most {_lasting(max_age_s)} is allowed"
+        why = f"iat is {_lasting(age_s)} old, the limit is {_lasting(max_age_s)}"
         raise _Fault(why, "stale")
 
 

@@ -269,7 +269,7 @@ def begin(
             fresh.unlink()
         raise WrongUse(
             f"cannot write {path}: {error.strerror}",
-            hint="it says what your app has still to get; name a place for both with --capture",
+            hint="it records what is not yet forwarded; choose a place for both with --capture",
         ) from None
     return spool
 

@@ -46,7 +46,7 @@ class Options(Struct, frozen=True):
 def run(asked: Options) -> int:
     """Draw the one session that is chosen; Refused when there is none, WrongUse when several."""
     if asked.svg == asked.html == "-":
-        raise WrongUse("standard output can take one picture: SVG or HTML")
+        raise WrongUse("only one of --svg and --html can go to standard output")
     reading, marks = Reading(asked.name_of), dict[str, list[Mark]]()
 
     def enter(entry: Entry) -> None:
@@ -93,8 +93,8 @@ def _the_one(reading: Reading, asked: Options) -> Standing:
         named = ", ".join(handle(one.session.id, "session") for one in first)
         more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
         raise WrongUse(
-            f"there are {count(len(found), 'session')}, and a timeline is of one",
-            hint=f"choose with --session: {named}{more} (vmon sessions shows them)",
+            f"{count(len(found), 'session')} found, but a timeline shows one",
+            hint=f"choose one with --session: {named}{more} (vmon sessions lists them)",
         )
     return standing(session)
 
@@ -129,4 +129,4 @@ def _save(path: Path, text: str) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise WrongUse(f"cannot write {path}: {error.strerror or error}") from None
-    sys.stderr.write(f"written: {path}\n")
+    sys.stderr.write(f"wrote {path}\n")

@@ -62,12 +62,14 @@ def _in_file(path: Path) -> list[Secret]:
     try:
         lines = path.read_text().splitlines()
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        why = error.strerror if isinstance(error, OSError) else "not a text file"
         raise WrongUse(f"cannot read the secrets in {path}: {why}") from None
     given = [(number, line.strip()) for number, line in enumerate(lines, 1)]
     found = [_in_line(path, *one) for one in given if one[1] and not one[1].startswith("#")]
     if not found:
-        raise WrongUse(f"there is no secret in {path}", hint="one a line: name=secret, or bare")
+        raise WrongUse(
+            f"no secrets in {path}", hint="write one per line: name=secret, or the secret alone"
+        )
     return found
 
 

@@ -341,7 +341,7 @@ def test_a_stranger_gets_404_and_is_told_but_not_captured(tunnelled: Any) -> Non
     assert [post(base, body), post(base + "/admin", body), post(url, b"{}")] == [404, 404, 200]
     assert [line["body"] for line in lines_of(run)] == [{}]
     code, _, err = _stopped(run)
-    assert (code, "stranger: POST /hook" in err) == (0, True)
+    assert (code, "blocked (404): POST /hook" in err) == (0, True)
 
 
 def test_the_secret_path_is_remembered_and_can_be_left_out(tunnelled: Any) -> None:
