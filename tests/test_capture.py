@@ -357,7 +357,7 @@ def test_what_cannot_be_written_at_the_end_is_kept_elsewhere(
         one.append(line)
     said = one.close()
     (rescued,) = tmp_path.glob("vmon-rescued-*.jsonl")
-    assert said == f"2 deliveries, kept in {rescued}"
+    assert said == f"2 deliveries, saved to {rescued}"
     assert rescued.read_bytes() == LINES[0] + LINES[1]
     assert stat.S_IMODE(rescued.stat().st_mode) == 0o600
 

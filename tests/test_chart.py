@@ -96,7 +96,7 @@ def test_a_copy_is_marked_with_the_retry_it_fits(marked: Callable[..., list[Mark
 
 def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Mark]]) -> None:
     told = (1, body("sessionDestroyed", NOON + 4000)), (2, body("sessionCreated", NOON))
-    assert marked(*told) == [Mark(NOON, "late", ("session", "2_A"), "sessionCreated, late 4.0 s")]
+    assert marked(*told) == [Mark(NOON, "late", ("session", "2_A"), "sessionCreated, 4.0 s late")]
     near = (1, body("sessionDestroyed", NOON + 400)), (2, body("sessionCreated", NOON))
     assert marked(*near) == []
 

@@ -228,14 +228,14 @@ async def test_an_app_that_is_down_is_told_once_and_told_when_it_is_back(
         await until(lambda: course.figures.retried > 10)
         assert len(ears.said) == 1
         where = f"127.0.0.1:{free_port}"
-        assert ears.said == [f"waiting: nothing listens on {where}: is your app running?"]
+        assert ears.said == [f"connection refused: nothing is listening on {where}; retrying"]
         assert ears.told == []
         back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
         await until(lambda: course.left == 0)
         back.close()
     assert len(ears.said) == 2
     assert ears.said[1].startswith(f"127.0.0.1:{free_port} is back after ")
-    assert ears.said[1].endswith(": 40 deliveries go there now")
+    assert ears.said[1].endswith(": sending 40 deliveries")
     for rest in range(8):
         order = [number_of(one) for one in app.requests if number_of(one) % 8 == rest]
         assert order == list(range(rest, 40, 8))

@@ -57,7 +57,7 @@ def test_filter_leaves_out_the_copies_of_a_day_in_every_form(
     events, copies, path = day
     code, out, err = vmon_run("filter", "--dedupe", path)
     assert (code, len(out.splitlines())) == (0, events)
-    assert err == f"{copies} duplicates skipped\n"
+    assert err == f"{copies} copies left out\n"
     assert vmon_run("filter", "--dedupe", "--count", path)[1] == f"{events}\n"
     assert vmon_run("filter", "--dedupe", "--fields", "type", path)[1].count("\n") == events + 1
 

@@ -123,9 +123,9 @@ BANNER_AND_SUMMARY = """\
 vmon 0.1.0 is listening (Ctrl-C to stop)
   local    http://127.0.0.1:PORT  any path
   capture  ~/'a b.jsonl'
-  shown    streamCreated or streamDestroyed; everything is captured
+  shown    streamCreated or streamDestroyed(everything is captured)
 ready local=http://127.0.0.1:PORT capture='PATH/a b.jsonl'
-NOW · GET /probe was answered 200: a probe, not an event
+NOW · GET /probe answered with 200: a probe, not an event
 5 deliveries in TIME
   connectionCreated            1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   connectionDestroyed          1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
@@ -138,7 +138,7 @@ NOW · GET /probe was answered 200: a probe, not an event
   sessions              1, 0 open; 1 person, 1 stream
   kxOH45                1 person, 1 stream, 4 events, 20 min 9 s, ended
   capture               ~/'a b.jsonl'
-  see it again          vmon replay ~/'a b.jsonl'
+  replay          vmon replay ~/'a b.jsonl'
 """
 
 
@@ -337,7 +337,7 @@ def test_large_bodies_on_one_connection_are_all_answered(listen: "Listen") -> No
 def test_a_client_that_goes_away_in_the_middle_ends_nothing(listen: "Listen") -> None:
     run = listen()
     half_sent(run).close()
-    run.err.until(b"POST / broke off before its body was here: not captured\n")
+    run.err.until(b"POST / not captured: connection closed before the end of the body\n")
     assert run.post(b"{}") == 200
     code, _, err = run.stop()
     assert code == 0
@@ -351,11 +351,11 @@ def test_a_full_disk_is_said_loudly_and_nothing_acknowledged_is_lost(
     said = json.loads(bodies[SEED])
     expected = [json.dumps(said | {"n": number}).encode() for number in range(10)]
     assert [run.post(body) for body in expected] == [200] * 10
-    run.err.until(b"warning: the capture cannot be written: ")
+    run.err.until(b"warning: cannot write the capture: ")
     run.err.until(b"deliveries are answered and kept in memory")
     code, _, err = run.stop()
     assert code == 0
-    rescued = re.search(r"not in the capture +(\d+) deliver(?:y|ies), kept in (\S+)\n", err)
+    rescued = re.search(r"not in the capture +(\d+) deliver(?:y|ies), saved to (\S+)\n", err)
     assert rescued is not None, err
     kept = Path(run.capture).read_bytes().splitlines(keepends=True)
     rest = Path(rescued[2]).read_bytes().splitlines(keepends=True)
@@ -419,7 +419,7 @@ def test_without_a_capture_nothing_is_kept(listen: "Listen", tmp_path: Path) -> 
     assert run.post(b"{}") == 200
     code, out, err = run.stop()
     assert (code, len(out.splitlines())) == (0, 1)
-    assert "capture  none: nothing is kept\n" in err
+    assert "capture  off (deliveries are not saved)\n" in err
     assert "replay" not in err
     assert list(tmp_path.iterdir()) == []
 
@@ -475,8 +475,8 @@ def test_what_is_refused_is_said_and_counted(listen: "Listen") -> None:
     one.close()
     code, _, err = run.stop()
     assert code == 0
-    assert "was answered 413 and not captured: its body is over 100 B (--max-body)\n" in err
-    assert "was answered 408 and not captured: its body took over 0.2 s (--body-timeout)\n" in err
+    assert "was answered 413 , not captured: body larger than 100 B (--max-body)\n" in err
+    assert "was answered 408 , not captured: no complete body within over 0.2 s (--body-timeout)\n" in err
     assert re.search(r"  other requests +2\n", err)
 
 
@@ -489,8 +489,8 @@ def test_a_port_that_is_taken_is_exit_3_with_a_way_out(start: "Start", tmp_path:
         code, out, err = start("listen", "--port", str(port), "--no-capture").result()
     assert (code, out) == (3, "")
     assert err == (
-        f"error: port {port} on 127.0.0.1 is taken: another program listens there\n"
-        "hint: stop it, or choose another port with --port (0: any free one)\n"
+        f"error: port {port} on 127.0.0.1 is already in use\n"
+        "hint: stop the program that uses it, or choose another --port (0 for any free one)\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -501,7 +501,7 @@ def test_a_host_that_is_not_ours_is_exit_3(start: "Start", host: str) -> None:
     assert (code, out) == (3, "")
     first, second = err.splitlines()
     assert first.startswith(f"error: cannot listen on {host}:0: ")
-    assert second == "hint: --host takes an address of this machine, such as 127.0.0.1"
+    assert second == "hint: --host must be an address of this machine, such as 127.0.0.1"
 
 
 def test_a_capture_that_cannot_be_written_is_exit_2(start: "Start", tmp_path: Path) -> None:

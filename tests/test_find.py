@@ -103,7 +103,7 @@ def test_a_bad_line_is_told_beside_what_was_found(found: Found, tmp_path: Path) 
     path.write_bytes(b'{"event":"streamCreated"}\nnonsense\n{"event":"streamDestroyed"}\n')
     code, out, said = found(path)
     assert (code, out) == (0, b'{"event":"streamCreated"}\n{"event":"streamDestroyed"}\n')
-    assert said.startswith(f"warning: {path}:2: a line is skipped: ".encode())
+    assert said.startswith(f"warning: {path}:2: line skipped: ".encode())
     assert said.count(b"\n") == 1
 
 

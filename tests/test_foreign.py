@@ -75,19 +75,19 @@ def test_an_entry_that_is_no_request_is_told(tmp_path: Path) -> None:
     found, bad = read(path)
     assert len(found) == 1
     assert [one.partition(" skipped: ")[2] for one in bad] == [
-        "log.entries[0] is no request: it has no request",
-        "log.entries[1] is no request: something in it has the wrong type",
-        "log.entries[3] is no request: its request is no object",
+        "log.entries[0] is not a request: no request",
+        "log.entries[1] is not a request: a field has the wrong type",
+        "log.entries[3] is not a request: request is not an object",
     ]
 
 
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
-        (7, "it is no object"),
-        ({"start": "2026-11-24T10:00:00Z"}, "it has no request"),
-        ({"request": {}}, "it has no raw"),
-        ({"request": {"raw": ""}, "start": "x"}, "it cannot be read: not enough values to unpack"),
+        (7, "not an object"),
+        ({"start": "2026-11-24T10:00:00Z"}, "no request"),
+        ({"request": {}}, "no raw"),
+        ({"request": {"raw": ""}, "start": "x"}, "unreadable: not enough values to unpack"),
     ],
 )
 def test_what_ngrok_did_not_keep_whole_is_told_with_its_place(
@@ -97,7 +97,7 @@ def test_what_ngrok_did_not_keep_whole_is_told_with_its_place(
     path.write_text(json.dumps({"requests": [ngrok(BODY.encode()), entry]}))
     found, bad = read(path)
     assert len(found) == 1
-    assert f"requests[1] is no request: {why}" in bad[0]
+    assert f"requests[1] is not a request: {why}" in bad[0]
 
 
 def ngrok(body: bytes, *headers: str, **changed: Any) -> dict[str, Any]:

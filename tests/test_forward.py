@@ -187,7 +187,7 @@ async def test_an_answer_is_timed(app: "App", send: Send) -> None:
 async def test_where_nothing_listens_the_app_is_asked_after(send: Send, free_port: int) -> None:
     outcome = await send(delivery(), target_of(f"localhost:{free_port}"))
     assert (outcome.status, outcome.ok) == (None, False)
-    assert str(outcome) == f"nothing listens on localhost:{free_port}: is your app running?"
+    assert str(outcome) == f"connection refused: nothing is listening on localhost:{free_port}"
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -197,7 +197,7 @@ async def test_a_connection_closed_without_an_answer_is_said(
     app.answer, app.reset = b"", reset
     outcome = await send(delivery(), target_of(app.url))
     assert outcome.status is None
-    assert outcome.problem == f"127.0.0.1:{app.port} closed the connection without an answer"
+    assert outcome.problem == f"127.0.0.1:{app.port} closed the connection without a response"
 
 
 async def test_an_answer_that_breaks_off_is_a_problem(app: "App", send: Send) -> None:
@@ -218,12 +218,12 @@ async def test_what_is_not_http_is_a_problem_on_one_line(app: "App", send: Send)
 async def test_an_app_that_does_not_answer_times_out(app: "App", send: Send) -> None:
     app.silent = True
     outcome = await send(delivery(), target_of(app.url, timeout_s=0.1))
-    assert (outcome.status, outcome.problem) == (None, "no answer within 100 ms")
+    assert (outcome.status, outcome.problem) == (None, "no response within 100 ms")
 
 
 async def test_a_name_that_nobody_knows_is_said(send: Send) -> None:
     outcome = await send(delivery(), target_of("http://no-such-host.invalid"))
-    assert outcome.problem == "no-such-host.invalid is a name nobody knows"
+    assert outcome.problem == "could not resolve host no-such-host.invalid"
 
 
 async def test_a_header_that_cannot_be_sent_is_a_problem_and_not_a_crash(
@@ -255,7 +255,7 @@ def test_a_target_may_be_written_shortly(given: str, url: str) -> None:
     "given", ["", "http://", "ftp://x", "http://x:port", "http://[", "file:///etc", "x:99999"]
 )
 def test_what_is_no_url_is_refused_with_an_example(given: str) -> None:
-    with pytest.raises(WrongUse, match="is not a URL to send to") as caught:
+    with pytest.raises(WrongUse, match="is not a valid URL") as caught:
         target_of(given)
     assert caught.value.hint == "write http://localhost:3000/hook"
 

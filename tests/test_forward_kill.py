@@ -202,7 +202,7 @@ def test_kills_while_the_capture_rotates_keep_nothing_from_the_app(
             an_app.kill()
         elif number % 3 == 2:
             an_app.start()
-        if number % 4 == 1:  # it compresses what is still to be sent, and rotates
+        if number % 4 == 1:  # it compresses what is pending, and rotates
             other = listen(*rotating)
             for count in range(9):
                 assert other.post(b'{"sessionId":"other","n":%d}' % count) == 200

@@ -145,13 +145,13 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     _, err = await onward.stop(run)
     assert (
         f"  forward  {app.url}\n"
-        "  answer   200 as soon as a delivery is captured, whatever your app does:\n"
-        "           Vonage sees no failure; what your app does not take, vmon sends again\n"
+        "  answer   Vonage gets 200 as soon as a delivery is captured;\n"
+        "           deliveries that your app rejects are retried by vmon\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
     told = re.sub(r"  +", "   ", SEEN.sub("TIME", err))
     assert figures in told
-    assert f"send them again   vmon replay --failed {capture}\n" in told
+    assert f"resend   vmon replay --failed {capture}\n" in told
     assert "→" not in err
     assert max(map(len, err.partition("\nready")[0].splitlines())) <= 80
 
@@ -163,7 +163,7 @@ async def test_without_a_capture_it_is_said_that_nothing_survives(
     await onward.post(run, a_body(0))
     await app.wait_for(lambda: len(app.requests) == 1)
     _, err = await onward.stop(run)
-    assert "without a capture, what is not yet forwarded does not survive a restart\n" in err
+    assert "without a capture, pending deliveries are lost on restart\n" in err
     assert spools(tmp_path / "a.jsonl") == []
 
 
@@ -177,7 +177,7 @@ async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is
     assert await onward.post(run, *(a_body(number) for number in range(20))) == [200] * 20
     await asyncio.to_thread(
         run.err.until,
-        b" waiting: nothing listens on localhost:%d: is your app running?" % free_port,
+        b" waiting: connection refused: nothing is listening on localhost:%d" % free_port,
     )
     back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
     await app.wait_for(lambda: len(app.requests) == 20)
@@ -221,7 +221,7 @@ async def test_what_a_run_could_not_send_the_next_one_sends_first(
     await onward.post(run, *(a_body(number) for number in range(3)))
     _, err = await onward.stop(run)
     assert "0 sent, " in err
-    assert ", 3 still to be sent\n" in err
+    assert ", 3 pending\n" in err
     assert len(spools(capture)) == 1
     idle = await onward.start("-q", "--capture", capture)  # one that forwards nothing
     await onward.post(idle, a_body(99))
@@ -234,7 +234,7 @@ async def test_what_a_run_could_not_send_the_next_one_sends_first(
     app.close()
     _, err = await onward.stop(run)
     assert (
-        f"3 deliveries of an earlier run were not forwarded to http://127.0.0.1:{free_port}: "
+        f"3 deliveries from an earlier run were not forwarded to http://127.0.0.1:{free_port}: "
         "sending them first\n"
     ) in err
     assert [number_of(one) for one in app.requests] == [0, 1, 2, 3]
@@ -268,7 +268,7 @@ async def test_what_was_left_for_another_target_is_said_and_kept(
     await onward.stop(run)
     run = await onward.start("-q", "--capture", capture, "--forward-to", app.url)
     _, err = await onward.stop(run)
-    assert f"1 delivery of an earlier run was not forwarded to http://{gone}, which is no" in err
+    assert f"1 delivery from an earlier run was not forwarded to http://{gone}, which is no" in err
     assert "vmon replay --failed" in err
     assert (app.requests, len(spools(capture))) == ([], 1)
 
@@ -335,7 +335,7 @@ async def test_what_a_run_left_in_several_files_is_sent_by_the_next_before_its_o
     run = await onward.start(*args, "--forward-to", away)
     await onward.post(run, *(a_body(n) for n in range(10)))
     _, err = await onward.stop(run)
-    assert "10 still to be sent\n" in err
+    assert "10 pending\n" in err
     run = await onward.start(*args)  # forwards nothing, rotates and compresses
     await onward.post(run, *(a_body(n) for n in range(100, 110)))
     await onward.stop(run)
@@ -389,10 +389,10 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     assert await onward.post(run, *(a_body(number) for number in range(6))) == statuses
     _, err = await onward.stop(run)
     assert "what your app answers (502 where it is not there, 504 where it is late)" in err
-    assert "all but 200 is a failure; Vonage sends it again, for up to 24 h" in err
-    assert err.count("Vonage was answered ") == 5
-    assert "Vonage was answered 204: Vonage sends it again in 5.0 s, for 1 d more" in err
-    assert "failures let through  5: Vonage sends each again, for 24 h" in err
+    assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
+    assert err.count("responded ") == 5
+    assert "responded 204: Vonage retries in 5.0 s, for 1 d more" in err
+    assert "non-200 responses  5; Vonage retries each for 24 h" in err
     assert len(app.requests) == 6
 
 
@@ -406,10 +406,10 @@ async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_50
     )  # fmt: skip # as it is typed
     assert await onward.post(run, a_body(0), a_body(1, "archive"), a_body(2)) == [502, 504, 502]
     _, err = await onward.stop(run)
-    assert "Vonage was answered 502: 1 of 50 failures in 30 min" in err
-    assert "Vonage was answered 504: 2 of 50 failures in 30 min" in err
+    assert "responded 502: 1 of 50 failures in 30 min" in err
+    assert "responded 504: 2 of 50 failures in 30 min" in err
     assert "after 50 in 30 min Vonage sends nothing more" in err
-    assert "no answer within 200 ms" in err
+    assert "no response within 200 ms" in err
 
 
 async def test_with_ack_app_and_several_targets_the_first_that_refuses_counts(
@@ -495,7 +495,7 @@ def test_a_listener_does_not_forward_to_itself(
     ("args", "said"),
     [
         (("--ack", "app"), "that is about an app to forward to, and none is named"),
-        (("--forward-to", "ftp://x"), "'ftp://x' is not a URL to send to"),
+        (("--forward-to", "ftp://x"), "'ftp://x' is not a valid URL"),
         (("--route", "archive"), "'archive' is not a route"),
         (("--route", "bogus=x"), "'bogus' is no event type"),
         (("--forward-to", "x", "-H", "secret"), "'secret' begins no header"),

@@ -147,11 +147,11 @@ def test_a_scanner_does_not_flood_the_screen() -> None:
     assert strangers.note("GET /a", 100.0) == "blocked (404): GET /a"
     assert [strangers.note(f"GET /{n}", 100.0 + n / 100) for n in range(500)] == [None] * 500
     assert strangers.note("GET /b", 110.0) == (
-        "blocked (404): GET /b (500 more since the last one told)"
+        "blocked (404): GET /b (500 more since the last notice)"
     )
     assert strangers.note("GET /c", 119.9) is None
     assert strangers.note("GET /d", 130.0) == (
-        "blocked (404): GET /d (1 more since the last one told)"
+        "blocked (404): GET /d (1 more since the last notice)"
     )
     assert strangers.total == 504
 

@@ -119,10 +119,10 @@ c.Capture._write = full
 """
     run = listen("-q", code=patch)
     assert [run.post(b"%d" % number) for number in range(5)] == [200] * 5
-    run.err.until(b"warning: the capture cannot be written: a.jsonl: No space left on device\n")
+    run.err.until(b"warning: cannot write the capture: a.jsonl: No space left on device\n")
     assert Path(run.capture).read_bytes() == b""
     room.touch()
-    run.err.until(b"the capture can be written again: nothing was lost\n")
+    run.err.until(b"the capture can be written again; nothing was lost\n")
     assert run.post(b"5") == 200
     code, _, err = run.stop()
     assert code == 0
@@ -146,7 +146,7 @@ def test_a_terminal_that_is_stuck_does_not_keep_a_run_from_ending(listen: "Liste
     os.close(ours)
     assert code == 0
     assert "\n40 deliveries in " in err
-    assert "  see it again " in err
+    assert "  replay " in err
     assert len(Path(run.capture).read_bytes().splitlines()) == 40
 
 

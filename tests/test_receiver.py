@@ -204,7 +204,7 @@ async def test_a_probe_is_answered_200_and_is_no_delivery(serve: Serve, method: 
     served = await serve()
     assert await served.ask(method + b" /hook HTTP/1.1\r\nHost: x\r\n\r\n") == OK
     assert served.got == []
-    assert served.notices == [f"{method.decode()} /hook was answered 200: a probe, not an event"]
+    assert served.notices == [f"{method.decode()} /hook answered with 200: a probe, not an event"]
 
 
 @pytest.mark.parametrize("method", [b"PUT", b"DELETE", b"PATCH", b"TRACE", b"PROPFIND"])
@@ -351,7 +351,7 @@ async def test_connections_are_capped_and_a_place_that_comes_free_is_given_again
     first, second = [await (await served.connect()).send(post()) for _ in range(2)]
     assert [await first.answer(), await second.answer()] == [OK, OK]
     assert await (await served.connect()).gone()
-    assert served.notices == ["a connection was closed at once: there are 2 connections already"]
+    assert served.notices == ["connection rejected: the limit of 2 connections already"]
     assert await (await second.send(post())).answer() == OK
     first.writer.close()
     assert served.receiver._server is not None
@@ -383,7 +383,7 @@ async def test_a_body_over_the_limit_is_413_and_said(serve: Serve, wire: bytes) 
     assert too_large(await served.ask(wire))
     assert served.got == []
     assert served.notices == [
-        "POST / was answered 413 and not captured: its body is over 100 B (--max-body)"
+        "POST / was answered 413 , not captured: body larger than 100 B (--max-body)"
     ]
 
 
@@ -415,7 +415,7 @@ async def test_a_body_that_takes_too_long_is_408(serve: Serve) -> None:
     answer = await served.ask(post(b'{"a":1}')[:-1])
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert served.notices == [
-        "POST / was answered 408 and not captured: its body took over 0.05 s (--body-timeout)"
+        "POST / was answered 408 , not captured: no complete body within over 0.05 s (--body-timeout)"
     ]
 
 
@@ -509,7 +509,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_no_delivery_and_no_bug(
     assert await served.ask(post()) == OK
     assert served.body == b"{}"
     assert served.bugs == []
-    said = "POST / broke off before its body was here: not captured"
+    said = "POST / not captured: connection closed before the end of the body"
     assert served.notices == ([said] if b"\r\n\r\n" in wire else [])
 
 
@@ -755,7 +755,7 @@ async def test_the_name_of_a_stranger_is_harmless(guarded: Served) -> None:
 
 async def test_with_a_guard_what_is_not_http_is_a_stranger_too(guarded: Served) -> None:
     assert await guarded.ask(b"\x16\x03\x01\x02\x00\x01\r\n\r\n") == NOBODY
-    assert guarded.strangers == ["what is not proper HTTP"]
+    assert guarded.strangers == ["invalid HTTP request"]
     assert guarded.notices == []
 
 
@@ -802,7 +802,7 @@ async def test_a_port_that_is_taken_is_named_with_a_way_out() -> None:
         port = other.getsockname()[1]
         with pytest.raises(CannotListen, match=f"port {port} on 127.0.0.1 is taken") as caught:
             await an_idle_receiver().open("127.0.0.1", port)
-    assert caught.value.hint == "stop it, or choose another port with --port (0: any free one)"
+    assert caught.value.hint == "stop the program that uses it, or choose another --port (0 for any free one)"
     assert caught.value.exit_code == 3
 
 
@@ -816,8 +816,8 @@ async def test_a_host_that_is_not_ours_is_named(host: str) -> None:
 
 def test_a_port_that_needs_privileges_is_said() -> None:
     error = module._cannot_listen("127.0.0.1", 80, PermissionError(errno.EACCES, "no"))
-    assert error.message == "port 80 is not for this user to listen on"
-    assert error.hint == "choose one above 1023"
+    assert error.message == "port 80 (ports below 1024 need root)"
+    assert error.hint == "choose a --port above 1023"
 
 
 async def test_an_address_of_ipv6_is_written_as_a_url_has_it() -> None:

@@ -384,7 +384,7 @@ def test_a_path_that_stands_nowhere_is_told(
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(write_line(delivered(stream("Ann Example"))))
     code, _, err = vmon_run("filter", "--redact", "stream.nmae", tmp_path / "a.jsonl")
-    assert (code, err) == (0, "warning: nothing was redacted at stream.nmae: it stands nowhere\n")
+    assert (code, err) == (0, "warning: nothing to redact at stream.nmae: not found in any delivery\n")
     assert vmon_run("filter", "--redact", "a..b", tmp_path / "a.jsonl")[0] == 2
 
 

@@ -325,7 +325,7 @@ def test_a_bare_body_was_received_by_nobody_and_has_no_lag(
 
 
 def test_what_was_not_drawn_is_said() -> None:
-    assert not_drawn(1812) == "… 1,812 more, not drawn (all captured)"
+    assert not_drawn(1812) == "… 1,812 more, not shown (all captured)"
 
 
 @pytest.mark.parametrize("system", ["standard", "256", "truecolor", None])
@@ -376,7 +376,7 @@ def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Deliver
     entry = delivered(b'{"event":"archive","status":"started"}')
     entry.verdict = Verdict("unsigned", "there is none", refused=True)
     for copies, due in ((0, "5.0 s"), (2, "10.0 s"), (99, "15 min")):
-        assert f"401, again in {due} " in line(entry, Look(PLAIN), Note(copies=copies))
+        assert f"401, retry in {due} " in line(entry, Look(PLAIN), Note(copies=copies))
 
 
 @pytest.mark.usefixtures("utc")

@@ -14,7 +14,7 @@ T0 = 1_470_257_700_000
 FOUND = [
     Oddity(
         "stream-outlives-connection", "warning", T0 + 60_000, S, ("s", "c"),
-        "stream 63245362 (desk) is still published, and connection c053fcc8 (Ann) is gone",
+        "stream 63245362 (desk) is still published, but connection c053fcc8 (Ann) is gone",
     ),
     Oddity("failed", "error", T0 + 65_000, S, ("a",), "archive 832641bf failed: failure"),
     Oddity("undecodable", "info", T0 + 86_400_000, None, (), "a body is not JSON: empty body"),
@@ -23,7 +23,7 @@ FOUND = [
 AT_80 = """\
 2016-08-03
 20:56:00  warning  stream-outlives-connection  kxOH45
-          stream 63245362 (desk) is still published, and connection c053fcc8
+          stream 63245362 (desk) is still published, but connection c053fcc8
           (Ann) is gone
 20:56:05  error  failed  kxOH45
           archive 832641bf failed: failure
@@ -90,7 +90,7 @@ def test_a_time_that_nobody_told_is_drawn_as_none() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ([], "nothing odd in 3 deliveries of 1 session\n"),
+        ([], "no oddities in 3 deliveries of 1 session\n"),
         (FOUND[:1], "1 oddity in 3 deliveries of 1 session: 1 warning\n"),
         (FOUND, "3 oddities in 3 deliveries of 1 session: 1 error, 1 warning, 1 info\n"),
     ],

@@ -301,7 +301,7 @@ def test_an_app_that_is_not_there_is_exit_1_and_said(
 ) -> None:
     code, _, err = vmon_run("replay", "--speed", "max", "--to", f"localhost:{free_port}", capture)
     assert code == 1
-    assert f"      6  nothing listens on localhost:{free_port}: is your app running?\n" in err
+    assert f"      6  connection refused: nothing is listening on localhost:{free_port}\n" in err
 
 
 async def test_an_answer_is_drawn_when_it_comes(

@@ -18,14 +18,14 @@ SAID = {
   a7f2008d      1 person, 1 stream, 21
                 events, 1.6 s, ended
   capture       /tmp/captures/a.jsonl
-  see it again
+  replay
     vmon replay /tmp/captures/a.jsonl""",
     80: """\
 36 deliveries in TIME
   sessions      2, 0 open; 2 people, 2 streams
   a7f2008d      1 person, 1 stream, 21 events, 1.6 s, ended
   capture       /tmp/captures/a.jsonl
-  see it again  vmon replay /tmp/captures/a.jsonl""",
+  replay  vmon replay /tmp/captures/a.jsonl""",
 }
 
 

@@ -61,7 +61,7 @@ async def test_what_was_given_up_and_left_is_sent_in_its_order_and_then_forgotte
     assert [path.name for path in capture.parent.glob("a.jsonl*")] == ["a.jsonl"]
     code, _, err = await asyncio.to_thread(vmon_run, *failed_args(capture))
     assert code == 1
-    assert err.startswith("error: nothing was found: no delivery is left to be sent again\nhint: ")
+    assert err.startswith("error: nothing to resend: no failed or pending deliveries\nhint: ")
 
 
 async def test_what_fails_again_is_left(vmon_run: Run, app: "App", left: Left) -> None:

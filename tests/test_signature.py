@@ -25,7 +25,7 @@ BODY = b'{"sessionId":"1_MX4x","event":"archive","name":"caf\xc3\xa9"}'
 SECRET_VALUE = "an-archive-secret-of-more-than-32-bytes"
 SECRET = Secret("archive", SECRET_VALUE)
 OTHER = Secret("session", "another-secret-of-more-than-32-bytes!")
-CHANGED = "payload_hash differs from the body's: did a proxy decode or re-encode it on the way?"
+CHANGED = "payload_hash differs from the body's: did a proxy re-encode it?"
 HS256 = b'{"alg":"HS256"}'
 
 
@@ -132,8 +132,8 @@ class TestWhatIsNotThere:
     @pytest.mark.parametrize(
         ("headers", "why"),
         [
-            ([], "there is no Authorization header"),
-            ([("X-Authorization", "Bearer a.b.c")], "there is no Authorization header"),
+            ([], "no Authorization header"),
+            ([("X-Authorization", "Bearer a.b.c")], "no Authorization header"),
             ([("Authorization", "")], "Authorization is not Bearer"),
             ([("Authorization", "hunter2")], "Authorization is not Bearer"),
             ([("Authorization", "Basic aHVudGVyMg==")], 'Authorization is not Bearer but "Basic"'),
@@ -153,7 +153,7 @@ class TestWhatIsNotThere:
         headers = [("Authorization", f"Bearer {token()}")]
         verdict = verify(headers, BODY, [], now=NOW, max_age_s=None)
         assert (verdict.kind, verdict.secret) == ("unchecked", None)
-        assert verdict.why == "signed, but there is no secret to check it with"
+        assert verdict.why == "signed, but no secret is configured to check it"
         assert verdict.claims is not None
         assert verdict.claims.api_key == "a1b2c3d4"
 
@@ -167,8 +167,8 @@ class TestWhatIsMalformed:
         ("text", "why"),
         [
             ("", "the Bearer token is empty"),
-            ("abc", "malformed token: 1 part between dots, not three"),
-            ("a.b.c.d", "malformed token: 4 parts between dots, not three"),
+            ("abc", "malformed token: 1 part separated by dots, expected three"),
+            ("a.b.c.d", "malformed token: 4 parts separated by dots, expected three"),
             ("é.b.c", "malformed token: its header is not URL-safe base64 without padding"),
             ("a.b.c", "malformed token: its header is not URL-safe base64 without padding"),
             ("e30=.b.c", "malformed token: its header is not URL-safe base64 without padding"),
@@ -177,7 +177,7 @@ class TestWhatIsMalformed:
             ("ew.b.c", "malformed token: its header is not JSON"),
             ("W10.b.c", "malformed token: its header is not a JSON object"),
             ("bnVsbA.b.c", "malformed token: its header is not a JSON object"),
-            ("x" * 9000, "malformed token: 9000 characters, more than 8192"),
+            ("x" * 9000, "malformed token: 9000 characters, the limit is 8192"),
         ],
     )
     def test_a_malformed_token_says_what_is_wrong_with_it(self, text: str, why: str) -> None:
@@ -233,7 +233,7 @@ class TestWhatIsMalformed:
         for second in (header, ("authorization", "Basic x")):
             verdict = verify([header, second], BODY, [SECRET], now=NOW, max_age_s=None)
             assert verdict.kind == "invalid"
-            assert verdict.why == "there are 2 Authorization headers, and only one can count"
+            assert verdict.why == "there are 2 Authorization headers, expected one"
 
     def test_a_huge_token_is_turned_away_before_it_is_read(self) -> None:
         assert judge(token(jti="x" * LONGEST_TOKEN)).kind == "invalid"
@@ -244,19 +244,19 @@ class TestAlgorithms:
     @pytest.mark.parametrize(
         ("header", "why"),
         [
-            (b'{"alg":"none"}', 'algorithm "none" is refused: only HS256 is accepted'),
-            (b'{"alg":"hs256"}', 'algorithm "hs256" is refused: only HS256 is accepted'),
-            (b'{"alg":"RS256"}', 'algorithm "RS256" is refused: only HS256 is accepted'),
+            (b'{"alg":"none"}', 'algorithm "none" is not accepted, only HS256 is'),
+            (b'{"alg":"hs256"}', 'algorithm "hs256" is not accepted, only HS256 is'),
+            (b'{"alg":"RS256"}', 'algorithm "RS256" is not accepted, only HS256 is'),
             (
                 b'{"alg":"\\u001b[31m\\u202e"}',
-                'algorithm "\\x1b[31m\\u202e" is refused: only HS256 is accepted',
+                'algorithm "\\x1b[31m\\u202e" is not accepted, only HS256 is',
             ),
-            (b"{}", "the token names no algorithm: only HS256 is accepted"),
-            (b'{"alg":null}', "the token names no algorithm: only HS256 is accepted"),
+            (b"{}", "the token has no algorithm (alg): only HS256 is accepted"),
+            (b'{"alg":null}', "the token has no algorithm (alg): only HS256 is accepted"),
             (b'{"alg":["HS256"]}', "the token's algorithm is not a string: only HS256 is accepted"),
             (
                 b'{"alg":"HS256","crit":["exp"]}',
-                "the token asks for extensions (crit), and there are none here",
+                "the token requires extensions (crit), which are not supported",
             ),
         ],
     )
@@ -268,7 +268,7 @@ class TestAlgorithms:
 
     def test_an_unsigned_jwt_of_another_library_is_refused(self) -> None:
         unsigned = jwt.encode(claims(), "", "none")
-        assert judge(unsigned).why == 'algorithm "none" is refused: only HS256 is accepted'
+        assert judge(unsigned).why == 'algorithm "none" is not accepted, only HS256 is'
 
     @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
     def test_a_stronger_hash_with_the_right_secret_is_refused_too(self, algorithm: str) -> None:
@@ -318,8 +318,8 @@ class TestTheBody:
                 json.dumps(json.loads(BODY)).encode(),
                 CHANGED,
             ),
-            (b"", "payload_hash differs from that of an empty body: was the body lost on the way?"),
-            (BODY + b"\n", "payload_hash is that of the body without the white space around it"),
+            (b"", "payload_hash differs from that of an empty body: was the body lost in transit?"),
+            (BODY + b"\n", "payload_hash matches the body without its surrounding white space"),
         ],
     )
     def test_a_body_changed_on_the_way_says_how_as_far_as_it_can_be_told(
@@ -336,7 +336,7 @@ class TestTheBody:
             (7, "payload_hash is not a string"),
             (
                 hashlib.sha256(BODY).hexdigest().upper(),
-                "payload_hash is in upper case, and Vonage writes lower-case hex",
+                "payload_hash is in upper case; Vonage uses lower-case hex",
             ),
         ],
     )
@@ -388,11 +388,11 @@ class TestIssuerAndTime:
             (-60, 300, "valid", 'signed with the secret "archive"'),
             (-95, 300, "invalid", "iat is 95 s in the future: check this machine's clock"),
             (-95, None, "invalid", "iat is 95 s in the future: check this machine's clock"),
-            (301, 300, "stale", "iat is 301 s old, and at most 300 s is allowed"),
-            (3 * 3600, 300, "stale", "iat is 3 h old, and at most 300 s is allowed"),
-            (90_000, 86_400, "stale", "iat is 25 h old, and at most 24 h is allowed"),
-            (9_000, 7_200, "stale", "iat is 2.5 h old, and at most 2 h is allowed"),
-            (10**9, 1, "stale", "iat is 11,574.1 d old, and at most 1 s is allowed"),
+            (301, 300, "stale", "iat is 301 s old, the limit is 300 s is allowed"),
+            (3 * 3600, 300, "stale", "iat is 3 h old, the limit is 300 s is allowed"),
+            (90_000, 86_400, "stale", "iat is 25 h old, the limit is 24 h is allowed"),
+            (9_000, 7_200, "stale", "iat is 2.5 h old, the limit is 2 h is allowed"),
+            (10**9, 1, "stale", "iat is 11,574.1 d old, the limit is 1 s is allowed"),
         ],
     )
     def test_the_age_of_a_token_is_told_in_plain_units(
@@ -405,7 +405,7 @@ class TestIssuerAndTime:
         assert judge(token(iat=NOW - 0.5), max_age_s=1).kind == "valid"
 
     def test_no_time_at_all_is_refused(self) -> None:
-        assert judge(token(iat=...)).why == "iat is missing: when it was signed is unknown"
+        assert judge(token(iat=...)).why == "iat is missing: the signing time is unknown"
 
     @pytest.mark.parametrize(
         "iat",

@@ -243,7 +243,7 @@ def turned(journal: Spool, line: bytes, at: int, number: int) -> None:
 
 
 def sent(journal: Spool) -> list[bytes]:
-    """What is still to be sent to the first target, by the journal alone."""
+    """What is pending to the first target, by the journal alone."""
     reading = journal.reading(0)
     known = spool.progress(journal.path, len(journal.places))[0]
     return [got for _, got in spool.unsent(reading, known, journal.volumes.end())]

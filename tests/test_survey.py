@@ -79,16 +79,16 @@ PIPED = """\
 vmon does not know: "region"
 2016-08-03 20:55:09  warning  two-cameras                 kxOH45  connection c053fcc8 (Ann) \
 published 2 cameras at once: stream 5d2451b8, stream 63245362
-2016-08-03 20:55:40  warning  unknown-reason              kxOH45  streamDestroyed has the reason \
-"bored", which is not known
+2016-08-03 20:55:40  warning  unknown-reason              kxOH45  streamDestroyed : unknown reason \
+"bored"
 2016-08-03 20:56:00  warning  stream-outlives-connection  kxOH45  stream 63245362 (desk) is still \
 published, and connection c053fcc8 (Ann) is gone
 2016-08-03 20:56:05  error    failed                      kxOH45  archive 832641bf (Ann's lesson) \
 failed: failure
 2016-08-03 21:05:10  info     destroyed-without-created   -of-th  stream old (desk) was \
-destroyed, and its creation never came; it is older than the capture
+destroyed, and its creation never came; it started before the capture
 2016-08-03 21:05:10  info     unknown-connection          -of-th  stream old (desk) is of \
-connection zoe (robust-maple), of which nothing was told; it is older than the capture
+connection zoe (robust-maple); it started before the capture
 """
 SUMMARY = "7 oddities in 10 deliveries of 2 sessions: 1 error, 3 warnings, 3 info\n"
 
@@ -133,7 +133,7 @@ def test_json_is_a_line_for_each_with_ids_to_go_on_with(capture: Path, vmon_run:
         "code": "stream-outlives-connection",
         "session": S,
         "ids": ["63245362-2", ANN],
-        "said": "stream 63245362 (desk) is still published, and connection c053fcc8 (Ann) is gone",
+        "said": "stream 63245362 (desk) is still published, but connection c053fcc8 (Ann) is gone",
         "missing": "streamDestroyed",
     }
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
@@ -142,7 +142,7 @@ def test_json_is_a_line_for_each_with_ids_to_go_on_with(capture: Path, vmon_run:
 def test_nothing_odd_is_said_in_a_sentence(tmp_path: Path, vmon_run: Run) -> None:
     path = tmp_path / "one.jsonl"
     path.write_text('{"event":"sessionCreated","sessionId":"2_A","timestamp":1700000000000}\n')
-    said_of_none = "nothing odd in 1 delivery of 1 session\n"
+    said_of_none = "no oddities in 1 delivery of 1 session\n"
     assert vmon_run("oddities", "--fail-on", "warning", path) == (0, "", said_of_none)
 
 

@@ -88,8 +88,8 @@ def test_of_several_sessions_one_is_to_be_chosen(vmon_run: Run, two_sessions: Pa
     code, out, err = vmon_run("timeline", two_sessions)
     assert (code, out) == (2, "")
     assert err == (
-        "error: there are 2 sessions, and a timeline is of one\n"
-        "hint: choose with --session: 2_AAA, 2_BBB (vmon sessions shows them)\n"
+        "error: there are 2 sessionsfound, but a timeline shows one\n"
+        "hint: choose one with --session: 2_AAA, 2_BBB (vmon sessions lists them)\n"
     )
     code, out, err = vmon_run("timeline", "--session", "2_AAA", two_sessions)
     assert (code, err) == (0, "")

@@ -138,7 +138,7 @@ def test_where_nothing_listens_it_is_exit_1_and_said(vmon_run: Run, free_port: i
     assert vmon_run("trigger", "archive", "--to", f"localhost:{free_port}") == (
         1,
         "",
-        f"archive  nothing listens on localhost:{free_port}: is your app running?\n",
+        f"archive  connection refused: nothing is listening on localhost:{free_port}\n",
     )
 
 
@@ -177,7 +177,7 @@ async def test_a_listener_that_comes_late_is_waited_for(
         (("unknown",), "there are samples of Vonage's own types only"),
         (("archive", "--set", "name"), "'name' sets nothing"),
         (("archive", "--set", "status.deep=1"), "which is not an object"),
-        (("archive", "--to", "ftp://x"), "'ftp://x' is not a URL to send to"),
+        (("archive", "--to", "ftp://x"), "'ftp://x' is not a valid URL"),
         (("archive", "--times", "0"), "0 is not in the range x>=1"),
         (("archive", "--wait", "soon"), "soon"),
     ],

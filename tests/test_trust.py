@@ -139,8 +139,8 @@ def test_secrets_come_one_by_one_and_from_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [(None, "cannot read the secrets in .*: No such file"), (b"\xff\xfe", "it is not text"),
-     (b"# nothing\n", "there is no secret in")],
+    [(None, "cannot read the secrets in .*: No such file"), (b"\xff\xfe", "not a text file"),
+     (b"# nothing\n", "no secrets in")],
 )  # fmt: skip # one thing a line
 def test_a_file_without_secrets_is_told(tmp_path: Path, text: bytes | None, why: str) -> None:
     file = tmp_path / "secrets"

@@ -313,7 +313,7 @@ def test_a_row_for_each_connection_and_every_span_that_is_not_plain(
     assert "1 duplicate removed\n" in out
     assert (
         "  2016-08-03 21:05:00Z  kxOH45  stream 11111111 of Ann  +35.0 min  "
-        "open: seen until 21:05:00Z, at most until its connection's end\n"
+        "open: last seen 21:05:00Z, at most until the end of its connection\n"
     ) in out
     assert "\x1b" not in out
 

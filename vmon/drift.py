@@ -130,13 +130,13 @@ def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
         yield _Found("unknown-status", what, f"{name}: unknown {which} {what}")
 
 
-_TOLD_BETTER = ("is not a known one", "is not in milliseconds since the epoch")
+_TOLD_BETTER = ("unknown ", "timestamp is not in milliseconds since the epoch")
 
 
 def _warned(name: str, event: Event) -> Iterator[_Found]:
     """What decoding found, but for what is told more exactly here."""
     for warning in event.warnings:
-        if not any(end in warning for end in _TOLD_BETTER):
+        if not warning.startswith(_TOLD_BETTER):
             what = disarm(warning)
             code = "wrong-type" if " should be " in what else "malformed-body"
             yield _Found(code, re.sub(r"\d+", "#", what), f"{name}: {what}")

@@ -134,7 +134,8 @@ def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
         owner = session.people.get(feed.connection or "")
         if feed.connection and _is_unheard_of(owner):
             whose = _whose(session, feed.connection)
-            said = f"no connectionCreated received for {whose}, the publisher of {_what('stream', feed)}"
+            what = _what("stream", feed)
+            said = f"no connectionCreated was received for {whose}, the publisher of {what}"
             born = feed.created_ms if feed.seen & BEGUN else feed.ended_ms
             at_ms = born or session.first_ms
             doubt = scene.unseen(owner.created_ms if owner else None)
