@@ -239,12 +239,14 @@ def test_what_an_earlier_vmon_left_is_listed_and_ended_when_asked(
     listed = f"ngrok  pid {agent.pid}\n"
     assert vmon_run("tunnel", "leftovers") == (0, listed, "")
     _, out, _ = vmon_run("doctor", "--offline")
-    assert f"warn  leftovers    still running from an earlier vmon: ngrok (pid {agent.pid})\n" in out
+    assert (
+        f"warn  leftovers    still running from an earlier vmon: ngrok (pid {agent.pid})\n" in out
+    )
     assert look(agent.pid)
     assert vmon_run("tunnel", "leftovers", "--end") == (0, listed, "ended\n")
     assert agent.wait(5) < 0
     assert not folder.exists()
-    said = "none: no agents left running by an earlier vmon\n"
+    said = "none: no agent of an earlier vmon is running\n"
     assert vmon_run("tunnel", "leftovers", "--end") == (0, said, "")
 
 
@@ -256,6 +258,6 @@ def test_what_is_not_left_by_us_is_left_alone(
     tmp_path: Path,
 ) -> None:
     orphan(tmp_path / "state" / "vmon", agent, **changed)
-    said = "none: no agents left running by an earlier vmon\n"
+    said = "none: no agent of an earlier vmon is running\n"
     assert vmon_run("tunnel", "leftovers", "--end") == (0, said, "")
     assert look(agent.pid)

@@ -421,7 +421,10 @@ def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
         assert found("app", Asked(apps=(url,), offline=True)).verdict == "pass"
     assert server.seen == []
     result = found("app", Asked(apps=(f"http://me:secret@127.0.0.1:{free_port}/",)))
-    assert short(result) == ("fail", f"connection refused: nothing is listening on 127.0.0.1:{free_port}")
+    assert short(result) == (
+        "fail",
+        f"connection refused: nothing is listening on 127.0.0.1:{free_port}",
+    )
     assert result.fix == "Start your app."
 
 

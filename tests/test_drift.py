@@ -59,8 +59,7 @@ def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: M
     (odd,) = one.oddities()
     assert odd.at_ms == 1_470_258_000_000
     assert odd.said == (
-        'streamCreated: unknown field stream."codec" '
-        "(3 deliveries, this is the first)"
+        'streamCreated: unknown field stream."codec" (3 deliveries, this is the first)'
     )
 
 

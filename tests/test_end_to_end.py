@@ -476,7 +476,10 @@ def test_what_is_refused_is_said_and_counted(listen: "Listen") -> None:
     code, _, err = run.stop()
     assert code == 0
     assert "was answered 413 , not captured: body larger than 100 B (--max-body)\n" in err
-    assert "was answered 408 , not captured: no complete body within over 0.2 s (--body-timeout)\n" in err
+    assert (
+        "was answered 408 , not captured: no complete body within over 0.2 s (--body-timeout)\n"
+        in err
+    )
     assert re.search(r"  other requests +2\n", err)
 
 

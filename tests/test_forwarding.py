@@ -110,7 +110,7 @@ async def test_types_go_where_their_routes_say(onward: Forwarding, app: "App") -
     assert {(one.first.split()[1], number_of(one)) for one in app.requests} == {
         ("/archive/", 0), ("/streams/", 1), ("/rest/", 3),
     }  # fmt: skip # pairs
-    assert f"  forward  {app.url}/streams  streamCreated\n" in err
+    assert f"  forward   {app.url}/streams  streamCreated\n" in err
 
 
 # What is told.
@@ -144,9 +144,9 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     await app.wait_for(lambda: len(app.requests) == 3)
     _, err = await onward.stop(run)
     assert (
-        f"  forward  {app.url}\n"
-        "  answer   Vonage gets 200 as soon as a delivery is captured;\n"
-        "           deliveries that your app rejects are retried by vmon\n"
+        f"  forward   {app.url}\n"
+        "  response  Vonage gets 200 as soon as a delivery is captured;\n"
+        "            deliveries that your app rejects are retried by vmon\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
     told = re.sub(r"  +", "   ", SEEN.sub("TIME", err))
@@ -177,7 +177,7 @@ async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is
     assert await onward.post(run, *(a_body(number) for number in range(20))) == [200] * 20
     await asyncio.to_thread(
         run.err.until,
-        b" waiting: connection refused: nothing is listening on localhost:%d" % free_port,
+        b" connection refused: nothing is listening on localhost:%d" % free_port,
     )
     back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
     await app.wait_for(lambda: len(app.requests) == 20)
@@ -186,7 +186,7 @@ async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is
     app.close()
     _, err = await onward.stop(run)
     assert [number_of(one) for one in app.requests] == list(range(20))
-    assert (err.count("is your app running"), err.count("is back after")) == (1, 1)
+    assert (err.count("connection refused: "), err.count("is back after")) == (1, 1)
     assert spools(capture) == []
 
 
@@ -388,10 +388,10 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     run = await onward.start("-q", "--ack", "app", "--forward-to", app.url)
     assert await onward.post(run, *(a_body(number) for number in range(6))) == statuses
     _, err = await onward.stop(run)
-    assert "what your app answers (502 where it is not there, 504 where it is late)" in err
+    assert "Vonage gets your app's response (502 if unreachable, 504 on timeout)" in err
     assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
     assert err.count("responded ") == 5
-    assert "responded 204: Vonage retries in 5.0 s, for 1 d more" in err
+    assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
     assert "non-200 responses  5; Vonage retries each for 24 h" in err
     assert len(app.requests) == 6
 
@@ -406,9 +406,9 @@ async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_50
     )  # fmt: skip # as it is typed
     assert await onward.post(run, a_body(0), a_body(1, "archive"), a_body(2)) == [502, 504, 502]
     _, err = await onward.stop(run)
-    assert "responded 502: 1 of 50 failures in 30 min" in err
-    assert "responded 504: 2 of 50 failures in 30 min" in err
-    assert "after 50 in 30 min Vonage sends nothing more" in err
+    assert "responded 502 to Vonage: 1 of 50 failures in 30 min" in err
+    assert "responded 504 to Vonage: 2 of 50 failures in 30 min" in err
+    assert "after 50 in 30 min Vonage stops sending" in err
     assert "no response within 200 ms" in err
 
 

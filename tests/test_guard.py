@@ -180,7 +180,7 @@ def test_a_secret_path_that_was_asked_for_is_remembered_and_so_are_those_before(
     "token", ["short", "a/b-long-enough", "with space", "\u00e9" * 9, "x" * 200, ""]
 )
 def test_what_cannot_be_a_secret_path_is_told(token: str, own_state: Path) -> None:
-    with pytest.raises(WrongUse, match="is no secret path"):
+    with pytest.raises(WrongUse, match="is not a valid secret path"):
         secret_path(token)
     assert not own_state.exists()
 

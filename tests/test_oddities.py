@@ -258,7 +258,7 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "call-without-connection",
     }
     assert found[0].said == (
-        f"connection ann ({called(Person('ann'))}) was destroyed, and its creation never came; "
+        f"connection ann ({called(Person('ann'))}) was destroyed, but no connectionCreated was received; "
         "it started before the capture"
     )
 
@@ -290,7 +290,10 @@ def test_a_round_that_was_never_opened_is_told_by_itself() -> None:
 
 def test_a_session_that_everybody_left_and_nothing_destroyed_is_a_ghost() -> None:
     (odd,) = survey([*ANN, left("ann", 60, 1), LATER])
-    assert odd.said == "everyone left the session 19 h 59 min ago, but no sessionDestroyed was received"
+    assert (
+        odd.said
+        == "everyone left the session 19 h 59 min ago, but no sessionDestroyed was received"
+    )
     assert odd.at_ms == ms(60 + 12 * HOUR)
 
 

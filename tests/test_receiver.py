@@ -351,7 +351,7 @@ async def test_connections_are_capped_and_a_place_that_comes_free_is_given_again
     first, second = [await (await served.connect()).send(post()) for _ in range(2)]
     assert [await first.answer(), await second.answer()] == [OK, OK]
     assert await (await served.connect()).gone()
-    assert served.notices == ["connection rejected: the limit of 2 connections already"]
+    assert served.notices == ["connection rejected: the limit of 2 connections is reached"]
     assert await (await second.send(post())).answer() == OK
     first.writer.close()
     assert served.receiver._server is not None
@@ -383,7 +383,7 @@ async def test_a_body_over_the_limit_is_413_and_said(serve: Serve, wire: bytes) 
     assert too_large(await served.ask(wire))
     assert served.got == []
     assert served.notices == [
-        "POST / was answered 413 , not captured: body larger than 100 B (--max-body)"
+        "POST / rejected with 413, not captured: body larger than 100 B (--max-body)"
     ]
 
 
@@ -415,7 +415,7 @@ async def test_a_body_that_takes_too_long_is_408(serve: Serve) -> None:
     answer = await served.ask(post(b'{"a":1}')[:-1])
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert served.notices == [
-        "POST / was answered 408 , not captured: no complete body within over 0.05 s (--body-timeout)"
+        "POST / rejected with 408, not captured: no complete body within 0.05 s (--body-timeout)"
     ]
 
 
@@ -800,9 +800,12 @@ def an_idle_receiver() -> Receiver:
 async def test_a_port_that_is_taken_is_named_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(CannotListen, match=f"port {port} on 127.0.0.1 is taken") as caught:
+        with pytest.raises(CannotListen, match=f"port {port} on 127.0.0.1 is already in use") as caught:
             await an_idle_receiver().open("127.0.0.1", port)
-    assert caught.value.hint == "stop the program that uses it, or choose another --port (0 for any free one)"
+    assert (
+        caught.value.hint
+        == "stop the program that uses it, or choose another --port (0 for any free one)"
+    )
     assert caught.value.exit_code == 3
 
 
@@ -816,7 +819,7 @@ async def test_a_host_that_is_not_ours_is_named(host: str) -> None:
 
 def test_a_port_that_needs_privileges_is_said() -> None:
     error = module._cannot_listen("127.0.0.1", 80, PermissionError(errno.EACCES, "no"))
-    assert error.message == "port 80 (ports below 1024 need root)"
+    assert error.message == "permission denied for port 80 (ports below 1024 need root)"
     assert error.hint == "choose a --port above 1023"
 
 

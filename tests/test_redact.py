@@ -139,7 +139,7 @@ def test_paths_that_were_met_are_told_from_those_that_were_not(delivered: Delive
 def test_paths_come_in_comma_lists_and_broken_ones_are_told() -> None:
     assert paths_of(["a.b, c", "", "d"]) == ("a.b", "c", "d")
     for broken in (".", "a.", "a..b"):
-        with pytest.raises(WrongUse, match="is no path"):
+        with pytest.raises(WrongUse, match="is not a valid path"):
             paths_of([broken])
 
 
@@ -384,7 +384,10 @@ def test_a_path_that_stands_nowhere_is_told(
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(write_line(delivered(stream("Ann Example"))))
     code, _, err = vmon_run("filter", "--redact", "stream.nmae", tmp_path / "a.jsonl")
-    assert (code, err) == (0, "warning: nothing to redact at stream.nmae: not found in any delivery\n")
+    assert (code, err) == (
+        0,
+        "warning: nothing to redact at stream.nmae: not found in any delivery\n",
+    )
     assert vmon_run("filter", "--redact", "a..b", tmp_path / "a.jsonl")[0] == 2
 
 

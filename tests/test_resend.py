@@ -92,7 +92,7 @@ async def test_it_may_go_elsewhere_and_be_filtered(vmon_run: Run, app: "App", le
 async def test_a_dry_run_says_what_it_would_send(vmon_run: Run, app: "App", left: Left) -> None:
     capture = left(app.url)
     code, out, _ = await asyncio.to_thread(vmon_run, *failed_args("--dry-run", capture))
-    assert (code, out) == (0, f"7 deliveries to {app.url}, of a.jsonl.{RUN}.forward\n")
+    assert (code, out) == (0, f"7 deliveries to {app.url}, from a.jsonl.{RUN}.forward\n")
     assert app.requests == []
     assert capture.with_name(f"a.jsonl.{RUN}.forward").exists()
 
@@ -179,7 +179,7 @@ async def test_what_a_rotated_capture_left_is_sent_from_its_files_also_compresse
         file.write("".join(json.dumps(one, separators=(",", ":")) + "\n" for one in files))
     second = capture.with_name("a.2.jsonl.gz")
     code, out, _ = await asyncio.to_thread(vmon_run, *failed_args("--dry-run", second))
-    assert (code, out) == (0, f"2 deliveries to {app.url}, of {journal.name}\n")
+    assert (code, out) == (0, f"2 deliveries to {app.url}, from {journal.name}\n")
     code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(second))
     assert (code, [number_of(one) for one in app.requests]) == (0, [5, 6])
     code, _, _ = await asyncio.to_thread(vmon_run, *failed_args(capture))

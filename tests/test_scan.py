@@ -283,7 +283,7 @@ def test_bad_lines_are_told_with_their_number_and_skipped() -> None:
     found, bad = chosen_of(io.BytesIO(data), Filter())
     assert found == [b'{"event":"archive"}\n', b'{"event":"render"}\n']
     assert [(one.source, one.number) for one in bad] == [("x.jsonl", 3), ("x.jsonl", 5)]
-    assert str(bad[0]).startswith("x.jsonl:3: a line is skipped: ")
+    assert str(bad[0]).startswith("x.jsonl:3: line skipped: ")
 
 
 def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
@@ -308,7 +308,7 @@ def test_a_torn_last_line_has_no_number_where_nobody_counted(
 ) -> None:
     _, bad = chosen_of(io.BytesIO(b"".join(lines) + lines[0][:-9]), asked)
     assert [one.number for one in bad] == [0]
-    assert str(bad[0]).startswith("x.jsonl: a line is skipped: ")
+    assert str(bad[0]).startswith("x.jsonl: line skipped: ")
 
 
 @pytest.mark.parametrize("rest", [b"\0" * 3000, b"\0a sentence of a stranger\n", b"\0\xff\n"])
@@ -584,7 +584,7 @@ def test_the_plan_is_the_cheapest_that_is_exact(
     ],
 )
 def test_a_filter_explains_how_it_finds(asked: Filter, captures: str, bodies: str) -> None:
-    said = f"chooses     {asked}\ncaptures    {captures}\nbare bodies {bodies}\n"
+    said = f"selects     {asked}\ncaptures    {captures}\nbare bodies {bodies}\n"
     assert explain(asked) == said
 
 

@@ -233,7 +233,7 @@ class TestWhatIsMalformed:
         for second in (header, ("authorization", "Basic x")):
             verdict = verify([header, second], BODY, [SECRET], now=NOW, max_age_s=None)
             assert verdict.kind == "invalid"
-            assert verdict.why == "there are 2 Authorization headers, expected one"
+            assert verdict.why == "2 Authorization headers, expected one"
 
     def test_a_huge_token_is_turned_away_before_it_is_read(self) -> None:
         assert judge(token(jti="x" * LONGEST_TOKEN)).kind == "invalid"
@@ -388,11 +388,11 @@ class TestIssuerAndTime:
             (-60, 300, "valid", 'signed with the secret "archive"'),
             (-95, 300, "invalid", "iat is 95 s in the future: check this machine's clock"),
             (-95, None, "invalid", "iat is 95 s in the future: check this machine's clock"),
-            (301, 300, "stale", "iat is 301 s old, the limit is 300 s is allowed"),
-            (3 * 3600, 300, "stale", "iat is 3 h old, the limit is 300 s is allowed"),
-            (90_000, 86_400, "stale", "iat is 25 h old, the limit is 24 h is allowed"),
-            (9_000, 7_200, "stale", "iat is 2.5 h old, the limit is 2 h is allowed"),
-            (10**9, 1, "stale", "iat is 11,574.1 d old, the limit is 1 s is allowed"),
+            (301, 300, "stale", "iat is 301 s old, the limit is 300 s"),
+            (3 * 3600, 300, "stale", "iat is 3 h old, the limit is 300 s"),
+            (90_000, 86_400, "stale", "iat is 25 h old, the limit is 24 h"),
+            (9_000, 7_200, "stale", "iat is 2.5 h old, the limit is 2 h"),
+            (10**9, 1, "stale", "iat is 11,574.1 d old, the limit is 1 s"),
         ],
     )
     def test_the_age_of_a_token_is_told_in_plain_units(

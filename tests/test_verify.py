@@ -104,7 +104,7 @@ def test_a_line_that_cannot_be_read_is_exit_2_whatever_else_is_valid(
     path = capture(signed(), more=b"rubbish\n")
     code, out, err = vmon_run("verify", path, "--secret", VALUE)
     assert (code, out) == (2, "")
-    assert f"warning: {path}:2: a line is skipped" in err
+    assert f"warning: {path}:2: line skipped" in err
 
 
 def test_nothing_to_check_is_not_all_valid(vmon_run: Run, capture: Capture) -> None:

@@ -65,8 +65,8 @@ CODES: dict[str, Code] = {
             "unknown-connection",
             "warning",
             "A stream belongs to a connection for which no event was received.",
-            "connectionCreated could not be delivered, or the connection callbacks are off or go "
-            "to another URL.",
+            "The connectionCreated event could not be delivered, or the connection callbacks are "
+            "off or go to another URL.",
             "Turn on the connection callbacks and point them here. Until then, the publisher of "
             "the stream has no name.",
         ),
@@ -74,15 +74,16 @@ CODES: dict[str, Code] = {
             "stream-outlives-connection",
             "warning",
             "A connection has ended, but one of its streams is still published.",
-            "streamDestroyed could not be delivered or is late: Vonage retries for 24 hours.",
+            "The streamDestroyed event could not be delivered or is late: Vonage retries for 24 "
+            "hours.",
             "Treat a stream as ended when its connection ends, and stop counting it as published.",
         ),
         Code(
             "session-ended-with-people",
             "warning",
             "A session was destroyed while participants were still connected.",
-            "connectionDestroyed could not be delivered or is late; or a platform server failed "
-            "(see the reason).",
+            "The connectionDestroyed event could not be delivered or is late; or a platform "
+            "server failed (see the reason).",
             "Treat all participants as gone when the session ends. Clients have to reconnect.",
         ),
         Code(
