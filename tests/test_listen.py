@@ -412,7 +412,7 @@ def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen"
     assert rest[:2] == ["c1 Ann", "c1 Ann lasted 10 ms"]
     assert re.fullmatch(r"duplicate #2 \+\d+ ms c1 Ann lasted 10 ms", rest[2])
     assert rest[3] == "↩ 5 ms late c1 Ann lasted 5 ms"
-    assert re.search(r"\n  sessions +1, 0 open; 1 person, 0 streams\n", err)
+    assert re.search(r"\n  sessions +1 \(0 open\), 1 connection, 0 streams\n", err)
     assert re.search(r"\n  copies +1\n", err)
 
 

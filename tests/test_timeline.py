@@ -88,7 +88,7 @@ def test_of_several_sessions_one_is_to_be_chosen(vmon_run: Run, two_sessions: Pa
     code, out, err = vmon_run("timeline", two_sessions)
     assert (code, out) == (2, "")
     assert err == (
-        "error: there are 2 sessionsfound, but a timeline shows one\n"
+        "error: 2 sessions found, but a timeline shows one\n"
         "hint: choose one with --session: 2_AAA, 2_BBB (vmon sessions lists them)\n"
     )
     code, out, err = vmon_run("timeline", "--session", "2_AAA", two_sessions)
@@ -112,7 +112,7 @@ def test_without_a_session_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
 def test_svg_and_html_are_written_and_said(vmon_run: Run, tmp_path: Path) -> None:
     svg, html = tmp_path / "a.svg", tmp_path / "a.html"
     code, out, err = vmon_run("timeline", "--svg", svg, "--html", html, *_files(3, tmp_path))
-    assert (code, out, err) == (0, "", f"written: {svg}\nwritten: {html}\n")
+    assert (code, out, err) == (0, "", f"wrote {svg}\nwrote {html}\n")
     assert svg.read_text("utf-8") == (GOLDEN / "three-timeline.svg").read_text("utf-8")
     assert html.read_text("utf-8") == (GOLDEN / "three-timeline.html").read_text("utf-8")
 

@@ -366,7 +366,7 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
         yield "name", f'"{short(event.event)}" '
-    yield "dim", "unknown event type "
+    yield "dim", "not a known event type "
 
 
 def _why(event: Event) -> Iterator[Piece]:
