@@ -121,9 +121,9 @@ def test_what_it_says_of_itself_whole(
 
 BANNER_AND_SUMMARY = """\
 vmon 0.1.0 is listening (Ctrl-C to stop)
-  local    http://127.0.0.1:PORT  any path
+  local    http://127.0.0.1:PORT  (any path)
   capture  ~/'a b.jsonl'
-  shown    streamCreated or streamDestroyed(everything is captured)
+  filter   streamCreated or streamDestroyed (everything is captured)
 ready local=http://127.0.0.1:PORT capture='PATH/a b.jsonl'
 NOW · GET /probe answered with 200: a probe, not an event
 5 deliveries in TIME
@@ -133,12 +133,12 @@ NOW · GET /probe answered with 200: a probe, not an event
   streamDestroyed              1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   undecodable                  1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   hidden by filter  3
-  other requests        1
-  slowest delivery      LAG
-  sessions              1, 0 open; 1 person, 1 stream
-  kxOH45                1 person, 1 stream, 4 events, 20 min 9 s, ended
-  capture               ~/'a b.jsonl'
-  replay          vmon replay ~/'a b.jsonl'
+  other requests    1
+  slowest delivery  LAG
+  sessions          1 (0 open), 1 connection, 1 stream
+  kxOH45            1 connection, 1 stream, 4 events, 20 min 9 s, ended
+  capture           ~/'a b.jsonl'
+  replay            vmon replay ~/'a b.jsonl'
 """
 
 
@@ -309,7 +309,7 @@ def test_a_reader_that_never_reads_delays_no_answer_and_hears_what_it_missed(
     kept = Path(run.capture).read_bytes().splitlines()
     assert [json.loads(line)["path"] for line in kept] == [f"/{one}" for one in range(2000)]
     screen = flow_of(ours)
-    missed = int(run.err.match(rb"\xe2\x80\xa6 ([\d,]+) more, not drawn \(all captured\)\n")[1]
+    missed = int(run.err.match(rb"\xe2\x80\xa6 ([\d,]+) more, not shown \(all captured\)\n")[1]
                  .replace(b",", b""))  # fmt: skip # one number
     code = run.stop()[0]
     assert code == 0
@@ -352,7 +352,7 @@ def test_a_full_disk_is_said_loudly_and_nothing_acknowledged_is_lost(
     expected = [json.dumps(said | {"n": number}).encode() for number in range(10)]
     assert [run.post(body) for body in expected] == [200] * 10
     run.err.until(b"warning: cannot write the capture: ")
-    run.err.until(b"deliveries are answered and kept in memory")
+    run.err.until(b"deliveries are acknowledged and kept in memory")
     code, _, err = run.stop()
     assert code == 0
     rescued = re.search(r"not in the capture +(\d+) deliver(?:y|ies), saved to (\S+)\n", err)
@@ -373,7 +373,7 @@ def test_beyond_what_memory_may_hold_it_answers_503_so_that_they_come_again(
     statuses = [run.post(bodies[SEED]) for _ in range(20)]
     taken = statuses.index(503)
     assert statuses == [200] * taken + [503] * (20 - taken)
-    run.err.until(b"they are answered 503, so that Vonage sends them again later")
+    run.err.until(b"new deliveries get 503, so that Vonage retries them")
     code, _, err = run.stop()
     assert code == 0
     assert err.count("no more deliveries can be kept in memory") == 1
@@ -475,10 +475,9 @@ def test_what_is_refused_is_said_and_counted(listen: "Listen") -> None:
     one.close()
     code, _, err = run.stop()
     assert code == 0
-    assert "was answered 413 , not captured: body larger than 100 B (--max-body)\n" in err
+    assert "rejected with 413, not captured: body larger than 100 B (--max-body)\n" in err
     assert (
-        "was answered 408 , not captured: no complete body within over 0.2 s (--body-timeout)\n"
-        in err
+        "rejected with 408, not captured: no complete body within 0.2 s (--body-timeout)\n" in err
     )
     assert re.search(r"  other requests +2\n", err)
 
@@ -552,6 +551,6 @@ def test_a_run_that_cannot_listen_leaves_no_capture_before_the_one_in_use(
     run.post(bodies[SEED])
     code, _, err = start("listen", "--port", str(run.port)).result()
     assert code == 3
-    assert "is taken" in err
+    assert "is already in use" in err
     code, out, err = start("captures", "--format", "json").result()
     assert json.loads(out)["captures"] == []

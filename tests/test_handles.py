@@ -62,5 +62,5 @@ def test_a_path_that_leads_nowhere_gives_no_name(path: str, data: str | None) ->
 
 @pytest.mark.parametrize("path", ["", ".", "data.", "data..x", ".x"])
 def test_an_empty_path_is_an_error(path: str) -> None:
-    with pytest.raises(WrongUse, match="no path into the token data"):
+    with pytest.raises(WrongUse, match="not a path into the token data"):
         name_from(path)

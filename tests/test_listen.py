@@ -327,7 +327,7 @@ def test_an_address_that_others_can_reach_is_warned_of(listen: "Listen") -> None
     run = listen("--host", "0.0.0.0")
     _, _, err = run.stop()
     assert (
-        f"warning: other machines can reach http://0.0.0.0:{run.port}, and send anything to it"
+        f"warning: other machines can reach http://0.0.0.0:{run.port} and send anything to it"
         in err
     )
     for host in ("127.0.0.1", "localhost"):
@@ -413,7 +413,7 @@ def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen"
     assert re.fullmatch(r"duplicate #2 \+\d+ ms c1 Ann lasted 10 ms", rest[2])
     assert rest[3] == "↩ 5 ms late c1 Ann lasted 5 ms"
     assert re.search(r"\n  sessions +1 \(0 open\), 1 connection, 0 streams\n", err)
-    assert re.search(r"\n  copies +1\n", err)
+    assert re.search(r"\n  duplicates +1\n", err)
 
 
 def test_copies_can_be_hidden(listen: "Listen") -> None:

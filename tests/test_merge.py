@@ -117,4 +117,4 @@ def test_a_torn_line_among_whole_ones_ends_nothing(
     for sort in ("received", "event"):
         code, drawn, err = vmon_run("filter", one, other, "--sort", sort, "--fields", "type")
         assert (code, drawn) == (0, "type\n" + "streamCreated\n" * 3)
-        assert "a.jsonl: a line is skipped" in err
+        assert "a.jsonl: line skipped" in err

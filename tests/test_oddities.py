@@ -258,8 +258,8 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "call-without-connection",
     }
     assert found[0].said == (
-        f"connection ann ({called(Person('ann'))}) was destroyed, but no connectionCreated was received; "
-        "it started before the capture"
+        f"connection ann ({called(Person('ann'))}) was destroyed, but no connectionCreated was "
+        "received; it started before the capture"
     )
 
 

@@ -800,7 +800,8 @@ def an_idle_receiver() -> Receiver:
 async def test_a_port_that_is_taken_is_named_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(CannotListen, match=f"port {port} on 127.0.0.1 is already in use") as caught:
+        told = f"port {port} on 127.0.0.1 is already in use"
+        with pytest.raises(CannotListen, match=told) as caught:
             await an_idle_receiver().open("127.0.0.1", port)
     assert (
         caught.value.hint

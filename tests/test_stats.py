@@ -226,10 +226,10 @@ archive                      1     4.9s   4.9s   4.9s
   available 1
 
 peak       1 connection at once (2016-08-03 20:54:48); 1 stream at once (2016-08-03 21:14:05)
-duplicates 1, of 1 delivery; 1 at Vonage's retry times; half within 15s of the first, the last after \
-15s
-clock      1 delivery arrived before the event happened: this clock is behind Vonage's, so lags are \
-too low
+duplicates 1, of 1 delivery; 1 at Vonage's retry times; half within 15s of the first, the last \
+after 15s
+clock      1 delivery arrived before the event happened: this clock is behind Vonage's, so lags \
+are too low
 busiest    kxOH45 7
 """
 

@@ -88,7 +88,8 @@ failed: failure
 2016-08-03 21:05:10  info     destroyed-without-created   -of-th  stream old (desk) was \
 destroyed, but no streamCreated was received; it started before the capture
 2016-08-03 21:05:10  info     unknown-connection          -of-th  no connectionCreated was \
-received for connection zoe (robust-maple), the publisher of stream old (desk); it started before the capture
+received for connection zoe (robust-maple), the publisher of stream old (desk); \
+it started before the capture
 """
 SUMMARY = "7 oddities in 10 deliveries from 2 sessions: 1 error, 3 warnings, 3 info\n"
 

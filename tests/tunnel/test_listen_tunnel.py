@@ -116,8 +116,8 @@ def test_a_drop_is_told_once_with_its_end_and_kept_in_the_capture(
     base = url.rpartition("/")[0]
     assert [(one["url"], one["up_at"] > one["down_at"]) for one in outages] == [(base, True)]
     code, _, err = _stopped(run)
-    assert (code, err.count("the tunnel is down")) == (0, 1)
-    assert "HAS CHANGED" not in err
+    assert (code, err.count("tunnel down: ")) == (0, 1)
+    assert "URL has changed" not in err
     assert "down 1 time" in err
 
 
@@ -129,7 +129,7 @@ def test_a_dead_agent_is_started_again_and_a_changed_url_is_told_loudly(
     first = public_url(run)
     os.kill(until(lambda: agents(tmp_path))[-1], signal.SIGUSR2)
     run.err.until(b"warning: the public URL has changed")
-    run.err.until(f"was      {first}".encode())
+    run.err.until(f"old      {first}".encode())
     second = public_url(run, after="no longer works\n")
     assert second != first
     assert post(second, b"{}") == 200
