@@ -124,7 +124,7 @@ DRAWN = """
 @ nasty/array
 21:16:00.318 ? unknown             -           -  not a known event type ! a list, not an object
 21:16:00.318 ? unknown             -           -  not a known event type ! a li…
-21:16:00 ? unknown not a known event type …
+21:16:00 ? unknown not a known event ty…
 @ nasty/escape-codes
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 "␛[2J‹U+202E›" camera 63245362
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 "␛[2J‹U+202E›" camer…
@@ -407,8 +407,8 @@ def test_where_there_is_little_room_a_name_goes_before_a_badge_and_an_id(
 
 def test_an_event_of_nobody_has_its_badge_where_who_would_stand(delivered: Delivered) -> None:
     body = (DATA / "opentok" / "sessionCreated.json").read_bytes()
-    drawn = line(delivered(body), Look(PLAIN, 40), Note(badge="↩ late 2.0 s"))
-    assert drawn.endswith(" + sessionCreated ↩ late 2.0 s")
+    drawn = line(delivered(body), Look(PLAIN, 40), Note(badge="↩ 2.0 s late"))
+    assert drawn.endswith(" + sessionCreated ↩ 2.0 s late")
 
 
 def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) -> None:
@@ -416,4 +416,4 @@ def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) 
     body = body | {"timestamp": body["stream"]["createdAt"] - 3600}
     drawn = line(delivered(json.dumps(body).encode()), Look(PLAIN, None))
     assert "ended 3.6 s before it began" in drawn
-    assert "lived" not in drawn
+    assert "lasted" not in drawn

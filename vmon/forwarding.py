@@ -367,5 +367,5 @@ def of_left(left: Left) -> str:
         )
     return (
         f"{number} from an earlier run {were} not forwarded to {left.url}, which is no longer a "
-        "target: vmon replay --failed resends what is left"
+        "target: resend with vmon replay --failed"
     )

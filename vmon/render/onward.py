@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ALWAYS = (
     "Vonage gets 200 as soon as a delivery is captured;",
-    "deliveries that your app rejects are retried by vmon",
+    "vmon retries deliveries that your app rejects",
 )
 _APP = "Vonage gets your app's response (502 if unreachable, 504 on timeout);"
 _WHY: dict[Policy, str] = {
