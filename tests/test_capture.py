@@ -247,7 +247,8 @@ def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path: Path, opened: 
     with pytest.raises(WrongUse, match=r"cannot write the capture .*: Is a directory") as caught:
         opened(tmp_path)
     assert (
-        caught.value.hint == "name another file with --capture FILE, or keep none with --no-capture"
+        caught.value.hint
+        == "choose another file with --capture FILE, or turn it off with --no-capture"
     )
     (tmp_path / "file").touch()
     with pytest.raises(WrongUse, match="cannot write the capture"):

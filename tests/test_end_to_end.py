@@ -513,7 +513,9 @@ def test_a_capture_that_cannot_be_written_is_exit_2(start: "Start", tmp_path: Pa
     assert (code, out) == (2, "")
     first, second = err.splitlines()
     assert first.startswith(f"error: cannot write the capture {path}: ")
-    assert second == "hint: name another file with --capture FILE, or keep none with --no-capture"
+    assert (
+        second == "hint: choose another file with --capture FILE, or turn it off with --no-capture"
+    )
 
 
 def test_a_file_that_is_no_capture_is_exit_2_and_left_as_it_is(
@@ -537,7 +539,7 @@ def test_a_capture_in_use_is_exit_3_and_the_run_that_has_it_goes_on(
     assert (code, out) == (3, "")
     assert err == (
         f"error: another vmon is writing to {path}\n"
-        "hint: stop it, or name another file with --capture FILE\n"
+        "hint: stop it, or choose another file with --capture FILE\n"
     )
     assert run.post(b"{}") == 200
     assert run.stop()[0] == 0

@@ -385,8 +385,10 @@ def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Deliver
     [
         (
             100,
-            "21:16:00.318 + connectionCreated   kxOH45  21min  duplicate #2 +0.2 s c053fcc8 "
-            "TOKENDATA",
+            (
+                "21:16:00.318 + connectionCreated   kxOH45  21min  "
+                "duplicate #2 +0.2 s c053fcc8 TOKENDATA"
+            ),
         ),
         (
             80,

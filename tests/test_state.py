@@ -48,7 +48,7 @@ def test_what_cannot_be_read_is_told_with_a_way_out(kept: Path, broken: bytes | 
     (kept / "x").mkdir() if broken is None else (kept / "x").write_bytes(broken)
     with pytest.raises(WrongUse, match=f"cannot read {kept / 'x'}: ") as caught:
         state.remembered("x")
-    assert caught.value.hint == "XDG_STATE_HOME names another folder to keep state in"
+    assert caught.value.hint == "set XDG_STATE_HOME to keep state in another folder"
 
 
 def test_what_cannot_be_written_is_told_and_leaves_nothing_behind(kept: Path) -> None:

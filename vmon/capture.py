@@ -198,7 +198,7 @@ class Capture:
 
     def _swap(self, aside: Path, fresh: Path) -> None:
         if not os.path.samestat(os.fstat(self._fd), self.path.stat()):
-            raise OSError(errno.ESTALE, f"another file is called {self.path} now")
+            raise OSError(errno.ESTALE, f"{self.path} was replaced by another file")
         self.path.rename(aside)
         try:
             _take_name(fresh, self.path)
@@ -296,7 +296,7 @@ def _locked(path: Path) -> int:
     except OSError as error:
         raise WrongUse(
             f"cannot write the capture {path}: {error.strerror}",
-            hint="name another file with --capture FILE, or keep none with --no-capture",
+            hint="choose another file with --capture FILE, or turn it off with --no-capture",
         ) from None
     if not lock(fd):
         os.close(fd)
@@ -307,7 +307,7 @@ def _locked(path: Path) -> int:
 def _taken(path: Path) -> CannotListen:
     return CannotListen(
         f"another vmon is writing to {path}",
-        hint="stop it, or name another file with --capture FILE",
+        hint="stop it, or choose another file with --capture FILE",
     )
 
 
@@ -372,8 +372,8 @@ def _mend(fd: int, path: Path) -> None:
         os.ftruncate(fd, at)  # never acknowledged: its write did not finish
     elif not (last.startswith(START) and last.endswith(b"}")):
         raise WrongUse(
-            f"{path} is not a capture: its last line does not begin {START.decode()}",
-            hint="captures are appended to; name a new file, or a capture, with --capture FILE",
+            f"{path} is not a capture: its last line does not begin with {START.decode()}",
+            hint="vmon appends to captures; give --capture a new file or an existing capture",
         )
     else:
         os.write(fd, b"\n")

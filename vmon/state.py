@@ -59,5 +59,5 @@ def made_once(name: str, make: Callable[[], str]) -> str:
 def _cannot(what: str, path: Path, error: Exception) -> WrongUse:
     said = error.strerror if isinstance(error, OSError) else error
     return WrongUse(
-        f"cannot {what} {path}: {said}", hint="XDG_STATE_HOME names another folder to keep state in"
+        f"cannot {what} {path}: {said}", hint="set XDG_STATE_HOME to keep state in another folder"
     )
