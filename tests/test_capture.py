@@ -369,7 +369,7 @@ def test_what_can_be_written_nowhere_is_said_to_be_lost(
     one.append(LINES[0])
     said = one.close()
     assert said is not None
-    assert said.startswith("1 delivery LOST: ")
+    assert said.startswith("1 delivery lost: ")
 
 
 def _limit_files() -> None:

@@ -115,7 +115,7 @@ def test_a_damaged_capture_is_told_and_the_others_are_listed(
     assert code == 0
     assert "cannot read all of" in err
     assert "1 delivery" in out
-    assert "cannot be read" in out
+    assert "unreadable" in out
 
 
 def test_without_captures_the_list_says_so(vmon_run: Run, folder: Path) -> None:

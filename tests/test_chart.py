@@ -90,13 +90,13 @@ def test_a_copy_is_marked_with_the_retry_it_fits(marked: Callable[..., list[Mark
     one = body("sessionCreated", NOON)
     assert marked((0, one), (5, one), (60, one)) == [
         Mark(NOON, "again", ("session", "2_A"), "sessionCreated, retry #1 +5.0 s"),
-        Mark(NOON, "again", ("session", "2_A"), "sessionCreated, copy #3 +1 min"),
+        Mark(NOON, "again", ("session", "2_A"), "sessionCreated, duplicate #3 +1 min"),
     ]
 
 
 def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Mark]]) -> None:
     told = (1, body("sessionDestroyed", NOON + 4000)), (2, body("sessionCreated", NOON))
-    assert marked(*told) == [Mark(NOON, "late", ("session", "2_A"), "sessionCreated, late 4.0 s")]
+    assert marked(*told) == [Mark(NOON, "late", ("session", "2_A"), "sessionCreated, 4.0 s late")]
     near = (1, body("sessionDestroyed", NOON + 400)), (2, body("sessionCreated", NOON))
     assert marked(*near) == []
 

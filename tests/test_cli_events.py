@@ -58,14 +58,14 @@ Fields
 Example: 2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr
   projectId      string                           The project's ID, a string of digits. \
 Example: 13112571
-  applicationId  string                           The application's ID, where it comes under \
-this name. (inferred, not documented)
-  event          string                           The type, by name.
+  applicationId  string                           The application's ID, if sent under this \
+name. (inferred, not documented)
+  event          string                           The name of the event type.
   timestamp      number  ms since the epoch, UTC  When it happened. (inferred, not documented)
   reason         string                           Why it ended, or what is announced.
 
 Reasons
-  serverRotation  The media server of the session is to be replaced.
+  serverRotation  The media server of the session will be replaced.
 
 Sample
 {

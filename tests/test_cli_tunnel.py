@@ -90,7 +90,7 @@ def test_it_is_installed_where_that_is_said_in_advance(
     (path,) = places(tmp_path)
     assert path.read_bytes() == PROGRAM
     assert err == (
-        "the ngrok agent, for vmon listen --tunnel\n"
+        "ngrok agent, for vmon listen --tunnel\n"
         f"  from  {url_of(shop)}\n"
         f"  to    {path}\n"
         f"  size  {len(packed())} B\n"
@@ -98,7 +98,7 @@ def test_it_is_installed_where_that_is_said_in_advance(
     )
     code, _, err = vmon_run("tunnel", "install", "--yes", "--from", url_of(shop), PATH="/nowhere")
     assert code == 0
-    assert f"  to    {path}  (replaces the one there)\n" in err
+    assert f"  to    {path}  (replaces the existing one)\n" in err
 
 
 def test_an_agent_that_comes_before_it_is_told(
@@ -239,7 +239,9 @@ def test_what_an_earlier_vmon_left_is_listed_and_ended_when_asked(
     listed = f"ngrok  pid {agent.pid}\n"
     assert vmon_run("tunnel", "leftovers") == (0, listed, "")
     _, out, _ = vmon_run("doctor", "--offline")
-    assert f"warn  leftovers    an earlier vmon left running: ngrok (pid {agent.pid})\n" in out
+    assert (
+        f"warn  leftovers    still running from an earlier vmon: ngrok (pid {agent.pid})\n" in out
+    )
     assert look(agent.pid)
     assert vmon_run("tunnel", "leftovers", "--stop") == (0, listed, "stopped\n")
     assert agent.wait(5) < 0

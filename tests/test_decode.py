@@ -210,7 +210,7 @@ def test_a_type_is_recognised_by_name_then_by_shape(value: Any, expected: str) -
 def test_a_shape_under_an_unknown_name_is_warned() -> None:
     event = read({"event": "fooBar", "id": "r", "sessionId": "s", "status": "started"})
     assert isinstance(event, RenderEvent)
-    assert event.warnings == ('event "fooBar" is not a known one: taken for render',)
+    assert event.warnings == ('unknown event "fooBar": treated as render',)
 
 
 def test_an_unknown_event_still_says_what_it_shares_with_known_ones() -> None:
@@ -230,13 +230,13 @@ def test_unknown_reasons_statuses_and_states_are_warned() -> None:
         ("callUpdated", "state"),
     ]:
         event = read(TYPES[name].sample | {key: "fooBar"})
-        assert event.warnings == (f'{key} "fooBar" is not a known one',)
+        assert event.warnings == (f'unknown {key} "fooBar"',)
     assert read(TYPES["archive"].sample | {"reason": "fooBar"}).warnings == ()
 
 
 def test_a_warning_quotes_letters_of_any_language_as_they_are() -> None:
     event = read(TYPES["connectionDestroyed"].sample | {"reason": "日本\x1b[2J"})
-    assert event.warnings == ('reason "日本␛[2J" is not a known one',)
+    assert event.warnings == ('unknown reason "日本␛[2J"',)
 
 
 def test_a_warning_quotes_a_stranger_in_one_short_harmless_line() -> None:

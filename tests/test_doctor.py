@@ -67,7 +67,7 @@ def program(folder: Path, name: str, text: str) -> Path:
 def found(name: str, asked: Asked) -> Result:
     """The result of one check."""
     (result,) = examine([one for one in checks(asked) if one.name == name])
-    assert not result.said.startswith("the check itself broke"), result
+    assert not result.said.startswith("the check itself failed"), result
     return result
 
 
@@ -145,7 +145,7 @@ def test_a_check_that_hangs_is_given_up_and_hides_no_other() -> None:
         ("b", "fail"),
         ("c", "pass"),
     ]
-    assert results[0].said == "no answer within 200 ms"
+    assert results[0].said == "no result within 200 ms"
     never.set()
 
 
@@ -159,7 +159,7 @@ def test_a_check_that_breaks_is_told_and_hides_no_other() -> None:
     results = list(
         examine([Check("a", broken), Check("b", wrong), Check("c", lambda: Finding("pass", "ok"))])
     )
-    assert results[0].said == "the check itself broke: ZeroDivisionError: by ␛[2J zero"
+    assert results[0].said == "the check itself failed: ZeroDivisionError: by ␛[2J zero"
     assert results[1] == Result("b", "fail", "it is wrong", "mend it")
     assert results[2].verdict == "pass"
 
@@ -174,7 +174,7 @@ def test_whatever_is_asked_nothing_breaks_and_what_is_wrong_has_a_way_out() -> N
         tunnel="ngrok",
     )
     for result in examine(checks(strange)):
-        assert not result.said.startswith("the check itself broke"), result
+        assert not result.said.startswith("the check itself failed"), result
         assert bool(result.fix) == (result.verdict in {"warn", "fail"}), result
 
 
@@ -206,7 +206,7 @@ def test_a_port_is_free_or_taken(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         result = found("port", Asked(host=host, port=number))
-        assert short(result) == ("fail", f"{host}:{number} is taken: a program listens there")
+        assert short(result) == ("fail", f"{host}:{number} is already in use")
         assert "another --port" in (result.fix or "")
     assert short(found("port", Asked(host=host, port=number))) == (
         "pass",
@@ -224,7 +224,7 @@ def test_the_folder_of_captures_is_writable_or_not(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     result = found("captures", Asked(captures=deep))
     assert result.verdict == "pass"
-    assert result.said.endswith("not made yet")
+    assert result.said.endswith("not created yet")
     assert not deep.exists()
     deep.mkdir(parents=True, mode=0o700)
     assert found("captures", Asked(captures=deep)).said.startswith(f"{deep}, ")
@@ -233,7 +233,7 @@ def test_the_folder_of_captures_is_writable_or_not(tmp_path: Path) -> None:
     result = found("captures", Asked(captures=deep))
     assert (result.verdict, result.fix) == (
         "warn",
-        f"Others may change captures there: chmod go-w {deep}",
+        f"Other users can change captures there; run: chmod go-w {deep}",
     )
     (tmp_path / "file").write_text("")
     assert found("captures", Asked(captures=tmp_path / "file")).verdict == "fail"
@@ -257,7 +257,7 @@ def test_what_is_missing_fails_only_where_it_is_used(tunnel: str | None, verdict
     assert "vmon tunnel install" in (agent.fix or "")
     token = found("ngrok token", Asked(tunnel=tunnel))
     assert token.verdict == verdict
-    assert token.said.startswith("none in NGROK_AUTHTOKEN, none in ")
+    assert token.said.startswith("not found in NGROK_AUTHTOKEN or ")
     assert "NGROK_AUTHTOKEN" in (token.fix or "")
 
 
@@ -300,7 +300,7 @@ def test_an_agent_that_does_not_answer_is_given_up(
     monkeypatch.setattr(doctor, "CONNECT_S", 0.3)
     program(machine, "ngrok", "exec /bin/sleep 60")
     result = found("ngrok agent", Asked())
-    assert short(result) == ("warn", f"{machine}/ngrok does not say its version")
+    assert short(result) == ("warn", f"cannot get the version of {machine}/ngrok")
 
 
 def test_the_token_is_found_wherever_it_is_and_never_told(
@@ -343,7 +343,7 @@ def test_a_clock_that_agrees_and_one_that_does_not(server: Server) -> None:
     def look() -> tuple[str, str]:
         return short(found("clock", Asked(clocks=(server.url,))))
 
-    assert look() == ("pass", f"agrees with {server.url}")
+    assert look() == ("pass", f"in sync with {server.url}")
     server.skew_s = -30
     verdict, said = look()
     assert verdict == "warn"
@@ -376,7 +376,7 @@ def test_offline_the_clock_is_skipped_and_is_no_failure() -> None:
     asked = Asked(clocks=("http://127.0.0.1:9", "https://no-such-host.invalid"))
     verdict, said = short(found("clock", asked))
     assert verdict == "skip"
-    assert said.startswith("no server to compare with (http://127.0.0.1:9: Connection refused; ")
+    assert said.startswith("no server to compare it with (http://127.0.0.1:9: Connection refused; ")
 
 
 def test_nothing_leaves_the_machine_where_that_is_asked(server: Server) -> None:
@@ -397,13 +397,13 @@ def test_a_public_url_is_judged_by_what_it_answers(
 ) -> None:
     server.status = status
     result = found("public URL", Asked(public_url=f"{server.url}/token?a=b"))
-    assert short(result) == (verdict, f"{server.url} answers {status}")
+    assert short(result) == (verdict, f"{server.url} responds with {status}")
     assert server.seen == ["HEAD /token"]
 
 
 def test_a_public_url_that_nobody_answers_fails(free_port: int) -> None:
     url = f"http://127.0.0.1:{free_port}"
-    said = f"{url} cannot be reached: Connection refused"
+    said = f"cannot reach {url}: Connection refused"
     assert short(found("public URL", Asked(public_url=f"{url}/x"))) == ("fail", said)
     assert found("public URL", Asked()).verdict == "skip"
 
@@ -413,7 +413,7 @@ def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         result = found("public URL", Asked(public_url=url))
-    assert short(result) == ("fail", f"{url} cannot be reached: no answer within 200 ms")
+    assert short(result) == ("fail", f"cannot reach {url}: no response within 200 ms")
 
 
 def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
@@ -422,8 +422,11 @@ def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
         assert found("app", Asked(apps=(url,), offline=True)).verdict == "pass"
     assert server.seen == []
     result = found("app", Asked(apps=(f"http://me:secret@127.0.0.1:{free_port}/",)))
-    assert short(result) == ("fail", f"nothing listens on 127.0.0.1:{free_port}")
-    assert result.fix == "Is your app running? Start it."
+    assert short(result) == (
+        "fail",
+        f"connection refused: nothing is listening on 127.0.0.1:{free_port}",
+    )
+    assert result.fix == "Start your app."
 
 
 # The command.

@@ -120,10 +120,10 @@ def test_what_it_says_of_itself_whole(
 
 
 BANNER_AND_SUMMARY = """\
-vmon 0.1.0 listens. Ctrl-C ends it.
-  local    http://127.0.0.1:PORT  any path
+vmon 0.1.0 is listening (Ctrl-C to stop)
+  local    http://127.0.0.1:PORT  (any path)
   capture  ~/'a b.jsonl'
-  shown    streamCreated or streamDestroyed; everything is captured
+  filter   streamCreated or streamDestroyed (everything is captured)
 ready local=http://127.0.0.1:PORT capture='PATH/a b.jsonl'
 NOW · GET /probe not captured: responded 200 to a probe
 5 deliveries in TIME
@@ -132,13 +132,13 @@ NOW · GET /probe not captured: responded 200 to a probe
   streamCreated                1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   streamDestroyed              1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
   undecodable                  1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  hidden by the filter  3
-  other requests        1
-  slowest delivery      LAG
-  sessions              1, 0 open; 1 person, 1 stream
-  kxOH45                1 person, 1 stream, 4 events, 20 min 9 s, ended
-  capture               ~/'a b.jsonl'
-  see it again          vmon replay ~/'a b.jsonl'
+  hidden by filter  3
+  other requests    1
+  slowest delivery  LAG
+  sessions          1 (0 open), 1 connection, 1 stream
+  kxOH45            1 connection, 1 stream, 4 events, 20 min 9 s, ended
+  capture           ~/'a b.jsonl'
+  replay            vmon replay ~/'a b.jsonl'
 """
 
 
@@ -473,7 +473,7 @@ def test_a_reader_that_never_reads_delays_no_answer_and_hears_what_it_missed(
     kept = Path(run.capture).read_bytes().splitlines()
     assert [json.loads(line)["path"] for line in kept] == [f"/{one}" for one in range(2000)]
     screen = flow_of(ours)
-    missed = int(run.err.match(rb"\xe2\x80\xa6 ([\d,]+) more, not drawn \(all captured\)\n")[1]
+    missed = int(run.err.match(rb"\xe2\x80\xa6 ([\d,]+) more, not shown \(all captured\)\n")[1]
                  .replace(b",", b""))  # fmt: skip # one number
     code = run.stop()[0]
     assert code == 0
@@ -515,8 +515,8 @@ def test_a_full_disk_is_said_loudly_and_nothing_acknowledged_is_lost(
     said = json.loads(bodies[SEED])
     expected = [json.dumps(said | {"n": number}).encode() for number in range(10)]
     assert [run.post(body) for body in expected] == [200] * 10
-    run.err.until(b"warning: the capture cannot be written: ")
-    run.err.until(b"deliveries are answered and kept in memory")
+    run.err.until(b"warning: cannot write the capture: ")
+    run.err.until(b"deliveries are acknowledged and kept in memory")
     code, _, err = run.stop()
     assert code == 0
     rescued = re.search(r"not in the capture +(\d+) deliver(?:y|ies), saved to (\S+)\n", err)
@@ -537,10 +537,10 @@ def test_beyond_what_memory_may_hold_it_answers_503_so_that_they_come_again(
     statuses = [run.post(bodies[SEED]) for _ in range(20)]
     taken = statuses.index(503)
     assert statuses == [200] * taken + [503] * (20 - taken)
-    run.err.until(b"they are answered 503, so that Vonage sends them again later")
+    run.err.until(b"new deliveries get 503, so that Vonage retries them")
     code, _, err = run.stop()
     assert code == 0
-    assert err.count("no more deliveries can be kept in memory") == 1
+    assert err.count("the memory for unwritten deliveries is full") == 1
     assert re.search(rf"  answered 503 +{20 - taken}\n", err)
     assert f"\n{taken} deliveries in " in err
 
@@ -583,7 +583,7 @@ def test_without_a_capture_nothing_is_kept(listen: "Listen", tmp_path: Path) -> 
     assert run.post(b"{}") == 200
     code, out, err = run.stop()
     assert (code, len(out.splitlines())) == (0, 1)
-    assert "capture  none: nothing is kept\n" in err
+    assert "capture  off (deliveries are not saved)\n" in err
     assert "replay" not in err
     assert list(tmp_path.iterdir()) == []
 

@@ -117,7 +117,7 @@ async def test_types_go_where_their_routes_say(onward: Forwarding, app: "App") -
     assert {(one.first.split()[1], number_of(one)) for one in app.requests} == {
         ("/archive", 0), ("/streams", 1), ("/rest", 3),
     }  # fmt: skip # pairs
-    assert f"  forward  {app.url}/streams  streamCreated\n" in err
+    assert f"  forward   {app.url}/streams  streamCreated\n" in err
 
 
 @pytest.mark.parametrize("to", ["/hooks", "/hooks?key=1"])
@@ -182,9 +182,9 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     await app.wait_for(lambda: len(app.requests) == 3)
     _, err = await onward.stop(run)
     assert (
-        f"  forward  {app.url}\n"
-        "  answer   200 as soon as a delivery is captured, whatever your app does:\n"
-        "           Vonage sees no failure; what your app does not take, vmon sends again\n"
+        f"  forward   {app.url}\n"
+        "  response  Vonage gets 200 as soon as a delivery is captured;\n"
+        "            vmon retries deliveries that your app rejects\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
     told = re.sub(r"  +", "   ", SEEN.sub("TIME", err))
@@ -201,7 +201,7 @@ async def test_without_a_capture_it_is_said_that_nothing_survives(
     await onward.post(run, a_body(0))
     await app.wait_for(lambda: len(app.requests) == 1)
     _, err = await onward.stop(run)
-    assert "without a capture, what is not yet forwarded does not survive a restart\n" in err
+    assert "without a capture, pending deliveries are lost on restart\n" in err
     assert spools(tmp_path / "a.jsonl") == []
 
 

@@ -70,7 +70,7 @@ def test_the_name_is_where_it_is_said_to_be(say: Say) -> None:
 
 @pytest.mark.parametrize(
     ("since_s", "badge"),
-    [(0.2, "copy #2 +200 ms"), (5.1, "retry #1 +5.1 s"), (35, "retry #3 +35.0 s")],
+    [(0.2, "duplicate #2 +200 ms"), (5.1, "retry #1 +5.1 s"), (35, "retry #3 +35.0 s")],
 )
 def test_what_comes_again_says_when_and_as_which_retry(
     since_s: float, badge: str, say: Say
@@ -85,11 +85,11 @@ def test_what_comes_again_says_when_and_as_which_retry(
 def test_what_is_older_than_what_came_before_it_is_late(say: Say) -> None:
     known = Noting()
     known.enter(say("sessionCreated", 3.2))
-    assert known.note(say("connectionCreated", 0, 4, **connection("c1"))).badge == "↩ late 3.2 s"
+    assert known.note(say("connectionCreated", 0, 4, **connection("c1"))).badge == "↩ 3.2 s late"
     rounded = {"status": "started", "id": "a", "createdAt": START_MS + 3000}
     assert known.note(say("archive", 3, **rounded)).badge == ""
     rounded["createdAt"] = START_MS
-    assert known.note(say("archive", 3, **rounded)).badge == "↩ late 3.2 s"
+    assert known.note(say("archive", 3, **rounded)).badge == "↩ 3.2 s late"
 
 
 def test_who_is_there_is_counted_as_events_come(say: Say) -> None:
@@ -135,25 +135,25 @@ def test_what_does_not_add_up_is_told_once_and_only_when_it_has_settled(say: Say
 
 def test_the_foot_says_who_is_there_and_leaves_out_what_there_is_none_of(say: Say) -> None:
     known = Noting()
-    assert told(known, 0) == "0 sessions open · 0 people · 0 streams"
+    assert told(known, 0) == "0 sessions open · 0 connections · 0 streams"
     known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
-    assert told(known, 0) == "1 session open · 1 person · 0 streams · p95 lag 180ms"
+    assert told(known, 0) == "1 session open · 1 connection · 0 streams · p95 lag 180ms"
     known.enter(say("connectionCreated", 1, 5, **connection("c1")))
     known.oddities = 2
-    said = "1 session open · 1 person · 0 streams · p95 lag 180ms · 1 copy · 3 hidden · 2 oddities"
-    assert told(known, 3) == said
+    lag = "1 session open · 1 connection · 0 streams · p95 lag 180ms"
+    assert told(known, 3) == f"{lag} · 1 duplicate · 3 hidden · 2 oddities"
 
 
 def test_the_foot_leaves_room_for_an_echo_and_is_drawn_only_when_it_changes(
     say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", "44")
     foot, known = Footer(), Noting()
     known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
-    assert foot(known, 0) == "1 session open · 1 person · 0 streams".encode()
+    assert foot(known, 0) == "1 session open · 1 connection · 0 streams".encode()
     assert foot(known, 0) is None
     known.enter(say("connectionCreated", 1, **connection("c2")))
-    assert (foot(known, 0) or b"").startswith("1 session open · 2 people".encode())
+    assert (foot(known, 0) or b"").startswith("1 session open · 2 connections".encode())
 
 
 def test_a_narrow_foot_leaves_out_whole_parts_and_oddities_last(say: Say) -> None:
@@ -161,11 +161,11 @@ def test_a_narrow_foot_leaves_out_whole_parts_and_oddities_last(say: Say) -> Non
     known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
     known.enter(say("connectionCreated", 1, 5, **connection("c1")))
     known.oddities = 2
-    assert [told(known, 3, width) for width in (79, 60, 45, 40, 30, 20)] == [
-        "1 session open · 1 person · 0 streams · p95 lag 180ms · 3 hidden · 2 oddities",
-        "1 session open · 1 person · 0 streams · 2 oddities",
-        "1 session open · 1 person · 2 oddities",
-        "1 session open · 1 person · 2 oddities",
+    assert [told(known, 3, width) for width in (83, 64, 49, 44, 30, 20)] == [
+        "1 session open · 1 connection · 0 streams · p95 lag 180ms · 3 hidden · 2 oddities",
+        "1 session open · 1 connection · 0 streams · 2 oddities",
+        "1 session open · 1 connection · 2 oddities",
+        "1 session open · 1 connection · 2 oddities",
         "1 session open · 2 oddities",
         "1 session open",
     ]
@@ -181,8 +181,8 @@ def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:
             known.enter(say("connectionCreated", at_s, sessionId=f"2_{number}", **who))
     known.enter(say("sessionDestroyed", 9, sessionId="2_6", reason="serverRotation\x1b"))
     rows = list(summed_up(known))
-    assert rows[0] == ("sessions", "7, 6 open; 7 people, 0 streams")
+    assert rows[0] == ("sessions", "7 (6 open), 7 connections, 0 streams")
     assert "ended: serverRotation" in rows[1][1]
     assert "\x1b" not in rows[1][1]
-    assert rows[2][1] == "1 person, 0 streams, 6 events, 5.0 s, open, 1 person in it"
-    assert rows[6] == ("", "… 2 more sessions: vmon sessions")
+    assert rows[2][1] == "1 connection, 0 streams, 6 events, 5.0 s, open, 1 connected"
+    assert rows[6] == ("", "… 2 more sessions (see vmon sessions)")

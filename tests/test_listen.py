@@ -119,10 +119,10 @@ c.Capture._write = full
 """
     run = listen("-q", code=patch)
     assert [run.post(b"%d" % number) for number in range(5)] == [200] * 5
-    run.err.until(b"warning: the capture cannot be written: a.jsonl: No space left on device\n")
+    run.err.until(b"warning: cannot write the capture: a.jsonl: No space left on device\n")
     assert Path(run.capture).read_bytes() == b""
     room.touch()
-    run.err.until(b"the capture can be written again: nothing was lost\n")
+    run.err.until(b"the capture can be written again; nothing was lost\n")
     assert run.post(b"5") == 200
     code, _, err = run.stop()
     assert code == 0
@@ -146,7 +146,7 @@ def test_a_terminal_that_is_stuck_does_not_keep_a_run_from_ending(listen: "Liste
     os.close(ours)
     assert code == 0
     assert "\n40 deliveries in " in err
-    assert "  see it again " in err
+    assert "  replay " in err
     assert len(Path(run.capture).read_bytes().splitlines()) == 40
 
 
@@ -177,7 +177,7 @@ def test_the_verdict_is_captured_drawn_and_counted_and_changes_no_answer(listen:
     _, out, err = run.stop()
     assert verdicts(run.capture) == [("valid", "#2"), ("invalid", "#2"), ("unsigned", None)]
     assert re.search(r"\n  signatures +1 valid, 1 invalid, 1 unsigned\n", err)
-    out = re.sub(r"copy #[23] \+\S+ ms ", "", out)  # which it is, as far as anybody can tell
+    out = re.sub(r"duplicate #[23] \+\S+ ms ", "", out)  # which it is, as far as anybody can tell
     marks = [line.split("-  ")[-1] for line in out.splitlines()]
     assert marks == [
         "✓ started",
@@ -326,7 +326,10 @@ async def test_a_replay_goes_to_the_app_without_the_secret_path(
 def test_an_address_that_others_can_reach_is_warned_of(listen: "Listen") -> None:
     run = listen("--host", "0.0.0.0")
     _, _, err = run.stop()
-    assert f"warning: other machines can reach http://0.0.0.0:{run.port}, and send" in err
+    assert (
+        f"warning: other machines can reach http://0.0.0.0:{run.port} and send anything to it"
+        in err
+    )
     for host in ("127.0.0.1", "localhost"):
         assert "warning" not in listen("--host", host).stop()[2]
 
@@ -406,11 +409,11 @@ def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen"
     code, out, err = run.stop()
     assert code == 0
     rest = [re.split(r"\dms  ", line)[1] for line in out.splitlines()]
-    assert rest[:2] == ["c1 Ann", "c1 Ann lived 10 ms"]
-    assert re.fullmatch(r"copy #2 \+\d+ ms c1 Ann lived 10 ms", rest[2])
-    assert rest[3] == "↩ late 5 ms c1 Ann lived 5 ms"
-    assert re.search(r"\n  sessions +1, 0 open; 1 person, 0 streams\n", err)
-    assert re.search(r"\n  copies +1\n", err)
+    assert rest[:2] == ["c1 Ann", "c1 Ann lasted 10 ms"]
+    assert re.fullmatch(r"duplicate #2 \+\d+ ms c1 Ann lasted 10 ms", rest[2])
+    assert rest[3] == "↩ 5 ms late c1 Ann lasted 5 ms"
+    assert re.search(r"\n  sessions +1 \(0 open\), 1 connection, 0 streams\n", err)
+    assert re.search(r"\n  duplicates +1\n", err)
 
 
 def test_copies_can_be_hidden(listen: "Listen") -> None:
@@ -419,7 +422,7 @@ def test_copies_can_be_hidden(listen: "Listen") -> None:
     _, out, err = run.stop()
     assert out.count("\n") == 1
     assert len(Path(run.capture).read_bytes().splitlines()) == 3
-    assert re.search(r"\n  hidden by the filter +2\n", err)
+    assert re.search(r"\n  hidden by filter +2\n", err)
 
 
 def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
@@ -448,7 +451,7 @@ def test_only_what_an_expression_chooses_is_drawn_and_all_is_captured(listen: "L
     code, out, err = run.stop()
     assert code == 0
     assert [line.split()[-1] for line in out.splitlines()] == ["a1"]
-    assert "  hidden by the filter  4\n" in err
+    assert "  hidden by filter  4\n" in err
     assert len(Path(run.capture).read_bytes().splitlines()) == 5
 
 

@@ -258,8 +258,8 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "call-without-connection",
     }
     assert found[0].said == (
-        f"connection ann ({called(Person('ann'))}) was destroyed, and its creation never came; "
-        "it is older than the capture"
+        f"connection ann ({called(Person('ann'))}) was destroyed, but no connectionCreated was "
+        "received; it started before the capture"
     )
 
 
@@ -267,14 +267,14 @@ def test_what_is_not_known_to_be_younger_than_the_capture_is_an_info() -> None:
     body = said("connectionDestroyed", 30, connection={"id": "ann"}, reason="clientDisconnected")
     (odd,) = survey([opened(), body])
     assert (odd.code, odd.severity) == ("destroyed-without-created", "info")
-    assert odd.said.endswith("; it may be older than the capture")
+    assert odd.said.endswith("; it may have started before the capture")
 
 
 def test_what_the_end_of_the_capture_may_have_cut_off_is_an_info() -> None:
     story = [*ANN, begun("s", "ann", 7, 1), left("ann", 60, 1)]
     (odd,) = survey(story)
     assert (odd.code, odd.severity) == ("stream-outlives-connection", "info")
-    assert odd.said.endswith("; the capture ends there, and it may come yet")
+    assert odd.said.endswith("; the capture ends there, it may still arrive")
 
 
 def test_a_person_of_a_later_round_is_not_in_the_one_that_ended() -> None:
@@ -290,7 +290,10 @@ def test_a_round_that_was_never_opened_is_told_by_itself() -> None:
 
 def test_a_session_that_everybody_left_and_nothing_destroyed_is_a_ghost() -> None:
     (odd,) = survey([*ANN, left("ann", 60, 1), LATER])
-    assert odd.said == "everybody left the session 19 h 59 min ago, and nothing destroyed it"
+    assert (
+        odd.said
+        == "everyone left the session 19 h 59 min ago, but no sessionDestroyed was received"
+    )
     assert odd.at_ms == ms(60 + 12 * HOUR)
 
 
@@ -364,7 +367,7 @@ def test_what_strangers_named_is_disarmed_and_short() -> None:
 def test_events_that_name_two_projects_are_told_by_their_session() -> None:
     (odd,) = survey([*ANN, archive("started", 9, projectId=7, partnerId=7, applicationId="7")])
     assert (odd.code, odd.ids) == ("another-project", ("13112571", "7"))
-    assert odd.said == "events of the session name 2 projects: 13112571, 7"
+    assert odd.said == "events of this session name 2 projects: 13112571, 7"
 
 
 def test_what_the_session_id_says_counts_only_where_no_event_does() -> None:

@@ -38,12 +38,12 @@ DRAWN = """
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 camera 63245362
 21:16:00 + streamCreated c053fcc8 camer…
 @ seed/streamDestroyed
-21:16:00.318 - streamDestroyed     kxOH45    63s  c053fcc8 camera 63245362 lived 51.5 s
-21:16:00.318 - streamDestroyed     kxOH45    63s  c053fcc8 camera 63245362 live…
+21:16:00.318 - streamDestroyed     kxOH45    63s  c053fcc8 camera 63245362 lasted 51.5 s
+21:16:00.318 - streamDestroyed     kxOH45    63s  c053fcc8 camera 63245362 last…
 21:16:00 - streamDestroyed c053fcc8 cam…
 @ seed/connectionDestroyed
-21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lived 20 min 9 s
-21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lived 20 min 9 s
+21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lasted 20 min 9 s
+21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lasted 20 min 9 s
 21:16:00 - connectionDestroyed c053fcc8…
 @ opentok/sessionCreated
 21:16:00.318 + sessionCreated      kxOH45  21min
@@ -54,7 +54,7 @@ DRAWN = """
 21:16:00.318 - sessionDestroyed    kxOH45   3.3s
 21:16:00 - sessionDestroyed
 @ opentok/sessionNotification
-21:16:00.318 ~ sessionNotification kxOH45  17min  serverRotation: The media server of the session is to be replaced
+21:16:00.318 ~ sessionNotification kxOH45  17min  serverRotation: The media server of the session will be replaced
 21:16:00.318 ~ sessionNotification kxOH45  17min  serverRotation: The media ser…
 21:16:00 ~ sessionNotification serverRo…
 @ opentok/connectionCreated
@@ -62,15 +62,15 @@ DRAWN = """
 21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 Ann
 21:16:00 + connectionCreated Ann
 @ opentok/connectionDestroyed
-21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lived 20 min 9 s
-21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lived 20 min 9 s
+21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lasted 20 min 9 s
+21:16:00.318 - connectionDestroyed kxOH45    63s  c053fcc8 lasted 20 min 9 s
 21:16:00 - connectionDestroyed c053fcc8…
 @ opentok/streamCreated
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 "Ann's camera" camera 63245362
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 "Ann's camera" camer…
 21:16:00 + streamCreated c053fcc8 "Ann'…
 @ opentok/streamDestroyed
-21:16:00.318 - streamDestroyed     kxOH45    63s  c053fcc8 "Ann's camera" camera 63245362 lived 51.5 s
+21:16:00.318 - streamDestroyed     kxOH45    63s  c053fcc8 "Ann's camera" camera 63245362 lasted 51.5 s
 21:16:00.318 - streamDestroyed     kxOH45    63s  c053fcc8 "Ann's camera" camer…
 21:16:00 - streamDestroyed c053fcc8 "An…
 @ opentok/archive
@@ -98,8 +98,8 @@ DRAWN = """
 21:16:00.318 ~ callUpdated         kxOH45   2min  b0a5a8c7 e9f8c166 ACTIVE
 21:16:00 ~ callUpdated b0a5a8c7 e9f8c16…
 @ opentok/callDestroyed
-21:16:00.318 - callDestroyed       kxOH45    69s  b0a5a8c7 e9f8c166 700 lived 41.4 s
-21:16:00.318 - callDestroyed       kxOH45    69s  b0a5a8c7 e9f8c166 700 lived 4…
+21:16:00.318 - callDestroyed       kxOH45    69s  b0a5a8c7 e9f8c166 700 lasted 41.4 s
+21:16:00.318 - callDestroyed       kxOH45    69s  b0a5a8c7 e9f8c166 700 lasted …
 21:16:00 - callDestroyed b0a5a8c7 e9f8c…
 @ opentok/muteForced
 21:16:00.318 ~ muteForced          kxOH45    89s  b0a5a8c7 e9f8c166
@@ -110,11 +110,11 @@ DRAWN = """
 21:16:00.318 - sessionDestroyed    kxOH45   3.3s  Internal server failure: The …
 21:16:00 - sessionDestroyed Internal se…
 @ opentok/archive-failed
-21:16:00.318 ! archive             kxOH45    58s  832641bf failed "Ann's lesson" Internal server failure: A fault of the platform ended it (OpenTok projects) recorded 45.0 s
+21:16:00.318 ! archive             kxOH45    58s  832641bf failed "Ann's lesson" Internal server failure: Ended by a platform failure (OpenTok projects) recorded 45.0 s
 21:16:00.318 ! archive             kxOH45    58s  832641bf failed "Ann's lesson…
 21:16:00 ! archive 832641bf failed "Ann…
 @ opentok/callDestroyed-busy
-21:16:00.318 - callDestroyed       kxOH45    69s  b0a5a8c7 e9f8c166 486 Busy Here lived 41.4 s
+21:16:00.318 - callDestroyed       kxOH45    69s  b0a5a8c7 e9f8c166 486 Busy Here lasted 41.4 s
 21:16:00.318 - callDestroyed       kxOH45    69s  b0a5a8c7 e9f8c166 486 Busy He…
 21:16:00 - callDestroyed b0a5a8c7 e9f8c…
 @ nasty/torn
@@ -122,9 +122,9 @@ DRAWN = """
 21:16:00.318 ! undecodable         -           -  not JSON: unterminated string…
 21:16:00 ! undecodable not JSON: unterm…
 @ nasty/array
-21:16:00.318 ? unknown             -           -  no type that vmon knows ! a list, not an object
-21:16:00.318 ? unknown             -           -  no type that vmon knows ! a l…
-21:16:00 ? unknown no type that vmon kn…
+21:16:00.318 ? unknown             -           -  not a known event type ! a list, not an object
+21:16:00.318 ? unknown             -           -  not a known event type ! a li…
+21:16:00 ? unknown not a known event ty…
 @ nasty/escape-codes
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 "␛[2J‹U+202E›" camera 63245362
 21:16:00.318 + streamCreated       kxOH45   2min  c053fcc8 "␛[2J‹U+202E›" camer…
@@ -325,7 +325,7 @@ def test_a_bare_body_was_received_by_nobody_and_has_no_lag(
 
 
 def test_what_was_not_drawn_is_said() -> None:
-    assert not_drawn(1812) == "… 1,812 more, not drawn (all captured)"
+    assert not_drawn(1812) == "… 1,812 more, not shown (all captured)"
 
 
 @pytest.mark.parametrize("system", ["standard", "256", "truecolor", None])
@@ -356,7 +356,7 @@ def test_an_id_has_one_colour_and_ids_have_several() -> None:
         (Verdict("unsigned", "there is none"), "unsigned started"),
         (Verdict("unchecked", "no secret"), "unchecked started"),
         (Verdict("l\nater", "why"), "l␊ater: why started"),
-        (Verdict("unsigned", "none", refused=True), "unsigned 401, again in 5.0 s started"),
+        (Verdict("unsigned", "none", refused=True), "unsigned 401, retry in 5.0 s started"),
     ],
 )
 def test_a_verdict_stands_before_what_it_is_about(
@@ -376,7 +376,7 @@ def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Deliver
     entry = delivered(b'{"event":"archive","status":"started"}')
     entry.verdict = Verdict("unsigned", "there is none", refused=True)
     for copies, due in ((0, "5.0 s"), (2, "10.0 s"), (99, "15 min")):
-        assert f"401, again in {due} " in line(entry, Look(PLAIN), Note(copies=copies))
+        assert f"401, retry in {due} " in line(entry, Look(PLAIN), Note(copies=copies))
 
 
 @pytest.mark.usefixtures("utc")
@@ -385,11 +385,17 @@ def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Deliver
     [
         (
             100,
-            "21:16:00.318 + connectionCreated   kxOH45  21min  copy #2 +0.2 s c053fcc8 TOKENDATA",
+            (
+                "21:16:00.318 + connectionCreated   kxOH45  21min  "
+                "duplicate #2 +0.2 s c053fcc8 TOKENDATA"
+            ),
         ),
-        (80, "21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 TOKENDATA copy #2 +0…"),
-        (71, "21:16:00 + connectionCreated   kxOH45 c053fcc8 TOKENDATA copy #2 +0.2 s"),
-        (49, "21:16:00 + connectionCreated TOKENDATA copy #2 +…"),
+        (
+            80,
+            "21:16:00.318 + connectionCreated   kxOH45  21min  c053fcc8 TOKENDATA duplicate …",
+        ),
+        (71, "21:16:00 + connectionCreated   kxOH45 c053fcc8 TOKENDATA duplicate #2 …"),
+        (49, "21:16:00 + connectionCreated TOKENDATA duplicate…"),
         (40, "21:16:00 + connectionCreated TOKENDATA …"),
     ],
 )
@@ -397,14 +403,14 @@ def test_where_there_is_little_room_a_name_goes_before_a_badge_and_an_id(
     width: int, said: str, delivered: Delivered
 ) -> None:
     body = (DATA / "seed" / "connectionCreated.json").read_bytes()
-    note = Note("TOKENDATA", 2, "copy #2 +0.2 s")
+    note = Note("TOKENDATA", 2, "duplicate #2 +0.2 s")
     assert line(delivered(body), Look(PLAIN, width), note) == said
 
 
 def test_an_event_of_nobody_has_its_badge_where_who_would_stand(delivered: Delivered) -> None:
     body = (DATA / "opentok" / "sessionCreated.json").read_bytes()
-    drawn = line(delivered(body), Look(PLAIN, 40), Note(badge="↩ late 2.0 s"))
-    assert drawn.endswith(" + sessionCreated ↩ late 2.0 s")
+    drawn = line(delivered(body), Look(PLAIN, 40), Note(badge="↩ 2.0 s late"))
+    assert drawn.endswith(" + sessionCreated ↩ 2.0 s late")
 
 
 def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) -> None:
@@ -412,4 +418,4 @@ def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) 
     body = body | {"timestamp": body["stream"]["createdAt"] - 3600}
     drawn = line(delivered(json.dumps(body).encode()), Look(PLAIN, None))
     assert "ended 3.6 s before it began" in drawn
-    assert "lived" not in drawn
+    assert "lasted" not in drawn

@@ -14,29 +14,29 @@ T0 = 1_470_257_700_000
 FOUND = [
     Oddity(
         "stream-outlives-connection", "warning", T0 + 60_000, S, ("s", "c"),
-        "stream 63245362 (desk) is still published, and connection c053fcc8 (Ann) is gone",
+        "stream 63245362 (desk) is still published, but connection c053fcc8 (Ann) is gone",
     ),
     Oddity("failed", "error", T0 + 65_000, S, ("a",), "archive 832641bf failed: failure"),
-    Oddity("undecodable", "info", T0 + 86_400_000, None, (), "a body is not JSON: empty body"),
+    Oddity("undecodable", "info", T0 + 86_400_000, None, (), "body is not JSON: empty body"),
 ]  # fmt: skip # a line each would be longer
 
 AT_80 = """\
 2016-08-03
 20:56:00  warning  stream-outlives-connection  kxOH45
-          stream 63245362 (desk) is still published, and connection c053fcc8
+          stream 63245362 (desk) is still published, but connection c053fcc8
           (Ann) is gone
 20:56:05  error  failed  kxOH45
           archive 832641bf failed: failure
 2016-08-04
 20:55:00  info  undecodable  -
-          a body is not JSON: empty body
+          body is not JSON: empty body
 """
 AT_40 = """\
 2016-08-03
 20:56:00  warning  kxOH45
           stream-outlives-connection
           stream 63245362 (desk) is
-          still published, and
+          still published, but
           connection c053fcc8 (Ann) is
           gone
 20:56:05  error  kxOH45  failed
@@ -44,15 +44,15 @@ AT_40 = """\
           failure
 2016-08-04
 20:55:00  info  -  undecodable
-          a body is not JSON: empty body
+          body is not JSON: empty body
 """
 AT_200 = """\
 2016-08-03
 20:56:00  warning  stream-outlives-connection  kxOH45  stream 63245362 (desk) is still published, \
-and connection c053fcc8 (Ann) is gone
+but connection c053fcc8 (Ann) is gone
 20:56:05  error    failed                      kxOH45  archive 832641bf failed: failure
 2016-08-04
-20:55:00  info     undecodable                 -       a body is not JSON: empty body
+20:55:00  info     undecodable                 -       body is not JSON: empty body
 """
 
 
@@ -90,9 +90,9 @@ def test_a_time_that_nobody_told_is_drawn_as_none() -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ([], "nothing odd in 3 deliveries of 1 session\n"),
-        (FOUND[:1], "1 oddity in 3 deliveries of 1 session: 1 warning\n"),
-        (FOUND, "3 oddities in 3 deliveries of 1 session: 1 error, 1 warning, 1 info\n"),
+        ([], "no oddities in 3 deliveries from 1 session\n"),
+        (FOUND[:1], "1 oddity in 3 deliveries from 1 session: 1 warning\n"),
+        (FOUND, "3 oddities in 3 deliveries from 1 session: 1 error, 1 warning, 1 info\n"),
     ],
 )
 def test_the_sum_is_a_line(found: list[Oddity], said: str) -> None:

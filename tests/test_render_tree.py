@@ -48,8 +48,8 @@ def session() -> Session:
 
 
 HEAD = (
-    "● 2_A  2025-11-25 12:00  open for 9 min  round 2  1 of 2 people, 2 of 3 streams, 1 call, "
-    "1 archive, 1,204 events, 2 duplicates"
+    "● 2_A  2025-11-25 12:00  open for 9 min  opened 2 times  1 of 2 participants, "
+    "2 of 3 streams, 1 call, 1 archive, 1,204 events, 2 duplicates"
 )
 
 
@@ -58,9 +58,9 @@ def test_who_is_there_comes_first_and_what_was_not_told_is_said(session: Session
         HEAD,
         "├─ ● Ann  8 min  c2-aaaaa",
         "│  ├─ ● screen  7 min  s1",
-        '│  └─ ○ camera "desk"  14 min, begin not told  mediaStopped  s2',
+        '│  └─ ○ camera "desk"  14 min, no start event received  mediaStopped  s2',
         "├─ ○ Bob␛[2J  1 min  forceDisconnected  c1-aaaaa",
-        "│  └─ ○ call RINGING  at most 1 min, end not told  k",
+        "│  └─ ○ call RINGING  at most 1 min, no end event received  k",
         "├─ ● audio only  8 min  s3",
         '└─ ○ archive "x"  failed  1 min  1.8 MB  failure  a1',
     ]

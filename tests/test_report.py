@@ -7,25 +7,25 @@ from vmon.render.report import Report, Totals
 from vmon.render.rows import wide
 
 ROWS = [
-    ("sessions", "2, 0 open; 2 people, 2 streams"),
-    ("a7f2008d", "1 person, 1 stream, 21 events, 1.6 s, ended"),
+    ("sessions", "2 (0 open), 2 connections, 2 streams"),
+    ("a7f2008d", "1 connection, 1 stream, 21 events, 1.6 s, ended"),
 ]
 SAID = {
     40: """\
 36 deliveries in TIME
-  sessions      2, 0 open; 2 people, 2
-                streams
-  a7f2008d      1 person, 1 stream, 21
-                events, 1.6 s, ended
-  capture       /tmp/captures/a.jsonl
-  see it again
+  sessions  2 (0 open), 2 connections, 2
+            streams
+  a7f2008d  1 connection, 1 stream, 21
+            events, 1.6 s, ended
+  capture   /tmp/captures/a.jsonl
+  replay
     vmon replay /tmp/captures/a.jsonl""",
     80: """\
 36 deliveries in TIME
-  sessions      2, 0 open; 2 people, 2 streams
-  a7f2008d      1 person, 1 stream, 21 events, 1.6 s, ended
-  capture       /tmp/captures/a.jsonl
-  see it again  vmon replay /tmp/captures/a.jsonl""",
+  sessions  2 (0 open), 2 connections, 2 streams
+  a7f2008d  1 connection, 1 stream, 21 events, 1.6 s, ended
+  capture   /tmp/captures/a.jsonl
+  replay    vmon replay /tmp/captures/a.jsonl""",
 }
 
 

@@ -125,7 +125,7 @@ async def test_what_finds_the_queue_full_is_said_in_its_place(
     await screen.drain(10)
     assert papers[0].put_there == [
         (OUT, b"0\n1\n2\n"),
-        (ERR, "… 5 more, not drawn (all captured)\n".encode()),
+        (ERR, "… 5 more, not shown (all captured)\n".encode()),
         (OUT, b"8\n"),
     ]
     assert screen.undrawn == 5

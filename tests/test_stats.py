@@ -210,10 +210,10 @@ def test_the_figures_of_one_of_each_type_are_these(vmon_run: Run, capture: Path)
 GOLDEN = """\
 7 deliveries in 15.0 s, from 2016-08-03 21:15:00: 1 session, 1 connection, 1 stream
 █
-a minute each; the busiest minute, 21:15, had 7
+1 minute per bar; busiest minute: 21:15, with 7
 
-                                         delivery lag           platform lag
-type                    number      p50    p95    max      p50    p95    max
+                                         delivery lag            event delay
+type                     count      p50    p95    max      p50    p95    max
 sessionCreated               2    20min  20min  20min
 sessionDestroyed             1     -56s   -56s   -56s
 sessionNotification          1    16min  16min  16min
@@ -226,8 +226,10 @@ archive                      1     4.9s   4.9s   4.9s
   available 1
 
 peak       1 connection at once (2016-08-03 20:54:48); 1 stream at once (2016-08-03 21:14:05)
-duplicates 1, of 1 delivery; 1 timed as retries are; half within 15s of the first, the last in 15s
-clocks     1 delivery came before it happened: this clock is behind Vonage's, and lags are too small
+duplicates 1, of 1 delivery; 1 at Vonage's retry times; half within 15s of the first, the last \
+after 15s
+clock      1 delivery arrived before the event happened: this clock is behind Vonage's, so lags \
+are too low
 busiest    kxOH45 7
 """
 

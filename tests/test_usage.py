@@ -65,8 +65,8 @@ def test_the_four_sample_events_are_these_minutes(vmon_run: Run) -> None:
         "session  connections  streams  connected  participant  published\n"
         "kxOH45             1        1       20.1          0.9        0.9\n"
         "total              1        1       20.1          0.9        0.9\n"
-        "minutes, from 2016-08-03 20:54:48Z until 2016-08-03 21:14:56Z; "
-        "what is older counts from createdAt\n"
+        "minutes from 2016-08-03 20:54:48Z to 2016-08-03 21:14:56Z; "
+        "anything older counts from createdAt\n"
     )
 
 
@@ -310,10 +310,10 @@ def test_a_row_for_each_connection_and_every_span_that_is_not_plain(
         "kxOH45 dddddddd cosmic-elm              1        0    0.0–10.0          0.0        0.0\n"
         "total                                   4        1  97.0–107.0     0.0–75.0   0.0–35.0\n"
     )
-    assert "1 duplicate removed\n" in out
+    assert "1 duplicate ignored\n" in out
     assert (
         "  2016-08-03 21:05:00Z  kxOH45  stream 11111111 of Ann  +35.0 min  "
-        "open: seen until 21:05:00Z, at most until its connection's end\n"
+        "open: last seen 21:05:00Z, at most until the end of its connection\n"
     ) in out
     assert "\x1b" not in out
 

@@ -70,7 +70,7 @@ _LEFT = 1470258896953
 
 _BY_EVENT = "by `event`"
 _BY_RENDER = (
-    "by `id`, `sessionId` and `status` together, when it is nothing else; the documented "
+    "by `id`, `sessionId` and `status` together, if no other type matches; the documented "
     "payload has no `event`"
 )
 _BY_CAPTIONS = (
@@ -78,17 +78,17 @@ _BY_CAPTIONS = (
 )
 
 _LEAVING = {
-    "clientDisconnected": "The client left: it disconnected, or closed the browser or the app.",
+    "clientDisconnected": "The client disconnected, or closed the browser or the app.",
     "forceDisconnected": (
-        "A moderator, or the server, disconnected the client; a fault of the platform says so too."
+        "A moderator or the server disconnected the client; also sent for a platform failure."
     ),
-    "networkDisconnected": "The network connection broke off abruptly.",
+    "networkDisconnected": "The network connection was lost.",
 }
 _UNPUBLISHING = _LEAVING | {
     "forceUnpublished": "A moderator made the publisher stop publishing.",
     "mediaStopped": "The user stopped sharing the screen (screen-sharing streams only).",
 }
-_ROTATION = "The media server of the session is to be replaced."
+_ROTATION = "The media server of the session will be replaced."
 _SESSION_ENDS = {
     "forceDisconnected": "The server holding the session failed and everyone was disconnected.",
     "Internal server failure": "The platform failed.",
@@ -96,50 +96,50 @@ _SESSION_ENDS = {
 }
 # What Vonage's page on service disruptions gives for archive, broadcast, captions and SIP alike.
 _DISRUPTED = {
-    "forceDisconnected": "A fault of the platform ended it (Unified applications).",
-    "Internal server failure": "A fault of the platform ended it (OpenTok projects).",
+    "forceDisconnected": "Ended by a platform failure (Unified applications).",
+    "Internal server failure": "Ended by a platform failure (OpenTok projects).",
 }
 _ARCHIVE_REASONS = {
     "user initiated": "Your application stopped it.",
-    "session ended": "Everybody left the session.",
-    "maximum duration exceeded": "It ran as long as an archive may.",
-    "maximum idle time exceeded": "Nobody published for too long.",
+    "session ended": "Everyone left the session.",
+    "maximum duration exceeded": "It reached the maximum duration of an archive.",
+    "maximum idle time exceeded": "No streams were published for too long.",
     "failure": "Recording failed.",
     **_DISRUPTED,
 }
 _ARCHIVE_STATUSES = {
-    "started": "It is recording, or recording again after a pause.",
-    "paused": "Nobody publishes; recording resumes with the next stream.",
-    "stopped": "Recording ended; the file is being made.",
-    "uploaded": "The file is in your own storage. It may come before `stopped`.",
-    "available": "The file can be fetched from `url`, which is valid for ten minutes.",
-    "expired": "The file, kept by Vonage for 72 hours, is gone.",
-    "failed": "There is no archive, or only a part of it.",
+    "started": "Recording, or recording again after a pause.",
+    "paused": "No streams are published; recording resumes with the next stream.",
+    "stopped": "Recording ended; the file is being processed.",
+    "uploaded": "The file is in your own storage. May arrive before `stopped`.",
+    "available": "The file can be downloaded from `url`, which is valid for ten minutes.",
+    "expired": "The file, kept by Vonage for 72 hours, has expired.",
+    "failed": "Recording failed; the archive is missing or incomplete.",
     "deleted": "The archive was deleted (known from SDKs only).",
 }
 _BROADCAST_STATUSES = {
     "started": "It is live.",
     "stopped": "It ended.",
-    "failed": "It could not be started, or broke off.",
+    "failed": "It could not start, or was interrupted.",
 }
 _RENDER_STATUSES = {
-    "starting": "It is being prepared; nothing is published yet.",
+    "starting": "Starting; nothing is published yet.",
     "started": "The page is loaded and published into the session.",
     "stopped": "It ended.",
-    "failed": "The page could not be loaded or published, or broke off.",
+    "failed": "The page could not be loaded or published, or was interrupted.",
 }
 _CAPTIONS_STATUSES = {
     "started": "Speech is being transcribed.",
-    "paused": "Nobody speaks into it for now.",
+    "paused": "Paused: nobody is speaking.",
     "stopped": "It ended.",
-    "failed": "It could not be started, or broke off.",
+    "failed": "It could not start, or was interrupted.",
 }
 _CALL_STATES = {
     "DIALING": "The number is being dialled.",
-    "RINGING": "It rings.",
+    "RINGING": "The phone is ringing.",
     "ON_HOLD": "The call is on hold.",
-    "ACTIVE": "They talk.",
-    "HANGUP": "It was hung up.",
+    "ACTIVE": "The call is connected.",
+    "HANGUP": "The call was hung up.",
 }
 _CALL_CODES = {
     "404": "Not found (SIP).",
@@ -152,8 +152,8 @@ _CALL_CODES = {
     "700": "Normal call clearing.",
     "703": "Unexpected call clearing.",
     "704": "No media for too long.",
-    "705": "The longest duration of a call was reached.",
-    "706": "The longest inactive time of a call was reached.",
+    "705": "Maximum call duration reached.",
+    "706": "Maximum inactive time reached.",
 }
 
 
@@ -307,7 +307,7 @@ TYPES: dict[str, EventType] = {
         _type(
             "sessionDestroyed",
             "session",
-            "Nobody is left in the session; it may be created again under the same ID.",
+            "Everyone has left the session; it may be created again under the same ID.",
             _said("sessionDestroyed", _LEFT + 60_104),
             reasons=_SESSION_ENDS,
             closed=True,
@@ -347,7 +347,7 @@ TYPES: dict[str, EventType] = {
         _type(
             "streamCreated",
             "stream",
-            "A client began to publish a stream: camera, screen, or audio alone.",
+            "A client started publishing a stream: camera, screen, or audio only.",
             _said("streamCreated", 1470258860571, stream=_stream()),
         ),
         _type(
@@ -404,7 +404,7 @@ TYPES: dict[str, EventType] = {
         _type(
             "callCreated",
             "call",
-            "A SIP call from the session was begun.",
+            "A SIP call from the session was started.",
             _said("callCreated", 1470258850120, call=_call()),
         ),
         _type(
@@ -417,7 +417,7 @@ TYPES: dict[str, EventType] = {
         _type(
             "callDestroyed",
             "call",
-            "A SIP call ended, or never came about.",
+            "A SIP call ended, or was never connected.",
             _said(
                 "callDestroyed",
                 1470258891540,
@@ -445,16 +445,16 @@ PSEUDO: dict[str, EventType] = {
         _type(
             "unknown",
             "other",
-            "JSON that is none of the types vmon knows; it is shown and kept all the same.",
+            "JSON of a type that vmon does not know; shown and captured all the same.",
             {"sessionId": _SESSION, "event": "somethingNew", "timestamp": _CONNECTED},
-            recognised="by being valid JSON and nothing else",
+            recognised="as valid JSON that matches no known type",
         ),
         _type(
             "undecodable",
             "other",
-            "A body that is not JSON: empty, broken off, or something else altogether.",
+            "A body that is not JSON: empty, truncated, or something else.",
             {},
-            recognised="by not being JSON in UTF-8; the reason is told",
+            recognised="by not being UTF-8 JSON; the parse error is shown",
         ),
     )
 }

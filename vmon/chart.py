@@ -96,7 +96,7 @@ def marks_of(entry: Entry, change: Change) -> Iterator[Mark]:
     if why := failure_of(event):
         yield Mark(at_ms, "failed", key_of(event), why)
     if change.late_s >= _LATE_S and entry.delivery.remote is not None:
-        said = f"{disarm(event.type)}, late {duration(change.late_s)}"
+        said = f"{disarm(event.type)}, {duration(change.late_s)} late"
         yield Mark(at_ms, "late", key_of(event), said)
 
 

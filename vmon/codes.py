@@ -55,169 +55,170 @@ CODES: dict[str, Code] = {
         Code(
             "destroyed-without-created",
             "warning",
-            "Something was destroyed whose creation never came.",
-            "The delivery of its creation failed and was given up after 24 hours, or went to "
-            "another URL; some callbacks may be off.",
-            "Look whether your receiver was down at that time, and in the dashboard whether both "
+            "A destroyed event arrived, but its created event never did.",
+            "The created event could not be delivered within 24 hours, or went to another URL; or "
+            "that callback is off.",
+            "Check whether your receiver was down at that time, and in the dashboard that both "
             "callbacks are on and point here.",
         ),
         Code(
             "unknown-connection",
             "warning",
-            "A stream belongs to a connection of which nothing was told.",
-            "The delivery of connectionCreated failed, or connection callbacks are off or go to "
-            "another URL.",
-            "Switch the connection callbacks on, and point them here. Until then the stream's "
-            "publisher has no name.",
+            "A stream belongs to a connection for which no event was received.",
+            "The connectionCreated event could not be delivered, or the connection callbacks are "
+            "off or go to another URL.",
+            "Turn on the connection callbacks and point them here. Until then, the publisher of "
+            "the stream has no name.",
         ),
         Code(
             "stream-outlives-connection",
             "warning",
-            "A connection is gone, and a stream of it is still published.",
-            "The delivery of streamDestroyed failed or is late: Vonage sends again for 24 hours.",
-            "Take a stream for ended when its connection is. Do not count it as published.",
+            "A connection has ended, but one of its streams is still published.",
+            "The streamDestroyed event could not be delivered or is late: Vonage retries for 24 "
+            "hours.",
+            "Treat a stream as ended when its connection ends, and stop counting it as published.",
         ),
         Code(
             "session-ended-with-people",
             "warning",
-            "A session was destroyed while people were in it.",
-            "Deliveries of connectionDestroyed failed or are late; or a server of the platform "
-            "failed, which the reason tells.",
-            "Take everybody for gone when the session is. Clients must connect again by "
-            "themselves.",
+            "A session was destroyed while participants were still connected.",
+            "The connectionDestroyed event could not be delivered or is late; or a platform "
+            "server failed (see the reason).",
+            "Treat all participants as gone when the session ends. Clients have to reconnect.",
         ),
         Code(
             "ghost",
             "warning",
-            "Somebody or something has been there for long, and nothing destroyed it.",
-            "The delivery of the end failed and was given up after 24 hours, or the callback is "
-            "off; now and then somebody does stay so long.",
-            "Ask Vonage's REST API whether it is still there, and end it in your own records if "
-            "not. --ghost-after says how long is long.",
+            "A connection, stream, call or session has been open for too long, without a "
+            "destroyed event.",
+            "The destroyed event could not be delivered within 24 hours, or its callback is off; "
+            "sometimes a participant really stays that long.",
+            "Check with Vonage's REST API whether it still exists; if not, end it in your own "
+            "records. --ghost-after sets how long is too long.",
         ),
         Code(
             "two-cameras",
             "warning",
             "One connection published two cameras at once.",
-            "The app publishes again without ending the first publisher, as when a component is "
-            "mounted twice; or the delivery of streamDestroyed is missing.",
-            "Destroy the old publisher before you make a new one. Ignore it if two cameras are "
-            "meant.",
+            "The app publishes again without ending the first publisher, for example when a "
+            "component is mounted twice; or streamDestroyed is missing.",
+            "Destroy the old publisher before you create a new one. Ignore this if two cameras "
+            "are intended.",
         ),
         Code(
             "publish-after-unpublish",
             "warning",
-            "A connection published again within 10 s after a moderator made it stop.",
-            "The app publishes again by itself when its stream is destroyed, or the person did "
-            "at once.",
-            "Look at the reason of streamDestroyed in the client before publishing again; mute or "
-            "disconnect whom you want silent.",
+            "A connection published again within 10 s after a moderator unpublished it.",
+            "The app publishes again automatically when its stream is destroyed, or the "
+            "participant did so right away.",
+            "Check the reason of streamDestroyed in the client before publishing again; to "
+            "silence someone, mute or disconnect them.",
         ),
         Code(
             "archive-stuck",
             "warning",
-            "An archive stopped an hour ago or more, and its file never came.",
-            "The upload to your own storage fails or is slow, or the delivery of `uploaded` or "
-            "`available` failed.",
-            "Ask Vonage's REST API for the archive; check the credentials and the quota of your "
-            "storage.",
+            "An archive stopped an hour or more ago, but its file never arrived.",
+            "The upload to your own storage fails or is slow, or `uploaded` or `available` could "
+            "not be delivered.",
+            "Look up the archive with Vonage's REST API; check the credentials and the quota of "
+            "your storage.",
         ),
         Code(
             "failed",
             "error",
             "An archive, broadcast, render, captions, call or session failed.",
-            "The reason tells, where there is one; else the platform, a page that cannot be "
-            "loaded, or a target that does not take the stream.",
-            "Start it again, and look at what the reason names. With the ID, Vonage's support can "
-            "find it.",
+            "See the reason, if there is one; otherwise a platform failure, a page that cannot be "
+            "loaded, or a target that rejects the stream.",
+            "Start it again, and look into the reason. Vonage support can find it by its ID.",
         ),
         Code(
             "call-without-connection",
             "info",
-            "A SIP call ended, and nothing was told of its connection in the session.",
-            "The call never came about (the reason of callDestroyed tells), or session monitoring "
-            "is off or goes to another URL.",
-            "Look at the call's reason; point the connection callbacks here.",
+            "A SIP call ended, but no event was received for its connection.",
+            "The call was never connected (see the reason of callDestroyed), or session "
+            "monitoring is off or goes to another URL.",
+            "Check the reason of the call, and point the connection callbacks here.",
         ),
         Code(
             "unknown-event",
             "warning",
-            "An event that vmon does not know.",
+            "An event type that vmon does not know.",
             "Vonage added a type, or something else posts to this URL.",
-            "Look at it with vmon filter --event unknown -vv; see that your app passes over what "
-            "it does not know.",
+            "Inspect it with vmon filter --event unknown -vv, and make sure your app ignores "
+            "unknown types.",
         ),
         Code(
             "unknown-reason",
             "warning",
-            "A reason that is not documented.",
+            "An undocumented reason.",
             "Vonage added one: the list grows without notice.",
-            "See that your app does not fail on reasons it does not know.",
+            "Make sure your app does not fail on unknown reasons.",
         ),
         Code(
             "unknown-status",
             "warning",
-            "A status, or a state of a call, that is not documented.",
+            "An undocumented status, or state of a call.",
             "Vonage added one.",
-            "See that your app does not fail on it, and does not wait for another one.",
+            "Make sure your app does not fail on it, or wait for another one.",
         ),
         Code(
             "unknown-field",
             "info",
             "A field that vmon does not know.",
             "Vonage added one: fields come and go without notice.",
-            "Nothing, unless your app refuses fields it does not know.",
+            "Nothing, unless your app rejects unknown fields.",
         ),
         Code(
             "wrong-type",
             "warning",
-            "A field is of another JSON type than documented.",
+            "A field has another JSON type than documented.",
             "Vonage changed it, or the body was made by hand.",
-            "Read it leniently in your app: a number may come as a string, and null anywhere.",
+            "Parse it leniently in your app: a number may arrive as a string, and null anywhere.",
         ),
         Code(
             "undecodable",
             "warning",
             "A body that is not JSON.",
-            "Something else posts to this URL, or a proxy on the way changed the body.",
-            "Look at it with vmon filter --event undecodable -vv.",
+            "Something else posts to this URL, or a proxy changed the body.",
+            "Inspect it with vmon filter --event undecodable -vv.",
         ),
         Code(
             "malformed-body",
             "info",
-            "The body as a whole is unusual: a key twice, a byte order mark, deep nesting.",
-            "A proxy on the way, an old payload of Vonage's, or a body made by hand.",
-            "See that your app reads it as you expect: of a key that is there twice, most take "
+            "The body as a whole is unusual: a duplicate key, a byte order mark, deep nesting.",
+            "A proxy, an old Vonage payload, or a body made by hand.",
+            "Make sure your app parses it as you expect: with duplicate keys, most parsers keep "
             "the last.",
         ),
         Code(
             "seconds-for-ms",
             "warning",
-            "A time is in seconds, where it should be in milliseconds.",
-            "Some callbacks of Vonage's do so; or the body was made by hand.",
-            "Take what is less than 100,000,000,000 for seconds.",
+            "A timestamp is in seconds instead of milliseconds.",
+            "Some Vonage callbacks do this; or the body was made by hand.",
+            "Treat values below 100,000,000,000 as seconds.",
         ),
         Code(
             "impossible-time",
             "warning",
-            "A time is no milliseconds since the epoch: zero, negative, or beyond the year 9999.",
-            "The body was made by hand, or the time is in microseconds.",
+            "A timestamp is not in milliseconds since the epoch: zero, negative, or after the "
+            "year 9999.",
+            "The body was made by hand, or the timestamp is in microseconds.",
             "Use the time of receipt instead, as vmon does.",
         ),
         Code(
             "another-project",
             "warning",
-            "IDs of another project or application than the rest.",
-            "Two projects, perhaps staging and production, send to one URL; or a session is used "
-            "with the key of another project.",
-            "Give each project a URL of its own, or tell them apart with --project.",
+            "IDs of a different project or application than the rest.",
+            "Two projects, perhaps staging and production, send to the same URL; or a session is "
+            "used with the API key of another project.",
+            "Give each project its own URL, or separate them with --project.",
         ),
         Code(
             "type-never-came",
             "warning",
-            "Many things miss events of one type, and none of that type came at all.",
+            "Events of one type are missing in many places, and none was received at all.",
             "That callback is off, or points to another URL: each type can have its own.",
-            "Switch it on in the dashboard, and point it here.",
+            "Turn it on in the dashboard, and point it here.",
         ),
     )
 }

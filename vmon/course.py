@@ -537,7 +537,7 @@ class Course:
             where = self.aim.target.name
             why = outcome.problem or ""
             why = why if where in why else f"{where}: {why}"
-            self._hearing.said(f"waiting: {why}" if self.waits else why)
+            self._hearing.said(f"{why}; retrying" if self.waits else why)
 
     def _be_back(self, since_s: float) -> None:
         self._down_since = None
@@ -547,7 +547,7 @@ class Course:
         while self._held:
             self._ready.put_nowait(self._held.popleft())
         lasted = duration(time.monotonic() - since_s)
-        waiting = count(self._waiting, "delivery", "deliveries") + (" and more" * self.is_behind)
+        number = f"{self._waiting:,}{'+' * self.is_behind}"
         self._hearing.said(
             f"{self.aim.target.name} is back after {lasted}"
             + (f": sending {waiting}" if self._waiting > 1 else "")

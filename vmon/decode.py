@@ -342,11 +342,11 @@ def _oddities(payload: Payload, event: Known) -> list[str]:
     odd = _repeated(payload)
     named = value.get("event")
     if named != payload.type and type(named) is str:
-        odd.append(f"event {_quoted(named)} is not a known one: taken for {payload.type}")
+        odd.append(f"unknown event {_quoted(named)}: treated as {payload.type}")
     if entry.closed_reasons and (reason := event.reason) and reason not in entry.reasons:
-        odd.append(f"reason {_quoted(reason)} is not a known one")
+        odd.append(f"unknown reason {_quoted(reason)}")
     if entry.statuses and (status := event.status) and status not in entry.statuses:
-        odd.append(f"{_status_key(entry.group)} {_quoted(status)} is not a known one")
+        odd.append(f"unknown {_status_key(entry.group)} {_quoted(status)}")
     if type(at := value.get("timestamp")) is int and not FIRST_MS <= at <= LAST_MS:
         odd.append("timestamp is not in milliseconds since the epoch")
     return odd

@@ -84,7 +84,7 @@ class Asked(Struct, frozen=True):
     token: tuple[str, str] | None = None
     public_url: str | None = None
     apps: tuple[str, ...] = ()
-    settings: str | WrongUse = "none: everything is as it comes"
+    settings: str | WrongUse = "no config file; defaults in use"
     clocks: tuple[str, ...] = CLOCKS
     offline: bool = False
 
@@ -147,8 +147,12 @@ def examine(found: list[Check], patience_s: float = PATIENCE_S) -> Iterator[Resu
         try:
             finding = answer.get(timeout=max(0.0, late_at - time.monotonic()))
         except queue.Empty:
-            fix = None if check.late == "skip" else "Try again; something is very slow here."
-            finding = Finding(check.late, f"no answer within {duration(patience_s)}", fix)
+            fix = (
+                None
+                if check.late == "skip"
+                else "Try again; this machine or its network is very slow."
+            )
+            finding = Finding(check.late, f"no result within {duration(patience_s)}", fix)
         fix = disarm(finding.fix) if finding.fix else None
         yield Result(check.name, finding.verdict, disarm(finding.said), fix)
 
@@ -165,8 +169,8 @@ def _answer(check: Check) -> Finding:
     except VmonError as error:
         return Finding("fail", error.message, error.hint)
     except Exception as error:  # noqa: BLE001 - a check that breaks must not hide the others
-        said = f"the check itself broke: {type(error).__name__}: {error}"
-        return Finding("fail", said, "That is a bug of vmon's: please report it.")
+        said = f"the check itself failed: {type(error).__name__}: {error}"
+        return Finding("fail", said, "This is a bug in vmon, please report it.")
 
 
 # This machine.
@@ -232,13 +236,13 @@ def port(host: str, number: int) -> Finding:
 
 def _no_port(where: str, number: int, error: Exception) -> Finding:
     if isinstance(error, PermissionError):
-        return Finding("fail", f"{where} is not for this user", "Choose a port above 1023.")
+        return Finding("fail", f"permission denied for {where}", "Choose a port above 1023.")
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         who = f"ss -ltnp 'sport = :{number}'" if sys.platform == "linux" else f"lsof -i :{number}"
-        fix = f"Unless that is your vmon listen: see who it is ({who}), or use another --port."
-        return Finding("fail", f"{where} is taken: a program listens there", fix)
-    said = f"{where} cannot be listened on: {_reason(error)}"
-    return Finding("fail", said, "--host takes an address of this machine, such as 127.0.0.1.")
+        fix = f"If that is not your vmon listen: find the program ({who}), or use another --port."
+        return Finding("fail", f"{where} is already in use", fix)
+    said = f"cannot listen on {where}: {_reason(error)}"
+    return Finding("fail", said, "--host must be an address of this machine, such as 127.0.0.1.")
 
 
 def captures(folder: Path | None) -> Finding:
@@ -247,23 +251,25 @@ def captures(folder: Path | None) -> Finding:
 
     place = folder or default_folder()
     there = next(one for one in (place, *place.absolute().parents) if one.exists())
-    fix = "Make it writable, or name another file with --capture."
+    fix = "Make it writable, or choose another file with --capture."
     try:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        return Finding("fail", f"{there} cannot be written: {_reason(error)}", fix)
+        return Finding("fail", f"cannot write to {there}: {_reason(error)}", fix)
     mode = stat.S_IMODE(there.stat().st_mode)
     free = shutil.disk_usage(there).free
     said = f"{place}, {size(free)} free"
     if there != place.absolute() and there != place:
-        said += ", not made yet"
+        said += ", not created yet"
     elif os.name == "posix" and mode & 0o022:
         said += f", mode {mode:04o}"
-        return Finding("warn", said, f"Others may change captures there: chmod go-w {place}")
+        return Finding(
+            "warn", said, f"Other users can change captures there; run: chmod go-w {place}"
+        )
     if free < LITTLE_SPACE:
         verdict: Verdict = "fail" if free < NO_SPACE else "warn"
-        return Finding(verdict, said, "Make room: a capture grows with every delivery.")
+        return Finding(verdict, said, "Free some disk space: a capture grows with every delivery.")
     return Finding("pass", said)
 
 
@@ -276,11 +282,11 @@ def agent(asked: Asked) -> Finding:
         found = find_agent(asked.ngrok)
         major, minor = asyncio.run(asyncio.wait_for(check_version(found), CONNECT_S))
     except TimeoutError:
-        return _unless_used(asked, "ngrok", f"{found} does not say its version", INSTALL)
+        return _unless_used(asked, "ngrok", f"cannot get the version of {found}", INSTALL)
     except VmonError as error:
         return _unless_used(asked, "ngrok", error.message, error.hint)
     oldest = ".".join(map(str, OLDEST_AGENT))
-    return Finding("pass", f"{major}.{minor} at {found} (needed: {oldest})")
+    return Finding("pass", f"{major}.{minor} at {found} ({oldest} or newer needed)")
 
 
 def token(asked: Asked) -> Finding:
@@ -298,9 +304,9 @@ def token(asked: Asked) -> Finding:
         return Finding("pass", f"found in {file}")
     fix = (
         "Set NGROK_AUTHTOKEN, or run: ngrok config add-authtoken TOKEN. "
-        "It is at https://dashboard.ngrok.com/get-started/your-authtoken."
+        "Your token: https://dashboard.ngrok.com/get-started/your-authtoken"
     )
-    return _unless_used(asked, "ngrok", f"none in NGROK_AUTHTOKEN, none in {file}", fix)
+    return _unless_used(asked, "ngrok", f"not found in NGROK_AUTHTOKEN or {file}", fix)
 
 
 def program(asked: Asked, name: str) -> Finding:
@@ -308,7 +314,7 @@ def program(asked: Asked, name: str) -> Finding:
     found = shutil.which(name)
     if found:
         return Finding("pass", found)
-    said = f"not installed: only --tunnel {name} needs it"
+    said = f"not installed (needed only for --tunnel {name})"
     if asked.tunnel == name:
         return Finding("fail", f"{name} is not on PATH", f"Install {name}.")
     return Finding("skip", said)
@@ -336,20 +342,20 @@ def clock(asked: Asked) -> Finding:
     """How far this machine's clock is from a server's (its Date header has whole seconds)."""
     servers = (asked.public_url,) if asked.public_url else asked.clocks
     if asked.offline:
-        return Finding("skip", "not asked: --offline")
+        return Finding("skip", "skipped: --offline")
     reasons = []
     for server in servers:
         try:
             ahead_s = _ahead(server)
         except ssl.SSLCertVerificationError as error:
             said = f"{_name(server)}: {error.verify_message}"
-            fix = "Set the clock by the network; or a proxy here opens what is encrypted."
+            fix = "Sync this machine's clock, or check for a proxy that intercepts TLS."
             return Finding("warn", said, fix)
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
             reasons.append(f"{_name(server)}: {_reason(error)}")
         else:
             return _judged(ahead_s, _name(server))
-    return Finding("skip", f"no server to compare with ({'; '.join(reasons)})")
+    return Finding("skip", f"no server to compare it with ({'; '.join(reasons)})")
 
 
 def _ahead(server: str) -> float:
@@ -358,7 +364,7 @@ def _ahead(server: str) -> float:
     told = _head(server).getheader("Date")
     after = time.time()
     if not told:
-        raise ValueError("it does not tell the time")
+        raise ValueError("no Date header")
     at = parsedate_to_datetime(told).timestamp()
     # It was some instant of that second, and some instant between our two.
     if before > at + 1:
@@ -369,11 +375,11 @@ def _ahead(server: str) -> float:
 def _judged(ahead_s: float, server: str) -> Finding:
     off = abs(ahead_s)
     if off < SKEW_WARN_S:
-        return Finding("pass", f"agrees with {server}")
+        return Finding("pass", f"in sync with {server}")
     where = "ahead of" if ahead_s > 0 else "behind"
     verdict: Verdict = "fail" if off > SKEW_FAIL_S else "warn"
     said = f"{duration(off)} {where} {server}"
-    fix = "Set it by the network (timedatectl set-ntp true): signatures are judged by it."
+    fix = "Sync it (timedatectl set-ntp true): signature checks depend on it."
     return Finding(verdict, said, fix)
 
 
@@ -381,38 +387,42 @@ def public_url(asked: Asked) -> Finding:
     """Whether the public URL answers, and whether it is vmon that does."""
     url = asked.public_url
     if not url:
-        return Finding("skip", "none was given: --public-url URL")
+        return Finding("skip", "not given: --public-url URL")
     if asked.offline:
-        return Finding("skip", "not asked: --offline")
+        return Finding("skip", "skipped: --offline")
     try:
         status = _head(url).status
     except (OSError, http.client.HTTPException, ValueError) as error:
-        fix = "Check the name, the tunnel or proxy that serves it, and the network."
-        return Finding("fail", f"{_name(url)} cannot be reached: {_reason(error)}", fix)
-    said = f"{_name(url)} answers {status}"
+        fix = "Check the host name, the tunnel or proxy behind it, and the network."
+        return Finding("fail", f"cannot reach {_name(url)}: {_reason(error)}", fix)
+    said = f"{_name(url)} responds with {status}"
     if status < 300:  # noqa: PLR2004 - 2xx
         return Finding("pass", said)
     if status >= 500:  # noqa: PLR2004 - 5xx
-        return Finding("warn", said, "Start vmon listen: nothing is behind the tunnel or proxy.")
-    return Finding("warn", said, "Something else than vmon listen answers, or the path is wrong.")
+        return Finding(
+            "warn", said, "Start vmon listen: nothing is listening behind the tunnel or proxy."
+        )
+    return Finding("warn", said, "Another server responds, or the path is wrong.")
 
 
 def app(url: str | None, *, offline: bool) -> Finding:
     """Whether something listens where the app should be; nothing is sent."""
     if url is None:
-        return Finding("skip", "none was given: --app URL")
+        return Finding("skip", "not given: --app URL")
     host, number = _address(url)
     where = f"{host}:{number}"
     if offline and host not in {"localhost", "127.0.0.1", "::1"}:
-        return Finding("skip", f"{where}: not asked: --offline")
+        return Finding("skip", f"{where}: skipped: --offline")
     try:
         with socket.create_connection((host, number), CONNECT_S):
-            return Finding("pass", f"something listens on {where}")
+            return Finding("pass", f"listening on {where}")
     except ConnectionRefusedError:
-        return Finding("fail", f"nothing listens on {where}", "Is your app running? Start it.")
+        return Finding(
+            "fail", f"connection refused: nothing is listening on {where}", "Start your app."
+        )
     except (OSError, UnicodeError) as error:
-        fix = "Check the name and the port."
-        return Finding("fail", f"{where} cannot be reached: {_reason(error)}", fix)
+        fix = "Check the host name and the port."
+        return Finding("fail", f"cannot reach {where}: {_reason(error)}", fix)
 
 
 def _head(url: str) -> http.client.HTTPResponse:
@@ -437,7 +447,9 @@ def _address(url: str) -> tuple[str, int]:
     except (ValueError, KeyError):
         host, number = None, 0
     if not host:
-        raise WrongUse(f"{_name(url)} is no URL", hint="Give one such as http://localhost:3000.")
+        raise WrongUse(
+            f"{_name(url)} is not a valid URL", hint="Write it like http://localhost:3000."
+        )
     return host, number
 
 
@@ -453,5 +465,5 @@ def _name(url: str) -> str:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {duration(CONNECT_S)}"
+        return f"no response within {duration(CONNECT_S)}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

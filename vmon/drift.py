@@ -96,9 +96,7 @@ def _found(entry: Entry) -> Iterator[_Found]:
     if isinstance(event, Undecodable):
         problem = disarm(event.problem)
         kind = re.sub(r"\d+", "#", problem)
-        yield _Found(
-            "undecodable", kind, f"a body is not JSON: {problem.removeprefix('not JSON: ')}"
-        )
+        yield _Found("undecodable", kind, f"body is not JSON: {problem.removeprefix('not JSON: ')}")
         return
     name = disarm(entry.type)  # a capture may have been made by anyone
     yield from _unknown(name, event, value)
@@ -117,28 +115,28 @@ def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
     said = value.get("event") if isinstance(value, dict) else None
     if isinstance(said, str) and said != name:
         what = _quoted(said)
-        taken = "" if name == "unknown" else f", and was taken for {name}"
-        yield _Found("unknown-event", what, f"event {what} is not a known one{taken}")
+        taken = "" if name == "unknown" else f", treated as {name}"
+        yield _Found("unknown-event", what, f"unknown event {what}{taken}")
     elif name == "unknown":
-        yield _Found("unknown-event", "", "JSON of no known type, which does not say what it is")
+        yield _Found("unknown-event", "", "JSON of an unknown type, without an `event`")
     entry = TYPES.get(name)
     if entry is None:
         return
     if entry.closed_reasons and event.reason and event.reason not in entry.reasons:
         what = _quoted(event.reason)
-        yield _Found("unknown-reason", what, f"{name} has the reason {what}, which is not known")
+        yield _Found("unknown-reason", what, f"{name}: unknown reason {what}")
     if entry.statuses and event.status and event.status not in entry.statuses:
         what, which = _quoted(event.status), "state" if entry.group == "call" else "status"
-        yield _Found("unknown-status", what, f"{name} has the {which} {what}, which is not known")
+        yield _Found("unknown-status", what, f"{name}: unknown {which} {what}")
 
 
-_TOLD_BETTER = ("is not a known one", "is not in milliseconds since the epoch")
+_TOLD_BETTER = ("unknown ", "timestamp is not in milliseconds since the epoch")
 
 
 def _warned(name: str, event: Event) -> Iterator[_Found]:
     """What decoding found, but for what is told more exactly here."""
     for warning in event.warnings:
-        if not any(end in warning for end in _TOLD_BETTER):
+        if not warning.startswith(_TOLD_BETTER):
             what = disarm(warning)
             code = "wrong-type" if " should be " in what else "malformed-body"
             yield _Found(code, re.sub(r"\d+", "#", what), f"{name}: {what}")
@@ -182,7 +180,7 @@ def _walk(known: _Known, value: dict[str, Any], path: str, name: str, found: lis
     if not value.keys() <= known.names:
         for key in [key for key in value if key not in known.names]:
             what = disarm(path) + _quoted(key)
-            said = f"{name} has a field vmon does not know: {what}"
+            said = f"{name}: unknown field {what}"
             found.append(_Found("unknown-field", what, said))
     for key in _MOMENTS:
         at: Any = value.get(key)
@@ -200,14 +198,16 @@ def _walk(known: _Known, value: dict[str, Any], path: str, name: str, found: lis
 
 def _time(name: str, where: str, at: float) -> _Found:
     if 0 < at < FIRST_MS:
-        return _Found("seconds-for-ms", where, f"{name}: {where} is in seconds: {at:.15g}")
-    said = f"{name}: {where} is no time in milliseconds: {_number(at)}"
+        return _Found(
+            "seconds-for-ms", where, f"{name}: {where} is in seconds, not milliseconds: {at:.15g}"
+        )
+    said = f"{name}: {where} is not a time in milliseconds: {_number(at)}"
     return _Found("impossible-time", where, said)
 
 
 def _number(value: float) -> str:
     """A number as a stranger sent it, but for one of thousands of digits."""
-    return str(value) if abs(value) <= _LONGEST_NUMBER else "beyond a million million million"
+    return str(value) if abs(value) <= _LONGEST_NUMBER else "more than 18 digits"
 
 
 _LONGEST_NUMBER = 10**18

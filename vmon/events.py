@@ -77,7 +77,7 @@ class Stream(Struct, frozen=True, rename="camel"):
     name: Annotated[str | None, _told("The name given by the publisher; may be empty.")] = None
     video_type: Annotated[
         str | None,
-        _told("`camera`, `screen` or `custom`; absent when audio alone.", example="camera"),
+        _told("`camera`, `screen` or `custom`; absent for audio only.", example="camera"),
     ] = None
 
 
@@ -86,18 +86,18 @@ class Call(Struct, frozen=True, rename="camel"):
 
     id: Annotated[str | None, _told("The call's ID.")] = None
     connection_id: Annotated[
-        str | None, _told("The connection the call has in the session: `connection.id` elsewhere.")
+        str | None, _told("The call's connection in the session; `connection.id` in other events.")
     ] = None
     created_at: Annotated[int | None, _told("When the call was created.", _MS)] = None
     state: Annotated[
-        str | None, _told("The state, should it stand here.", sure="inferred", only="callUpdated")
+        str | None, _told("The state, if given here.", sure="inferred", only="callUpdated")
     ] = None
     reason_code: Annotated[
-        str | None, _told("The code, should it stand here.", sure="inferred", only="callDestroyed")
+        str | None, _told("The code, if given here.", sure="inferred", only="callDestroyed")
     ] = field(default=None, name="reason_code")
     reason_message: Annotated[
         str | None,
-        _told("The message, should it stand here.", sure="inferred", only="callDestroyed"),
+        _told("The message, if given here.", sure="inferred", only="callDestroyed"),
     ] = field(default=None, name="reason_message")
 
 
@@ -112,20 +112,18 @@ class ArchiveStream(Struct, frozen=True, rename="camel"):
 class Transcription(Struct, frozen=True, rename="camel"):
     """The transcription of an archive."""
 
-    status: Annotated[str | None, _told("Where the transcription stands.")] = None
-    reason: Annotated[str | None, _told("Why it stands there.")] = None
-    url: Annotated[str | None, _told("Where it can be fetched.")] = None
+    status: Annotated[str | None, _told("The status of the transcription.")] = None
+    reason: Annotated[str | None, _told("The reason for this status.")] = None
+    url: Annotated[str | None, _told("The download URL.")] = None
 
 
 class Rtmp(Struct, frozen=True, rename="camel"):
     """One RTMP target of a broadcast."""
 
-    id: Annotated[str | None, _told("The target's ID, given by you.", sure="inferred")] = None
+    id: Annotated[str | None, _told("The target's ID, chosen by you.", sure="inferred")] = None
     status: Annotated[str | None, _told("Its state.", example="live", sure="inferred")] = None
     server_url: Annotated[str | None, _told("The RTMP server.", sure="inferred")] = None
-    stream_name: Annotated[str | None, _told("The live stream key: a secret.", sure="inferred")] = (
-        None
-    )
+    stream_name: Annotated[str | None, _told("The stream key, a secret.", sure="inferred")] = None
 
 
 class BroadcastUrls(Struct, frozen=True, rename="camel"):
@@ -339,9 +337,9 @@ class Monitored(Common, frozen=True, rename="camel", kw_only=True):
     ] = field(default=None, name="projectId")
     application: Annotated[
         str | None,
-        _told("The application's ID, where it comes under this name.", sure="inferred"),
+        _told("The application's ID, if sent under this name.", sure="inferred"),
     ] = field(default=None, name="applicationId")
-    event: Annotated[str | None, _told("The type, by name.")] = None
+    event: Annotated[str | None, _told("The name of the event type.")] = None
     timestamp: Annotated[int | None, _told("When it happened.", _MS)] = None
 
     @property
@@ -362,9 +360,9 @@ class Monitored(Common, frozen=True, rename="camel", kw_only=True):
 class ConnectionEvent(Monitored, frozen=True, rename="camel", kw_only=True):
     """connectionCreated, connectionDestroyed."""
 
-    reason: Annotated[str | None, _told("Why the client is gone.", only="connectionDestroyed")] = (
-        None
-    )
+    reason: Annotated[
+        str | None, _told("Why the client disconnected.", only="connectionDestroyed")
+    ] = None
     connection: Annotated[Connection | None, _told("The connection.")] = None
 
     @property
@@ -416,7 +414,7 @@ class CallEvent(Monitored, frozen=True, rename="camel", kw_only=True):
         str | None, _told("The call's state.", example="ACTIVE", only="callUpdated")
     ] = None
     told_reason: Annotated[
-        str | None, _told("Why it ended, when the platform failed.", only="callDestroyed")
+        str | None, _told("Why it ended, if the platform failed.", only="callDestroyed")
     ] = field(default=None, name="reason")
     reason_code: Annotated[
         str | None,
@@ -467,8 +465,10 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
 
     id: Annotated[str | None, _told("The archive's ID.")] = None
     event: Annotated[str | None, _told("`archive`; absent in an old payload.")] = None
-    status: Annotated[str | None, _told("Where the archive stands.", example="available")] = None
-    reason: Annotated[str | None, _told("Why it stands there; stays set on later statuses.")] = None
+    status: Annotated[str | None, _told("The status of the archive.", example="available")] = None
+    reason: Annotated[str | None, _told("The reason for this status; kept on later statuses.")] = (
+        None
+    )
     name: Annotated[str | None, _told("The name you gave it.")] = None
     project: Annotated[
         str | int | None, _told("The project's ID, as a number.", example="13112571")
@@ -479,9 +479,9 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
     application: Annotated[
         str | int | None, _told("The project's ID again, or a Unified application's UUID.")
     ] = field(default=None, name="applicationId")
-    created_at: Annotated[int | None, _told("When recording began, rounded to a second.", _MS)] = (
-        None
-    )
+    created_at: Annotated[
+        int | None, _told("When recording started, rounded to a second.", _MS)
+    ] = None
     updated_at: Annotated[int | None, _told("When the status changed.", _MS)] = None
     duration: Annotated[
         int | float | None, _told("How long it recorded; always 0 when encrypted.", "seconds")
@@ -489,27 +489,27 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
     size: Annotated[int | None, _told("The size of the file.", "bytes")] = None
     url: Annotated[
         str | None,
-        _told("Where the file is: set for `available` alone, and valid for 10 minutes."),
+        _told("The download URL: set only for `available`, valid for 10 minutes."),
     ] = None
-    resolution: Annotated[str | None, _told("Width by height.", "pixels", "1280x720")] = None
+    resolution: Annotated[str | None, _told("Width x height.", "pixels", "1280x720")] = None
     output_mode: Annotated[str | None, _told("`composed` or `individual`.")] = None
     stream_mode: Annotated[str | None, _told("`auto` or `manual`.")] = None
     streams: Annotated[
-        list[ArchiveStream] | None, _told("The streams being recorded, while started.")
+        list[ArchiveStream] | None, _told("The streams being recorded, while `started`.")
     ] = None
     has_audio: Annotated[bool | None, _told("Whether audio is recorded.")] = None
     has_video: Annotated[bool | None, _told("Whether video is recorded.")] = None
     has_transcription: Annotated[bool | None, _told("Whether it is transcribed.")] = None
     transcription: Annotated[Transcription | None, _told("The transcription.")] = None
     sha256sum: Annotated[str | None, _told("The file's SHA-256.", "hexadecimal")] = None
-    password: Annotated[str | None, _told("The file's password: a secret.")] = None
+    password: Annotated[str | None, _told("The file's password, a secret.")] = None
     certificate: Annotated[
         str | None, _told("The certificate it is encrypted for.", sure="seen")
     ] = None
     multi_archive_tag: Annotated[
-        str | None, _told("Tells several archives of one session apart.")
+        str | None, _told("Distinguishes simultaneous archives of one session.")
     ] = None
-    max_bitrate: Annotated[int | None, _told("The highest bit rate.", "bits per second")] = None
+    max_bitrate: Annotated[int | None, _told("The maximum bit rate.", "bits per second")] = None
     width: Annotated[int | None, _told("The width.", "pixels", sure="seen")] = None
     height: Annotated[int | None, _told("The height.", "pixels", sure="seen")] = None
 
@@ -550,7 +550,7 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
 
     id: Annotated[str | None, _told("The broadcast's ID.", sure="inferred")] = None
     event: Annotated[str | None, _told("`broadcast`.", sure="inferred")] = None
-    status: Annotated[str | None, _told("Where the broadcast stands.", example="started")] = None
+    status: Annotated[str | None, _told("The status of the broadcast.", example="started")] = None
     reason: Annotated[str | None, _told("Why it failed.")] = None
     project: Annotated[str | int | None, _told("The project's ID.", sure="inferred")] = field(
         default=None, name="projectId"
@@ -562,18 +562,18 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
         field(default=None, name="applicationId")
     )
     created_at: Annotated[int | None, _told("When it was created.", _MS, sure="inferred")] = None
-    updated_at: Annotated[int | None, _told("When it changed.", _MS, sure="inferred")] = None
+    updated_at: Annotated[int | None, _told("When it last changed.", _MS, sure="inferred")] = None
     max_duration: Annotated[
-        int | None, _told("How long it may last.", "seconds", sure="inferred")
+        int | None, _told("The maximum duration.", "seconds", sure="inferred")
     ] = None
     resolution: Annotated[
-        str | None, _told("Width by height.", "pixels", "1280x720", sure="inferred")
+        str | None, _told("Width x height.", "pixels", "1280x720", sure="inferred")
     ] = None
     stream_mode: Annotated[str | None, _told("`auto` or `manual`.", sure="inferred")] = None
     has_audio: Annotated[bool | None, _told("Whether it has audio.", sure="inferred")] = None
     has_video: Annotated[bool | None, _told("Whether it has video.", sure="inferred")] = None
     multi_broadcast_tag: Annotated[
-        str | None, _told("Tells several broadcasts of one session apart.", sure="inferred")
+        str | None, _told("Distinguishes simultaneous broadcasts of one session.", sure="inferred")
     ] = None
     settings: Annotated[
         dict[str, Any] | None, _told("The settings it was started with.", sure="inferred")
@@ -610,8 +610,8 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
     stream: Annotated[str | None, _told("The stream it publishes; may be missing on `failed`.")] = (
         field(default=None, name="streamId")
     )
-    status: Annotated[str | None, _told("Where the render stands.", example="started")] = None
-    reason: Annotated[str | None, _told("Why it stands there; spellings vary.")] = None
+    status: Annotated[str | None, _told("The status of the render.", example="started")] = None
+    reason: Annotated[str | None, _told("The reason for this status; spellings vary.")] = None
 
     @property
     def type(self) -> str:
@@ -633,9 +633,9 @@ class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
     ] = None
     event: Annotated[str | None, _told("`captions`, if at all.", sure="inferred")] = None
     status: Annotated[
-        str | None, _told("Where the captions stand.", example="started", sure="seen")
+        str | None, _told("The status of the captions.", example="started", sure="seen")
     ] = None
-    reason: Annotated[str | None, _told("Why they stand there.", sure="seen")] = None
+    reason: Annotated[str | None, _told("The reason for this status.", sure="seen")] = None
     language_code: Annotated[
         str | None, _told("The language transcribed.", example="en-US", sure="seen")
     ] = None
@@ -647,7 +647,7 @@ class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
     )
     created_at: Annotated[
         int | float | None,
-        _told("When they began; one fixture has seconds instead.", _MS, sure="seen"),
+        _told("When they started; one fixture has seconds instead.", _MS, sure="seen"),
     ] = None
     duration: Annotated[int | float | None, _told("How long they ran.", "seconds", sure="seen")] = (
         None
@@ -674,7 +674,7 @@ class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
 class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
     """JSON that is no known type; the fields it shares with known types are read all the same."""
 
-    event: Annotated[str | None, _told("What it calls itself.", sure="inferred")] = None
+    event: Annotated[str | None, _told("The event name in the payload.", sure="inferred")] = None
     project: str | int | None = field(default=None, name="projectId")
     application: str | int | None = field(default=None, name="applicationId")
     partner: str | int | None = field(default=None, name="partnerId")

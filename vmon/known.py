@@ -148,11 +148,11 @@ def note_of(entry: Entry, change: Change) -> Note:
 
 
 def badge(change: Change, event: Event) -> str:
-    """`retry #3 +35 s` or `copy #2 +0.2 s`, `↩ late 3.2 s`, or nothing.
+    """`retry #3 +35 s` or `duplicate #2 +0.2 s`, `↩ 3.2 s late`, or nothing.
 
     Which retry a copy is, is a guess by the time it came (see `provider`).
     """
     if change.copies > 1:
         return copy_of(change.copies, change.since_first_s)
     least_s = _ROUNDED_S if isinstance(event, ArchiveEvent) else 0.0
-    return f"↩ late {duration(change.late_s)}" if change.late_s > least_s else ""
+    return f"↩ {duration(change.late_s)} late" if change.late_s > least_s else ""

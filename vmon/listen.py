@@ -96,7 +96,7 @@ class Opening(Struct, frozen=True):
         )
         opened = open_tunnel(self.choice, options)
         if opened is None:
-            raise WrongUse("no tunnel was chosen")
+            raise WrongUse("no tunnel provider chosen")
         return opened
 
 

@@ -62,13 +62,13 @@ class _Scene(NamedTuple):
     def unseen(self, born_ms: int | None) -> str | None:
         """The doubt about what may have been told before the capture began."""
         if born_ms is None:
-            return "it may be older than the capture"
-        return "it is older than the capture" if born_ms <= self.began_ms else None
+            return "it may have started before the capture"
+        return "it started before the capture" if born_ms <= self.began_ms else None
 
     def unsettled(self, at_ms: int) -> str | None:
         """The doubt about what may still come."""
         soon = self.now_ms - at_ms < self.settle_s * 1000
-        return "the capture ends there, and it may come yet" if soon else None
+        return "the capture ends there, it may still arrive" if soon else None
 
 
 def oddities_of(
@@ -108,10 +108,10 @@ def _without_created(scene: _Scene) -> Iterator[Oddity]:
     for kind, things in groups:
         for one in things:
             if one.seen & (BEGUN | ENDED) == ENDED and one.ended_ms is not None:
-                said = f"{_what(kind, one)} was destroyed, and its creation never came"
+                said = f"{_what(kind, one)} was destroyed, but no {kind}Created was received"
                 doubt = scene.unseen(one.created_ms) or scene.unsettled(one.ended_ms)
                 yield scene.odd(code, one.ended_ms, (one.id,), said, f"{kind}Created", doubt)
-    said = "the session was destroyed, and its creation never came"
+    said = "the session was destroyed, but no sessionCreated was received"
     for at_ms, born in _unopened(session):
         doubt = scene.unseen(born) or scene.unsettled(at_ms)
         yield scene.odd(code, at_ms, (), said, "sessionCreated", doubt)
@@ -134,7 +134,8 @@ def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
         owner = session.people.get(feed.connection or "")
         if feed.connection and _is_unheard_of(owner):
             whose = _whose(session, feed.connection)
-            said = f"{_what('stream', feed)} is of {whose}, of which nothing was told"
+            what = _what("stream", feed)
+            said = f"no connectionCreated was received for {whose}, the publisher of {what}"
             born = feed.created_ms if feed.seen & BEGUN else feed.ended_ms
             at_ms = born or session.first_ms
             doubt = scene.unseen(owner.created_ms if owner else None)
@@ -142,7 +143,8 @@ def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
             yield scene.odd("unknown-connection", at_ms, ids, said, missing, doubt)
     for call in session.calls.values():
         if call.ended_ms is not None and _is_unheard_of(session.people.get(call.connection or "")):
-            said = f"{_what('call', call)} ended, and nothing was told of its connection"
+            what = _what("call", call)
+            said = f"{what} ended, but no connectionCreated was received for its connection"
             doubt = scene.unseen(call.created_ms) or scene.unsettled(call.ended_ms)
             of = (call.id, call.connection) if call.connection else (call.id,)
             yield scene.odd("call-without-connection", call.ended_ms, of, said, missing, doubt)
@@ -158,7 +160,7 @@ def _outliving(scene: _Scene) -> Iterator[Oddity]:
         owner = session.people.get(feed.connection or "")
         if owner and owner.ended_ms is not None and feed.ended_ms is None:
             what, whose = _what("stream", feed), _what("connection", owner)
-            said, ids = f"{what} is still published, and {whose} is gone", (feed.id, owner.id)
+            said, ids = f"{what} is still published, but {whose} is gone", (feed.id, owner.id)
             at_ms, doubt = owner.ended_ms, scene.unsettled(owner.ended_ms)
             code, missing = "stream-outlives-connection", "streamDestroyed"
             yield scene.odd(code, at_ms, ids, said, missing, doubt)
@@ -180,11 +182,11 @@ def _ended_with_people(scene: _Scene) -> Iterator[Oddity]:
 
 
 def _crowd(people: list[Person]) -> str:
-    """`2 people in it: connection c053fcc8 (Ann), connection 5d2451b8`."""
+    """`2 participants in it: connection c053fcc8 (Ann), connection 5d2451b8`."""
     named, more = people[:3], len(people) - 3
     names = ", ".join(_what("connection", one) for one in named)
     rest = f" and {more:,} more" if more > 0 else ""
-    return f"{count(len(people), 'person', 'people')} in it: {names}{rest}"
+    return f"{count(len(people), 'participant')} in it: {names}{rest}"
 
 
 def _left_behind_ms(one: Person, ends: list[int], settle_s: float) -> int | None:
@@ -209,7 +211,7 @@ def _ghosts(scene: _Scene) -> Iterator[Oddity]:
         due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
         if born is not None and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
-            said = f"{_what(kind, one)} has been there for {for_s}, and nothing destroyed it"
+            said = f"{_what(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
             ids = one.id, *sorted(feeds_of.get(one.id, ()))
             yield scene.odd("ghost", due_ms, ids, said, f"{kind}Destroyed")
     yield from _empty(scene)
@@ -239,7 +241,7 @@ def _empty(scene: _Scene) -> Iterator[Oddity]:
     due_ms = int(left_ms + scene.ghost_after_s * 1000)
     if due_ms <= scene.now_ms:
         for_s = duration((scene.now_ms - left_ms) / 1000)
-        said = f"everybody left the session {for_s} ago, and nothing destroyed it"
+        said = f"everyone left the session {for_s} ago, but no sessionDestroyed was received"
         yield scene.odd("ghost", due_ms, (), said, "sessionDestroyed")
 
 
@@ -316,7 +318,7 @@ def _stuck(scene: _Scene) -> Iterator[Oddity]:
     for job in scene.session.jobs.values():
         if _is_stopped(job) and scene.now_ms - (stopped := job.statuses["stopped"]) >= _STUCK_MS:
             for_s = duration((scene.now_ms - stopped) / 1000)
-            said = f"{_what('archive', job)} stopped {for_s} ago, and its file never came"
+            said = f"{_what('archive', job)} stopped {for_s} ago, but its file never arrived"
             yield scene.odd("archive-stuck", stopped + _STUCK_MS, (job.id,), said)
 
 
@@ -369,9 +371,9 @@ def other_projects(found: Iterable[tuple[str, int, AbstractSet[str]]]) -> Iterat
     for session, at_ms, projects in sessions:
         named = ", ".join(_short(one) for one in sorted(projects))
         if len(projects) > 1:
-            said = f"events of the session name {len(projects)} projects: {named}"
+            said = f"events of this session name {len(projects)} projects: {named}"
         elif is_rest and projects and main not in projects:
-            said = f"the session is of project {named}; most are of {_short(main)}"
+            said = f"the session belongs to project {named}; most belong to {_short(main)}"
         else:
             continue
         yield Oddity("another-project", severity, at_ms, session, tuple(sorted(projects)), said)
@@ -397,7 +399,7 @@ def gathered(found: Iterable[Oddity], types: Iterable[str]) -> Iterator[Oddity]:
         severity = CODES["type-never-came"].severity
         severity = severity if any(one.severity != "info" for one in those) else "info"
         codes = ", ".join(sorted({one.code for one in those}))
-        said = f"no {name} came at all, and {len(those):,} things miss it ({codes})"
+        said = f"no {name} received at all, which explains {len(those):,} oddities ({codes})"
         yield Oddity("type-never-came", severity, min(map(order, those))[0], None, (), said, name)
 
 

@@ -108,7 +108,7 @@ def _quoted(text: str) -> bytes:
 
 
 def explain(chosen: Filter) -> str:
-    """What a filter chooses, and how it goes about it, in three lines of plain English."""
+    """What a filter selects, and how it goes about it, in three lines of plain English."""
     plan = plan_of(chosen)
     timed = "" if chosen.invert or not span_of(chosen) else "skip blocks by time; "
     return (
@@ -121,8 +121,8 @@ def explain(chosen: Filter) -> str:
 def _way_through_captures(plan: Plan) -> str:
     begun = "by line prefix"
     if plan.exact:
-        return f"{begun}: nothing is decoded" if plan.begins != (START,) else "every line as it is"
-    decoded = "decoding what is left"
+        return f"{begun}, nothing is decoded" if plan.begins != (START,) else "every line as it is"
+    decoded = "decoding the rest"
     if plan.needles:
         first = "" if plan.begins == (START,) else f"{begun} and "
         return f"{first}{_by(plan.needles, plan)}, then {decoded}"
@@ -132,7 +132,7 @@ def _way_through_captures(plan: Plan) -> str:
 def _way_through_bodies(plan: Plan) -> str:
     if not plan.signs:
         return "by decoding every line"
-    return f"{_by(plan.signs, plan)}, then decoding what has it or may hide it"
+    return f"{_by(plan.signs, plan)}, then decoding possible matches"
 
 
 def _by(needles: tuple[bytes, ...], plan: Plan) -> str:

@@ -42,7 +42,7 @@ def retry_of(since_first_s: float) -> int | None:
 
 
 def copy_of(copies: int, since_first_s: float) -> str:
-    """What the `copies`th copy is called: `retry #3 +35 s`, or `copy #2 +200 ms` if none fits."""
+    """What the `copies`th copy is called: `retry #3 +35 s`, else `duplicate #2 +200 ms`."""
     number = retry_of(since_first_s)
-    which = f"copy #{copies}" if number is None else f"retry #{number}"
+    which = f"duplicate #{copies}" if number is None else f"retry #{number}"
     return f"{which} +{duration(since_first_s)}"

@@ -150,7 +150,7 @@ def _read(token: str) -> _Token:
     if not token:
         raise _Fault("the Bearer token is empty")
     if len(token) > LONGEST_TOKEN:
-        raise _Fault(f"malformed token: {len(token)} characters, more than {LONGEST_TOKEN}")
+        raise _Fault(f"malformed token: {len(token)} characters, the limit is {LONGEST_TOKEN}")
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004  # header, payload, signature
         raise _Fault(f"malformed token: {_count(len(parts), 'part')}, expected 3")
@@ -286,7 +286,7 @@ def _check_age(payload: dict[str, Any], now: float, max_age_s: float | None) -> 
     if age_s < -SKEW_S:
         raise _Fault(f"iat is {_lasting(-age_s)} in the future: check this machine's clock")
     if max_age_s is not None and age_s > max_age_s:
-        why = f"iat is {_lasting(age_s)} old, and at most {_lasting(max_age_s)} is allowed"
+        why = f"iat is {_lasting(age_s)} old, the limit is {_lasting(max_age_s)}"
         raise _Fault(why, "stale")
 
 

@@ -83,7 +83,7 @@ def test_a_request_from_outside_is_captured_and_answered(tunnelled: Any, tmp_pat
     code, out, err = _stopped(run)
     assert code == 0
     assert json.loads(out)["type"] == "sessionCreated"
-    assert f"public   {url}  paste this into Session Monitoring" in err
+    assert f"public   {url}  paste it into Session Monitoring" in err
     assert agents(tmp_path) == []
 
 
@@ -110,14 +110,14 @@ def test_a_drop_is_told_once_with_its_end_and_kept_in_the_capture(
     run = tunnelled(FAKE_NGROK_DROP="0.5")
     url = public_url(run)
     os.kill(until(lambda: agents(tmp_path))[-1], signal.SIGUSR1)
-    run.err.until(b"the tunnel is up again after")
+    run.err.until(b"tunnel back up after")
     assert post(url, b'{"event":"sessionCreated"}') == 200
     outages = [line for line in lines_of(run) if line["type"] == "tunnel"]
     base = url.rpartition("/")[0]
     assert [(one["url"], one["up_at"] > one["down_at"]) for one in outages] == [(base, True)]
     code, _, err = _stopped(run)
-    assert (code, err.count("the tunnel is down")) == (0, 1)
-    assert "HAS CHANGED" not in err
+    assert (code, err.count("tunnel down: ")) == (0, 1)
+    assert "URL has changed" not in err
     assert "down 1 time" in err
 
 
@@ -128,9 +128,9 @@ def test_a_dead_agent_is_started_again_and_a_changed_url_is_told_loudly(
     run = tunnelled()
     first = public_url(run)
     os.kill(until(lambda: agents(tmp_path))[-1], signal.SIGUSR2)
-    run.err.until(b"warning: the public URL HAS CHANGED")
-    run.err.until(f"was      {first}".encode())
-    second = public_url(run, after="reaches nobody any more\n")
+    run.err.until(b"warning: the public URL has changed")
+    run.err.until(f"old      {first}".encode())
+    second = public_url(run, after="no longer works\n")
     assert second != first
     assert post(second, b"{}") == 200
     assert _stopped(run)[0] == 0
@@ -315,7 +315,7 @@ def test_kill_9_of_the_agent_under_load_loses_nothing_that_was_acknowledged(
         try:
             status = post(url, body)
         except OSError:
-            url = public_url(run, after="reaches nobody any more\n")
+            url = public_url(run, after="no longer works\n")
             continue
         if status == 200:
             acknowledged.append(body)

@@ -41,7 +41,7 @@ class Drawn:
         if held is not None:
             said += [_span(held), _deliveries(held), count(held.sessions, "session")]
         else:
-            said.append(self._paint("failed", "cannot be read"))
+            said.append(self._paint("failed", "unreadable"))
         if one.in_use:
             said.append(self._paint("created", "in use"))
         if one.journals:
@@ -106,7 +106,7 @@ def going(gone: Gone) -> str:
     if one.journals:
         said.append(f"with {count(len(one.journals), 'forwarding journal')}")
     if gone.unsent:
-        said.append(f"{count(gone.unsent, 'delivery', 'deliveries')} YOUR APP NEVER TOOK")
+        said.append(f"{count(gone.unsent, 'delivery', 'deliveries')} not accepted by your app")
     return ", ".join(said)
 
 

@@ -73,7 +73,7 @@ def _is_struct(one: Any) -> bool:
     return isinstance(one, type) and issubclass(one, Struct)
 
 
-_KINDS = {str: "string", int: "number", float: "number", bool: "true or false"}
+_KINDS = {str: "string", int: "number", float: "number", bool: "boolean"}
 
 
 def _kind(option: Any) -> str:
@@ -145,7 +145,9 @@ def explanations(entries: list[EventType]) -> list[RenderableType]:
 
 def _explanation(entry: EventType) -> list[RenderableType]:
     state = "States" if entry.group == "call" else "Statuses"
-    reasons = "Reasons" if entry.closed_reasons else "Reasons, among others (it is free text)"
+    reasons = (
+        "Reasons" if entry.closed_reasons else "Known reasons (free text, others are possible)"
+    )
     return [
         Text.assemble((entry.name, "bold cyan"), ("  " + entry.group, "dim")),
         Text(entry.meaning),

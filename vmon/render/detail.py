@@ -58,7 +58,7 @@ def whole(entry: Entry, look: Look) -> Iterator[str]:
 def _from(entry: Entry) -> str:
     delivery, lag = entry.delivery, entry.lag_s
     remote = f" from {disarm(delivery.remote)}" if delivery.remote else ""
-    late = "" if lag is None else f", {duration(lag)} after it happened"
+    late = "" if lag is None else f", {duration(lag)} after the event"
     return f"{remote}, {size(len(delivery.body))}{late}, id {disarm(delivery.id)}"
 
 

@@ -19,11 +19,12 @@ _P95 = 0.95
 _ECHO = 3
 """Columns left free: a `^C` that the terminal echoes there must not begin a new line."""
 _LEAST_FIRST = (4, 3, 5, 2, 1, 6)
-"""Parts left out where there is no room: copies, lag, hidden, streams, people, oddities."""
+"""Parts left out where there is no room, in this order: duplicates, lag, hidden, streams,
+connections, oddities."""
 
 
 class Footer:
-    """`2 sessions open · 5 people · 4 streams · p95 lag 180ms · 3 hidden · 1 oddity`."""
+    """`2 sessions open · 5 connections · 4 streams · p95 lag 180ms · 3 hidden · 1 oddity`."""
 
     def __init__(self) -> None:
         self._console = console(sys.stdout)
@@ -41,7 +42,7 @@ class Footer:
 
 
 def told(known: Known, hidden: int, width: int | None = None) -> str:
-    """The words of the foot; what there is none of is left out, after the people and streams.
+    """The words of the foot; what there is none of is left out, after the connections and streams.
 
     Where they are wider than `width` what matters least goes first, and no word is cut before it
     stands alone.
@@ -50,10 +51,10 @@ def told(known: Known, hidden: int, width: int | None = None) -> str:
     lag_ms = known.lags.percentile(_P95)
     parts = [
         f"{count(present.sessions, 'session')} open",
-        count(present.people, "person", "people"),
+        count(present.people, "connection"),
         count(present.streams, "stream"),
         f"p95 lag {compact(lag_ms / 1000)}" if lag_ms is not None else "",
-        count(known.copies, "copy", "copies") if known.copies else "",
+        count(known.copies, "duplicate") if known.copies else "",
         f"{hidden:,} hidden" if hidden else "",
         count(known.oddities, "oddity", "oddities") if known.oddities else "",
     ]

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def plan_of(plan: InstallPlan) -> str:
     """What, whence, whereto, how big."""
-    told = size(plan.size) if plan.size is not None else "not told by the server"
-    replaced = "  (replaces the one there)" if plan.replaces else ""
+    told = size(plan.size) if plan.size is not None else "unknown"
+    replaced = "  (replaces the existing one)" if plan.replaces else ""
     return "\n".join(
         (
-            "the ngrok agent, for vmon listen --tunnel",
+            "ngrok agent, for vmon listen --tunnel",
             f"  from  {disarm(plan.url)}",
             f"  to    {disarm(str(plan.target))}{replaced}",
             f"  size  {told}",

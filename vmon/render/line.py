@@ -259,7 +259,7 @@ def _mark(verdict: Verdict) -> Piece:
 @lru_cache(maxsize=64)
 def _turned_away(copies: int) -> Piece:
     """What comes of the answer 401 to the so-manieth copy."""
-    return "failed", f"401, again in {duration(LIKE_VONAGE.wait_s(max(copies, 1)))} "
+    return "failed", f"401, retry in {duration(LIKE_VONAGE.wait_s(max(copies, 1)))} "
 
 
 _CLAUSE = re.compile(r"[:;,]| \(")
@@ -275,7 +275,7 @@ def subject(event: Event, who: str | None = None) -> list[Piece]:
     if event.reason:
         pieces += _why(event)
     if (lived := event.lived_s) is not None:
-        did = "recorded" if isinstance(event, ArchiveEvent) else "lived"
+        did = "recorded" if isinstance(event, ArchiveEvent) else "lasted"
         crooked = f"ended {duration(-lived)} before it began "
         pieces.append(("dim", f"{did} {duration(lived)} " if lived >= 0 else crooked))
     if event.warnings:
@@ -366,7 +366,7 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
         yield "name", f'"{short(event.event)}" '
-    yield "dim", "no type that vmon knows "
+    yield "dim", "not a known event type "
 
 
 def _why(event: Event) -> Iterator[Piece]:
@@ -392,4 +392,4 @@ def short(text: str) -> str:
 
 def not_drawn(number: int) -> str:
     """What is said of deliveries that came faster than they can be drawn."""
-    return f"… {count(number, 'more', 'more')}, not drawn (all captured)"
+    return f"… {count(number, 'more', 'more')}, not shown (all captured)"

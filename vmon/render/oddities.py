@@ -78,7 +78,7 @@ class Drawn:
         head = self._paint("name", code.name) + "  "
         rows = [head + self._paint(STYLES[code.severity], code.severity)]
         rows += self._page.wrapped(code.meaning, less=0, most=_WIDEST)
-        for title, text in (("Usually", code.cause), ("What to do", code.remedy)):
+        for title, text in (("Likely cause", code.cause), ("What to do", code.remedy)):
             rows += [
                 "",
                 self._paint("name", title),
@@ -96,9 +96,9 @@ class Drawn:
 
     def summary(self, found: list[Oddity], deliveries: int, sessions: int) -> str:
         """How many of each severity, for standard error; newline included."""
-        of = f"{count(deliveries, 'delivery', 'deliveries')} of {count(sessions, 'session')}"
+        of = f"{count(deliveries, 'delivery', 'deliveries')} from {count(sessions, 'session')}"
         if not found:
-            return f"nothing odd in {of}\n"
+            return f"no oddities in {of}\n"
         number = Counter(odd.severity for odd in found)
         words = [_plural(one, number[one]) for one in reversed(SEVERITIES) if number[one]]
         return f"{count(len(found), 'oddity', 'oddities')} in {of}: {', '.join(words)}\n"

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from vmon.policy import Policy
 
 _ALWAYS = (
-    "200 as soon as a delivery is captured, whatever your app does:",
-    ("Vonage sees no failure; what your app does not take, vmon sends again"),
+    "Vonage gets 200 as soon as a delivery is captured;",
+    "vmon retries deliveries that your app rejects",
 )
-_APP = "what your app answers (502 where it is not there, 504 where it is late):"
+_APP = "Vonage gets your app's response (502 if unreachable, 504 on timeout);"
 _WHY: dict[Policy, str] = {
-    "retry": "all but 200 is a failure; Vonage sends it again, for up to 24 h",
-    "cutoff": "all but 200 is a failure; after 50 in 30 min Vonage sends nothing more",
+    "retry": "anything but 200 is a failure, which Vonage retries for up to 24 h",
+    "cutoff": "anything but 200 is a failure; after 50 in 30 min Vonage stops sending",
 }
 
 
@@ -29,7 +29,7 @@ def banner_rows(onward: Onward, *, survives: bool) -> Iterator[tuple[str, str]]:
         types = f"  {aim.said}" if aim.said else ""
         yield "forward", f"{disarm(aim.target.url)}{types}"
     first, then = _ALWAYS if onward.ack == "always" else (_APP, _WHY[onward.policy])
-    yield "answer", first
+    yield "response", first
     yield " ", then
     if onward.ack == "always" and not survives:
-        yield " ", "without a capture, what is not yet forwarded does not survive a restart"
+        yield " ", "without a capture, pending deliveries are lost on restart"

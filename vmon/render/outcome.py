@@ -77,7 +77,7 @@ def _in_words(told: Told) -> str:
     if outcome.status is not None and outcome.status != 200 and outcome.status < 400:  # noqa: PLR2004 - what an app may take for a success
         parts.append("Vonage counts only 200 as success")
     if told.again_s is not None:
-        parts.append(f"again in {duration(told.again_s)}")
+        parts.append(f"retrying in {duration(told.again_s)}")
     return "; ".join(parts)
 
 

@@ -87,14 +87,14 @@ class Report:
         looks the last line says so to scripts.
         """
         rows = [
-            ("local", f"{self._paint('name', url)}  any path"),
-            ("public", f"opening a tunnel: {via} …" if via else ""),
-            ("capture", home(capture) if capture else "none: nothing is kept"),
-            ("shown", f"{disarm(chosen)}; everything is captured" if chosen else ""),
+            ("local", f"{self._paint('name', url)}  (any path)"),
+            ("public", f"opening a tunnel with {via} …" if via else ""),
+            ("capture", home(capture) if capture else "off (deliveries are not saved)"),
+            ("filter", f"{disarm(chosen)} (everything is captured)" if chosen else ""),
             *more,
             ("try it", "vmon trigger streamCreated" + _to(url) if self._is_terminal else ""),
         ]
-        return "\n".join([f"vmon {__version__} listens. Ctrl-C ends it.", *self._facts(rows)])
+        return "\n".join([f"vmon {__version__} is listening (Ctrl-C to stop)", *self._facts(rows)])
 
     def ready(
         self, local: str, public: str | None, capture: Path | None, *, as_json: bool
@@ -112,12 +112,10 @@ class Report:
     def public(self, url: str, was: str | None, extras: Extras) -> str:
         """The public URL is there, and requests to it reach us; `was` is the one before it."""
         shown = self._paint("name", disarm(url))
-        lines = [f"  {self._paint('dim', 'public')}   {shown}  paste this into Session Monitoring"]
+        lines = [f"  {self._paint('dim', 'public')}   {shown}  paste it into Session Monitoring"]
         if was is not None:
-            lines.insert(0, self._paint("failed", "warning: the public URL HAS CHANGED"))
-            lines.append(
-                f"  {self._paint('dim', 'was')}      {disarm(was)}  reaches nobody any more"
-            )
+            lines.insert(0, self._paint("failed", "warning: the public URL has changed"))
+            lines.append(f"  {self._paint('dim', 'old')}      {disarm(was)}  no longer works")
         if self._is_terminal and extras.qr:
             lines.append(_qr(url))
         copied = f"\x1b]52;c;{b64encode(url.encode()).decode()}\x07"  # OSC 52: to the clipboard
@@ -126,17 +124,15 @@ class Report:
     def down(self, detail: str, code: str | None) -> str:
         """The tunnel is down."""
         why = disarm(f"{detail} ({code})" if code and code not in detail else detail)
-        told = self.notice(f"the tunnel is down: {why.rstrip('.')}")
-        return (
-            f"{told}\n{self.notice('vmon opens it again; Vonage repeats what it cannot deliver')}"
-        )
+        told = self.notice(f"tunnel down: {why.rstrip('.')}")
+        return f"{told}\n{self.notice('reconnecting; Vonage retries what it cannot deliver')}"
 
     def back(self, outage: Outage) -> str:
         """The tunnel is up again."""
         lasted = duration((outage.up_at - outage.down_at).total_seconds())
         until = outage.until.astimezone().strftime("%a %H:%M")
         return self.notice(
-            f"the tunnel is up again after {lasted}; what was missed comes again until {until}"
+            f"tunnel back up after {lasted}; Vonage retries missed deliveries until {until}"
         )
 
     def notice(self, text: str) -> str:
@@ -147,8 +143,8 @@ class Report:
         """The receiver listens where others can reach it."""
         return self._paint(
             "warning",
-            f"warning: other machines can reach {url}, and send you anything\n"
-            "         --secret and --require-signature tell what Vonage sends from the rest",
+            f"warning: other machines can reach {url} and send anything to it\n"
+            "         use --secret and --require-signature to accept only Vonage's requests",
         )
 
     def news(self, text: str) -> str:
@@ -165,21 +161,21 @@ class Report:
         """The capture cannot be written."""
         return self._paint(
             "failed",
-            f"warning: the capture cannot be written: {disarm(why)}\n"
-            "         deliveries are answered and kept in memory, and written when it can be again",
+            f"warning: cannot write the capture: {disarm(why)}\n"
+            "         deliveries are acknowledged and kept in memory until it can be written",
         )
 
     def trouble_over(self) -> str:
         """The capture can be written again."""
-        return self._paint("created", "the capture can be written again: nothing was lost")
+        return self._paint("created", "the capture can be written again; nothing was lost")
 
     def full(self) -> str:
         """Memory is full too."""
         return self._paint(
             "failed",
-            "warning: no more deliveries can be kept in memory\n"
-            "         they are answered 503, so that Vonage sends them again later:\n"
-            f"         after {duration(LIKE_VONAGE.first_s)}, doubling to "
+            "warning: the memory for unwritten deliveries is full\n"
+            "         new deliveries get 503, so that Vonage retries them:\n"
+            f"         after {duration(LIKE_VONAGE.first_s)}, doubling up to "
             f"{duration(LIKE_VONAGE.most_s)}, for {(LIKE_VONAGE.within_s or 0) / 3600:.0f} h",
         )
 
@@ -204,11 +200,11 @@ class Report:
         seen = totals.types.total()
         lasted = duration(time.monotonic() - (totals.started_s or 0))
         rows = [
-            ("hidden by the filter", _some(totals.hidden)),
-            ("not drawn", _some(totals.undrawn)),
-            ("answered 503", _some(totals.turned_away)),
+            ("hidden by filter", _some(totals.hidden)),
+            ("not shown", _some(totals.undrawn)),
+            ("rejected (503)", _some(totals.turned_away)),
             ("signatures", ", ".join(f"{n:,} {kind}" for kind, n in totals.verdicts.most_common())),
-            ("strangers", _some(totals.strangers)),
+            ("blocked (404)", _some(totals.strangers)),
             ("other requests", _some(totals.notices)),
             ("bugs in vmon", _some(totals.bugs)),
             ("tunnel", _outages(totals.outages)),
@@ -217,7 +213,7 @@ class Report:
             ("capture", home(totals.capture) if totals.capture else ""),
             ("not in the capture", totals.rescued or ""),
             (
-                "see it again",
+                "replay",
                 f"vmon replay {home(totals.capture)}" if totals.capture and seen else "",
             ),
         ]
@@ -260,7 +256,9 @@ def _outages(outages: list[Outage]) -> str:
     lasted = sum((one.up_at - one.down_at).total_seconds() for one in outages)
     until = max(one.until for one in outages).astimezone().strftime("%a %H:%M")
     times = count(len(outages), "time")
-    return f"down {times}, {duration(lasted)} in all; what was missed comes again until {until}"
+    return (
+        f"down {times}, {duration(lasted)} in total; Vonage retries missed deliveries until {until}"
+    )
 
 
 def _qr(url: str) -> str:

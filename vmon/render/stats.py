@@ -66,9 +66,9 @@ class Drawn:
         cells, each = fitted(minutes, self._width or _PIPED)
         most, at = max((number, minute) for minute, number in minutes.items())
         yield self._paint("created", sparkline(cells))
-        per = "a minute" if each == 1 else count(each, "minute")
+        per = count(each, "minute")
         when = _local(at * MINUTE_MS)[11:16]
-        yield from self._page.wrapped(f"{per} each; the busiest minute, {when}, had {most:,}")
+        yield from self._page.wrapped(f"{per} per bar; busiest minute: {when}, with {most:,}")
 
     def _types(self, stats: Stats) -> Iterator[str]:
         names = [name for name in NAMES if name in stats.types]
@@ -77,16 +77,16 @@ class Drawn:
         narrow = not self._page.fits(wide + _TABLE)
         if not narrow:
             heads = "".join(f"{name:>{_CELL}}" for name in ("p50", "p95", "max"))
-            lags = f"{'delivery lag':>{3 * _CELL}}{_GAP}{'platform lag':>{3 * _CELL}}"
+            lags = f"{'delivery lag':>{3 * _CELL}}{_GAP}{'event delay':>{3 * _CELL}}"
             yield self._paint("dim", f"{'':<{wide + _NUMBER}}{_GAP}{lags}")
-            yield self._paint("dim", f"{'type':<{wide}}{'number':>{_NUMBER}}" + 2 * (_GAP + heads))
+            yield self._paint("dim", f"{'type':<{wide}}{'count':>{_NUMBER}}" + 2 * (_GAP + heads))
         for name in names:
             yield from self._type(disarm(name), stats.types[name], wide, narrow=narrow)
 
     def _type(self, name: str, one: OfType, wide: int, *, narrow: bool) -> Iterator[str]:
         if narrow:
             yield f"{self._paint('name', name)} {one.deliveries:,}"
-            for said, lags in (("lag", one.delivery_lag), ("platform lag", one.platform_lag)):
+            for said, lags in (("lag", one.delivery_lag), ("event delay", one.platform_lag)):
                 if lags.number:
                     yield from self._page.wrapped(f"{_GAP}{said} {_in_words(lags)}", _GAP * 2)
         else:
@@ -134,12 +134,12 @@ def _facts(stats: Stats) -> Iterator[tuple[str, str]]:
         half = _ms(after.percentile(0.5) or 0)
         said = (
             f"{stats.duplicates:,}, of {count(len(stats.repeated), 'delivery', 'deliveries')}; "
-            f"{stats.retries:,} timed as retries are; "
-            f"half within {half} of the first, the last in {_ms(after.most)}"
+            f"{stats.retries:,} at Vonage's retry times; "
+            f"half within {half} of the first, the last after {_ms(after.most)}"
         )
         yield "duplicates", said
     if said := _clocks(stats):
-        yield "clocks", said
+        yield "clock", said
     if stats.oddities is not None:
         yield "oddities", _counted(stats.oddities) or "none"
 
@@ -152,14 +152,14 @@ def _clocks(stats: Stats) -> str:
         signed = f"by the `iat` of {count(skew.number, 'signed delivery', 'signed deliveries')}"
         least = duration(abs(skew.least_ms) / 1000)
         if skew.least_ms < 0:
-            return f"this one is at least {least} behind Vonage's, {signed}: lags are too small"
+            return f"at least {least} behind Vonage's ({signed}), so lags are too low"
         if skew.least_ms > _ODD_SKEW_MS:
-            return f"this one is up to {least} ahead of Vonage's, or the way takes that, {signed}"
-        return f"this one agrees with Vonage's within {least} and the second it tells, {signed}"
+            return f"up to {least} ahead of Vonage's, or deliveries take that long ({signed})"
+        return f"within {least} of Vonage's ({signed}, in whole seconds)"
     if early:
         return (
-            f"{count(early, 'delivery', 'deliveries')} came before it happened: this clock is "
-            "behind Vonage's, and lags are too small"
+            f"{count(early, 'delivery', 'deliveries')} arrived before the event happened: this "
+            "clock is behind Vonage's, so lags are too low"
         )
     return ""
 

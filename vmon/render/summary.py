@@ -25,24 +25,24 @@ def summed_up(known: Known) -> Iterator[tuple[str, str]]:
     if number:
         people = sum(len(one.people) for one in sessions) + gone.people
         streams = sum(len(one.feeds) for one in sessions) + gone.feeds
-        what = f"{count(people, 'person', 'people')}, {count(streams, 'stream')}"
-        yield "sessions", f"{number:,}, {known.present().sessions:,} open; {what}"
+        what = f"{count(people, 'connection')}, {count(streams, 'stream')}"
+        yield "sessions", f"{number:,} ({known.present().sessions:,} open), {what}"
     for one in nlargest(_MOST, sessions, key=lambda one: one.events):
         yield handle(one.id, "session"), _session(one)
     if number > _MOST:
-        yield "", f"… {count(number - _MOST, 'more session')}: vmon sessions"
-    yield "copies", f"{known.copies:,}" if known.copies else ""
-    yield "oddities", f"{known.oddities:,}: vmon oddities" if known.oddities else ""
+        yield "", f"… {count(number - _MOST, 'more session')} (see vmon sessions)"
+    yield "duplicates", f"{known.copies:,}" if known.copies else ""
+    yield "oddities", f"{known.oddities:,} (see vmon oddities)" if known.oddities else ""
 
 
 def _session(session: Session) -> str:
-    """`3 people, 4 streams, 12 min, open`."""
+    """`3 connections, 4 streams, 12 events, 12 min, open`."""
     there = present_in(session)
     lasted = duration((session.last_ms - session.first_ms) / 1000)
     reason = session.destroyed[max(session.destroyed)] if session.destroyed else None
-    state = f"open, {count(there.people, 'person', 'people')} in it" if there.sessions else "ended"
+    state = f"open, {there.people:,} connected" if there.sessions else "ended"
     parts = [
-        count(len(session.people), "person", "people"),
+        count(len(session.people), "connection"),
         count(len(session.feeds), "stream"),
         count(session.events, "event"),
         lasted,

@@ -54,8 +54,8 @@ _SHAPES: dict[Fault, str] = {
 }
 _MEANINGS: dict[Fault, str] = {
     "failed": "failed",
-    "late": "came late",
-    "again": "came again",
+    "late": "late",
+    "again": "repeated",
 }
 
 
@@ -126,7 +126,7 @@ def _heading(chart: Chart, title: str) -> Iterator[str]:
     begin, lasted = local(chart.from_ms), (chart.until_ms - chart.from_ms) / 1000
     yield _text(_EDGE, 28, "text title", title)
     zone = f"{begin:%z}"
-    said = f"{begin:%Y-%m-%d %H:%M:%S}, {duration(lasted)}, times are UTC{zone[:3]}:{zone[3:5]}"
+    said = f"{begin:%Y-%m-%d %H:%M:%S}, {duration(lasted)}, times in UTC{zone[:3]}:{zone[3:5]}"
     yield _text(_EDGE, 48, "dim", said)
 
 

@@ -1,6 +1,6 @@
 """Sessions as trees: session → people → streams and calls; then archives and other jobs.
 
-    ● kxOH45  2016-08-03 20:54  open for 12 min  1 of 2 people, 1 stream, 7 events
+    ● kxOH45  2016-08-03 20:54  open for 12 min  1 of 2 participants, 1 stream, 7 events
     ├─ ● Ann  12 min  c053fcc8
     │  └─ ● camera "desk"  3 min  63245362
     └─ ○ Bob  40 s  networkDisconnected  5d2451b8
@@ -67,7 +67,7 @@ def head(laid: Standing, now_ms: int) -> list[Piece]:
         ("name" if last.is_open else "", ("open for " if last.is_open else "") + lasted),
     ]
     if len(laid.rounds) > 1:
-        pieces.append(("", f"round {len(laid.rounds)}  "))
+        pieces.append(("", f"opened {len(laid.rounds)} times  "))
     pieces.append(("", ", ".join(_counts(laid)) + "  "))
     if last.reason:
         pieces.append(("warning", short(last.reason)))
@@ -77,7 +77,7 @@ def head(laid: Standing, now_ms: int) -> list[Piece]:
 def _counts(laid: Standing) -> Iterator[str]:
     session = laid.session
     kinds = (
-        ([one.span for one in laid.members], "person", "people"),
+        ([one.span for one in laid.members], "participant", None),
         ([one.span for one in laid.all_feeds()], "stream", None),
         ([one.span for one in laid.all_calls()], "call", None),
         *(([one.span for one in laid.jobs if one.thing.kind == kind], *_PLURALS[kind])  # type: ignore[union-attr] # jobs are Jobs
@@ -162,11 +162,11 @@ def _life(thing: Thing, span: Span, now_ms: int) -> Iterator[Piece]:
 
 
 def _lasted(span: Span, now_ms: int) -> str:
-    """How long: `12 min`; and whether that is worked out: `at most 12 min, end not told`."""
+    """How long: `12 min`; where that is worked out, `at most 12 min, no end event received`."""
     lasted = duration(span.lasted_s(now_ms))
     if not span.is_open and not span.end_told:
-        lasted = f"at most {lasted}, end not told"
-    return lasted if span.begin_told else f"{lasted}, begin not told"
+        lasted = f"at most {lasted}, no end event received"
+    return lasted if span.begin_told else f"{lasted}, no start event received"
 
 
 def _dot(span: Span) -> Piece:

@@ -29,10 +29,10 @@ _LONGEST_NAME = 24
 _FIGURES = ("connected", "participant", "published")
 _HEADS = ("connections", "streams", *_FIGURES)
 _UNTIL = {
-    "capture": "the capture's end",
-    "session": "its session's end",
-    "connection": "its connection's end",
-    "year": "a year after its beginning",
+    "capture": "the end of the capture",
+    "session": "the end of its session",
+    "connection": "the end of its connection",
+    "year": "a year after its start",
 }
 
 
@@ -86,13 +86,15 @@ class Drawn:
         if usage.rows:
             begin = since if since is not None else usage.first_ms or 0
             end = until if until is not None else usage.end_ms
-            said = f"minutes, from {utc(begin)} until {utc(end)}"
-            yield from self._told(said if since else f"{said}; what is older counts from createdAt")
+            said = f"minutes from {utc(begin)} to {utc(end)}"
+            yield from self._told(
+                said if since else f"{said}; anything older counts from createdAt"
+            )
         if usage.duplicates:
-            yield f"{count(usage.duplicates, 'duplicate')} removed\n"
+            yield f"{count(usage.duplicates, 'duplicate')} ignored\n"
         shown = usage.explained if self._width is None else usage.explained[:_MOST_LISTED]
         if shown:
-            yield self._paint("dim", "not plain, and what it may add:") + "\n"
+            yield self._paint("dim", "uncertain, with the minutes each may add:") + "\n"
         for span, adds in shown:
             yield from self._span(span, adds)
         if rest := usage.explained[len(shown) :]:
@@ -100,7 +102,8 @@ class Drawn:
             kinds = Counter(span.why for span, _ in rest)
             said = ", ".join(f"{number:,} {why}" for why, number in kinds.most_common())
             yield from self._told(
-                f"{_GAP}and {len(rest):,} more (+{minutes(adds)} min: {said}): a pipe shows all"
+                f"{_GAP}and {len(rest):,} more (+{minutes(adds)} min: {said}); "
+                "pipe the output to see all"
             )
 
     def _told(self, text: str) -> Iterator[str]:
@@ -135,18 +138,18 @@ def _called(span: Span) -> str:
 def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
     match span.why:
         case "open":
-            return f"open: seen until {utc(span.low)[11:]}, at most until {_UNTIL[span.until]}"
+            return f"open: last seen {utc(span.low)[11:]}, at most until {_UNTIL[span.until]}"
         case "unannounced":
-            return "no created event: counted from createdAt"
+            return "no created event received: counted from createdAt"
         case "unbegun":
-            return "nothing says when it began: counts nothing"
+            return "no start time: not counted"
         case "backwards":
             back = duration((span.begin - span.high) / 1000)
-            return f"ends {back} before it begins: clocks disagree, it counts nothing"
+            return f"ends {back} before it starts (clocks disagree): not counted"
         case "ahead":
-            return "ends after the capture, it says: counted until the capture's end"
+            return "its end time is after the capture: counted to the end of the capture"
         case "ancient":
-            return "begins over a year before it was heard of, it says: counts nothing"
+            return "its start time is over a year before its first event: not counted"
         case None:
             return ""
 
