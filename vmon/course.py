@@ -20,7 +20,7 @@ from vmon.entry import Entry
 from vmon.forward import Client, Outcome
 from vmon.line import read_line
 from vmon.spool import Note
-from vmon.text import count, disarm, duration
+from vmon.text import disarm, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -547,7 +547,7 @@ class Course:
         while self._held:
             self._ready.put_nowait(self._held.popleft())
         lasted = duration(time.monotonic() - since_s)
-        number = f"{self._waiting:,}{'+' * self.is_behind}"
+        waiting = f"{self._waiting:,}{'+' * self.is_behind} deliveries"
         self._hearing.said(
             f"{self.aim.target.name} is back after {lasted}"
             + (f": sending {waiting}" if self._waiting > 1 else "")
