@@ -562,7 +562,7 @@ def test_a_name_that_is_another_file_s_by_now_is_left_to_it(
     durable.append(LINES[0])
     durable.path.rename(tmp_path / "moved.jsonl")
     durable.path.write_bytes(b"another's")
-    with pytest.raises(OSError, match="another file is called"):
+    with pytest.raises(OSError, match="was replaced by another file"):
         durable.renew(tmp_path / "a.1.jsonl", lambda: None)
     durable.append(LINES[1])
     assert durable.path.read_bytes() == b"another's"

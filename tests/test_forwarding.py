@@ -145,7 +145,7 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     _, err = await onward.stop(run)
     assert (
         f"  forward   {app.url}\n"
-        "  response  Vonage gets 200 as soon as a delivery is captured;\n"
+        "  response  200 as soon as a delivery is captured;\n"
         "            vmon retries deliveries that your app rejects\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
@@ -388,7 +388,7 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     run = await onward.start("-q", "--ack", "app", "--forward-to", app.url)
     assert await onward.post(run, *(a_body(number) for number in range(6))) == statuses
     _, err = await onward.stop(run)
-    assert "Vonage gets your app's response (502 if unreachable, 504 on timeout)" in err
+    assert "your app's response (502 if unreachable, 504 on timeout)" in err
     assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
     assert err.count("responded ") == 5
     assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
@@ -408,7 +408,7 @@ async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_50
     _, err = await onward.stop(run)
     assert "responded 502 to Vonage: 1 of 50 failures in 30 min" in err
     assert "responded 504 to Vonage: 2 of 50 failures in 30 min" in err
-    assert "after 50 in 30 min Vonage stops sending" in err
+    assert "Vonage stops after 50 in 30 min" in err
     assert "no response within 200 ms" in err
 
 

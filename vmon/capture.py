@@ -373,7 +373,7 @@ def _mend(fd: int, path: Path) -> None:
     elif not (last.startswith(START) and last.endswith(b"}")):
         raise WrongUse(
             f"{path} is not a capture: its last line does not begin with {START.decode()}",
-            hint="vmon appends to captures; give --capture a new file or an existing capture",
+            hint="vmon appends to captures; choose a new file or a capture with --capture FILE",
         )
     else:
         os.write(fd, b"\n")
