@@ -183,7 +183,7 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     _, err = await onward.stop(run)
     assert (
         f"  forward   {app.url}\n"
-        "  response  Vonage gets 200 as soon as a delivery is captured;\n"
+        "  response  200 as soon as a delivery is captured;\n"
         "            vmon retries deliveries that your app rejects\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"

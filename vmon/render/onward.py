@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from vmon.policy import Policy
 
 _ALWAYS = (
-    "Vonage gets 200 as soon as a delivery is captured;",
+    "200 as soon as a delivery is captured;",
     "vmon retries deliveries that your app rejects",
 )
-_APP = "Vonage gets your app's response (502 if unreachable, 504 on timeout);"
+_APP = "your app's response (502 if unreachable, 504 on timeout);"
 _WHY: dict[Policy, str] = {
     "retry": "anything but 200 is a failure, which Vonage retries for up to 24 h",
-    "cutoff": "anything but 200 is a failure; after 50 in 30 min Vonage stops sending",
+    "cutoff": "anything but 200 is a failure; Vonage stops after 50 in 30 min",
 }
 
 
