@@ -24,9 +24,9 @@ import hypothesis
 import pytest
 
 import vmon
-from tests.warm import Environment, Forked, Warm
-from vmon.entry import Entry
-from vmon.events import Delivery
+from tests.support.forkserver import Environment, Forked, Warm
+from vmon.events.entry import Entry
+from vmon.events.models import Delivery
 from vmon.render import line
 
 if TYPE_CHECKING:

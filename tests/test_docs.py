@@ -150,14 +150,14 @@ def _topics() -> str:
 
 
 def _types() -> str:
-    from vmon.catalogue import TYPES
+    from vmon.events.catalogue import TYPES
 
     rows = ((f"`{entry.name}`", entry.group, entry.meaning) for entry in TYPES.values())
     return _table(("type", "about", "what happened"), rows)
 
 
 def _oddities() -> str:
-    from vmon.codes import CODES
+    from vmon.analysis.oddities.codes import CODES
 
     rows = ((f"`{code.name}`", code.severity, code.meaning) for code in CODES.values())
     return _table(("code", "severity", "what it means"), rows)
@@ -272,7 +272,7 @@ def test_commands_fit_a_terminal_of_80_columns(name: str) -> None:
 
 
 def test_the_page_for_registering_names_every_type() -> None:
-    from vmon.catalogue import TYPES
+    from vmon.events.catalogue import TYPES
 
     page = (DOCS / "register.md").read_text("utf-8")
     assert [name for name in TYPES if f"`{name}`" not in page] == []

@@ -14,7 +14,7 @@ from vmon.errors import WrongUse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.session import Person
+    from vmon.sessions.model import Person
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
 
-from vmon.catalogue import NAMES
 from vmon.errors import WrongUse
-from vmon.filters import types_of
-from vmon.forward import target_of
+from vmon.events.catalogue import NAMES
+from vmon.forward.client import target_of
+from vmon.search.filter import types_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmon.forward import Target
+    from vmon.forward.client import Target
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 

@@ -6,9 +6,9 @@ import os
 import stat
 import sys
 
-from vmon.capture import CAPTURE_SUFFIXES, default_folder, newest
+from vmon.capture.inputs import stdin_fd
+from vmon.capture.writer import CAPTURE_SUFFIXES, default_folder, newest
 from vmon.errors import WrongUse, unreadable
-from vmon.streams import stdin_fd
 
 _PATIENCE_S = 1.0
 """How long a first byte may take: then a pipe is said to be idle, and a socket is not read."""

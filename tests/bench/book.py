@@ -15,9 +15,9 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.table import Row
-from tests.day import Day
-from vmon.book import Book
-from vmon.line import read_line
+from tests.support.busy_day import Day
+from vmon.capture.codec import read_line
+from vmon.sessions.store import Book
 
 SESSIONS, EVENTS = 10_000, 1_000_000
 PIECE = 10_000

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from vmon.catalogue import TYPES
-from vmon.entry import Entry
-from vmon.events import Delivery
-from vmon.line import write_line
+from vmon.capture.codec import write_line
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.events.models import Delivery
 
 _TYPES = ("connectionCreated", "connectionDestroyed", "streamCreated", "streamDestroyed")
 _WEIGHTS = (40, 38, 5, 5)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench.table import Row, interleaved, timed
-from tests.day import Day
+from tests.support.busy_day import Day
 
 SESSIONS, EVENTS = 10_000, 1_000_000
 ROUNDS = 3

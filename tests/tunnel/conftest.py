@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from vmon.tunnel.model import Tunnel, TunnelOptions
-from vmon.tunnel.process import look
+from vmon.tunnel.processes import look
 
 HERE = Path(__file__).parent
 TOKEN = "2abcdefghijklmnopqrst_0123456789"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from vmon.tunnel import engine
+from vmon.tunnel import subprocess_tunnel
 from vmon.tunnel.cloudflared import Cloudflared, cloudflared
-from vmon.tunnel.engine import EngineTunnel, Said
-from vmon.tunnel.leftover import Leftover, Record, is_alive
 from vmon.tunnel.model import CannotTunnel, State
+from vmon.tunnel.orphans import Leftover, Record, is_alive
+from vmon.tunnel.subprocess_tunnel import EngineTunnel, Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ async def test_a_stubborn_program_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FAKE_CLOUDFLARED", "stubborn")
-    monkeypatch.setattr(engine, "GRACE_S", 0.2)
+    monkeypatch.setattr(subprocess_tunnel, "GRACE_S", 0.2)
     made = tunnel()
     await made.start()
     assert made.pid

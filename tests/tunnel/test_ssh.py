@@ -15,15 +15,15 @@ import asyncssh
 import pytest
 from msgspec import Struct
 
-from vmon.tunnel.engine import Said
 from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
 from vmon.tunnel.ssh import Ssh, ssh
+from vmon.tunnel.subprocess_tunnel import Said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from tests.tunnel.conftest import Call, Opened, Receiver
-    from vmon.tunnel.engine import EngineTunnel
+    from vmon.tunnel.subprocess_tunnel import EngineTunnel
 
 SSHD = "/usr/sbin/sshd"
 needs_sshd = pytest.mark.skipif(

@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
             hint = f"did you mean {near[0]}?" if near else "see vmon --help"
             raise WrongUse(f"unknown command {name!r}", hint=hint)
         if not ctx.resilient_parsing:  # nobody completes a word by a setting
-            from vmon.cli.settings import install
+            from vmon.cli.defaults import install
 
             install(ctx, name, args[1:], COMMANDS)
         return super().resolve_command(ctx, args)
@@ -146,7 +146,7 @@ def _buffer_stdout() -> None:
 def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
     """Run a command line; its exit code. Every error becomes words here, and nowhere else."""
     if os.environ.get("_VMON_COMPLETE") == "bash_complete":
-        from vmon.cli.complete import mend_words
+        from vmon.cli.completers import mend_words
 
         mend_words(os.environ)
     try:

@@ -11,7 +11,7 @@ from vmon.cli.options import REPORT, Command, Duration, can_ask, option
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmon.captures import Gone, Held, Kept
+    from vmon.analysis.captures import Gone, Held, Kept
 
 
 @click.command("captures", cls=Command, short_help="List captures; remove old ones.")
@@ -34,10 +34,10 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
     """
     import sys
 
-    from vmon.capture import default_folder
-    from vmon.captures import kept
+    from vmon.analysis.captures import kept
+    from vmon.capture.writer import default_folder
     from vmon.errors import WrongUse
-    from vmon.render import captures as drawn
+    from vmon.render.reports import captures as drawn
 
     folder = default_folder()
     if (yes and older_s is None) or (older_s is not None and (only_path or form != "auto")):
@@ -61,7 +61,7 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
 
 
 def _held(one: Kept) -> Held | None:
-    from vmon.captures import held
+    from vmon.analysis.captures import held
     from vmon.errors import VmonError
 
     try:
@@ -73,10 +73,10 @@ def _held(one: Kept) -> Held | None:
 
 def _prune(folder: Path, older_s: float, *, yes: bool) -> int:
 
-    from vmon.captures import old
+    from vmon.analysis.captures import old
     from vmon.errors import Refused, WrongUse
-    from vmon.render.captures import going
-    from vmon.text import count, size
+    from vmon.humanize import count, size
+    from vmon.render.reports.captures import going
 
     found = old(folder, older_s)
     if not found:
@@ -93,8 +93,8 @@ def _prune(folder: Path, older_s: float, *, yes: bool) -> int:
 
 
 def _removed(found: list[Gone]) -> int:
-    from vmon.captures import remove
-    from vmon.text import count
+    from vmon.analysis.captures import remove
+    from vmon.humanize import count
 
     gone = 0
     for one in found:

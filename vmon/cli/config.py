@@ -23,9 +23,9 @@ def command(ctx: click.Context, form: str, *, only_set: bool) -> None:
     [tool.vmon] in ./pyproject.toml), user file.
     """
     from vmon.cli import COMMANDS
-    from vmon.cli.settings import settings_of
+    from vmon.cli.defaults import settings_of
     from vmon.config import Settings
-    from vmon.render import settings as drawn
+    from vmon.render.reports import config as drawn
 
     found = ctx.obj if isinstance(ctx.obj, Settings) else settings_of(None, COMMANDS)
     if only_set:

@@ -10,7 +10,7 @@ from vmon.cli.options import Command, option
 
 if TYPE_CHECKING:
     from vmon.config import Setting
-    from vmon.doctor import Asked
+    from vmon.doctor.runner import Asked
 
 
 @click.command("doctor", cls=Command, short_help="Diagnose problems and suggest fixes.")
@@ -29,8 +29,8 @@ def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
     Options default to the settings of vmon listen. The clock is compared with
     video.api.vonage.com and api.ngrok.com, unless --offline. Exits with 1 if a check fails.
     """
-    from vmon.doctor import checks, examine
-    from vmon.render import doctor as drawn
+    from vmon.doctor.runner import checks, examine
+    from vmon.render.reports import doctor as drawn
 
     results = []
     look = drawn.Drawn()
@@ -46,7 +46,7 @@ def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
     from pathlib import Path
 
     from vmon.config import files_read
-    from vmon.doctor import Asked
+    from vmon.doctor.runner import Asked
     from vmon.errors import WrongUse
     from vmon.tunnel.place import state_dir
 

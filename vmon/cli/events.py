@@ -2,12 +2,12 @@
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, option
 
 
 @click.command("events", cls=Command, short_help="Explain event types: fields, reasons, samples.")
-@click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=complete.event_types)
+@click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=completers.event_types)
 @option(
     "--format",
     "form",
@@ -20,9 +20,9 @@ def command(types: tuple[str, ...], form: str) -> None:
     """List the event types, or explain each TYPE: fields, reasons, states and a sample."""
     import sys
 
-    from vmon.catalogue import ALL, EventType, suggest
     from vmon.errors import WrongUse
-    from vmon.render import catalogue as drawn
+    from vmon.events.catalogue import ALL, EventType, suggest
+    from vmon.render.reports import events as drawn
 
     by_lower = {name.lower(): entry for name, entry in ALL.items()}
 

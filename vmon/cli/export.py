@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import Command, filter_options, option, secrets_option, tell_left_out
 
 if TYPE_CHECKING:
-    from vmon.filters import Filter
+    from vmon.search.filter import Filter
 
 _FORMS = ("curl", "httpie", "har", "pytest")
 
@@ -18,7 +18,7 @@ _FORMS = ("curl", "httpie", "har", "pytest")
 @click.command(
     "export", cls=Command, short_help="Export deliveries to curl, HTTPie, HAR or pytest."
 )
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option(
     "--as", "kind", type=click.Choice(_FORMS),
     help="Export as a shell script, a HAR file or a test module (required).",
@@ -43,10 +43,10 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from collections import Counter
 
+    from vmon.commands.filter import Options, run
     from vmon.errors import WrongUse
-    from vmon.export import Sealing, writing
-    from vmon.find import Options, run
-    from vmon.nothing import nothing
+    from vmon.render.formats.choose import Sealing, writing
+    from vmon.search.not_found import nothing
     from vmon.sources import sources_of
 
     if asked["kind"] is None:

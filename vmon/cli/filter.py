@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import (
     FORMAT,
     KINDS,
@@ -26,16 +26,16 @@ from vmon.cli.options import (
 if TYPE_CHECKING:
     from collections import Counter
 
-    from vmon.export import Writing
-    from vmon.fields import Table
-    from vmon.filters import Filter
+    from vmon.render.formats.choose import Writing
+    from vmon.render.formats.table import Table
+    from vmon.search.filter import Filter
 
 _TABLES = ("csv", "tsv")
 _EXPORTS = ("curl", "httpie", "har")
 
 
 @click.command("filter", cls=Command, short_help="Search captures by type, ID, reason or time.")
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option("--count", "only_count", is_flag=True, help="Print only the number of matching events.")
 @option("-f", "--follow", is_flag=True, help="Keep reading as the capture grows, like tail -f.")
 @option(
@@ -73,12 +73,12 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from collections import Counter
 
+    from vmon.commands.filter import Options, run
     from vmon.errors import WrongUse
-    from vmon.find import Options, run
     from vmon.sources import sources_of
 
     if asked["explain"]:
-        from vmon.plan import explain
+        from vmon.search.plan import explain
 
         click.echo(explain(chosen), nl=False)
         return 0
@@ -92,11 +92,11 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         raise WrongUse(f"--follow cannot be used with {other}")
     redactor = dedupe = None
     if asked["redact"]:
-        from vmon.redact import paths_of, redactor_of
+        from vmon.security.pseudonyms import paths_of, redactor_of
 
         redactor = redactor_of(paths_of(asked["redact"]))
     if asked["dedupe"]:
-        from vmon.dedupe import Dedupe
+        from vmon.search.dedupe import Dedupe
 
         dedupe = Dedupe()
     table, left_out = _table(asked), Counter[str]()
@@ -118,13 +118,13 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     )
     tell_left_out(left_out)
     if dedupe and dedupe.hidden:
-        from vmon.text import count
+        from vmon.humanize import count
 
         click.echo(f"{count(dedupe.hidden, 'duplicate')} skipped", err=True)
     for name in table.unseen() if table and asked["fields"] and not code else ():
         click.echo(f"warning: no match has a field {name}", err=True)
     if code and not asked["only_count"]:
-        from vmon.nothing import nothing
+        from vmon.search.not_found import nothing
 
         raise nothing("deliveries", sources, chosen)
     return code
@@ -138,7 +138,7 @@ def _table(asked: dict[str, Any]) -> Table | None:
     import sys
 
     from vmon.errors import WrongUse
-    from vmon.fields import Table, fields_of
+    from vmon.render.formats.table import Table, fields_of
 
     if kind not in {"auto", *_TABLES}:
         raise WrongUse(f"--fields cannot be used with --format {kind}")
@@ -153,11 +153,11 @@ def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:
         case "body":
             import sys
 
-            from vmon.fields import Bodies
+            from vmon.render.formats.table import Bodies
 
             return Bodies(for_people=sys.stdout.isatty())
         case "curl" | "httpie" | "har" as kind:
-            from vmon.export import Sealing, writing
+            from vmon.render.formats.choose import Sealing, writing
 
             return writing(kind, Sealing(left_out, keep=asked["with_secrets"]))
         case _:

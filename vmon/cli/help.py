@@ -120,7 +120,7 @@ def _as_json(root: click.Context) -> str:
 
     from vmon import __version__
     from vmon.cli import COMMANDS
-    from vmon.cli.settings import known
+    from vmon.cli.defaults import known
 
     variables = {(f"vmon {key.command}", key.param): key.env for key in known(COMMANDS)}
     variables["vmon", "profile"] = "VMON_PROFILE"

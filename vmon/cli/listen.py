@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
-from vmon.cli.onward import onward_options
+from vmon.cli import completers
+from vmon.cli.forward_options import onward_options
 from vmon.cli.options import (
     Command,
     Duration,
@@ -28,9 +28,9 @@ from vmon.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmon.filters import Filter
-    from vmon.forwarding import Onward
-    from vmon.listen import Opening
+    from vmon.commands.listen import Opening
+    from vmon.forward.forwarder import Onward
+    from vmon.search.filter import Filter
 
 
 _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
@@ -57,7 +57,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
     help="Time out slower bodies with 408.",
 )  # fmt: skip # one thing a line
 @_capture(
-    "--capture", metavar="FILE", shell_complete=complete.files,
+    "--capture", metavar="FILE", shell_complete=completers.files,
     help="Append to this capture file instead of creating a new one.",
 )  # fmt: skip # one thing a line
 @_capture("--no-capture", is_flag=True, help="Don't write a capture.")
@@ -116,15 +116,15 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     from datetime import UTC, datetime
     from pathlib import Path
 
-    from vmon.capture import default_path
+    from vmon.capture.rotation import limit_of
+    from vmon.capture.writer import default_path
+    from vmon.commands.listen import Options, run
     from vmon.errors import WrongUse
-    from vmon.listen import Options, run
-    from vmon.receiver import Limits
-    from vmon.redact import paths_of
-    from vmon.render.form import Form
-    from vmon.render.report import Extras
-    from vmon.rotate import limit_of
-    from vmon.trust import Trust, secrets_of
+    from vmon.receive.receiver import Limits
+    from vmon.render.formats.entries import Form
+    from vmon.render.live.banner import Extras
+    from vmon.security.pseudonyms import paths_of
+    from vmon.security.verifier import Trust, secrets_of
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
         raise WrongUse("--no-capture cannot be used with --capture or --fsync")
@@ -171,10 +171,10 @@ def _opening(asked: dict[str, Any]) -> Opening | None:
     """The tunnel asked for, with what it needs at hand; None when none is."""
     from pathlib import Path
 
+    from vmon.commands.listen import Opening
     from vmon.errors import WrongUse
-    from vmon.listen import Opening
     from vmon.tunnel.choice import NoTunnel, ViaNgrok, ViaPublicUrl, parse
-    from vmon.tunnel.public import checked
+    from vmon.tunnel.fixed_url import checked
 
     choice = parse(asked["tunnel"])
     if asked["public_url"]:
@@ -193,8 +193,8 @@ def _opening(asked: dict[str, Any]) -> Opening | None:
 def _have_agent(binary: Path | None, *, yes: bool) -> None:
     """See that there is an ngrok agent, or have it installed after asking."""
     from vmon.cli.tunnel import install
-    from vmon.tunnel.agent import find_agent
     from vmon.tunnel.model import CannotTunnel
+    from vmon.tunnel.ngrok.locate import find_agent
 
     try:
         find_agent(binary)
@@ -208,7 +208,7 @@ def _end_leftovers(*, yes: bool) -> None:
     """Offer to end agents that outlived a vmon which was killed: they hold the URL."""
     import asyncio
 
-    from vmon.tunnel.leftover import end, leftovers
+    from vmon.tunnel.orphans import end, leftovers
     from vmon.tunnel.place import state_dir
 
     for left in leftovers(state_dir()):

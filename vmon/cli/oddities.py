@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import LINES, Command, Duration, filter_options, option
 
 if TYPE_CHECKING:
-    from vmon.codes import Code
-    from vmon.filters import Filter
+    from vmon.analysis.oddities.codes import Code
+    from vmon.search.filter import Filter
 
 _SEVERITIES = ("info", "warning", "error")
 
 
 @click.command("oddities", cls=Command, short_help="Report anomalies in captures.")
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option(
     "--min-severity", type=click.Choice(_SEVERITIES), default="info", show_default=True,
     help="Minimum severity to report.",
@@ -32,7 +32,7 @@ _SEVERITIES = ("info", "warning", "error")
 )  # fmt: skip # one thing a line
 @option("--list", "list_codes", is_flag=True, help="List all anomaly codes and exit.")
 @option(
-    "--explain", metavar="CODE", shell_complete=complete.codes,
+    "--explain", metavar="CODE", shell_complete=completers.codes,
     help="Explain a code (meaning, causes, what to do) and exit.",
 )  # fmt: skip # one thing a line
 @option(
@@ -49,8 +49,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """
     if asked["explain"] is not None or asked["list_codes"]:
         return _tell(asked["explain"], as_json=asked["form"] == "json")
+    from vmon.commands.oddities import Options, run
     from vmon.sources import sources_of
-    from vmon.survey import Options, run
 
     return run(
         Options(
@@ -68,8 +68,8 @@ def _tell(name: str | None, *, as_json: bool) -> int:
     """One code with all that is known of it, or all codes."""
     import sys
 
-    from vmon.codes import CODES
-    from vmon.render.oddities import Drawn, codes_as_json
+    from vmon.analysis.oddities.codes import CODES
+    from vmon.render.reports.oddities import Drawn, codes_as_json
 
     codes = list(CODES.values()) if name is None else [_code(name)]
     if as_json:
@@ -84,7 +84,7 @@ def _tell(name: str | None, *, as_json: bool) -> int:
 def _code(name: str) -> Code:
     from difflib import get_close_matches
 
-    from vmon.codes import CODES
+    from vmon.analysis.oddities.codes import CODES
     from vmon.errors import WrongUse
 
     found = CODES.get(name.lower())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.errors import WrongUse
 from vmon.instants import parse_duration, parse_size
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-    from vmon.filters import Filter
+    from vmon.search.filter import Filter
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -146,7 +146,7 @@ def filter_options(command: _Command) -> _Command:
         help="Only events with this signature check result.",
     )(wrapped)  # fmt: skip # one thing a line
     for flag, name, metavar, text in reversed(_FILTERS):
-        offered = complete.event_types if flag == "--event" else None
+        offered = completers.event_types if flag == "--event" else None
         wrapped = filter_option(
             flag, name, metavar=metavar, multiple=True, help=text, shell_complete=offered
         )(wrapped)
@@ -156,14 +156,14 @@ def filter_options(command: _Command) -> _Command:
 def _filter_of(asked: dict[str, Any]) -> Filter:
     from datetime import UTC, datetime
 
-    from vmon.filters import Filter, types_of
     from vmon.instants import parse_instant
+    from vmon.search.filter import Filter, types_of
 
     now = datetime.now(UTC)
     for name in ("since", "until"):
         asked[name] = parse_instant(asked[name], now) if asked[name] else None
     if asked["where"] is not None:
-        from vmon.where import Where
+        from vmon.search.expression import Where
 
         asked["where"] = Where(asked["where"])
     asked["types"] = types_of(asked["types"]) if asked["types"] else None
@@ -229,7 +229,7 @@ def name_option(command: _Command) -> _Command:
 def name_of(path: str | None) -> Callable[[str | None], str | None]:
     """What finds a person's name in token data, by `--name-from` or by itself."""
     if path is None:
-        from vmon.events import person
+        from vmon.events.models import person
 
         return person
     from vmon.handles import name_from
@@ -281,7 +281,7 @@ def secrets_option(command: _Command) -> _Command:
 def tell_left_out(names: Counter[str]) -> None:
     """Say on standard error what was left out, if anything was."""
     if names:
-        from vmon.text import count, disarm
+        from vmon.humanize import count, disarm
 
         said = ", ".join(disarm(name) for name, _ in names.most_common(8))
         what = count(names.total(), "secret")

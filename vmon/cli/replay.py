@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import (
     Command,
     Duration,
@@ -23,7 +23,7 @@ from vmon.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vmon.filters import Filter
+    from vmon.search.filter import Filter
 
 
 class Speed(click.ParamType[float]):
@@ -45,7 +45,7 @@ class Speed(click.ParamType[float]):
 
 
 @click.command("replay", cls=Command, short_help="Replay a capture on screen or to your app.")
-@click.argument("file", required=False, shell_complete=complete.files)
+@click.argument("file", required=False, shell_complete=completers.files)
 @option(
     "--speed", type=Speed(), default="1", show_default=True, metavar="FACTOR",
     help="Replay this many times faster, or max.",
@@ -95,10 +95,10 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     vmon replay FILE --to localhost:3000           send it to your app
     vmon replay FILE --speed max --event archive   archive events, without pauses
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    from vmon.commands.replay import Options, run
     from vmon.errors import WrongUse
-    from vmon.pace import Pace
-    from vmon.render.form import Form
-    from vmon.replay import Options, run
+    from vmon.render.formats.entries import Form
+    from vmon.replay.schedule import Pace
     from vmon.sources import sources_of
 
     source, *more = (None,) if asked["failed"] else sources_of((file,) if file else ())
@@ -116,16 +116,16 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     if asked["sign"] is not None and not asked["to"]:
         raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
     if asked["sign"] is not None:
-        from vmon.signature import Secret
-        from vmon.trust import Signer
+        from vmon.security.signature import Secret
+        from vmon.security.verifier import Signer
 
         signer = Signer(Secret("--sign", asked["sign"]), asked["api_key"])
     if asked["redact"]:
-        from vmon.redact import paths_of, redactor_of
+        from vmon.security.pseudonyms import paths_of, redactor_of
 
         redactor = redactor_of(paths_of(asked["redact"]))
     if asked["to"]:
-        from vmon.forward import target_of
+        from vmon.forward.client import target_of
 
         target = target_of(asked["to"], exact_path=asked["exact_path"], timeout_s=asked["timeout"])
     options = Options(
@@ -144,7 +144,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
         name_of=name_of(asked["name_from"]) if asked["name_from"] else None,
     )
     if asked["failed"]:
-        from vmon import resend
+        from vmon.commands import replay_failed
 
-        return resend.run(options, file, asked["timeout"])
+        return replay_failed.run(options, file, asked["timeout"])
     return run(options)

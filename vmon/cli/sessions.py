@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import (
     Command,
     filter_options,
@@ -17,13 +17,13 @@ from vmon.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vmon.filters import Filter
+    from vmon.search.filter import Filter
 
 
 @click.command(
     "sessions", cls=Command, short_help="Show sessions: connections, streams, archives, calls."
 )
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option(
     "--at", metavar="TIME",
     help="Show the state at TIME: 14:05 (on the capture's last day), 10m (ago), ISO 8601.",
@@ -47,7 +47,7 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     vmon listen is running, else until the end of the capture. Exits with 1 if there are no
     sessions.
     """
-    from vmon import sessions
+    from vmon.commands import sessions
     from vmon.errors import WrongUse
     from vmon.sources import sources_of
 

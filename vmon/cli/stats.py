@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
 
 if TYPE_CHECKING:
-    from vmon.filters import Filter
-    from vmon.stats import Stats
+    from vmon.analysis.stats import Stats
+    from vmon.search.filter import Filter
 
 
 @click.command("stats", cls=Command, short_help="Count types, reasons, delays, duplicates.")
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option(
     "--top", type=click.IntRange(0), default=5, show_default=True, metavar="N",
     help="Number of busiest sessions to show.",
@@ -35,8 +35,8 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     """
     import sys
 
-    from vmon.nothing import nothing
-    from vmon.render import stats as drawn
+    from vmon.render.reports import stats as drawn
+    from vmon.search.not_found import nothing
     from vmon.sources import sources_of
 
     sources = sources_of(files)
@@ -53,12 +53,12 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
 def _read(chosen: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
     from collections import Counter
 
-    from vmon.scan import say_bad
-    from vmon.stats import stats_of, stats_with
+    from vmon.analysis.stats import stats_of, stats_with
+    from vmon.search.scan import say_bad
 
     if not oddities:
         return stats_of(sources, chosen, say_bad)
-    from vmon.survey import Survey
+    from vmon.commands.oddities import Survey
 
     survey = Survey(chosen)
     found = stats_with(sources, chosen, survey.note, say_bad)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import Command, filter_options, name_of, name_option, option
 
 if TYPE_CHECKING:
-    from vmon.filters import Filter
+    from vmon.search.filter import Filter
 
 
 @click.command(
     "timeline", cls=Command, short_help="Show a session as a timeline: terminal, SVG, HTML."
 )
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option("--svg", metavar="FILE", help="Write an SVG image; - is standard output.")
 @option("--html", metavar="FILE", help="Write an HTML page; - is standard output.")
 @option(
@@ -32,8 +32,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     inferred; ! failed; ↩ late; ² duplicate; details are below the chart. --svg and --html write
     the same chart, for light and dark backgrounds. Exits with 1 if there are no sessions.
     """
+    from vmon.commands.timeline import Options, run
     from vmon.sources import sources_of
-    from vmon.timeline import Options, run
 
     return run(
         Options(

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import Command, Duration, option, sign_options
 
 LISTENER = "http://127.0.0.1:4680"
 
 
 @click.command("trigger", cls=Command, short_help="Send sample events, as Vonage does.")
-@click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=complete.event_types)
+@click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=completers.event_types)
 @option("--story", "every_type", is_flag=True, help="Send one of each type: a whole session.")
 @option("--to", default=LISTENER, show_default=True, metavar="URL", help="URL to send to.")
 @option(
@@ -46,13 +46,13 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     vmon trigger 'stream*' --set stream.name=Ann
     vmon trigger --story --to localhost:3000/hook
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
-    from vmon.catalogue import TYPES
+    from vmon.commands.trigger import Options, run
     from vmon.errors import WrongUse
-    from vmon.filters import types_of
-    from vmon.forward import Outcome, target_of
-    from vmon.scenario import STORY, parse_change
-    from vmon.text import disarm
-    from vmon.trigger import Options, run
+    from vmon.events.catalogue import TYPES
+    from vmon.forward.client import Outcome, target_of
+    from vmon.humanize import disarm
+    from vmon.replay.samples import STORY, parse_change
+    from vmon.search.filter import types_of
 
     if bool(types) == asked["every_type"]:
         raise WrongUse("pass event types or --story", hint="run vmon events for all types")
@@ -67,8 +67,8 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
 
     signer = None
     if asked["sign"] is not None:
-        from vmon.signature import Secret
-        from vmon.trust import Signer
+        from vmon.security.signature import Secret
+        from vmon.security.verifier import Signer
 
         signer = Signer(Secret("--sign", asked["sign"]), asked["api_key"])
 

@@ -29,7 +29,7 @@ def install(source: str | None = None, *, yes: bool) -> None:
     """Install the ngrok agent after asking; Refused or WrongUse when that is not agreed to."""
     from vmon.errors import Refused, WrongUse
     from vmon.render.install import plan_of, shown
-    from vmon.tunnel import install as installing
+    from vmon.tunnel.ngrok import install as installing
 
     plan = installing.install_plan(source)
     click.echo(plan_of(plan), err=True)
@@ -49,8 +49,8 @@ def _installed(path: object) -> str:
     """What is there now; CannotTunnel where it is no agent that can be used."""
     import asyncio
 
-    from vmon.tunnel.agent import find_agent
-    from vmon.tunnel.ngrok import check_version
+    from vmon.tunnel.ngrok.locate import find_agent
+    from vmon.tunnel.ngrok.tunnel import check_version
 
     found = find_agent()
     if found != path:
@@ -63,8 +63,8 @@ def _installed(path: object) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 def status(*, as_json: bool) -> int:
     """Show installed agents, where the authtoken is stored, and stale agents."""
-    from vmon.doctor import Asked, examine, tunnel_checks
-    from vmon.render import doctor as drawn
+    from vmon.doctor.runner import Asked, examine, tunnel_checks
+    from vmon.render.reports import doctor as drawn
     from vmon.tunnel.place import state_dir
 
     results = list(examine(tunnel_checks(Asked(state_dir=state_dir()))))
@@ -83,7 +83,7 @@ def leftovers_(*, ending: bool) -> int:
     stopped, nor the agent of a running vmon.
     """
     from vmon.errors import TimedOut
-    from vmon.tunnel.leftover import end, is_alive, leftovers
+    from vmon.tunnel.orphans import end, is_alive, leftovers
     from vmon.tunnel.place import state_dir
 
     found = leftovers(state_dir())

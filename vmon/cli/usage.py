@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from vmon.filters import Filter
-    from vmon.usage import Usage
+    from vmon.analysis.usage import Usage
+    from vmon.search.filter import Filter
 
 _INSTEAD = {
     "since": "Count only minutes since TIME: 10m (ago), 14:05, yesterday, ISO 8601.",
@@ -31,7 +31,7 @@ def _minutes_by_time(command: click.Command) -> click.Command:
 
 @_minutes_by_time
 @click.command("usage", cls=Command, short_help="Count connected and published minutes.")
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option(
     "--by", type=click.Choice(["session", "connection", "day"]), default="session",
     show_default=True, help="Group by session, connection or day (UTC).",
@@ -54,8 +54,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     import sys
 
     from vmon.errors import WrongUse
-    from vmon.nothing import nothing
-    from vmon.render import usage as drawn
+    from vmon.render.reports import usage as drawn
+    from vmon.search.not_found import nothing
     from vmon.sources import sources_of
 
     if asked["csv_file"] == "-" and asked["form"] != "auto":
@@ -76,11 +76,11 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
 
 def _read(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
     """Read all there is: also what is not chosen tells when the capture ends."""
-    from vmon.book import Book
-    from vmon.filters import Filter
-    from vmon.look import read
-    from vmon.scan import say_bad
-    from vmon.usage import Seen, usage_of
+    from vmon.analysis.usage import Seen, usage_of
+    from vmon.search.filter import Filter
+    from vmon.search.reader import read
+    from vmon.search.scan import say_bad
+    from vmon.sessions.store import Book
 
     book, seen = Book(), Seen()
     within = chosen._replace(since=None, until=None)

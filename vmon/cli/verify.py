@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from vmon.cli import complete
+from vmon.cli import completers
 from vmon.cli.options import LINES, Command, output_option, trust_options
 
 
 @click.command("verify", cls=Command, short_help="Verify the signatures in captures.")
-@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=complete.files)
+@click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @trust_options
 @output_option("-v", "--verbose", "every", is_flag=True, help="List valid deliveries too.")
 @output_option(
@@ -28,10 +28,10 @@ def command(files: tuple[str, ...], **asked: Any) -> int:
     The age of a signature is its age when the delivery was received. Exits with 0 if all are
     valid, 1 if any is not or there are none, 2 if a file or line cannot be read.
     """
+    from vmon.commands.verify import Options, run
     from vmon.errors import WrongUse
+    from vmon.security.verifier import Trust, secrets_of
     from vmon.sources import sources_of
-    from vmon.trust import Trust, secrets_of
-    from vmon.verify import Options, run
 
     secrets = secrets_of(asked["secrets"], asked["secret_files"])
     if not secrets:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from vmon.render.form import console
-from vmon.text import disarm, size
+from vmon.humanize import disarm, size
+from vmon.render.formats.entries import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vmon.tunnel.install import InstallPlan
+    from vmon.tunnel.ngrok.install import InstallPlan
 
 
 def plan_of(plan: InstallPlan) -> str:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.catalogue import ALL, verb
-from vmon.events import (
+from vmon.events.catalogue import ALL, verb
+from vmon.events.models import (
     ArchiveEvent,
     BroadcastEvent,
     CallEvent,
@@ -31,19 +31,19 @@ from vmon.events import (
     UnknownEvent,
     person,
 )
-from vmon.render.paint import colour_of
-from vmon.retry import LIKE_VONAGE
-from vmon.text import count, disarm, duration, handle, size
+from vmon.forward.retry import LIKE_VONAGE
+from vmon.humanize import count, disarm, duration, handle, size
+from vmon.render.style import colour_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from vmon.entry import Entry
-    from vmon.events import Connection, Event
-    from vmon.known import Note
-    from vmon.render.paint import Paint
-    from vmon.verdict import Verdict
+    from vmon.events.entry import Entry
+    from vmon.events.models import Connection, Event
+    from vmon.events.verdict import Verdict
+    from vmon.render.style import Paint
+    from vmon.sessions.tracker import Note
 
 GLYPHS = {"created": "+", "destroyed": "-", "changed": "~", "failed": "!"}
 _TYPE_WIDTH = 19

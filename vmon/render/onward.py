@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmon.text import disarm
+from vmon.humanize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmon.forwarding import Onward
-    from vmon.policy import Policy
+    from vmon.forward.failures import Policy
+    from vmon.forward.forwarder import Onward
 
 _ALWAYS = (
     "200 as soon as a delivery is captured;",

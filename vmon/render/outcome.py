@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.line import said_json
-from vmon.render.form import console
+from vmon.capture.codec import said_json
+from vmon.humanize import disarm, duration, handle
+from vmon.render.formats.entries import console
 from vmon.render.line import subject
-from vmon.render.paint import HANDLES, Paint
-from vmon.text import disarm, duration, handle
+from vmon.render.style import HANDLES, Paint
 
 if TYPE_CHECKING:
-    from vmon.course import Told
-    from vmon.entry import Entry
-    from vmon.forward import Outcome
+    from vmon.events.entry import Entry
+    from vmon.forward.client import Outcome
+    from vmon.forward.worker import Told
 
 
 @cache

@@ -80,7 +80,7 @@ def open_tunnel(choice: Choice, options: TunnelOptions) -> Tunnel | None:
         case NoTunnel():
             return None
         case ViaNgrok():
-            from vmon.tunnel.ngrok import NgrokTunnel
+            from vmon.tunnel.ngrok.tunnel import NgrokTunnel
 
             return NgrokTunnel(options)
         case ViaCloudflared():
@@ -92,7 +92,7 @@ def open_tunnel(choice: Choice, options: TunnelOptions) -> Tunnel | None:
 
             return ssh(user, host, port, options)
         case ViaPublicUrl(url=url):
-            from vmon.tunnel.public import PublicUrl
+            from vmon.tunnel.fixed_url import PublicUrl
 
             return PublicUrl(url)
 

@@ -3,8 +3,8 @@
 import os
 import re
 
-from vmon.tunnel.engine import EngineTunnel, Said
 from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
+from vmon.tunnel.subprocess_tunnel import EngineTunnel, Said
 
 BOXED_URL = re.compile(r"\|\s+(https://\S+)\s+\|")
 CONNECTION = re.compile(r"connIndex=(\d+)")

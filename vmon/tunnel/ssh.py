@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from vmon.tunnel.engine import EngineTunnel, Said
 from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
+from vmon.tunnel.subprocess_tunnel import EngineTunnel, Said
 
 ALLOCATED = re.compile(r"Allocated port (\d+) for remote forward")
 FORWARDED = re.compile(r"remote forward success for: listen (?:\S*:)?([1-9]\d*),")

@@ -1,0 +1,290 @@
+import base64
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.busy_day import Day
+from vmon.analysis.lifetimes import peak
+from vmon.analysis.stats import Stats, stats_of
+from vmon.capture.codec import read_line, write_line
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.events.verdict import Verdict
+from vmon.render.reports.stats import fitted, sparkline
+from vmon.search.filter import Filter
+from vmon.sessions.store import Book
+
+Run = Callable[..., tuple[int, str, str]]
+Made = Callable[..., Entry]
+S = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
+AT = datetime(2016, 8, 3, 21, 0, tzinfo=UTC)
+T = 1_470_258_000_000
+
+
+def body(event: str, at: int, **more: Any) -> bytes:
+    said = {"sessionId": S, "projectId": "13112571", "event": event, "timestamp": at} | more
+    return json.dumps(said).encode()
+
+
+def lines(entries: Iterable[Entry]) -> Stats:
+    stats = Stats()
+    for one in entries:
+        stats.line(write_line(one))
+    return stats
+
+
+def plain(stats: Stats) -> dict[str, Any]:
+    return {name: value for name, value in vars(stats).items() if name != "_copies"}
+
+
+# Counting.
+
+
+def test_a_line_is_counted_as_if_it_had_been_read_with_all_its_tolerance(
+    bodies: dict[str, bytes], delivered: Made
+) -> None:
+    for name, one in bodies.items():
+        line = write_line(delivered(one))
+        quickly, fully = Stats(), Stats()
+        quickly.line(line)
+        fully.entry(read_line(line))
+        assert plain(quickly) == plain(fully), name
+        assert quickly.deliveries == 1
+
+
+def test_lives_are_those_of_the_book(bodies: dict[str, bytes], delivered: Made) -> None:
+    samples = [json.dumps(one.sample).encode() for one in TYPES.values()]
+    seconds = body("connectionCreated", T // 1000, connection={"id": "s", "createdAt": 1470257999})
+    others = [one for name, one in bodies.items() if name.startswith("opentok")]
+    entries, book = [delivered(one) for one in (*samples, seconds, *others)], Book()
+    for one in entries:
+        book.apply(one)
+    found, sessions = lines(entries), list(book.sessions())
+    told = [one for session in sessions for one in session.people.values()]
+    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in told} == {
+        (key, one.begin, one.end) for key, one in found.people.items()
+    }
+    feeds = [one for session in sessions for one in session.feeds.values()]
+    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in feeds} == {
+        (key, one.begin, one.end) for key, one in found.streams.items()
+    }
+
+
+def test_a_copy_is_a_duplicate_and_no_second_lag(delivered: Made) -> None:
+    once = body("sessionCreated", T)
+    entries = [delivered(once, received_at=AT + timedelta(seconds=s)) for s in (1, 6, 16)]
+    found = lines([*entries, delivered(body("sessionCreated", T + 1), received_at=AT)])
+    one = found.types["sessionCreated"]
+    assert (one.deliveries, one.delivery_lag.number) == (4, 2)
+    assert (found.duplicates, len(found.repeated)) == (2, 1)
+    assert (found.after_first.least, found.after_first.most) == (5000, 15_000)
+
+
+def test_lag_is_split_into_the_platforms_and_the_deliverys(delivered: Made) -> None:
+    told = {"connection": {"id": "a", "createdAt": T - 166}}
+    one = delivered(body("connectionCreated", T, **told), received_at=AT + timedelta(seconds=2))
+    found = lines([one]).types["connectionCreated"]
+    assert (found.delivery_lag.most, found.platform_lag.most) == (2000, 166)
+
+
+def test_a_bare_body_was_received_by_nobody_and_has_no_delivery_lag(tmp_path: Path) -> None:
+    path = tmp_path / "bare.jsonl"
+    path.write_bytes(body("sessionCreated", T) + b"\n")
+    found = stats_of([str(path)], Filter(), lambda bad: pytest.fail(str(bad)))
+    assert found.types["sessionCreated"].delivery_lag.number == 0
+    assert found.minutes == {T // 60_000: 1}
+
+
+def token(iat: object) -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"Bearer {part({'alg': 'HS256'})}.{part({'iat': iat, 'iss': 'Vonage'})}.c2ln"
+
+
+def signed(delivered: Made, iat: object, kind: str, second: int) -> Entry:
+    at = AT + timedelta(seconds=second)
+    headers = (("Host", "x"), ("Authorization", token(iat)))
+    one = delivered(body("sessionCreated", T + second), received_at=at, headers=headers)
+    one.verdict = Verdict(kind)
+    return one
+
+
+def test_skew_is_the_least_of_receipt_less_iat_of_those_that_vonage_signed(
+    delivered: Made,
+) -> None:
+    entries = [
+        signed(delivered, T // 1000 + 3, "valid", 0),
+        signed(delivered, T // 1000 + 1, "unchecked", 5),
+        signed(delivered, T // 1000 + 900, "invalid", 6),
+        signed(delivered, "soon", "valid", 7),
+    ]
+    quickly, fully = lines(entries), Stats()
+    for one in entries:
+        fully.entry(one)
+    assert (quickly.skew.number, quickly.skew.least_ms) == (2, -3000)
+    assert fully.skew == quickly.skew
+
+
+# Peaks.
+
+
+def test_what_never_ended_counts_until_its_connection_or_session_ended(delivered: Made) -> None:
+    def connection(name: str, event: str, at: int) -> bytes:
+        return body(event, at, connection={"id": name, "createdAt": at})
+
+    def stream(name: str, of: str, at: int) -> bytes:
+        told = {"id": name, "createdAt": at, "connection": {"id": of}}
+        return body("streamCreated", at, stream=told)
+
+    found = lines(
+        delivered(one)
+        for one in (
+            connection("a", "connectionCreated", T),
+            stream("1", "a", T + 1),
+            body("connectionDestroyed", T + 2, connection={"id": "a"}),
+            stream("2", "b", T + 3),
+            connection("b", "connectionCreated", T + 3),
+            body("sessionDestroyed", T + 4),
+            connection("c", "connectionCreated", T + 5),
+        )
+    )
+    people, streams = found.peaks()
+    assert (people.number, streams.number) == (1, 1)
+
+
+def test_the_figures_of_a_generated_day_are_the_true_ones(tmp_path: Path) -> None:
+    day = Day(40, 4000, odd=0.0)
+    path = tmp_path / "day.jsonl"
+    path.write_bytes(b"".join(day.lines()))
+    found, truth = stats_of([str(path)], Filter(), lambda bad: pytest.fail(str(bad))), day.truth
+    assert (found.deliveries, found.duplicates) == (
+        truth.events + truth.duplicates,
+        truth.duplicates,
+    )
+    people = [(begin, end or found.last_ms + 1) for begin, end in truth.people.values()]
+    streams = [(begin, end or found.last_ms + 1) for begin, end in truth.feeds.values()]
+    assert found.peaks() == (peak(people), peak(streams))
+    assert (len(found.people), len(found.streams)) == (len(people), len(streams))
+
+
+# Sparklines.
+
+
+def test_a_sparkline_is_fitted_to_a_width_in_whole_minutes() -> None:
+    minutes = {100: 4, 101: 2, 109: 1}
+    assert fitted(minutes, 80) == ([4, 2, 0, 0, 0, 0, 0, 0, 0, 1], 1)
+    assert fitted(minutes, 4) == ([2, 0, 0, 1 / 3], 3)
+
+
+def test_the_least_something_is_a_bar_and_nothing_is_none() -> None:
+    assert sparkline([8, 4, 0, 0.01]) == "█▄ ▁"
+    assert sparkline([0, 0]) == ""
+
+
+# The command.
+
+
+@pytest.fixture
+def capture(delivered: Made, tmp_path: Path) -> Path:
+    rest = [json.dumps(one.sample).encode() for one in TYPES.values()]
+    entries = [
+        delivered(one, received_at=datetime(2016, 8, 3, 21, 15, n, 318_542, tzinfo=UTC))
+        for n, one in enumerate([*rest, rest[0]])
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(write_line(one) for one in entries))
+    return path
+
+
+def test_the_figures_of_one_of_each_type_are_these(vmon_run: Run, capture: Path) -> None:
+    code, out, err = vmon_run("stats", capture, "--event", "stream*,session*,archive")
+    assert (code, err) == (0, "")
+    assert out == GOLDEN
+
+
+GOLDEN = """\
+7 deliveries in 15.0 s, from 2016-08-03 21:15:00: 1 session, 1 connection, 1 stream
+█
+1 minute per bar; busiest minute: 21:15, with 7
+
+                                         delivery lag            event delay
+type                     count      p50    p95    max      p50    p95    max
+sessionCreated               2    20min  20min  20min
+sessionDestroyed             1     -56s   -56s   -56s
+sessionNotification          1    16min  16min  16min
+  serverRotation 1
+streamCreated                1      45s    45s    45s      15s    15s    15s
+streamDestroyed              1     9.4s   9.4s   9.4s
+  clientDisconnected 1
+archive                      1     4.9s   4.9s   4.9s
+  user initiated 1
+  available 1
+
+peak       1 connection at once (2016-08-03 20:54:48); 1 stream at once (2016-08-03 21:14:05)
+duplicates 1, of 1 delivery; 1 at Vonage's retry times; half within 15s of the first, the last \
+after 15s
+clock      1 delivery arrived before the event happened: this clock is behind Vonage's, so lags \
+are too low
+busiest    kxOH45 7
+"""
+
+
+def test_json_is_one_document(vmon_run: Run, capture: Path) -> None:
+    said = json.loads(vmon_run("stats", "--format", "json", "--top", "1", capture)[1])
+    assert (said["deliveries"], said["sessions"], said["duplicates"]["number"]) == (16, 1, 1)
+    assert said["first_at"] == "2016-08-03T21:15:00.318000Z"
+    assert said["per_minute"] == {"2016-08-03T21:15:00.000000Z": 16}
+    assert said["types"]["streamCreated"]["platform_lag_ms"]["max"] == 15155
+    assert said["busiest"] == [{"session": S, "deliveries": 16}]
+
+
+def test_oddities_are_counted_by_code_when_asked_for(vmon_run: Run, tmp_path: Path) -> None:
+    day, path = Day(20, 800, odd=1.0), tmp_path / "day.jsonl"
+    path.write_bytes(b"".join(day.lines()))
+    plainly = json.loads(vmon_run("stats", "--format", "json", path)[1])
+    said = json.loads(vmon_run("stats", "--oddities", "--format", "json", path)[1])
+    assert plainly.pop("oddities") is None
+    counted = said.pop("oddities")
+    assert said == plainly
+    assert {code for code, _ in day.truth.planted} <= set(counted)
+    assert "oddities   " in vmon_run("stats", "--oddities", path)[1]
+
+
+def test_torn_and_empty_lines_are_told_and_the_rest_is_counted(
+    vmon_run: Run, capture: Path, tmp_path: Path
+) -> None:
+    whole = capture.read_bytes()
+    path = tmp_path / "torn.jsonl"
+    path.write_bytes(whole[:200] + b"\n" + whole + whole[:99])
+    code, out, err = vmon_run("stats", path)
+    assert code == 0
+    assert out.startswith("16 deliveries in 15.0 s, ")
+    assert err.count(": skipped: ") == 2
+
+
+def test_nothing_at_all_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.touch()
+    code, out, err = vmon_run("stats", path)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: no deliveries found in {path}\nhint: ")
+
+
+def test_strangers_words_are_disarmed(vmon_run: Run, delivered: Made, tmp_path: Path) -> None:
+    odd = body("streamDestroyed", T, reason="\x1b]0;x\x07", stream={"id": "1"})
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(write_line(delivered(odd)))
+    out = vmon_run("stats", path)[1]
+    assert "\x1b" not in out
+    assert "␛]0;x␇ 1" in out
+
+
+def test_stats_imports_nothing_of_servers(
+    imports_of: Callable[..., set[str]], capture: Path
+) -> None:
+    assert not imports_of("stats", str(capture)) & {"aiohttp", "pyngrok", "asyncio"}

@@ -1,0 +1,58 @@
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from vmon.analysis.stats_row import Brief, brief_of, plain, said_ms, signed_ms, token_of
+from vmon.capture.codec import write_line
+from vmon.events.entry import Entry
+from vmon.events.verdict import Verdict
+
+Made = Callable[..., Entry]
+T = 1_470_258_000_000
+
+
+def both(entry: Entry) -> list[Brief]:
+    """The brief of an entry, made of itself and of its line."""
+    return [brief_of(entry), plain.decode(write_line(entry))]
+
+
+@pytest.mark.parametrize(
+    ("body", "at_ms"),
+    [
+        ({"event": "sessionCreated", "timestamp": T}, T),
+        ({"event": "sessionCreated", "timestamp": T // 1000}, T),
+        ({"event": "archive", "createdAt": T, "updatedAt": T + 5}, T + 5),
+        ({"event": "archive", "createdAt": T}, T),
+        ({"event": "render", "createdAt": T}, None),
+        ({"event": "sessionCreated", "timestamp": -1}, None),
+    ],
+)
+def test_when_it_happened_is_told_alike_by_an_entry_and_by_its_line(
+    body: dict[str, Any], at_ms: int | None, delivered: Made
+) -> None:
+    entry = delivered(json.dumps(body).encode())
+    assert [said_ms(one) for one in both(entry)] == [at_ms, at_ms]
+
+
+@pytest.mark.parametrize(
+    ("kind", "iat", "at_ms"),
+    [
+        ("valid", T / 1000, T),
+        ("unchecked", T / 1000, T),
+        ("invalid", T / 1000, None),
+        ("valid", 0, None),
+        ("valid", 1e300, None),
+        ("valid", "now", None),
+    ],
+)
+def test_when_a_token_was_signed_is_told_where_it_is_vonages(
+    kind: str, iat: object, at_ms: int | None, delivered: Made
+) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"iat": iat}).encode()).decode().rstrip("=")
+    entry = delivered(b"{}", headers=(("Authorization", f"Bearer e30.{claims}.c2ln"),))
+    entry.verdict = Verdict(kind)
+    lines = token_of(entry), write_line(entry)
+    assert [signed_ms(*one) for one in zip(both(entry), lines, strict=True)] == [at_ms, at_ms]

@@ -1,0 +1,394 @@
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.busy_day import Day
+from vmon.analysis.usage import DAY_MS, Bounds, By, Seen, Usage, minutes, spans_of, usage_of
+from vmon.capture.codec import bare
+from vmon.events.entry import Entry
+from vmon.sessions.model import BEGUN, ENDED, Feed, Person, Session
+from vmon.sessions.store import Book
+
+Run = Callable[..., tuple[int, str, str]]
+SEED = Path(__file__).parents[1] / "data" / "seed"
+S = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
+T = 1_470_258_000_000  # 2016-08-03 21:00:00Z
+MIN = 60_000
+
+
+def connection(name: str, event: str, at: int, created: int | None, **more: Any) -> dict[str, Any]:
+    told = {"id": name, "createdAt": created, "data": more.pop("data", "")}
+    head = {"sessionId": S, "projectId": "13112571", "event": event, "timestamp": at}
+    return head | {"connection": told} | more
+
+
+def stream(name: str, of: str, event: str, at: int, created: int, **more: Any) -> dict[str, Any]:
+    head = {"sessionId": S, "projectId": "13112571", "event": event, "timestamp": at}
+    told = {"id": name, "connection": {"id": of}, "createdAt": created}
+    return head | {"stream": told} | more
+
+
+def session_event(event: str, at: int) -> dict[str, Any]:
+    return {"sessionId": S, "projectId": "13112571", "event": event, "timestamp": at}
+
+
+def made(said: list[dict[str, Any]], by: By = "session", **window: int) -> Usage:
+    book, seen = Book(), Seen()
+    for one in said:
+        entry = bare(json.dumps(one).encode())
+        seen.span(int(entry.delivery.received_at.timestamp() * 1000))
+        seen.note(entry)
+        book.apply(entry)
+    return usage_of(book.sessions(), seen, by, **window)
+
+
+def lived(name: str, begin: int, end: int, **more: Any) -> list[dict[str, Any]]:
+    return [
+        connection(name, "connectionCreated", begin, begin, **more),
+        connection(name, "connectionDestroyed", end, begin, reason="clientDisconnected"),
+    ]
+
+
+# What counts.
+
+
+def test_the_four_sample_events_are_these_minutes(vmon_run: Run) -> None:
+    code, out, err = vmon_run("usage", *sorted(SEED.glob("*.json")))
+    assert (code, err) == (0, "")
+    assert out == (
+        "session  connections  streams  connected  participant  published\n"
+        "kxOH45             1        1       20.1          0.9        0.9\n"
+        "total              1        1       20.1          0.9        0.9\n"
+        "minutes from 2016-08-03 20:54:48Z to 2016-08-03 21:14:56Z; "
+        "anything older counts from createdAt\n"
+    )
+
+
+def test_a_duplicate_counts_once_and_overlapping_connections_count_each() -> None:
+    said = lived("a", T, T + 20 * MIN) + lived("b", T + 10 * MIN, T + 30 * MIN)
+    found = made(said + said[:3])
+    assert found.total.connected == Bounds(40 * MIN, 40 * MIN)
+    assert (found.duplicates, found.explained) == (3, [])
+
+
+def test_participant_minutes_begin_with_the_first_stream_and_end_with_the_last() -> None:
+    said = lived("a", T, T + 30 * MIN) + lived("b", T + 5 * MIN, T + 20 * MIN)
+    for name, begin, end in (("1", 10, 15), ("2", 12, 18), ("3", 25, 26)):
+        said += [
+            stream(name, "a", "streamCreated", T + begin * MIN, T + begin * MIN),
+            stream(name, "a", "streamDestroyed", T + end * MIN, T + begin * MIN),
+        ]
+    found = made(said).total
+    assert found.published.low == (5 + 6 + 1) * MIN
+    assert found.participant.low == (8 + 1 + 8) * MIN
+    assert found.participant == Bounds(found.participant.low, found.participant.low)
+
+
+def test_what_is_open_counts_to_its_last_sign_of_life_and_may_last_until_the_capture_ends() -> None:
+    said = [
+        connection("a", "connectionCreated", T, T),
+        stream("1", "a", "streamCreated", T + 5 * MIN, T + 4 * MIN),
+        session_event("sessionNotification", T + 60 * MIN),
+    ]
+    found = made(said)
+    assert found.total.connected == Bounds(5 * MIN, 60 * MIN)
+    assert found.total.published == Bounds(1 * MIN, 56 * MIN)
+    assert [(one.id, one.why, one.until, adds) for one, adds in found.explained] == [
+        ("a", "open", "capture", 55 * MIN),
+        ("1", "open", "capture", 55 * MIN),
+    ]
+
+
+def test_an_archive_that_records_a_stream_proves_it_alive() -> None:
+    archive = {
+        "id": "x", "event": "archive", "status": "started", "sessionId": S,
+        "createdAt": T, "updatedAt": T + 9 * MIN, "streams": [{"streamId": "1"}],
+    }  # fmt: skip # one thing a line
+    found = made([stream("1", "a", "streamCreated", T, T), archive])
+    assert found.total.published == Bounds(9 * MIN, 9 * MIN)
+
+
+def test_what_is_open_ended_with_its_connection_or_its_session_at_the_latest() -> None:
+    said = [
+        *lived("a", T, T + 20 * MIN),
+        stream("1", "a", "streamCreated", T + 5 * MIN, T + 5 * MIN),
+        connection("b", "connectionCreated", T + 10 * MIN, T + 10 * MIN),
+        session_event("sessionDestroyed", T + 5 * MIN - 1),
+        session_event("sessionDestroyed", T + 30 * MIN),
+        session_event("sessionCreated", T + 90 * MIN),
+    ]
+    found = made(said)
+    assert found.total.published == Bounds(0, 15 * MIN)
+    assert found.total.connected == Bounds(20 * MIN, 40 * MIN)
+    assert [(one.id, one.until) for one, _ in found.explained] == [
+        ("b", "session"),
+        ("1", "connection"),
+    ]
+
+
+def test_what_began_before_the_capture_counts_from_created_at_and_is_told() -> None:
+    gone = connection("a", "connectionDestroyed", T + 10 * MIN, T - 5 * MIN)
+    found = made([gone])
+    assert found.total.connected == Bounds(15 * MIN, 15 * MIN)
+    assert [(one.why, adds) for one, adds in found.explained] == [("unannounced", 0)]
+
+
+def test_what_never_began_and_what_ends_before_it_begins_count_nothing_and_are_told() -> None:
+    said = [
+        connection("a", "connectionDestroyed", T, None),
+        connection("b", "connectionCreated", T, T),
+        connection("b", "connectionDestroyed", T - 3200, T),
+    ]
+    found = made(said)
+    assert found.total.connected == Bounds()
+    assert {one.id: one.why for one, _ in found.explained} == {"a": "unbegun", "b": "backwards"}
+
+
+def test_an_end_far_after_the_capture_counts_until_the_capture_ends() -> None:
+    session = Session(S)
+    session.people["a"] = Person("a", BEGUN | ENDED, T, T + 400 * DAY_MS)
+    seen = Seen()
+    seen.span(T + MIN)
+    found = usage_of([session], seen, "day")
+    assert found.total.connected == Bounds(MIN, MIN)
+    assert [one.why for one, _ in found.explained] == ["ahead"]
+    assert len(found.rows) == 1
+
+
+def test_what_says_it_began_decades_ago_counts_nothing_has_one_day_and_is_told() -> None:
+    said = [
+        connection("a", "connectionDestroyed", T, 1),
+        connection("b", "connectionCreated", T, 1),
+        stream("1", "b", "streamDestroyed", T, 1),
+        *lived("c", T, T + MIN),
+    ]
+    found = made(said, "day")
+    assert (found.total.connected, found.total.published) == (Bounds(MIN, MIN), Bounds())
+    assert [row.day_ms for row in found.rows] == [0, T - 21 * 60 * MIN]
+    assert [(one.id, one.why) for one, _ in found.explained] == [
+        ("a", "ancient"),
+        ("b", "ancient"),
+        ("1", "ancient"),
+    ]
+
+
+def test_what_is_open_counts_for_a_year_at_most() -> None:
+    begin = connection("a", "connectionCreated", T, T)
+    found = made([begin], "day", until_ms=T + 9000 * DAY_MS)
+    assert (len(found.rows), found.total.connected) == (367, Bounds(0, 366 * DAY_MS))
+    assert [(one.why, one.until) for one, _ in found.explained] == [("open", "year")]
+
+
+# Windows and days.
+
+
+def test_a_night_is_shared_out_to_its_days_in_utc() -> None:
+    found = made(lived("a", T, T + 30 * 60 * MIN), "day")
+    assert [(row.day_ms, row.connected.low) for row in found.rows] == [
+        (T - 21 * 60 * MIN, 3 * 60 * MIN),
+        (T + 3 * 60 * MIN, 24 * 60 * MIN),
+        (T + 27 * 60 * MIN, 3 * 60 * MIN),
+    ]
+    assert found.total.connections == 1
+
+
+def test_midnight_itself_belongs_to_no_second_day() -> None:
+    found = made(lived("a", T, T + 3 * 60 * MIN), "day")
+    assert len(found.rows) == 1
+
+
+def test_since_and_until_clip_minutes_and_what_is_open_may_last_until_then() -> None:
+    said = [*lived("a", T, T + 60 * MIN), connection("b", "connectionCreated", T, T)]
+    found = made(said, since_ms=T + 10 * MIN, until_ms=T + 70 * MIN)
+    assert found.total.connected == Bounds(50 * MIN, 110 * MIN)
+    assert [adds for _, adds in found.explained] == [60 * MIN]
+    early = made(said, until_ms=T)
+    assert (early.rows, early.total.connections) == ([], 0)
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> Session:
+    span = st.tuples(st.integers(T, T + 4 * DAY_MS), st.none() | st.integers(0, 2 * DAY_MS))
+    made = Session(S)
+    for number, (begin, lasts) in enumerate(draw(st.lists(span, max_size=5))):
+        end = None if lasts is None else begin + lasts
+        made.people[f"p{number}"] = Person(f"p{number}", BEGUN, begin, end)
+    for number, (begin, lasts) in enumerate(draw(st.lists(span, max_size=5))):
+        end = None if lasts is None else begin + lasts
+        owner = f"p{number % 3}"
+        made.feeds[f"s{number}"] = Feed(f"s{number}", BEGUN, begin, end, connection=owner)
+    return made
+
+
+@given(sessions(), st.integers(0, 5 * DAY_MS))
+def test_days_and_connections_add_up_to_the_total_and_low_is_never_above_high(
+    session: Session, later: int
+) -> None:
+    seen = Seen()
+    seen.span(T)
+    seen.span(T + later)
+    whole = usage_of([session], seen).total
+    bys: tuple[By, ...] = ("day", "connection", "session")
+    for by in bys:
+        rows = usage_of([session], seen, by).rows
+        for figure in ("connected", "participant", "published"):
+            of_all: Bounds = getattr(whole, figure)
+            assert sum(getattr(row, figure).low for row in rows) == of_all.low
+            assert sum(getattr(row, figure).high for row in rows) == of_all.high
+            assert 0 <= of_all.low <= of_all.high
+    assert whole.participant.high <= whole.connected.high
+    cut = [usage_of([session], seen, since_ms=a, until_ms=b).total for a, b in _halves(T + later)]
+    assert sum(one.connected.low for one in cut) == whole.connected.low
+
+
+def _halves(end: int) -> Iterator[tuple[int | None, int | None]]:
+    middle = (T + end) // 2
+    yield None, middle
+    yield middle, T + 99 * DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"), [(0, "0.0"), (2999, "0.0"), (3000, "0.1"), (1_208_810, "20.1")]
+)
+def test_minutes_are_rounded_once_half_up(ms: int, said: str) -> None:
+    assert minutes(ms) == said
+
+
+# A generated day.
+
+
+@pytest.mark.parametrize("odd", [0.0, 0.5])
+def test_the_minutes_of_a_day_are_the_true_ones_shuffled_and_copied_as_it_is(odd: float) -> None:
+    day, book, seen = Day(40, 4000, odd=odd), Book(), Seen()
+    for entry in day.entries():
+        seen.span(int(entry.delivery.received_at.timestamp() * 1000))
+        seen.note(entry)
+        book.apply(entry)
+    spans = [one for each in book.sessions() for one in spans_of(each, seen, seen.end_ms)]
+    ended = [one for one in spans if one.why != "open"]
+    for kind, lives in (("connection", day.truth.people), ("stream", day.truth.feeds)):
+        true = sum(max(0, end - begin) for begin, end in lives.values() if end is not None)
+        assert sum(max(0, one.low - one.begin) for one in ended if one.kind == kind) == true
+    assert usage_of(book.sessions(), seen).duplicates == day.truth.duplicates
+
+
+# The command.
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Path:
+    said = [
+        connection("aaaaaaaa-1", "connectionCreated", T, T, data='{"name":"Ann"}'),
+        stream("11111111-1", "aaaaaaaa-1", "streamCreated", T + 5 * MIN, T + 5 * MIN),
+        *lived("bbbbbbbb-2", T + 10 * MIN, T + 30 * MIN, data='{"name":"Bob \\u001b[31m"}'),
+        connection("cccccccc-3", "connectionDestroyed", T + 25 * MIN, T - 12 * MIN),
+        connection("aaaaaaaa-1", "connectionDestroyed", T + 40 * MIN, T),
+        connection("dddddddd-4", "connectionCreated", T + 50 * MIN, T + 50 * MIN),
+        session_event("sessionDestroyed", T + 60 * MIN),
+    ]
+    path = tmp_path / "story.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in (*said, said[0])))
+    return path
+
+
+def test_a_row_for_each_connection_and_every_span_that_is_not_plain(
+    vmon_run: Run, story: Path
+) -> None:
+    code, out, err = vmon_run("usage", "--by", "connection", story)
+    assert (code, err) == (0, "")
+    assert out.startswith(
+        "connection                    connections  streams   connected  participant  published\n"
+        "kxOH45 aaaaaaaa Ann                     1        1        40.0     0.0–35.0   0.0–35.0\n"
+        "kxOH45 cccccccc lofty-spruce            1        0        37.0     0.0–20.0        0.0\n"
+        "kxOH45 bbbbbbbb Bob ␛[31m               1        0        20.0     0.0–20.0        0.0\n"
+        "kxOH45 dddddddd cosmic-elm              1        0    0.0–10.0          0.0        0.0\n"
+        "total                                   4        1  97.0–107.0     0.0–75.0   0.0–35.0\n"
+    )
+    assert "1 duplicate ignored\n" in out
+    assert (
+        "  2016-08-03 21:05:00Z  kxOH45  stream 11111111 of Ann  +35.0 min  "
+        "open: last seen 21:05:00Z, at most until the end of its connection\n"
+    ) in out
+    assert "\x1b" not in out
+
+
+def test_csv_has_a_row_for_each_and_the_bounds(vmon_run: Run, story: Path, tmp_path: Path) -> None:
+    code, out, _ = vmon_run("usage", "--csv", "-", "--by", "connection", story)
+    rows = list(csv.DictReader(out.splitlines()))
+    assert (code, len(rows)) == (0, 4)
+    assert (rows[0]["name"], rows[0]["published_high_min"]) == ("Ann", "35.00000")
+    kept = tmp_path / "kept.csv"
+    assert vmon_run("usage", "--csv", kept, "--format", "json", story)[0] == 0
+    assert kept.read_text().startswith("session,connection,name,day,")
+    assert vmon_run("usage", "--csv", tmp_path, story)[0] == 2
+    assert vmon_run("usage", "--csv", "-", "--format", "json", story)[0] == 2
+
+
+def test_csv_says_what_utf_8_cannot_and_acts_on_no_terminal(
+    vmon_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "odd.jsonl"
+    who = {"id": "c", "createdAt": 1_700_000_000_000, "data": '{"name":"\x1b[31m\ud800"}'}
+    said = {"sessionId": "S", "event": "connectionCreated", "timestamp": 1_700_000_000_000}
+    path.write_text(json.dumps(said | {"connection": who}) + "\n")
+    asked = ("usage", "--csv", "-", "--by", "connection", path)
+    assert vmon_run(*asked)[0] == 0
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    out = vmon_run(*asked)[1]
+    assert "\x1b" not in out
+
+
+def test_json_is_one_document_in_ms(vmon_run: Run, story: Path) -> None:
+    said = json.loads(vmon_run("usage", "--format", "json", story)[1])
+    assert said["total"]["connected_ms"] == {"low": 97 * MIN, "high": 107 * MIN}
+    assert (said["duplicates"], said["by"], len(said["rows"])) == (1, "session", 1)
+    assert {one["why"] for one in said["explained"]} == {"open", "unannounced"}
+
+
+def test_what_is_not_chosen_tells_all_the_same_when_the_capture_ends(
+    vmon_run: Run, story: Path, tmp_path: Path
+) -> None:
+    other = session_event("sessionCreated", T + 55 * MIN) | {"sessionId": "2_other"}
+    path = tmp_path / "two.jsonl"
+    path.write_text(story.read_text().rpartition('{"sessionId')[0] + json.dumps(other) + "\n")
+    chosen = ("--event", "!session*", "--format", "json")
+    said = json.loads(vmon_run("usage", *chosen, path)[1])
+    assert said["total"]["connected_ms"]["high"] == 107 * MIN
+
+
+def test_a_torn_line_among_whole_ones_is_told_and_the_rest_counts(
+    vmon_run: Run, tmp_path: Path
+) -> None:
+    lines = list(Day(2, 60).lines())
+    path = tmp_path / "torn.jsonl"
+    path.write_bytes(b"".join([*lines[:9], lines[9][:99] + b"\n", *lines[9:]]))
+    code, out, err = vmon_run("usage", path)
+    assert (code, err.count(": skipped: ")) == (0, 1)
+    assert out.startswith("session")
+
+
+def test_without_minutes_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.touch()
+    code, out, err = vmon_run("usage", path)
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: no minutes found in {path}\nhint: ")
+
+
+def test_usage_imports_nothing_of_servers(imports_of: Callable[..., set[str]], story: Path) -> None:
+    assert not imports_of("usage", str(story)) & {"aiohttp", "pyngrok", "asyncio"}
+
+
+def test_an_entry_is_named_by_when_it_was_received_where_it_tells_no_time(
+    delivered: Callable[..., Entry],
+) -> None:
+    seen = Seen()
+    body = {"id": "x", "sessionId": S, "status": "started", "streamId": "1"}
+    seen.note(delivered(json.dumps(body).encode()))
+    assert seen.last == {"1": 1_470_258_960_318}

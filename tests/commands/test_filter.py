@@ -1,0 +1,225 @@
+import gzip
+import io
+import json
+import os
+import pty
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vmon import sources
+from vmon.capture.codec import write_line
+from vmon.commands import filter as command
+from vmon.commands.filter import Options
+from vmon.errors import WrongUse
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.search.filter import Filter
+
+if TYPE_CHECKING:
+    from tests.conftest import Start
+
+STREAMS = Filter(types=frozenset({"streamCreated", "streamDestroyed"}))
+
+
+@pytest.fixture
+def lines(delivered: Callable[..., Entry]) -> list[bytes]:
+    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+
+
+@pytest.fixture
+def path(lines: list[bytes], tmp_path: Path) -> Path:
+    made = tmp_path / "a.jsonl"
+    made.write_bytes(b"".join(lines))
+    return made
+
+
+@pytest.fixture
+def found(
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> Callable[..., tuple[int, bytes, bytes]]:
+    """Run a filter over files: its exit code, what it put out and what it said."""
+
+    def run(*files: Path, chosen: Filter = STREAMS, **more: Any) -> tuple[int, bytes, bytes]:
+        code = command.run(Options(sources=tuple(map(str, files)), chosen=chosen, **more))
+        sys.stdout.flush()
+        return code, *capsysbinary.readouterr()
+
+    return run
+
+
+Found = Callable[..., tuple[int, bytes, bytes]]
+
+
+def test_lines_go_out_unchanged(found: Found, path: Path, lines: list[bytes]) -> None:
+    wanted = b"".join(line for line in lines if b'"type":"stream' in line)
+    assert wanted.count(b"\n") == 2
+    assert found(path) == (0, wanted, b"")
+    assert found(path, kind="json") == (0, wanted, b"")
+    assert found(path, chosen=Filter()) == (0, path.read_bytes(), b"")
+
+
+def test_what_is_written_when_ctrl_c_is_pressed_is_counted(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def put(_batch: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(command, "_putter", lambda *_: put)
+    with pytest.raises(KeyboardInterrupt):
+        command.run(Options(sources=(str(path),), chosen=STREAMS, kind="json"))
+    assert capsys.readouterr().err.startswith("interrupted: 2 deliveries found so far, ")
+
+
+def test_what_was_found_is_a_capture_again(found: Found, path: Path, tmp_path: Path) -> None:
+    once = tmp_path / "b.jsonl"
+    once.write_bytes(found(path)[1])
+    assert found(once, chosen=Filter())[1] == once.read_bytes()
+
+
+def test_files_are_read_in_their_order(found: Found, path: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "b.gz"
+    packed.write_bytes(gzip.compress(b'{"event":"streamCreated"}\n'))
+    code, out, said = found(packed, path)
+    assert (code, said) == (0, b"")
+    assert out == b'{"event":"streamCreated"}\n' + found(path)[1]
+
+
+def test_nothing_found_is_a_no(found: Found, path: Path) -> None:
+    assert found(path, chosen=Filter(session=("nobody",))) == (1, b"", b"")
+    assert found(path, chosen=Filter(session=("nobody",)), only_count=True) == (1, b"0\n", b"")
+
+
+def test_a_count_is_all_that_is_put_out(found: Found, path: Path) -> None:
+    assert found(path, path, only_count=True) == (0, b"4\n", b"")
+
+
+def test_a_bad_line_is_told_beside_what_was_found(found: Found, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b'{"event":"streamCreated"}\nnonsense\n{"event":"streamDestroyed"}\n')
+    code, out, said = found(path)
+    assert (code, out) == (0, b'{"event":"streamCreated"}\n{"event":"streamDestroyed"}\n')
+    assert said.startswith(f"warning: {path}:2: skipped: ".encode())
+    assert said.count(b"\n") == 1
+
+
+def days_of(out: bytes) -> list[bytes]:
+    """The first eleven characters of each line: of a date alone, no more than that."""
+    return [line[:11] for line in out.splitlines()]
+
+
+def test_lines_of_other_days_have_a_date(
+    found: Found,
+    delivered: Callable[..., Entry],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    zone: Callable[[str], None],
+) -> None:
+    zone("Asia/Kathmandu")  # whose days begin at 18:15 UTC
+    path, body = tmp_path / "a.jsonl", b'{"event":"streamCreated"}'
+    early = datetime(2016, 8, 3, 18, 14, 59, tzinfo=UTC)
+    times = (early, early + timedelta(seconds=1), early + timedelta(seconds=2), datetime.now(UTC))
+    path.write_bytes(b"".join(write_line(delivered(body, received_at=at)) for at in times))
+    today = f"{datetime.now():%Y-%m-%d}".encode()  # noqa: DTZ005 - the local day
+    first, second = b"2016-08-03", b"2016-08-04"
+    piped = days_of(found(path, kind="line")[1])
+    assert piped == [first + b" ", second + b" ", second + b" ", today + b" "]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")  # which has no colours
+    shown = days_of(found(path, kind="line")[1])
+    assert [line for line in shown if b":" not in line] == [first, second, today]
+    assert [shown.index(day) for day in (first, second, today)] == [0, 2, 5]
+
+
+def test_lines_can_be_drawn(found: Found, path: Path, utc: None) -> None:
+    del utc
+    code, out, said = found(path, kind="line")
+    assert (code, said) == (0, b"")
+    assert [line.split()[3] for line in out.splitlines()] == [b"streamCreated", b"streamDestroyed"]
+    drawn = found(path, kind="line", verbosity=1)[1].decode()
+    assert "    sessionId " in drawn
+    assert found(path, kind="detail")[1].decode() == drawn
+
+
+def test_an_unreadable_file_is_wrong_use(found: Found, tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="cannot read"):
+        found(tmp_path / "none")
+
+
+def test_following_puts_each_line_out_as_it_comes(
+    path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flushed(Exception):
+        pass
+
+    flushed: list[bytes] = []
+
+    class Out(io.BytesIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue())
+            if len(flushed) > 1 and flushed[-1] != flushed[0]:
+                raise Flushed
+
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(Out()))
+    more = next(line for line in lines if b'"type":"streamCreated"' in line)
+
+    def append() -> None:
+        with path.open("ab") as file:
+            file.write(more)
+
+    later = threading.Timer(0.05, append)
+    later.start()
+    with pytest.raises(Flushed):
+        command.run(Options(sources=(str(path),), chosen=STREAMS, follow=True))
+    later.join()
+    assert flushed[-1] == flushed[0] + more
+
+
+def test_following_ends_with_the_one_who_read_it(start: "Start", path: Path) -> None:
+    reader, writer = os.pipe()
+    one = start("filter", "--follow", path, out=writer)
+    os.close(writer)
+    assert os.read(reader, 1)
+    os.close(reader)
+    assert one.process.wait(20) == 0
+    assert one.err.all() == b""
+
+
+def test_named_files_are_read_and_a_dash_is_standard_input() -> None:
+    assert sources.sources_of(("a", "-", "b/c")) == ("a", None, "b/c")
+
+
+def test_without_a_file_a_pipe_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(writing)
+    with io.FileIO(reading) as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        assert sources.sources_of(()) == (None,)
+
+
+def test_without_a_file_at_a_terminal_the_newest_capture_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mine, theirs = pty.openpty()
+    with io.FileIO(mine), io.FileIO(theirs) as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr(sources, "newest", lambda: tmp_path / "new.jsonl")
+        assert sources.sources_of(()) == (str(tmp_path / "new.jsonl"),)
+        monkeypatch.setattr(sources, "newest", lambda: None)
+        with pytest.raises(WrongUse, match="no captures in") as caught:
+            sources.sources_of(())
+    assert caught.value.hint == "pass a file, or capture events with vmon listen"
+
+
+def test_what_is_followed_cannot_be_sorted_by_what_is_still_to_come(
+    vmon_run: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, _, err = vmon_run("filter", "--follow", "--sort", "event", "any.jsonl")
+    assert code == 2
+    assert err.startswith("error: --follow cannot be used with --sort event")

@@ -1,0 +1,492 @@
+"""A run from inside, and from outside where a part of it has to fail on purpose."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from vmon.capture.codec import write_line
+from vmon.commands.listen import Bugs, Options, Run, _Sync
+from vmon.render.formats.entries import Form
+from vmon.security.access import secret_path
+from vmon.security.signature import Secret, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import App, Listen
+    from vmon.capture.writer import Capture
+    from vmon.events.entry import Entry
+    from vmon.events.models import Delivery
+
+ANY = cast("Delivery", None)
+
+
+class Disk:
+    """A capture, and all of it that is not synced, whose disk takes its time, and may fail."""
+
+    def __init__(self) -> None:
+        self.syncs = 0
+        self.fails = False
+        self.may = threading.Event()
+
+    def unsynced(self) -> "Disk":
+        return self
+
+    def synced(self, what: "Disk") -> None:
+        assert what is self
+
+    def sync(self) -> None:
+        self.syncs += 1
+        assert self.may.wait(10)
+        if self.fails:
+            raise OSError("the disk is gone")
+
+
+async def settled(disk: Disk, number: int) -> list[int]:
+    sync = _Sync(cast("Capture", disk))
+    waiting = [asyncio.ensure_future(sync.settle(ANY, 200)) for _ in range(number)]
+    async with asyncio.timeout(10):
+        while not disk.syncs:  # noqa: ASYNC110 - a thread sets it
+            await asyncio.sleep(0.001)
+    assert not any(one.done() for one in waiting)
+    disk.may.set()
+    return await asyncio.gather(*waiting)
+
+
+async def test_answers_wait_for_the_disk_and_share_a_wait() -> None:
+    disk = Disk()
+    assert await settled(disk, 100) == [200] * 100
+    assert disk.syncs <= 2
+
+
+async def test_what_the_disk_did_not_take_is_answered_503() -> None:
+    disk = Disk()
+    disk.fails = True
+    assert await settled(disk, 3) == [503] * 3
+
+
+async def test_a_disk_that_failed_is_tried_again_for_the_next() -> None:
+    disk = Disk()
+    disk.may.set()
+    disk.fails = True
+    sync = _Sync(cast("Capture", disk))
+    assert await sync.settle(ANY, 200) == 503
+    disk.fails = False
+    assert await sync.settle(ANY, 200) == 200
+
+
+async def test_another_status_is_kept_when_it_is_settled() -> None:
+    disk = Disk()
+    disk.may.set()
+    assert await _Sync(cast("Capture", disk)).settle(ANY, 503) == 503
+
+
+def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
+    run = listen(code="import sys\nsys.modules['uvloop'] = None")
+    client = run.client()
+    for body in (b"{}", b"x" * 600_000):
+        client.request("POST", "/", body)
+        answer = client.getresponse()
+        assert (answer.status, answer.read()) == (200, b"")
+    client.close()
+    code, out, err = run.stop()
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert "\n2 deliveries in " in err
+
+
+def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
+    listen: "Listen", tmp_path: Path
+) -> None:
+    room = tmp_path / "room"
+    patch = f"""
+import os, vmon.capture.writer as c, vmon.commands.listen as l
+l._RETRY_S = 0.02
+write = c.Capture._write
+def full(self, line):
+    if os.path.exists({str(room)!r}):
+        return write(self, line)
+    self._trouble("a.jsonl: No space left on device")
+    return False
+c.Capture._write = full
+"""
+    run = listen("-q", code=patch)
+    assert [run.post(b"%d" % number) for number in range(5)] == [200] * 5
+    run.err.until(b"warning: cannot write the capture: a.jsonl: No space left on device\n")
+    assert Path(run.capture).read_bytes() == b""
+    room.touch()
+    run.err.until(b"the capture can be written again; nothing was lost\n")
+    assert run.post(b"5") == 200
+    code, _, err = run.stop()
+    assert code == 0
+    assert err.count("warning: ") == 1
+    assert "not in the capture" not in err
+    lines = Path(run.capture).read_bytes().splitlines()
+    assert [line[-2:] for line in lines] == [b"%d}" % number for number in range(6)]
+
+
+def test_a_terminal_that_is_stuck_does_not_keep_a_run_from_ending(listen: "Listen") -> None:
+    ours, theirs = os.pipe()
+    run = listen(out=theirs, code="import vmon.commands.listen as l\nl._DRAIN_S = 0.2")
+    os.close(theirs)
+    client = run.client()
+    for _ in range(40):
+        client.request("POST", "/", b"x" * 30_000)
+        assert client.getresponse().read() == b""
+    client.close()
+    run.signal(signal.SIGINT)
+    code, _, err = run.result()
+    os.close(ours)
+    assert code == 0
+    assert "\n40 deliveries in " in err
+    assert "  replay " in err
+    assert len(Path(run.capture).read_bytes().splitlines()) == 40
+
+
+# Signatures.
+
+VALUE = "a-session-secret-of-more-than-32-bytes"
+BODY = b'{"event":"archive","status":"started"}'
+
+
+def signature(body: bytes = BODY, value: str = VALUE) -> str:
+    return sign(body, Secret("x", value), api_key="k", now=time.time(), jti="j")
+
+
+def verdicts(capture: str) -> list[tuple[str, str | None] | None]:
+    said = [json.loads(line).get("verdict") for line in Path(capture).read_bytes().splitlines()]
+    return [one and (one["kind"], one["secret"]) for one in said]
+
+
+def test_the_verdict_is_captured_drawn_and_counted_and_changes_no_answer(listen: "Listen") -> None:
+    run = listen("--secret", "other", "--format", "line", VMON_SIGNATURE_SECRET="")
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY) == 200
+    assert run.stop()[0] == 0
+    run = listen("--secret", "other", "--secret", VALUE, "--format", "line")
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY, Authorization=signature(b"another")) == 200
+    assert run.post(BODY) == 200
+    _, out, err = run.stop()
+    assert verdicts(run.capture) == [("valid", "#2"), ("invalid", "#2"), ("unsigned", None)]
+    assert re.search(r"\n  signatures +1 valid, 1 invalid, 1 unsigned\n", err)
+    out = re.sub(r"duplicate #[23] \+\S+ ms ", "", out)  # which it is, as far as anybody can tell
+    marks = [line.split("-  ")[-1] for line in out.splitlines()]
+    assert marks == [
+        "✓ started",
+        "invalid: payload_hash differs from the body's started",
+        "unsigned started",
+    ]
+    assert VALUE not in out + err
+
+
+def test_without_a_secret_only_what_is_signed_has_a_verdict(listen: "Listen") -> None:
+    run = listen()
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY) == 200
+    assert run.post(BODY, Authorization="Basic dTpw") == 200
+    assert run.stop()[0] == 0
+    assert verdicts(run.capture) == [("unchecked", None), None, None]
+
+
+def test_where_a_signature_is_required_what_is_not_valid_is_answered_401_and_captured(
+    listen: "Listen",
+) -> None:
+    run = listen("--require-signature", "--event", "archive", VMON_SIGNATURE_SECRET=VALUE)
+    assert run.post(BODY, Authorization=signature()) == 200
+    assert run.post(BODY) == 401
+    assert run.post(BODY, Authorization=signature(value="wrong")) == 401
+    assert run.post(b"x" * 600_000) == 401
+    code, out, _ = run.stop()
+    assert (code, len(out.splitlines())) == (0, 3)
+    assert [one and one[0] for one in verdicts(run.capture)] == [
+        "valid",
+        "unsigned",
+        "invalid",
+        "unsigned",
+    ]
+
+
+def test_what_trigger_signs_and_what_replay_signs_is_valid(
+    listen: "Listen", vmon_run: "Callable[..., tuple[int, str, str]]"
+) -> None:
+    run = listen("--require-signature", "--secret", VALUE)
+    url = f"http://127.0.0.1:{run.port}"
+    assert vmon_run("trigger", "--story", "--to", url, "--sign", VALUE, "-q")[0] == 0
+    assert vmon_run("trigger", "archive", "--to", url, "--sign", "wrong", "-q")[0] == 1
+    run.stop()
+    again = listen("--require-signature", "--secret", "another-secret", "--max-age", "1h")
+    url = f"http://127.0.0.1:{again.port}"
+    sent = ("replay", run.capture, "--to", url, "--speed", "max", "-q", "--sign")
+    assert vmon_run(*sent, "another-secret", "--api-key", "a1b2")[0] == 0
+    assert vmon_run(*sent[:-1])[0] == 1
+    again.stop()
+    kinds = [one and one[0] for one in verdicts(again.capture)]
+    assert kinds == ["valid"] * 16 + ["invalid"] * 16
+    lines = Path(again.capture).read_bytes().splitlines()
+    assert all(line.count(b'"Authorization"') == 1 for line in lines)
+
+
+# Guard, redaction, exposure.
+
+
+def test_a_screen_is_redacted_and_the_capture_is_not(listen: "Listen") -> None:
+    body = b'{"event":"streamCreated","stream":{"name":"Ann Example"}}'
+    for form in ((), ("--format", "line"), ("-vv", "--format", "line")):
+        run = listen("--redact", "stream.name", *form)
+        assert run.post(body, "/Ann%20Example") == 200
+        _, out, err = run.stop()
+        assert "person-" in out
+        assert "Example" not in out + err
+        assert body in Path(run.capture).read_bytes()
+
+
+async def test_a_guarded_run_lets_in_who_has_the_secret_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl", form=Form("detail")))
+    await run.open()
+    run._prefix = secret_path(None)
+    run.guarded("", everyone=False)
+    url = run.guarded("https://Public.Example:8443", everyone=False)
+    assert url.startswith("https://Public.Example:8443/")
+    token = url.rpartition("/")[2]
+    port = port_of(run)
+    paths = ("/", "/hook", f"/{token}/hook", f"/{token}")
+    assert [await status(port, path, "public.example") for path in paths] == [404, 404, 200, 200]
+    assert await status(port, "/hook", "localhost") == 200
+    await run.close()
+    out, err = capfd.readouterr()
+    assert [line.split()[1] for line in out.splitlines() if " POST " in line] == [
+        "/hook",
+        "/",
+        "/hook",
+    ]
+    assert token not in out + err
+    assert err.count("blocked: POST /, Host public.example: wrong secret path or host (404)\n") == 1
+    assert re.search(r"\n  strangers +2\n", err)
+    stored = [json.loads(line) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
+    assert [one["path"] for one in stored] == [f"/{token}/hook", f"/{token}", "/hook"]
+
+
+def port_of(run: Run) -> int:
+    assert run._receiver._listener is not None
+    port: int = run._receiver._listener.sockets[0].getsockname()[1]
+    return port
+
+
+async def status(port: int, path: str, host: str) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+    async with asyncio.timeout(10):
+        answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return int(answer.split()[1])
+
+
+@pytest.mark.usefixtures("capfd")
+async def test_without_a_secret_path_the_public_host_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    run = Run(Options(port=0, quiet=True, open_path=True))
+    await run.open()
+    assert run.guarded("https://public.example", everyone=False) == "https://public.example"
+    port = port_of(run)
+    asked = ("public.example", "evil.example", "127.0.0.1")
+    assert [await status(port, "/x", host) for host in asked] == [200, 404, 200]
+    await run.close()
+    assert not (tmp_path / "state").exists()
+
+
+async def test_a_replay_goes_to_the_app_without_the_secret_path(
+    vmon_run: "Callable[..., tuple[int, str, str]]",
+    delivered: "Callable[..., Entry]",
+    app: "App",
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state" / "vmon").mkdir(parents=True)
+    (tmp_path / "state" / "vmon" / "path").write_text("now-remembered\nonce-remembered\n")
+    paths = ("/once-remembered/hook?a", "/now-remembered", "/other/hook")
+    lines = [write_line(delivered(b"{}", path=path)) for path in paths]
+    (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
+    args = ("replay", tmp_path / "a.jsonl", "--to", app.url, "--speed", "max", "-q")
+    assert (await asyncio.to_thread(vmon_run, *args))[0] == 0
+    assert [one.first.split()[1] for one in app.requests] == ["/hook?a", "/", "/other/hook"]
+
+
+def test_an_address_that_others_can_reach_is_warned_of(listen: "Listen") -> None:
+    run = listen("--host", "0.0.0.0")
+    _, _, err = run.stop()
+    assert (
+        f"warning: other machines can reach http://0.0.0.0:{run.port} and send anything to it"
+        in err
+    )
+    for host in ("127.0.0.1", "localhost"):
+        assert "warning" not in listen("--host", host).stop()[2]
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (("--require-signature",), "--require-signature needs a signature secret"),
+        (("--secret-path", "long-enough", "--no-secret-path"), "--secret-path cannot be used with"),
+        (("--secret", ""), "is empty"),
+        (("--secret-file", "nowhere"), "cannot read secrets from nowhere"),
+        (("--redact", "a..b"), "invalid field 'a..b'"),
+        (("--verdict", "bad"), "'bad' is not one of 'valid', 'invalid'"),
+    ],
+)
+def test_what_does_not_go_together_is_told(
+    args: tuple[str, ...], why: str, vmon_run: "Callable[..., tuple[int, str, str]]"
+) -> None:
+    code, _, err = vmon_run("listen", *args)
+    assert code == 2
+    assert why in err
+
+
+async def test_what_was_turned_away_goes_to_no_app_not_even_after_a_restart(
+    listen: "Listen", app: "App", tmp_path: Path
+) -> None:
+    asked = ("--capture", tmp_path / "a.jsonl", "--forward-to", app.url)
+    app.answer = b"HTTP/1.1 503 Not Now\r\nContent-Length: 0\r\n\r\n"
+    run = await asyncio.to_thread(listen, "--require-signature", "--secret", VALUE, *asked)
+    for body in (b'{"n":1}', b'{"n":2}'):
+        assert await asyncio.to_thread(run.post, body) == 401
+        signed = {"Authorization": signature(body)}
+        assert await asyncio.to_thread(lambda: run.post(body, **signed)) == 200  # noqa: B023 - done at once
+    await app.wait_for(lambda: bool(app.requests))
+    run.signal(signal.SIGKILL)
+    await asyncio.to_thread(run.ended)
+    app.requests.clear()
+    app.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    again = await asyncio.to_thread(listen, *asked)
+    await app.wait_for(lambda: len(app.requests) >= 2)
+    await asyncio.to_thread(again.stop)
+    assert [one.body for one in app.requests] == [b'{"n":1}', b'{"n":2}']
+    assert all(any(n == "Authorization" for n, _ in one.headers) for one in app.requests)
+    lines = (tmp_path / "a.jsonl").read_bytes().splitlines()
+    refused = [json.loads(line)["verdict"].get("refused") for line in lines]
+    assert refused == [True, None, True, None]
+
+
+async def test_with_ack_app_what_was_turned_away_does_not_go_to_the_app(
+    listen: "Listen", app: "App"
+) -> None:
+    asked = ("--require-signature", "--secret", VALUE, "--forward-to", app.url, "--ack", "app")
+    run = await asyncio.to_thread(listen, *asked)
+    assert await asyncio.to_thread(run.post, b"{}") == 401
+    header = signature(b"{}")
+    assert await asyncio.to_thread(lambda: run.post(b"{}", Authorization=header)) == 200
+    await asyncio.to_thread(run.stop)
+    assert len(app.requests) == 1
+
+
+# What is known from other events.
+
+
+def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen") -> None:
+    run = listen("--format", "line", "--name-from", "user")
+    now_ms = int(time.time() * 1000)
+
+    def said(event: str, at_ms: int, data: str = "") -> bytes:
+        connection = {"id": "c1", "createdAt": now_ms, "data": data}
+        at = {"sessionId": "2_A", "event": event, "timestamp": at_ms, "connection": connection}
+        return json.dumps(at).encode()
+
+    assert run.post(said("connectionCreated", now_ms, '{"user":"Ann","name":"x"}')) == 200
+    assert run.post(said("connectionDestroyed", now_ms + 10)) == 200
+    assert run.post(said("connectionDestroyed", now_ms + 10)) == 200
+    assert run.post(said("connectionDestroyed", now_ms + 5)) == 200
+    code, out, err = run.stop()
+    assert code == 0
+    rest = [re.split(r"\dms  ", line)[1] for line in out.splitlines()]
+    assert rest[:2] == ["c1 Ann", "c1 Ann lasted 10 ms"]
+    assert re.fullmatch(r"duplicate #2 \+\d+ ms c1 Ann lasted 10 ms", rest[2])
+    assert rest[3] == "↩ 5 ms late c1 Ann lasted 5 ms"
+    assert re.search(r"\n  sessions +1 \(0 open\), 1 connection, 0 streams\n", err)
+    assert re.search(r"\n  duplicates +1\n", err)
+
+
+def test_copies_can_be_hidden(listen: "Listen") -> None:
+    run = listen("--format", "line", "--dedupe")
+    assert [run.post(BODY), run.post(BODY), run.post(BODY)] == [200] * 3
+    _, out, err = run.stop()
+    assert out.count("\n") == 1
+    assert len(Path(run.capture).read_bytes().splitlines()) == 3
+    assert re.search(r"\n  hidden by filter +2\n", err)
+
+
+def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
+    run = listen("--format", "line", "--redact", "connection.data")
+    for event in ("connectionCreated", "connectionDestroyed"):
+        connection = {"id": "c1", "data": "Ann" if event.endswith("Created") else ""}
+        said = {"sessionId": "2_A", "event": event, "connection": connection}
+        assert run.post(json.dumps(said).encode()) == 200
+    _, out, err = run.stop()
+    assert "Ann" not in out + err
+    assert out.count("\n") == 2
+
+
+# Expressions, from the command line to the screen.
+
+
+def test_only_what_an_expression_chooses_is_drawn_and_all_is_captured(listen: "Listen") -> None:
+    run = listen("--where", 'stream.videoType == "screen" && lag < 3600', "--format", "line")
+    said = b'{"event":"streamCreated","timestamp":%d,"stream":{"id":"%b","videoType":"%b"}}'
+    now_ms = int(time.time() * 1000)
+    assert run.post(said % (now_ms, b"a1", b"screen")) == 200
+    assert run.post(said % (now_ms, b"b2", b"camera")) == 200
+    assert run.post(said % (now_ms - 7_200_000, b"c3", b"screen")) == 200
+    assert run.post(b'{"event":"archive","status":"started"}') == 200
+    assert run.post(b"no JSON") == 200
+    code, out, err = run.stop()
+    assert code == 0
+    assert [line.split()[-1] for line in out.splitlines()] == ["a1"]
+    assert "  hidden by filter  4\n" in err
+    assert len(Path(run.capture).read_bytes().splitlines()) == 5
+
+
+# Bugs of ours.
+
+
+def raised(error: Exception) -> Exception:
+    with pytest.raises(type(error)):
+        raise error
+    return error
+
+
+def test_bugs_are_kept_by_kind_with_a_count_and_not_without_end() -> None:
+    bugs = Bugs()
+    assert [bugs.note(raised(ValueError(n))) for n in range(3)] == [True, False, False]
+    assert bugs.note(raised(TypeError("x")))
+    assert [times for _, times in bugs.tracebacks()] == [3, 1]
+    assert bugs.tracebacks()[0][0].endswith("\nValueError: 0\n")
+    kinds = [type(f"E{n}", (Exception,), {}) for n in range(50)]
+    noted = [bugs.note(raised(kind())) for kind in kinds]
+    assert (sum(noted), len(bugs.tracebacks()), bugs.total) == (14, 16, 54)
+
+
+async def test_a_connection_that_the_loop_gives_up_is_told_in_a_sentence_and_is_no_bug(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl"))
+    await run.open()
+    context = {"message": "Fatal error", "transport": None}
+    timers = asyncio.get_running_loop()
+    timers.call_exception_handler(context | {"exception": OSError(110, "timed out")})
+    assert run.bugs.total == 0
+    timers.call_exception_handler(context | {"exception": ZeroDivisionError()})
+    assert run.bugs.total == 1
+    await run.close()
+    err = capfd.readouterr().err
+    assert " · a connection failed: timed out\n" in err
+    assert "warning: a bug in vmon: ZeroDivisionError" in err

@@ -1,0 +1,203 @@
+import asyncio
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vmon.capture.codec import read_line
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.events.parse import read_body
+from vmon.replay.samples import STORY
+
+if TYPE_CHECKING:
+    from tests.conftest import App, Listen, Start
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def sent(app: "App") -> list[dict[str, Any]]:
+    return [json.loads(one.body) for one in app.requests]
+
+
+def ids_in(value: object, key: str) -> set[str]:
+    """What stands under a key, at any depth."""
+    match value:
+        case dict():
+            own = {str(value[key])} if value.get(key) else set()
+            return own.union(*(ids_in(one, key) for one in value.values()))
+        case list():
+            return set[str]().union(*(ids_in(one, key) for one in value))
+        case _:
+            return set()
+
+
+@pytest.mark.parametrize("args", [(), ("--unified",)])
+async def test_a_story_is_every_type_once_each_read_as_itself_without_a_warning(
+    vmon_run: Run, app: "App", args: tuple[str, ...]
+) -> None:
+    code, out, err = await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url, *args)
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines()] == [[name, "200"] for name in STORY]
+    payloads = [read_body(one.body) for one in app.requests]
+    assert [payload.type for payload in payloads] == list(STORY)
+    assert set(STORY) == set(TYPES)
+    events = [read_line(one.body).event for one in app.requests]
+    assert [event.warnings for event in events] == [()] * len(STORY)
+
+
+async def test_the_ids_of_a_story_fit_together_and_its_times_run_on(
+    vmon_run: Run, app: "App"
+) -> None:
+    assert (await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url))[0] == 0
+    assert (await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url))[0] == 0
+    bodies = sent(app)
+    first, second = bodies[: len(STORY)], bodies[len(STORY) :]
+    sessions = [{one["sessionId"] for one in story} for story in (first, second)]
+    assert [len(one) for one in sessions] == [1, 1]
+    assert sessions[0] != sessions[1]
+    by_type = dict(zip(STORY, first, strict=True))
+    born, gone = by_type["streamCreated"]["stream"], by_type["streamDestroyed"]["stream"]
+    assert (born["id"], born["createdAt"]) == (gone["id"], gone["createdAt"])
+    joined = by_type["connectionCreated"]["connection"]
+    left = by_type["connectionDestroyed"]["connection"]
+    assert (joined["id"], joined["createdAt"]) == (left["id"], left["createdAt"])
+    assert by_type["callCreated"]["call"]["id"] == by_type["callDestroyed"]["call"]["id"]
+    told = [one["timestamp"] for one in first if "timestamp" in one]
+    assert told == sorted(told)
+    assert born["createdAt"] < by_type["streamCreated"]["timestamp"]
+    assert not ids_in(first, "id") & ids_in(second, "id")
+    samples = [entry.sample for entry in TYPES.values()]
+    assert not ids_in(first, "id") & ids_in(samples, "id")
+
+
+async def test_samples_come_as_from_vonage_and_say_that_they_are_samples(
+    vmon_run: Run, app: "App"
+) -> None:
+    args = ("trigger", "archive", "--to", app.url + "/hook")
+    assert (await asyncio.to_thread(vmon_run, *args))[0] == 0
+    (request,) = app.requests
+    assert request.first == "POST /hook HTTP/1.1"
+    headers = dict(request.headers)
+    assert headers["Content-Type"] == "application/json"
+    assert "sample" in headers["User-Agent"]
+
+
+async def test_types_go_as_named_and_those_of_a_glob_as_things_happen(
+    vmon_run: Run, app: "App"
+) -> None:
+    args = ("trigger", "archive", "stream*", "callDestroyed,callCreated", "--to", app.url)
+    assert (await asyncio.to_thread(vmon_run, *args, "--times", "2"))[0] == 0
+    types = [read_body(one.body).type for one in app.requests]
+    once = ["archive", "streamCreated", "streamDestroyed", "callCreated", "callDestroyed"]
+    assert types == once * 2
+
+
+async def test_fields_can_be_set_as_text_and_as_json(vmon_run: Run, app: "App") -> None:
+    changes = ("stream.name=Ann Lee", "stream.videoType=null", "extra.deep=[1,2]", "reason=NaN")
+    args = ("trigger", "streamCreated", "--to", app.url)
+    options = [part for change in changes for part in ("--set", change)]
+    assert (await asyncio.to_thread(vmon_run, *args, *options))[0] == 0
+    (body,) = sent(app)
+    assert (body["stream"]["name"], body["stream"]["videoType"]) == ("Ann Lee", None)
+    assert (body["extra"], body["reason"]) == ({"deep": [1, 2]}, "NaN")
+
+
+def test_a_dry_run_prints_one_line_per_sample_and_sends_nothing(
+    vmon_run: Run, free_port: int
+) -> None:
+    code, out, err = vmon_run("trigger", "--story", "--dry-run", "--to", f"localhost:{free_port}")
+    assert (code, err) == (0, "")
+    lines = out.encode().splitlines()
+    assert [Entry(read_line(line).delivery).payload.type for line in lines] == list(STORY)
+
+
+async def test_quiet_says_nothing_when_all_goes_well(vmon_run: Run, app: "App") -> None:
+    ended = await asyncio.to_thread(vmon_run, "trigger", "-q", "archive", "--to", app.url)
+    assert ended == (0, "", "")
+    assert len(app.requests) == 1
+
+
+async def test_an_app_that_refuses_is_exit_1_and_told_even_when_quiet(
+    vmon_run: Run, app: "App"
+) -> None:
+    app.answers = lambda request: (
+        b"HTTP/1.1 422 X\r\nContent-Length: 3\r\n\r\nno!" if b"archive" in request.body
+        else app.answer
+    )  # fmt: skip # a choice
+    args = ("trigger", "-q", "archive", "streamCreated", "--to", app.url)
+    code, out, err = await asyncio.to_thread(vmon_run, *args)
+    assert (code, out) == (1, "")
+    assert err.startswith("archive  422 in ")
+    assert err.endswith(": no!\n")
+    assert len(app.requests) == 2
+
+
+def test_where_nothing_listens_it_is_exit_1_and_said(vmon_run: Run, free_port: int) -> None:
+    assert vmon_run("trigger", "archive", "--to", f"localhost:{free_port}") == (
+        1,
+        "",
+        f"archive  connection refused: nothing is listening on localhost:{free_port}\n",
+    )
+
+
+def test_waiting_for_a_listener_that_never_comes_is_exit_5(vmon_run: Run, free_port: int) -> None:
+    args = ("trigger", "archive", "--to", f"localhost:{free_port}", "--wait", "100ms")
+    assert vmon_run(*args) == (
+        5,
+        "",
+        NOBODY_CAME.format(free_port),
+    )
+
+
+NOBODY_CAME = """\
+error: nothing is listening on http://localhost:{} after 0.1 s
+hint: start vmon listen, or set your app's URL with --to
+"""
+
+
+async def test_a_listener_that_comes_late_is_waited_for(
+    start: "Start", app: "App", free_port: int
+) -> None:
+    run = start("trigger", "archive", "--to", f"127.0.0.1:{free_port}", "--wait", "20s")
+    late = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
+    code, _, err = await asyncio.to_thread(run.result)
+    late.close()
+    assert (code, err) == (0, "")
+    assert len(app.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "pass event types or --story"),
+        (("archive", "--story"), "pass event types or --story"),
+        (("streamCraeted",), "unknown event type 'streamCraeted'"),
+        (("unknown",), "no samples of these types"),
+        (("archive", "--set", "name"), "--set needs FIELD=VALUE, not 'name'"),
+        (("archive", "--set", "status.deep=1"), "is not an object"),
+        (("archive", "--to", "ftp://x"), "invalid URL 'ftp://x'"),
+        (("archive", "--times", "0"), "0 is not in the range x>=1"),
+        (("archive", "--wait", "soon"), "soon"),
+    ],
+)
+def test_wrong_use_is_exit_2_and_nothing_is_sent(
+    vmon_run: Run, free_port: int, args: tuple[str, ...], said: str
+) -> None:
+    to = () if "--to" in args else ("--to", f"localhost:{free_port}")
+    code, out, err = vmon_run("trigger", *args, *to)
+    assert (code, out) == (2, "")
+    first, second = err.splitlines()
+    assert first.startswith("error: ")
+    assert said in first
+    assert second.startswith("hint: ")
+
+
+def test_a_listener_takes_a_story_and_shows_it(listen: "Listen", vmon_run: Run) -> None:
+    run = listen()
+    code, _, _ = vmon_run("trigger", "--story", "--to", f"localhost:{run.port}")
+    assert code == 0
+    code, out, _ = run.stop()
+    assert code == 0
+    assert [json.loads(line)["type"] for line in out.splitlines()] == list(STORY)

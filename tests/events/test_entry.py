@@ -1,0 +1,70 @@
+import gzip
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tests.conftest import RECEIVED
+from tests.support.factories import BODIES
+from vmon.capture.codec import read_line, write_line
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.events.models import Delivery, Event
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+SAMPLES = st.sampled_from([dict(one.sample) for one in TYPES.values()])
+KEYS = st.sampled_from(
+    ["connection", "stream", "timestamp", "createdAt", "reason", "size", "duration", "call", "new"]
+)
+
+
+def stored(body: bytes, *headers: tuple[str, str]) -> Entry:
+    """An entry as it is read from a capture."""
+    return read_line(write_line(Entry(Delivery("0", RECEIVED, "POST", "/", headers, None, body))))
+
+
+def plain(event: Event) -> Event:
+    return replace(event, warnings=())
+
+
+def agree(body: bytes, *headers: tuple[str, str]) -> None:
+    one = stored(body, *headers)
+    assert plain(one.facts) == plain(one.event)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SAMPLES | BODIES, st.dictionaries(KEYS, ANY, max_size=3))
+def test_the_facts_are_those_of_the_event(body: dict[str, Any], changed: dict[str, Any]) -> None:
+    agree(json.dumps(body | changed).encode())
+    agree(json.dumps(body | changed, indent=1).encode())
+    agree(json.dumps(body | changed, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
+@given(SAMPLES, st.integers(0, 400), st.binary(max_size=3))
+def test_and_of_a_body_that_is_damaged(body: dict[str, Any], at: int, put: bytes) -> None:
+    whole = json.dumps(body).encode()
+    agree(whole[:at] + put + whole[at + len(put) :])
+    agree(whole[:at])
+
+
+@pytest.mark.parametrize("coding", ["", "gzip", "br", "deflate"])
+def test_and_of_one_in_a_wrapping(coding: str) -> None:
+    body = json.dumps(TYPES["streamCreated"].sample).encode()
+    for wrapped in (body, gzip.compress(body), b"\xef\xbb\xbf" + body, body + b"\n", b" " + body):
+        agree(wrapped, ("Content-Encoding", coding))
+
+
+@pytest.mark.parametrize("put", ['"\\ud800"', "1e400", "NaN", '{"id":1,"id":"2"}', "1.0", "1.5"])
+def test_and_of_json_that_readers_disagree_about(put: str) -> None:
+    for key in ("connection", "timestamp", "reason", "unheardOf"):
+        text = json.dumps(TYPES["connectionDestroyed"].sample)
+        agree((text[:-1] + f', "{key}": {put}}}').encode())

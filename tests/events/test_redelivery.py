@@ -1,0 +1,25 @@
+import pytest
+
+from vmon.events.redelivery import DUE_S, retry_of
+
+
+def test_waits_double_from_5_s_to_15_min_for_a_day() -> None:
+    found = DUE_S
+    assert found[:9] == [5, 15, 35, 75, 155, 315, 635, 1275, 2175]
+    assert found[-1] - found[-2] == 900
+    assert 86400 - 900 < found[-1] <= 86400
+    assert len(found) == 102
+
+
+def test_a_copy_on_the_schedule_has_its_number() -> None:
+    assert [retry_of(due) for due in DUE_S] == list(range(1, 103))
+
+
+def test_a_retry_may_be_late_by_the_time_its_answers_took() -> None:
+    assert [retry_of(due + 1.2) for due in DUE_S] == list(range(1, 103))
+    assert [retry_of(due - 0.4) for due in DUE_S] == list(range(1, 103))
+
+
+@pytest.mark.parametrize("since_s", [-5.0, 0.0, 0.02, 3.0, 9.0, 25.0, 60.0, 1800.0, 90_000.0, 1e9])
+def test_what_does_not_fit_the_schedule_has_none(since_s: float) -> None:
+    assert retry_of(since_s) is None

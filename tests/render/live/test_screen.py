@@ -1,0 +1,451 @@
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from vmon.events.entry import Entry
+from vmon.events.models import Delivery
+from vmon.forward.client import Outcome
+from vmon.forward.worker import Told
+from vmon.render.live import screen as module
+from vmon.render.live.screen import Screen
+from vmon.render.live.writer import ERR, OUT
+from vmon.search.filter import Filter
+from vmon.sessions.tracker import Known, Note
+
+if TYPE_CHECKING:
+    from vmon.render.live.status_line import Footer
+    from vmon.render.outcome import Outcomes
+
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+
+
+class Paper:
+    """A writer that keeps what it is given, and may be stuck."""
+
+    def __init__(self) -> None:
+        self.put_there: list[tuple[int, bytes]] = []
+        self.free = True
+        self.closed = False
+        self.finished: list[float] = []
+        self.pinned: list[bytes] = []
+
+    def pin(self, line: bytes) -> None:
+        self.pinned.append(line)
+
+    def put(self, fd: int, batch: bytes) -> None:
+        if batch:
+            self.put_there.append((fd, batch))
+
+    def finish(self, within_s: float) -> bool:
+        self.finished.append(within_s)
+        return self.free
+
+    def close(self) -> None:
+        self.closed = True
+
+    def lines(self, fd: int = OUT) -> list[str]:
+        return b"".join(batch for to, batch in self.put_there if to == fd).decode().splitlines()
+
+
+@pytest.fixture
+def papers(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
+    made: list[Paper] = []
+
+    def writer(_on_gone: Callable[[], None]) -> Paper:
+        made.append(Paper())
+        return made[-1]
+
+    monkeypatch.setattr(module, "Writer", writer)
+    monkeypatch.setattr(module, "_TICK_S", 0.001)
+    return made
+
+
+def draw(entry: Entry, _line: bytes | None = None, _note: Note | None = None) -> bytes:
+    return entry.delivery.id.encode() + b"\n"
+
+
+def a_screen(chosen: Filter | None = None, drawn: Callable[..., bytes] = draw) -> Screen:
+    return Screen(drawn, chosen or Filter(), lambda: None, known=Known())
+
+
+def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: float = 0) -> Entry:
+    happened = (NOW - timedelta(seconds=lag_s)).timestamp()
+    said = {"event": event, "timestamp": int(happened * 1000), "x": "y" * body_size}
+    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+
+
+async def test_entries_are_drawn_soon_and_in_their_order(papers: list[Paper]) -> None:
+    screen = a_screen()
+    for number in range(100):
+        screen.offer(entry(number), None)
+    assert papers[0].put_there == []  # never on the answer's path
+    await until(lambda: len(papers[0].lines()) == 100)
+    assert papers[0].lines() == [str(number) for number in range(100)]
+    assert (screen.hidden, screen.undrawn) == (0, 0)
+
+
+async def test_what_the_filter_hides_is_counted(papers: list[Paper]) -> None:
+    screen = a_screen(Filter(types=frozenset({"archive"})))
+    for number in range(6):
+        screen.offer(entry(number, "archive" if number % 3 == 0 else "streamCreated"), None)
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "3"]
+    assert (screen.hidden, screen.undrawn) == (4, 0)
+
+
+async def test_a_notice_keeps_its_place_among_the_events(papers: list[Paper]) -> None:
+    screen = a_screen()
+    screen.offer(entry(1), None)
+    screen.offer_notice("a probe")
+    screen.offer(entry(2), None)
+    await screen.drain(10)
+    assert papers[0].put_there == [(OUT, b"1\n"), (ERR, b"a probe\n"), (OUT, b"2\n")]
+
+
+async def test_what_finds_the_queue_full_is_said_in_its_place(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
+    screen = a_screen()
+    papers[0].free = False
+    for number in range(8):
+        screen.offer(entry(number), None)
+    papers[0].free = True
+    await until(lambda: screen._queue == type(screen._queue)())
+    screen.offer(entry(8), None)
+    await screen.drain(10)
+    assert papers[0].put_there == [
+        (OUT, b"0\n1\n2\n"),
+        (ERR, "… 5 more, not shown (all captured)\n".encode()),
+        (OUT, b"8\n"),
+    ]
+    assert screen.undrawn == 5
+
+
+async def test_large_bodies_fill_the_queue_sooner(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_BYTES", 10_000)
+    screen = a_screen()
+    for number in range(10):
+        screen.offer(entry(number, body_size=4000), None)
+    assert screen.undrawn == 7
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "1", "2"]
+    screen.offer(entry(10, body_size=4000), None)
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "1", "2", "10"]
+
+
+async def test_notices_alone_cannot_fill_memory(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
+    screen = a_screen()
+    for number in range(10):
+        screen.offer_notice(str(number))
+    await screen.drain(10)
+    assert papers[0].lines(ERR) == ["0", "1", "2"]
+
+
+async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Paper]) -> None:
+    calls = []
+
+    def drawn(one: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+        calls.append(one)
+        return draw(one, line)
+
+    screen = a_screen(drawn=drawn)
+    papers[0].free = False
+    screen.offer(entry(1), None)
+    ticks = 0
+    while ticks < 20:
+        ticks += 1
+        await asyncio.sleep(module._TICK_S)
+    assert calls == []
+    papers[0].free = True
+    await until(lambda: papers[0].lines() == ["1"])
+
+
+async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
+    def slow(one: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+        time.sleep(0.002)
+        return draw(one, line)
+
+    screen = a_screen(drawn=slow)
+    for number in range(200):
+        screen.offer(entry(number), None)
+    screen._draw_for(0.01)
+    assert 0 < len(papers[0].lines()) <= module._AT_ONCE
+    await screen.drain(10)
+    assert len(papers[0].lines()) == 200
+
+
+async def test_the_slowest_delivery_is_remembered_hidden_or_not(papers: list[Paper]) -> None:
+    known = Known()
+    screen = Screen(draw, Filter(types=frozenset({"archive"})), lambda: None, known=known)
+    assert known.slowest_s is None
+    for lag_s in (1.5, 120.25, 3):
+        screen.offer(entry(1, lag_s=lag_s), None)
+    await screen.drain(10)
+    assert known.slowest_s == pytest.approx(120.25)
+    assert papers[0].lines() == []
+
+
+async def test_what_is_said_is_said_now(papers: list[Paper]) -> None:
+    screen = a_screen()
+    screen.offer(entry(1), None)
+    screen.say("ready \udcff")
+    assert papers[0].put_there == [(ERR, b"ready \\udcff\n")]
+    await screen.drain(10)
+
+
+async def test_a_terminal_that_is_stuck_at_the_end_is_not_waited_for_longer(
+    papers: list[Paper],
+) -> None:
+    screen = a_screen()
+    papers[0].free = False
+    for number in range(100_000 // 1000):
+        screen.offer(entry(number), None)
+    await screen.drain(0)
+    assert screen.undrawn == 100
+    screen.say("100 deliveries")
+    assert papers[0].closed
+    assert papers[0].put_there == []
+    assert papers[1].put_there == [(ERR, b"100 deliveries\n")]
+    assert all(within_s <= 0 for within_s in papers[0].finished)
+    screen.close()
+    assert papers[1].closed
+
+
+async def test_lines_are_measured_anew_with_each_tick(papers: list[Paper]) -> None:
+    class Measured:
+        times = 0
+
+        def measured(self) -> None:
+            self.times += 1
+
+        def __call__(
+            self, one: Entry, line: bytes | None = None, _note: Note | None = None
+        ) -> bytes:
+            return draw(one, line)
+
+    drawn = Measured()
+    screen = a_screen(drawn=drawn)
+    for expected in (1, 2):
+        screen.offer(entry(expected), None)
+        await until(lambda expected=expected: len(papers[0].lines()) == expected)  # type: ignore[misc] # a default of a lambda has no type
+        assert drawn.times == expected
+
+
+# What came of forwarding.
+
+
+def told(one: Entry) -> Told:
+    return Told(one, "app.test", Outcome(200, 0.012))
+
+
+class Answers:
+    """Draws an outcome as the id of its event, and whether that was the last drawn."""
+
+    def __init__(self, *, aside: bool = False) -> None:
+        self.aside = aside
+
+    def __call__(self, one: Told, *, is_last: bool) -> bytes:
+        return f"{one.entry.delivery.id} {'under' if is_last else 'later'}\n".encode()
+
+
+def a_forwarding_screen(chosen: Filter | None = None, *, aside: bool = False) -> Screen:
+    outcomes = cast("Outcomes", Answers(aside=aside))
+    return Screen(draw, chosen or Filter(), lambda: None, outcomes, known=Known())
+
+
+async def test_an_outcome_that_comes_soon_is_drawn_under_its_event(papers: list[Paper]) -> None:
+    screen = a_forwarding_screen()
+    for number in range(3):
+        screen.offer(entry(number), None)
+    for number in range(3):
+        screen.offer_outcome(told(entry(number)))
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "0 under", "1", "1 under", "2", "2 under"]
+    assert screen._outcomes == {}
+
+
+async def test_an_outcome_that_comes_late_names_its_event_unless_that_was_the_last(
+    papers: list[Paper],
+) -> None:
+    screen = a_forwarding_screen()
+    screen.offer(entry(1), None)
+    screen.offer(entry(2), None)
+    await until(lambda: len(papers[0].lines()) == 2)
+    screen.offer_outcome(told(entry(2)))
+    screen.offer_outcome(told(entry(1)))
+    await until(lambda: len(papers[0].lines()) == 4)
+    screen.offer_notice("something else")
+    screen.offer_outcome(told(entry(1)))
+    await screen.drain(10)
+    assert papers[0].lines() == ["1", "2", "2 under", "1 later", "1 later"]
+
+
+async def test_an_outcome_of_a_hidden_event_is_hidden_too(papers: list[Paper]) -> None:
+    screen = a_forwarding_screen(Filter(types=frozenset({"archive"})))
+    for number, name in enumerate(["archive", "streamCreated"]):
+        screen.offer(entry(number, name), None)
+        screen.offer_outcome(told(entry(number, name)))
+    await screen.drain(10)
+    assert papers[0].lines() == ["0", "0 under"]
+    assert screen._outcomes == {}
+
+
+async def test_an_outcome_beside_a_pipe_goes_to_standard_error(papers: list[Paper]) -> None:
+    screen = a_forwarding_screen(aside=True)
+    screen.offer(entry(1), None)
+    screen.offer_outcome(told(entry(1)))
+    await screen.drain(10)
+    assert papers[0].put_there == [(OUT, b"1\n"), (ERR, b"1 under\n")]
+
+
+async def test_outcomes_that_find_the_queue_full_are_not_kept(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 2)
+    screen = a_forwarding_screen()
+    papers[0].free = False
+    for number in range(5):
+        screen.offer(entry(number), None)
+        screen.offer_outcome(told(entry(number)))
+    assert len(screen._outcomes) <= 1
+    assert len(screen._queue) <= 3
+
+
+# What is known from other events.
+
+
+def a_connection(number: int, event: str, data: str = "") -> Entry:
+    connection = {"id": "c1", "createdAt": int(NOW.timestamp() * 1000), "data": data}
+    now_ms = int(NOW.timestamp() * 1000) + number
+    said = {"event": event, "sessionId": "2_A", "connection": connection, "timestamp": now_ms}
+    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+
+
+def noted(entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
+    return f"{entry.delivery.id} {note and note.who} {note and note.copies}\n".encode()
+
+
+async def test_hidden_ones_are_known_too_and_copies_can_be_hidden(papers: list[Paper]) -> None:
+    chosen = Filter(types=frozenset({"connectionDestroyed"}))
+    screen = Screen(noted, chosen, lambda: None, known=Known(), dedupe=True)
+    screen.offer(a_connection(1, "connectionCreated", '{"name":"Ann"}'), None)
+    for _ in range(3):
+        screen.offer(a_connection(2, "connectionDestroyed"), None)
+    await screen.drain(10)
+    assert papers[0].lines() == ["2 Ann 1"]
+    assert screen.hidden == 3
+
+
+async def test_without_drawing_all_is_known_and_nothing_is_hidden_or_missing(
+    papers: list[Paper],
+) -> None:
+    known = Known()
+    screen = Screen(None, Filter(), lambda: None, known=known)
+    for number in range(module._MOST_ENTRIES + 10):
+        screen.offer(a_connection(number, "connectionCreated"), None)
+    await screen.drain(10)
+    assert papers[0].put_there == []
+    assert (screen.hidden, screen.undrawn) == (0, 0)
+    assert sum(one.events for one in known.book.sessions()) == module._MOST_ENTRIES + 10
+
+
+async def test_what_is_not_drawn_is_known(papers: list[Paper]) -> None:
+    known = Known()
+    screen = Screen(draw, Filter(), lambda: None, known=known)
+    papers[0].free = False
+    for number in range(module._MOST_ENTRIES + 7):
+        screen.offer(a_connection(number, "connectionCreated"), None)
+    await screen.drain(0)
+    assert screen.undrawn == module._MOST_ENTRIES + 7
+    assert sum(one.events for one in known.book.sessions()) == module._MOST_ENTRIES + 7
+
+
+async def test_the_foot_changes_as_people_come_and_goes_at_the_end(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+
+    def foot(known: Known, hidden: int) -> bytes:
+        return f"{known.present().people} {hidden}".encode()
+
+    screen = Screen(draw, Filter(), lambda: None, known=Known(), foot=cast("Footer", foot))
+    screen.offer(a_connection(1, "connectionCreated"), None)
+    await until(lambda: papers[0].pinned[-1:] == [b"1 0"])
+    screen.offer(a_connection(2, "connectionDestroyed"), None)
+    await until(lambda: papers[0].pinned[-1:] == [b"0 0"])
+    await screen.drain(10)
+    assert papers[0].pinned[-1] == b""
+
+
+async def test_an_oddity_is_told_when_it_has_settled(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del papers
+    now_s = NOW.timestamp()
+    monkeypatch.setattr(module, "time", lambda: now_s)
+    told: list[str] = []
+    screen = Screen(
+        draw, Filter(), lambda: None, known=Known(), on_oddity=lambda odd: told.append(odd.code)
+    )
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+    now_ms = int(now_s * 1000)
+    at = {"sessionId": "2_A", "event": "archive", "id": "a", "status": "failed"}
+    body = json.dumps({**at, "createdAt": now_ms}).encode()
+    screen.offer(Entry(Delivery("1", NOW, "POST", "/", (), "there:1", body)), None)
+    for _ in range(40):
+        now_s += 1
+        await asyncio.sleep(0.002)
+    await until(lambda: told == ["failed"])
+    await screen.drain(10)
+
+
+async def test_a_bug_in_drawing_ends_that_drawing_alone(papers: list[Paper]) -> None:
+    def failing(one: Entry, *_: object) -> bytes:
+        if one.delivery.id == entry(1).delivery.id:
+            raise ZeroDivisionError
+        return draw(one)
+
+    bugs: list[Exception] = []
+    screen = Screen(failing, Filter(), lambda: None, known=Known(), on_bug=bugs.append)
+    for number in range(3):
+        screen.offer(entry(number), None)
+    await screen.drain(1)
+    assert papers[0].lines() == [entry(number).delivery.id for number in (0, 2)]
+    assert ([type(bug) for bug in bugs], screen.undrawn) == ([ZeroDivisionError], 1)
+
+
+async def test_a_bug_in_the_foot_ends_that_look_alone(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def foot(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+    bugs: list[Exception] = []
+    screen = Screen(
+        draw, Filter(), lambda: None, known=Known(), foot=cast("Footer", foot), on_bug=bugs.append
+    )
+    screen.offer(entry(0), None)
+    async with asyncio.timeout(10):
+        while not bugs:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+    await screen.drain(1)
+    assert len(papers[0].lines()) == 1

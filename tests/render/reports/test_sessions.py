@@ -1,0 +1,89 @@
+"""A session's tree, line by line; test_timeline.py has whole trees."""
+
+from __future__ import annotations
+
+import pytest
+
+from vmon.render.line import Look
+from vmon.render.reports.sessions import rows
+from vmon.render.style import Paint
+from vmon.sessions.model import BEGUN, ENDED, Call, Feed, Job, Person, Session
+from vmon.sessions.snapshot import standing
+
+NOON, MIN = 1_764_072_000_000, 60_000
+
+pytestmark = pytest.mark.usefixtures("utc")
+
+
+def tree(session: Session, width: int | None = None, *, fold: bool = False) -> list[str]:
+    return list(rows(standing(session), Look(Paint(), width), NOON + 9 * MIN, fold=fold))
+
+
+@pytest.fixture
+def session() -> Session:
+    people = (
+        Person("c1-aaaaaaaa", BEGUN | ENDED, NOON, NOON + MIN, "forceDisconnected", "Bob\x1b[2J"),
+        Person("c2-aaaaaaaa", BEGUN, NOON + MIN, name="Ann"),
+    )
+    feeds = (
+        Feed("s1", BEGUN, NOON + 2 * MIN, connection="c2-aaaaaaaa", video_type="screen"),
+        Feed("s2", ENDED, None, NOON + 5 * MIN, "mediaStopped", "c2-aaaaaaaa", "desk", "camera"),
+        Feed("s3", BEGUN, NOON + MIN, connection="c9"),
+    )
+    job = Job("a1", "archive", BEGUN, NOON, NOON + MIN, "failure", "x", 60.0, 1_804_219)
+    job.statuses = {"started": NOON, "failed": NOON + MIN}
+    return Session(
+        "2_A",
+        created_ms={NOON - 9 * MIN, NOON},
+        destroyed={NOON - 2 * MIN: "serverRotation"},
+        first_ms=NOON - 9 * MIN,
+        last_ms=NOON + 5 * MIN,
+        events=1204,
+        duplicates=2,
+        people={one.id: one for one in people},
+        feeds={one.id: one for one in feeds},
+        calls={"k": Call("k", BEGUN, NOON, connection="c1-aaaaaaaa", states={"RINGING": NOON})},
+        jobs={("archive", "a1"): job},
+    )
+
+
+HEAD = (
+    "● 2_A  2025-11-25 12:00  open for 9 min  opened 2 times  1 of 2 participants, "
+    "2 of 3 streams, 1 call, 1 archive, 1,204 events, 2 duplicates"
+)
+
+
+def test_who_is_there_comes_first_and_what_was_not_told_is_said(session: Session) -> None:
+    assert tree(session) == [
+        HEAD,
+        "├─ ● Ann  8 min  c2-aaaaa",
+        "│  ├─ ● screen  7 min  s1",
+        '│  └─ ○ camera "desk"  14 min, no start event received  mediaStopped  s2',
+        "├─ ○ Bob␛[2J  1 min  forceDisconnected  c1-aaaaa",
+        "│  └─ ○ call RINGING  at most 1 min, no end event received  k",
+        "├─ ● audio only  8 min  s3",
+        '└─ ○ archive "x"  failed  1 min  1.8 MB  failure  a1',
+    ]
+
+
+def test_no_line_is_wider_than_the_terminal(session: Session) -> None:
+    lines = tree(session, 40)
+    assert lines[0] == "● 2_A  2025-11-25 12:00  open for 9 min…"
+    assert max(map(len, lines)) == 40
+
+
+def test_of_many_who_left_the_last_are_drawn_and_the_others_counted() -> None:
+    people = {str(n): Person(str(n), BEGUN | ENDED, NOON + n, NOON + MIN) for n in range(25)}
+    people["here"] = Person("here", BEGUN, NOON, name="Ann")
+    crowd = Session("2_A", first_ms=NOON, last_ms=NOON + MIN, people=people)
+    assert len(tree(crowd)) == 27
+    folded = tree(crowd, fold=True)
+    assert len(folded) == 1 + 1 + 20 + 1
+    assert folded[1].startswith("├─ ● Ann")
+    assert folded[-1] == "└─ … 5 more who left"
+
+
+def test_a_stranger_clock_makes_no_negative_time() -> None:
+    ahead = Session("2_A", first_ms=NOON + 20 * MIN, last_ms=NOON + 30 * MIN)
+    ahead.people["a"] = Person("a", BEGUN, NOON + 20 * MIN, name="Ann")
+    assert tree(ahead)[1] == "└─ ● Ann  10 min  a"

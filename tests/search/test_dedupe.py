@@ -1,0 +1,72 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.busy_day import Day
+from vmon.events.entry import Entry
+from vmon.search.dedupe import Dedupe
+
+Run = Callable[..., tuple[int, str, str]]
+Made = Callable[..., Entry]
+
+
+def said(session: str, number: int) -> bytes:
+    return json.dumps(
+        {"event": "sessionCreated", "sessionId": session, "timestamp": number}
+    ).encode()
+
+
+def test_the_first_copy_passes_and_the_others_are_counted(delivered: Made) -> None:
+    first = Dedupe()
+    told = [first(delivered(said("2_A", number))) for number in (1, 2, 1, 1, 2)]
+    assert told == [True, True, False, False, False]
+    assert first.hidden == 3
+
+
+def test_an_empty_body_says_nothing_and_always_passes(delivered: Made) -> None:
+    first = Dedupe()
+    assert [first(delivered(b"")) for _ in range(3)] == [True] * 3
+
+
+def test_what_is_remembered_is_bounded_and_the_silent_are_forgotten_first(delivered: Made) -> None:
+    first = Dedupe(room=4)
+    for session, number in (("2_A", 1), ("2_A", 2), ("2_B", 1), ("2_A", 2), ("2_C", 1), ("2_C", 2)):
+        first(delivered(said(session, number)))
+    assert first._held <= 4
+    assert not first(delivered(said("2_A", 1)))
+    assert first(delivered(said("2_B", 1)))
+
+
+def test_a_line_that_holds_nothing_is_let_through() -> None:
+    assert Dedupe().line((b'{"vmon":1,"type":"arch', None))
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> tuple[int, int, Path]:
+    made, path = Day(5, 300), tmp_path / "day.jsonl"
+    path.write_bytes(b"".join(made.lines()))
+    assert made.truth.duplicates
+    return made.truth.events, made.truth.duplicates, path
+
+
+def test_filter_leaves_out_the_copies_of_a_day_in_every_form(
+    vmon_run: Run, day: tuple[int, int, Path]
+) -> None:
+    events, copies, path = day
+    code, out, err = vmon_run("filter", "--dedupe", path)
+    assert (code, len(out.splitlines())) == (0, events)
+    assert err == f"{copies} duplicates skipped\n"
+    assert vmon_run("filter", "--dedupe", "--count", path)[1] == f"{events}\n"
+    assert vmon_run("filter", "--dedupe", "--fields", "type", path)[1].count("\n") == events + 1
+
+
+def test_replay_leaves_them_out_too(vmon_run: Run, day: tuple[int, int, Path]) -> None:
+    events, copies, path = day
+    code, out, err = vmon_run("replay", "--dedupe", "--speed", "max", "--format", "json", path)
+    assert (code, len(out.splitlines())) == (0, events)
+    assert f"{copies} duplicates skipped\n" in err
+    dry = json.loads(vmon_run("replay", "--dedupe", "--dry-run", "--format", "json", path)[1])
+    assert dry["deliveries"] == events
+    assert vmon_run("replay", "--dedupe", "--failed")[0] == 2

@@ -1,0 +1,209 @@
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vmon.errors import WrongUse
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.search.expression import LONGEST, MOST_LOOPED, Where
+from vmon.search.filter import Filter
+
+Delivered = Callable[..., Entry]
+
+
+@pytest.fixture
+def sample(delivered: Delivered) -> Callable[..., Entry]:
+    """Make the entry of a type's sample; keywords change its payload."""
+
+    def entry(name: str, **changed: Any) -> Entry:
+        headers = (("X-A", "1"), ("x-a", "2"), ("Content-Type", "application/json"))
+        body = json.dumps(TYPES[name].sample | changed).encode()
+        return delivered(body, path="/hooks/a?b=c", headers=headers)
+
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "true"),
+    [
+        ('stream.videoType == "camera"', "streamCreated", True),
+        ('stream.videoType == "screen"', "streamCreated", False),
+        ('stream.videoType == "camera"', "archive", False),
+        ('reason != "x"', "streamDestroyed", True),
+        ('reason != "x"', "streamCreated", False),
+        ('!(reason == "x")', "streamCreated", False),
+        ('reason == "x" || stream.name != ""', "streamCreated", True),
+        ("!has(stream.connection.nope) || true", "streamCreated", True),
+        ('type == "archive" && duration > 40', "archive", True),
+        ('type in ["render", "archive"]', "archive", True),
+        ('session.startsWith("2_MX")', "archive", True),
+        ('received_at > timestamp("2001-01-01T00:00:00Z")', "archive", True),
+        ("lag > 0", "streamCreated", True),
+        ("lag > 0 || lag <= 0", "render", False),
+        ('path.contains("?b")', "archive", True),
+        ('headers["x-a"] == "1"', "archive", True),
+        ('headers["x-b"] == "1"', "archive", False),
+        ("verdict == null", "archive", True),
+        ("settings.hls.lowLatency == false", "broadcast", True),
+        ('broadcastUrls.rtmp.exists(r, r.status == "live")', "broadcast", True),
+        ('broadcastUrls.rtmp.all(r, r.status == "dead")', "broadcast", False),
+        ("has(body.reason)", "archive", True),
+        ('body.somethingNew == "x"', "archive", False),
+        ("body.size() > 3 && body.size == 1804219", "archive", True),
+        ("size(stream) == 5 && stream.videoType == 'camera'", "streamCreated", True),
+        ('stream["videoType"] == "camera"', "streamCreated", True),
+        ("1 / 0 == 1", "archive", False),
+        ("9223372036854775807 + 1 > 0", "archive", False),
+        ("reason", "archive", None),
+    ],
+)
+def test_an_expression_is_true_of_an_event_or_not(
+    source: str, name: str, *, true: bool | None, sample: Callable[..., Entry]
+) -> None:
+    if true is None:
+        with pytest.raises(WrongUse, match="must be true or false, not str"):
+            Where(source)
+        return
+    where = Where(source)
+    assert [where(sample(name)), where(sample(name))] == [true, true]
+    assert Filter(where=where)(sample(name)) is true
+    assert Filter(where=where, invert=True)(sample(name)) is not true
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "hint"),
+    [
+        ('stream.videoTyp == "x"', "character 8: unknown field of stream videoTyp", "videoT"),
+        ('streem.id == "x"', "character 1: unknown name streem", "did you mean stream?"),
+        ("reason == 'é' && Reason == ''", "character 18: unknown name Reason", "reason?"),
+        ("zzzzzzz == 1", "character 1: unknown name zzzzzzz", "known: applicationId"),
+        ("zzzzzzz == 1", "character 1: unknown name", "any other field use body.zzzzzzz"),
+        ('reason = "x"', "character 8: token recognition error", "use == to compare"),
+        ("reason ==", "character 10: unexpected end of expression", None),
+        ("", "character 1: unexpected end of expression", None),
+        ("true &&\n  (", "character 12: unexpected end of expression", None),
+        ("lag", "must be true or false, not float", "compare the value"),
+        ("has(reason)", "character 5: invalid argument", "has(body.reason)"),
+        ("reason.lower() == ''", "character 8: unknown function lower", "known: all"),
+        ("reason.startswith('x')", "character 8: unknown function", "did you mean startsWith?"),
+        ('.type == "archive"', "an unsupported place", ".type"),
+        ("reason{id: 1} == 1", "an unsupported place", "reason"),
+        ("[1].map(x, x).size() == 1", "character 5: map() is", "use a single exists"),
+        ("[1].filter(x, true).size() == 1", "character 5: filter() is", "use a single exists"),
+        ("[1].all(x, [2].all(y, true))", "character 16: nested loops are", "use a single exists"),
+        ("1" + "+1" * LONGEST, f"longer than {LONGEST}", None),
+        ("(" * 900 + "1" + ")" * 900, "--where", None),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_place(
+    source: str, message: str, hint: str | None
+) -> None:
+    with pytest.raises(WrongUse) as caught:
+        Where(source)
+    assert message in caught.value.message
+    assert hint is None or hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("inner", ["1" + "+1" * 990, "!" * 1900 + "true", "body" + ".b" * 900])
+def test_what_is_short_enough_never_runs_out_of_stack(
+    inner: str, sample: Callable[..., Entry]
+) -> None:
+    assert not Where(f"({inner}) == null")(sample("archive"))
+
+
+def test_a_list_is_gone_over_once_and_not_when_the_body_is_large(
+    sample: Callable[..., Entry],
+) -> None:
+    where = Where("streams.exists(s, s == 7) || streams[0] == 0")
+    assert where(sample("archive", streams=list(range(2000))))
+    assert not where(sample("archive", streams=list(range(MOST_LOOPED // 2))))
+
+
+def test_bodies_as_deep_as_can_be_read_and_half_surrogates_are_no_match(
+    delivered: Delivered,
+) -> None:
+    where = Where('body.x != "a"')
+    for depth, true in ((100, True), (201, False), (900, False)):
+        assert where(delivered(b'{"x":' + b"[" * depth + b"]" * depth + b"}")) is true
+    assert not where(delivered(b'{"x":"\\ud800"}'))
+    assert not where(delivered(b"{"))
+    assert not where(delivered(b"[1]"))
+
+
+def test_values_of_other_types_are_never_mixed_up(delivered: Delivered) -> None:
+    where = Where("type(body.x) == int && body.x == 1")
+    found = [where(delivered(b'{"x":%b}' % x)) for x in (b"1", b"true", b"1.0", b'"1"', b"1")]
+    assert found == [True, False, False, False, True]
+
+
+def test_an_expression_is_compiled_in_one_thread_and_used_in_another(
+    sample: Callable[..., Entry],
+) -> None:
+    where, found = Where('type == "archive"'), list[bool]()
+    thread = threading.Thread(target=lambda: found.append(where(sample("archive"))))
+    thread.start()
+    thread.join()
+    assert found == [True]
+
+
+def test_it_is_said_as_it_was_written_and_disarmed() -> None:
+    where = Where('type == "archive" // \x1b[2J')
+    assert str(Filter(where=where)) == 'where type == "archive" // ␛[2J'
+
+
+ARCHIVE, BOTH = frozenset({"archive"}), frozenset({"archive", "render"})
+
+
+@pytest.mark.parametrize(
+    ("source", "types", "needle"),
+    [
+        ('type == "archive"', ARCHIVE, None),
+        ('"archive" == type && "started" == status', ARCHIVE, "started"),
+        ('type in ["archive", "render"]', BOTH, None),
+        ('type in ["archive", "render"] && type == "archive"', ARCHIVE, None),
+        ('type == "archive" || status == "started"', None, None),
+        ('type == "archive" ? true : false', None, None),
+        ('!(type == "archive") && status != "started"', None, None),
+        ('(type == "archive") && status == "a/b"', None, None),
+        ("type == session && type in [session]", None, None),
+        ('type == "arch" + "ive"', None, None),
+        ('status == "up" && stream.name == "longest"', None, "longest"),
+        ('session == "2_MX" && lag > 2', None, "2_MX"),
+        ('path == "hooks" && headers["a"] == "bbb"', None, None),
+    ],
+)
+def test_what_must_be_in_a_line_is_read_from_the_outermost_comparisons(
+    source: str, types: frozenset[str] | None, needle: str | None
+) -> None:
+    where = Where(source)
+    assert (where.types, where.needle) == (types, needle)
+
+
+PIECES = r"""
+reason type session lag stream.name streams body 1 2u 1.5 'a' "b" r'\' && || ! == != < > in + - *
+/ % ( ) [ ] { } . , : ? has( .exists(x, x .all( null true false size( // ''' \ é = #
+""".split()  # noqa: SIM905 - one name a word reads better
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.sampled_from([*PIECES, "\n"]), max_size=12).map(" ".join) | st.text(max_size=20))
+def test_any_text_is_an_expression_or_refused_in_words(delivered: Delivered, source: str) -> None:
+    try:
+        where = Where(source)
+    except WrongUse:
+        return
+    assert where(delivered(json.dumps(TYPES["archive"].sample).encode())) in {True, False}
+
+
+def test_a_moment_is_compared_to_the_microsecond(delivered: Delivered) -> None:
+    entry = delivered(b"{}")
+    at = entry.delivery.received_at
+    before = (at - timedelta(microseconds=1)).isoformat()
+    assert Where(f'received_at > timestamp("{before}")')(entry)
+    assert not Where(f'received_at > timestamp("{at.isoformat()}")')(entry)

@@ -1,0 +1,650 @@
+import gzip
+import io
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vmon.capture import blocks, inputs
+from vmon.capture.codec import read_line, write_line
+from vmon.capture.writer import START
+from vmon.errors import WrongUse
+from vmon.events.catalogue import NAMES, TYPES
+from vmon.events.entry import Entry
+from vmon.search import scan
+from vmon.search.expression import Where
+from vmon.search.filter import Filter
+from vmon.search.plan import explain, plan_of
+
+Delivered = Callable[..., Entry]
+
+PATIENT = settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+class Dripping:
+    """A stream that gives one byte at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return self._data.readinto(buffer[:1])
+
+
+Bad = list[scan.BadLine]
+
+
+def chosen_of(
+    stream: blocks.Readable, asked: Filter, size: int = blocks.BLOCK, *, entries: bool = True
+) -> tuple[list[bytes], Bad]:
+    """What `choose` chooses, with blocks of that size, and what it reports."""
+    bad: Bad = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks.Blocks.__init__, "__defaults__", (size,))
+        batches = scan.choose(stream, "x.jsonl", asked, bad.append, entries=entries)
+        return [line for batch in batches for line, _ in batch], bad
+
+
+def judged(data: bytes, asked: Filter) -> list[bytes]:
+    """Choose by decoding every line: what `choose` has to agree with."""
+    found = []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        try:
+            entry = read_line(line + b"\n", number) if line.strip() else None
+        except ValueError:
+            continue
+        if entry and asked(entry):
+            found.append(line + b"\n")
+    return found
+
+
+# Files: few ids, so that filters find some; and all that may hide an id or a type.
+
+IDS = ("a1", "a2", "b", "63245362", '"', "\\", "é", "\u200b", "100.0", "streamCreated", "a b")
+ID = st.sampled_from(IDS) | st.sampled_from([100, 1e2, 63245362, 99.99999999999999, None])
+REASONS = ("clientDisconnected", "CLIENTdisconnected", "networ\u212aDisconnected", "\\x", "6", None)
+
+
+def with_id(identifier: object, **more: Any) -> dict[str, Any]:
+    return {"id": identifier, **more}
+
+
+@st.composite
+def payloads(draw: st.DrawFn) -> dict[str, Any]:
+    """Make events with ids where the filters look for them, and where they do not."""
+    made = {
+        "sessionId": draw(ID),
+        "event": draw(st.sampled_from([*NAMES, "streamcreated", "somethingNew"])),
+        "stream": with_id(draw(ID), name=draw(ID), connection=with_id(draw(ID))),
+        "connection": with_id(draw(ID)),
+        "id": draw(ID),
+        "call": with_id(draw(ID), state="ACTIVE"),
+        "reason": draw(st.sampled_from(REASONS)),
+        "status": draw(st.sampled_from(["started", "stopped", None])),
+        draw(st.sampled_from(["broadcastUrls", "captionsId", "captionId", "partnerId"])): draw(ID),
+        draw(st.sampled_from(["outputMode", "duration"])): 1,
+        "size": 1,
+        "projectId": draw(ID),
+        "timestamp": draw(st.sampled_from([1470258860571, 0, None])),
+        '"type":"archive","session":': '{"vmon":1,"type":"archive","session":',
+    }
+    keys = draw(st.permutations(list(made)))
+    return {key: made[key] for key in keys[: draw(st.integers(3, len(keys)))]}
+
+
+@st.composite
+def bodies(draw: st.DrawFn, *, lines: bool = True) -> bytes:
+    """Make bodies in any spacing, escaped or not, deep or with a number too long to embed."""
+    text = json.dumps(
+        draw(payloads()),
+        ensure_ascii=draw(st.booleans()),
+        separators=draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,", "\t:\t")])),
+    )
+    match draw(st.integers(0, 9)):
+        case 0:
+            text = text.replace("a1", "\\u00611").replace("streamCreated", "\\u0073treamCreated")
+            text = text.replace('"id"', '"\\u0069d"').replace('"event"', '"e\\u0076ent"')
+        case 1:
+            text = text[:-1] + ',"deep":' + "[" * 201 + "]" * 201 + "}"
+        case 2:
+            text = text[:-1] + ',"long":' + "9" * 4400 + "}"
+        case 3:
+            text = text.replace("100.0", "1E2").replace(
+                "99.99999999999999", "99.999999999999999999"
+            )
+        case 4 if not lines:
+            text = text.replace(",", ",\r\n", 1)
+        case 5 if not lines:
+            text = draw(st.sampled_from(["", "{", "[1]", '"a1"', text[:-3]]))
+    return text.encode()
+
+
+@st.composite
+def capture_lines(draw: st.DrawFn, delivered: Delivered) -> bytes:
+    """Make a line of a capture; its path and headers may look like a filter's business."""
+    body, headers = draw(bodies(lines=False)), ()
+    if draw(st.integers(0, 5)) == 0:
+        body, headers = gzip.compress(body, 1), (("Content-Encoding", "gzip"),)  # type: ignore[assignment] # one header or none
+    at = delivered(b"").delivery.received_at + timedelta(seconds=draw(st.integers(-2, 2)))
+    path = draw(st.sampled_from(["/", "/a1", '/"a1\\', "/\udcff", "/é"]))
+    return write_line(delivered(body, path=path, headers=headers, received_at=at))
+
+
+WHERES = (
+    'type == "archive"',
+    '"streamCreated" == type && stream.name == "a1"',
+    'type in ["archive", "render", "unknown"] && id != "a1"',
+    'stream.name == "streamCreated" && (reason == "x" || status == "started")',
+    'session == "a1"',
+    'type == "archive" || stream.connection.id == "b"',
+    "projectId == 100",
+)
+
+
+@st.composite
+def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
+    """Make any filter: one field, or several, or none."""
+    at = delivered(b"").delivery.received_at
+    asked = st.lists(
+        st.sampled_from([*IDS, "a", "6", "1", "‹U+200B›", "100"]), min_size=1, max_size=2
+    ).map(tuple)
+    made: dict[str, st.SearchStrategy[Any]] = {
+        "types": st.frozensets(st.sampled_from(NAMES), max_size=3),
+        "session": asked,
+        "connection": asked,
+        "stream": asked,
+        "archive": asked,
+        "call": asked,
+        "project": asked,
+        "reason": st.sampled_from(
+            [("CLIENTDISCONNECTED", "x"), ("networkDisconnected",), ("\\X",), ("6",)]
+        ),
+        "status": st.just(("stopped",)),
+        "path": st.sampled_from([("a1",), ("\\", '"'), ("é", '"'), ("/",), ("",)]),
+        "since": st.just(at),
+        "until": st.just(at + timedelta(seconds=1)),
+        "where": st.sampled_from(WHERES).map(Where),
+        "invert": st.just(value=True),
+    }
+    names = draw(st.lists(st.sampled_from(list(made)), max_size=3, unique=True))
+    return Filter(**{name: draw(made[name]) for name in names})
+
+
+@PATIENT
+@given(drawn=st.data())
+def test_a_capture_is_chosen_from_as_if_every_line_was_decoded(
+    delivered: Delivered, drawn: st.DataObject
+) -> None:
+    data = b"".join(drawn.draw(st.lists(capture_lines(delivered), max_size=5)))
+    asked = drawn.draw(filters(delivered))
+    size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
+    stream = Dripping(data) if drawn.draw(st.booleans()) else io.BytesIO(data)
+    assert chosen_of(stream, asked, size) == (judged(data, asked), [])
+
+
+@PATIENT
+@given(drawn=st.data())
+def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(
+    delivered: Delivered, drawn: st.DataObject
+) -> None:
+    lines = drawn.draw(
+        st.lists(bodies() | st.sampled_from([b"", b"  ", b"{", b"\xff"]), max_size=5)
+    )
+    end = drawn.draw(st.sampled_from([b"\n", b"\r\n"]))
+    data = end.join(lines) + drawn.draw(st.sampled_from([b"", end]))
+    if data.lstrip().split(b"\n")[0].strip() == b"{":
+        data = b"{}\n" + data  # a first line of one brace begins a document
+    asked = drawn.draw(filters(delivered))
+    size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
+    entries = drawn.draw(st.booleans())
+    found, bad = chosen_of(io.BytesIO(data), asked, size, entries=entries)
+    assert found == judged(data, asked)
+    held_none = sum(line in {b"{", b"\xff"} for line in data.replace(b"\r", b"").split(b"\n"))
+    assert len(bad) <= held_none if plan_of(asked).signs else len(bad) == held_none
+
+
+@PATIENT
+@given(drawn=st.data())
+def test_a_mixture_with_a_torn_end_is_chosen_from_as_if_every_line_was_decoded(
+    delivered: Delivered, drawn: st.DataObject
+) -> None:
+    # A capture first and bare bodies after it: one block of the latter never looks like a capture.
+    captured = drawn.draw(st.lists(capture_lines(delivered), min_size=1, max_size=3))
+    bare = [line + b"\n" for line in drawn.draw(st.lists(bodies(), max_size=3))]
+    torn = drawn.draw(capture_lines(delivered))
+    torn = torn[: drawn.draw(st.integers(0, len(torn) - 1))]
+    data = b"".join([*captured, *bare, torn])
+    asked = drawn.draw(filters(delivered))
+    found, bad = chosen_of(io.BytesIO(data), asked, drawn.draw(st.sampled_from([16, 1 << 16])))
+    assert found == judged(data, asked)
+    assert len(bad) <= 1
+
+
+@pytest.fixture
+def lines(delivered: Delivered) -> list[bytes]:
+    """A capture of one delivery of each type."""
+    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+
+
+def test_a_time_that_is_written_in_another_way_is_found_too(delivered: Delivered) -> None:
+    line = write_line(delivered(b'{"event":"render"}'))
+    other = line.replace(b',"received_at":"', b', "received_at": "')
+    assert other != line
+    since = delivered(b"").delivery.received_at
+    for data in (other, other + line):
+        asked = Filter(since=since)
+        assert chosen_of(io.BytesIO(data), asked)[0] == judged(data, asked) != []
+
+
+def test_a_type_is_found_by_the_beginning_of_a_line_alone(delivered: Delivered) -> None:
+    liar = json.dumps({"event": "archive", "x": '\n{"vmon":1,"type":"render","session":'})
+    data = write_line(delivered(liar.encode())) + write_line(delivered(b'{"event":"render"}'))
+    found, _ = chosen_of(io.BytesIO(data), Filter(types=frozenset({"render"})))
+    assert found == [data.splitlines(keepends=True)[1]]
+
+
+def test_a_filter_by_type_decodes_nothing(
+    lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("vmon.capture.codec.read_line", decoded)
+    for asked in (Filter(), Filter(types=frozenset({"archive"})), Filter(types=frozenset(NAMES))):
+        found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
+        assert found == [line for line in lines if asked.types is None or chosen(line, asked)]
+        assert bad == []
+
+
+def chosen(line: bytes, asked: Filter) -> bool:
+    return json.loads(line)["type"] in (asked.types or ())
+
+
+def test_lines_longer_than_a_block_are_read_whole(lines: list[bytes], delivered: Delivered) -> None:
+    long = write_line(delivered(b'{"event":"archive","x":"' + b"x" * 100_000 + b'"}'))
+    data = lines[0] + long + lines[1]
+    for stream in (io.BytesIO(data), Dripping(data)):
+        assert chosen_of(stream, Filter(), 64) == ([lines[0], long, lines[1]], [])
+
+
+def test_bad_lines_are_told_with_their_number_and_skipped() -> None:
+    data = b'{"event":"archive"}\n\nnonsense\n{"event":"render"}\n{"event":\n'
+    found, bad = chosen_of(io.BytesIO(data), Filter())
+    assert found == [b'{"event":"archive"}\n', b'{"event":"render"}\n']
+    assert [(one.source, one.number) for one in bad] == [("x.jsonl", 3), ("x.jsonl", 5)]
+    assert str(bad[0]).startswith("x.jsonl:3: skipped: ")
+
+
+def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
+    lines: list[bytes],
+) -> None:
+    data = b"".join([lines[0], b"nonsense\n", *lines[1:], lines[0][:40]])
+    found, bad = chosen_of(io.BytesIO(data), Filter(project=("1",)))
+    assert found == lines
+    assert [one.number for one in bad] == [2, len(lines) + 2]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Filter(types=frozenset({"archive"})),
+        Filter(session=("2_MX",)),
+        Filter(stream=("63245362-",)),
+    ],
+)
+def test_a_torn_last_line_has_no_number_where_nobody_counted(
+    asked: Filter, lines: list[bytes]
+) -> None:
+    _, bad = chosen_of(io.BytesIO(b"".join(lines) + lines[0][:-9]), asked)
+    assert [one.number for one in bad] == [0]
+    assert str(bad[0]).startswith("x.jsonl: skipped: ")
+
+
+@pytest.mark.parametrize("rest", [b"\0" * 3000, b"\0a sentence of a stranger\n", b"\0\xff\n"])
+def test_what_a_power_loss_left_is_no_sentence_of_ours(rest: bytes, lines: list[bytes]) -> None:
+    for data in (rest, lines[0] + rest):
+        _, bad = chosen_of(io.BytesIO(data), Filter())
+        why = "not UTF-8 at byte 1" if b"\xff" in rest else "not JSON: expecting value at byte 0"
+        assert [one.why for one in bad] == [why]
+
+
+def test_a_last_line_without_a_newline_gets_one(lines: list[bytes]) -> None:
+    assert chosen_of(io.BytesIO(lines[0] + lines[1][:-1]), Filter()) == (lines[:2], [])
+    assert chosen_of(io.BytesIO(b"{}"), Filter()) == ([b"{}\n"], [])
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"\n\n  \n", b"[]", b"[\n]\n"])
+def test_nothing_holds_nothing(data: bytes) -> None:
+    assert chosen_of(io.BytesIO(data), Filter()) == ([], [])
+
+
+BODIES = [{"event": "archive", "x": [1, "a\nb"]}, {"event": "render"}, {"event": "é"}]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("ascii_", [True, False])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf", b"\n \r\n"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("size", [8, 1 << 16])
+def test_a_json_array_holds_its_elements(
+    *, indent: int | None, ascii_: bool, bom: bytes, end: bytes, size: int
+) -> None:
+    text = json.dumps(BODIES, indent=indent, ensure_ascii=ascii_)
+    data = bom + text.encode().replace(b"\n", b"\r\n") + end
+    if size < len(bom) or (size == 8 and bom == b"\n \r\n"):
+        size = 1 << 16  # the beginning is looked for in the first block
+    found, bad = chosen_of(io.BytesIO(data), Filter(), size)
+    assert [json.loads(line) for line in found] == BODIES
+    assert all(line.count(b"\n") == 1 for line in found)
+    assert bad == []
+
+
+def test_documents_laid_out_to_be_read_are_read(lines: list[bytes]) -> None:
+    captured = [json.loads(line) for line in lines[:2]]
+    data = "\n".join(json.dumps(one, indent=4) for one in [*BODIES, *captured]).encode()
+    found, bad = chosen_of(io.BytesIO(data), Filter())
+    assert [json.loads(line) for line in found] == [*BODIES, *captured]
+    assert bad == []
+    asked = Filter(types=frozenset({json.loads(lines[0])["type"]}))
+    assert [json.loads(line) for line in chosen_of(io.BytesIO(data), asked)[0]] == captured[:1]
+
+
+def test_an_array_of_capture_lines_is_a_capture(lines: list[bytes]) -> None:
+    data = b"[" + b",\n".join(line.strip() for line in lines) + b"]"
+    assert chosen_of(io.BytesIO(data), Filter()) == (lines, [])
+
+
+def test_what_breaks_documents_off_is_told_and_what_was_before_it_is_kept() -> None:
+    data = b'{\n "event":"archive"\n}\n{\n "event":"render"\n}\n{\n "event":'
+    found, bad = chosen_of(io.BytesIO(data), Filter())
+    assert [json.loads(line)["event"] for line in found] == ["archive", "render"]
+    assert [one.number for one in bad] == [3]
+
+
+def packed_zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(data)
+
+
+PACKERS = [gzip.compress, packed_zstd]
+
+
+def chosen_of_file(path: Path | None, asked: Filter) -> list[bytes]:
+    with inputs.opened(str(path) if path else None) as stream:
+        return chosen_of(stream, asked)[0]
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_compressed_captures_are_read_also_when_appended_to(
+    pack: Callable[[bytes], bytes], lines: list[bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "any-name"
+    path.write_bytes(pack(b"".join(lines[:5])) + pack(b"".join(lines[5:])))
+    assert chosen_of_file(path, Filter()) == lines
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+@pytest.mark.parametrize("damage", ["cut", "cut at a line", "changed"])
+def test_a_damaged_compressed_file_is_told_in_words(
+    pack: Callable[[bytes], bytes], damage: str, tmp_path: Path, delivered: Delivered
+) -> None:
+    noise = [write_line(delivered(os.urandom(300))) for _ in range(500)]
+    packed = bytearray(pack(b"".join(noise)))
+    if damage == "cut":
+        del packed[len(packed) // 2 :]
+    elif damage == "cut at a line":
+        del packed[-3:]
+    else:
+        packed[5:60] = b"\xff" * 55
+    path = tmp_path / "a"
+    path.write_bytes(packed)
+    with pytest.raises(WrongUse, match="cannot") as caught:
+        chosen_of_file(path, Filter())
+    assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("pack", PACKERS)
+def test_what_stands_before_damage_is_found(
+    pack: Callable[[bytes], bytes], tmp_path: Path, delivered: Delivered
+) -> None:
+    noise = [write_line(delivered(os.urandom(300))) for _ in range(1500)]
+    path = tmp_path / "a"
+    path.write_bytes(pack(b"".join(noise))[:-40_000])
+    found: list[bytes] = []
+
+    def find() -> None:
+        with inputs.opened(str(path)) as stream:
+            for batch in scan.choose(stream, "a", Filter(), lambda _bad: None):
+                found.extend(line for line, _ in batch)
+
+    with pytest.raises(WrongUse, match="cannot read all of"):
+        find()
+    assert found == noise[: len(found)]
+    assert len(found) > 1100
+
+
+def test_what_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match=r"cannot read .*none: No such file"):
+        chosen_of_file(tmp_path / "none", Filter())
+    with pytest.raises(WrongUse, match=r"cannot read .*: Is a directory"):
+        chosen_of_file(tmp_path, Filter())
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.FileIO]:
+    """The writing end of a pipe that is standard input."""
+    reading, writing = os.pipe()
+    with io.FileIO(reading) as stdin, io.FileIO(writing, "w") as out:
+        monkeypatch.setattr("sys.stdin", stdin)
+        yield out
+
+
+@pytest.mark.parametrize("pack", [bytes, *PACKERS])
+def test_standard_input_is_read_plain_and_compressed(
+    pack: Callable[[bytes], bytes], lines: list[bytes], piped: io.FileIO
+) -> None:
+    packed = pack(b"".join(lines))
+    assert len(packed) < 1 << 16  # a pipe takes it without a reader
+    piped.write(packed)
+    piped.close()
+    assert chosen_of_file(None, Filter()) == lines
+
+
+def test_a_line_in_a_pipe_is_chosen_before_the_pipe_ends(
+    lines: list[bytes], piped: io.FileIO
+) -> None:
+    piped.write(lines[0])
+    with inputs.opened(None) as stream:
+        batches = scan.choose(stream, "standard input", Filter(), print)
+        watch = threading.Timer(5, piped.close)  # else a failure would hang
+        watch.start()
+        assert [line for line, _ in next(batches)] == lines[:1]
+        assert watch.is_alive()
+        watch.cancel()
+        piped.write(lines[1])
+        assert [line for line, _ in next(batches)] == lines[1:2]
+
+
+def test_a_followed_file_gives_what_is_appended_later(lines: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(lines[0])
+    with inputs.opened(str(path), follow=True) as stream:
+        batches = scan.choose(stream, "a", Filter(), print)
+        assert [line for line, _ in next(batches)] == lines[:1]
+        with path.open("ab", buffering=0) as file:
+            file.write(lines[1][:50])
+            later = threading.Timer(0.02, file.write, (lines[1][50:],))
+            later.start()
+            assert [line for line, _ in next(batches)] == lines[1:2]
+            later.join()
+
+
+def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
+    lines: list[bytes], delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = gzip.compress(b" " * 5000 + b"{}")
+    bomb = write_line(delivered(packed, headers=(("content-encoding", "gzip"),)))
+    defaults = {"limit": 4096}
+    monkeypatch.setattr("vmon.capture.codec.read_body.__kwdefaults__", defaults)
+    found, bad = chosen_of(io.BytesIO(lines[0] + bomb + lines[1]), Filter(project=("1",)))
+    assert found == lines[:2]
+    assert [(one.number, one.why) for one in bad] == [
+        (2, "the body decompresses to more than 4096 bytes")
+    ]
+
+
+def test_entries_are_read_one_by_one_each_with_its_line(lines: list[bytes]) -> None:
+    asked = Filter(types=frozenset({"archive", "render"}))
+    read = list(scan.read(io.BytesIO(b"".join(lines)), "a", asked, print))
+    assert [line for line, _ in read] == [line for line in lines if chosen(line, asked)]
+    assert [write_line(entry) for _, entry in read] == [line for line, _ in read]
+
+
+HIDDEN = (b"\\u00", b'"body_base64"')
+
+
+@pytest.mark.parametrize(
+    ("asked", "exact", "needles"),
+    [
+        (Filter(), True, ()),
+        (Filter(types=frozenset({"archive"})), True, ()),
+        (Filter(session=("2_MX",)), False, (b"2_MX",)),
+        (Filter(session=("2_MX", "1_MX")), False, (b"2_MX", b"1_MX")),
+        (
+            Filter(stream=("c053fcc8",), types=frozenset({"archive"})),
+            False,
+            (b"c053fcc8", *HIDDEN),
+        ),
+        (Filter(stream=("63245362",)), False, (b"63245362", *HIDDEN)),
+        (Filter(stream=("6324.5",)), False, ()),
+        (Filter(stream=("6324",), invert=True), False, ()),
+        (Filter(session=("‹U+200B›",)), False, ()),
+        (Filter(where=Where('type == "archive"')), False, ()),
+        (Filter(where=Where('lag > 1 && reason == "x-y"')), False, (b"x-y", *HIDDEN)),
+        (Filter(path=("/hooks",)), False, (b"/hooks",)),
+        (Filter(path=("/hooks", "")), False, ()),
+        (Filter(reason=("Forced",)), False, (b"forced", *HIDDEN, "\u212a".encode(), b"\\u212a")),
+    ],
+)
+def test_the_plan_is_the_cheapest_that_is_exact(
+    asked: Filter, *, exact: bool, needles: tuple[bytes, ...]
+) -> None:
+    plan = plan_of(asked)
+    assert (plan.exact, plan.needles) == (exact, needles)
+    by_type = asked.types or (asked.where and asked.where.types)
+    assert plan.begins == ((START + b'archive","session":',) if by_type else (START,))
+
+
+@pytest.mark.parametrize(
+    ("asked", "captures", "bodies"),
+    [
+        (Filter(), "every line as it is", "by decoding every line"),
+        (
+            Filter(types=frozenset({"streamCreated"})),
+            "by line prefix, nothing is decoded",
+            'by needle "streamCreated", then decoding possible matches',
+        ),
+        (
+            Filter(types=frozenset({"render"}), status=("started",)),
+            "by line prefix and by needle started in any case, then decoding the rest",
+            "by needle started in any case, then decoding possible matches",
+        ),
+        (
+            Filter(types=frozenset({"unknown"}), stream=("a1",)),
+            "by line prefix and by needle a1, then decoding the rest",
+            "by needle a1, then decoding possible matches",
+        ),
+        (
+            Filter(session=("2_MX", "1_MX")),
+            "by needle 2_MX or 1_MX, then decoding the rest",
+            "by needle 2_MX or 1_MX, then decoding possible matches",
+        ),
+        (Filter(session=("2_MX", "‹U+200B›")), "by decoding every line", "by decoding every line"),
+        (
+            Filter(reason=("x",)),
+            "by needle x in any case, then decoding the rest",
+            "by needle x in any case, then decoding possible matches",
+        ),
+        (Filter(project=("13112571",)), "by decoding every line", "by decoding every line"),
+        (
+            Filter(types=frozenset({"archive"}), invert=True),
+            "by decoding every line",
+            "by decoding every line",
+        ),
+    ],
+)
+def test_a_filter_explains_how_it_finds(asked: Filter, captures: str, bodies: str) -> None:
+    said = f"filter      {asked}\ncaptures    {captures}\nbare bodies {bodies}\n"
+    assert explain(asked) == said
+
+
+def test_bare_bodies_that_cannot_be_of_the_type_are_not_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[bytes] = []
+
+    def reading(line: bytes, number: int = 0) -> Entry:
+        read.append(line)
+        return read_line(line, number)
+
+    monkeypatch.setattr("vmon.capture.codec.read_line", reading)
+    lines = [b'{"event":"archive"}\n', b'{"x":"\\"y"}\n', b'{ "event" : "render" }\n']
+    lines += [b'{"event":"render\\u0061"}\n', b'{"event":"\\u0072ender"}\n']
+    asked = Filter(types=frozenset({"render"}))
+    found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
+    assert (found, bad) == ([lines[2], lines[4]], [])
+    assert read == [lines[2], lines[3], lines[4]]
+
+
+def test_among_bare_bodies_that_are_searched_what_looks_like_no_object_is_told() -> None:
+    bodies = b'{"event":"archive"}\n{"event":"render"}\n'
+    asked = Filter(types=frozenset({"render"}))
+    for torn in (b'{"event":"arch\n', b"nonsense\n", b'"event":"archive"}\n'):
+        _, bad = chosen_of(io.BytesIO(bodies + torn + bodies), asked)
+        assert [one.number for one in bad] == [3]
+
+
+def test_without_a_filter_a_foreign_line_in_a_capture_is_there_too(lines: list[bytes]) -> None:
+    mixed = [lines[0], b'{"event":"archive"}\n', b"nonsense\n", lines[1]]
+    found, bad = chosen_of(io.BytesIO(b"".join(mixed)), Filter())
+    assert found == [*mixed[:2], mixed[3]]
+    assert [one.number for one in bad] == [3]
+
+
+def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
+    lines = [b'{"event":"%b"}\n' % name for name in (b"archive", b"x", b"render") * 40]
+    data = b"\n".join(lines)
+    asked = Filter(types=frozenset({"render"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks.Blocks.__init__, "__defaults__", (100,))
+        read = [entry.delivery.id for _, entry in scan.read(io.BytesIO(data), "a", asked, print)]
+    assert read == [f"line-{number}" for number in range(5, 240, 6)]
+
+
+def test_a_filter_by_time_decodes_only_where_a_block_has_both(
+    delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+
+    def reading(line: bytes, number: int = 0) -> Entry:
+        read.append(line)
+        return read_line(line, number)
+
+    monkeypatch.setattr("vmon.capture.codec.read_line", reading)
+    at = delivered(b"").delivery.received_at
+    times = [at + timedelta(seconds=number) for number in range(100)]
+    data = [write_line(delivered(b'{"received_at":"x"}', received_at=time)) for time in times]
+    asked = Filter(since=times[21], until=times[79])
+    assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[21:79], [])
+    assert 0 < len(read) <= 8

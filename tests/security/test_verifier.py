@@ -1,0 +1,180 @@
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+import pytest
+
+from vmon.capture.codec import read_line, write_line
+from vmon.cli.options import VERDICTS
+from vmon.errors import WrongUse
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.events.verdict import Kind, Verdict
+from vmon.search.filter import Filter
+from vmon.search.plan import plan_of
+from vmon.security.signature import Secret, sign
+from vmon.security.verifier import Signer, Trust, secrets_of
+
+Delivered = Callable[..., Entry]
+
+SECRET = Secret("archive", "an-archive-secret-of-more-than-32-bytes")
+BODY = b'{"event":"archive"}'
+NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+
+
+def signed(delivered: Delivered, body: bytes = BODY, secret: Secret = SECRET) -> Entry:
+    value = sign(body, secret, api_key="k", now=NOW.timestamp() - 300, jti="j")
+    return delivered(body, headers=(("Authorization", value),), received_at=NOW)
+
+
+def test_without_a_secret_and_a_signature_there_is_no_verdict(delivered: Delivered) -> None:
+    assert Trust().verdict(delivered(BODY).delivery) is None
+    basic = delivered(BODY, headers=(("Authorization", "Basic dXNlcjpwYXNz"),))
+    assert Trust().verdict(basic.delivery) is None
+
+
+def test_the_kinds_of_verdicts_are_told_apart(delivered: Delivered) -> None:
+    entry, trust = signed(delivered), Trust((SECRET,))
+    verdicts = {
+        "valid": trust.verdict(entry.delivery),
+        "unsigned": trust.verdict(delivered(BODY).delivery),
+        "invalid": Trust((Secret("x", "y"),)).verdict(entry.delivery),
+        "stale": Trust((SECRET,), max_age_s=299).verdict(entry.delivery),
+        "unchecked": Trust().verdict(entry.delivery),
+    }
+    assert {kind: verdict and verdict.kind for kind, verdict in verdicts.items()} == {
+        kind: kind for kind in VERDICTS
+    }
+    assert set(VERDICTS) == set(get_args(Kind))
+
+
+def test_a_verdict_goes_into_a_line_and_comes_back_without_the_claims(delivered: Delivered) -> None:
+    entry = signed(delivered)
+    entry.verdict = Verdict("invalid", 'a "quoted" \x1b why,"body":', None)
+    line = write_line(entry)
+    assert line.startswith(
+        b'{"vmon":1,"type":"archive","session":null,'
+        b'"verdict":{"kind":"invalid","why":"a \\"quoted\\" \\u001b why,\\"body\\":","secret":null}'
+        b',"id":'
+    )
+    assert read_line(line).verdict == entry.verdict
+    assert read_line(line).delivery == entry.delivery
+    assert write_line(read_line(line)) == line
+
+
+def test_a_line_without_a_verdict_is_as_it_was(delivered: Delivered) -> None:
+    line = write_line(delivered(BODY))
+    assert b"verdict" not in line
+    assert read_line(line).verdict is None
+
+
+@pytest.mark.parametrize("odd", [b'"invalid"', b"[]", b"7", b'{"kind":null}', b"{}", b"null"])
+def test_what_another_tool_calls_a_verdict_disturbs_nobody(
+    odd: bytes, delivered: Delivered
+) -> None:
+    line = write_line(delivered(BODY)).replace(b',"id":', b',"verdict":' + odd + b',"id":', 1)
+    assert read_line(line).verdict is None
+    assert read_line(line).delivery == delivered(BODY).delivery
+
+
+def test_a_filter_by_verdict_reads_the_header_alone(delivered: Delivered) -> None:
+    entry = signed(delivered)
+    entry.verdict = Verdict("invalid")
+    stored = read_line(write_line(entry))
+    assert Filter(verdict=("invalid",))(stored)
+    assert Filter(verdict=("stale", "invalid"))(stored)
+    assert not Filter(verdict=("valid",))(stored)
+    assert not Filter(verdict=("unsigned",))(delivered(BODY))
+    assert stored._payload is None
+    assert str(Filter(verdict=("stale", "invalid"))) == "signature stale or invalid"
+
+
+def test_a_filter_by_verdict_looks_for_its_bytes_first(delivered: Delivered) -> None:
+    plan = plan_of(Filter(verdict=("invalid",)))
+    entry = signed(delivered)
+    entry.verdict = Verdict("invalid", "why")
+    (needle,) = plan.needles
+    assert needle in write_line(entry)
+    assert not plan.exact
+
+
+def test_a_capture_is_filtered_by_verdict(
+    vmon_run: Callable[..., tuple[int, str, str]], delivered: Delivered, tmp_path: Path
+) -> None:
+    lines = []
+    for kind in (*VERDICTS, None):
+        body = b'{"event":"archive","verdict":{"kind":"stale"}}'
+        entry = signed(delivered, body)
+        entry.verdict = Verdict(kind, "so") if kind else None
+        lines.append(write_line(entry).decode())
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    for at, kind in enumerate(VERDICTS):
+        assert vmon_run("filter", "--verdict", kind, tmp_path / "a.jsonl") == (0, lines[at], "")
+    two = vmon_run("filter", "--verdict", "valid", "--verdict", "stale", tmp_path / "a.jsonl")
+    assert two == (0, lines[0] + lines[3], "")
+    none = vmon_run("filter", "--verdict", "valid", "--event", "render", tmp_path / "a.jsonl")
+    assert none[:2] == (1, "")
+    assert "(filter: render, signature valid)\n" in none[2]
+
+
+def test_secrets_come_one_by_one_and_from_files(tmp_path: Path) -> None:
+    file = tmp_path / "secrets"
+    file.write_text("# the types' own\n\narchive=first \n  bare-one\nstream.x=a=b\nYWJj==\n")
+    found = secrets_of(["on the line", "a=b"], [str(file)])
+    assert [one.label for one in found] == [
+        "#1",
+        "#2",
+        "archive",
+        "secrets:4",
+        "stream.x",
+        "secrets:6",
+    ]
+    values = ["on the line", "a=b", "first", "bare-one", "a=b", "YWJj=="]
+    for secret, value in zip(found, values, strict=True):
+        assert secret.mac(BODY) == hmac.digest(value.encode(), BODY, "sha256")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(None, "cannot read secrets from .*: No such file"), (b"\xff\xfe", "not a text file"),
+     (b"# nothing\n", "no secrets in")],
+)  # fmt: skip # one thing a line
+def test_a_file_without_secrets_is_told(tmp_path: Path, text: bytes | None, why: str) -> None:
+    file = tmp_path / "secrets"
+    if text is not None:
+        file.write_bytes(text)
+    with pytest.raises(WrongUse, match=why):
+        secrets_of([], [str(file)])
+
+
+@pytest.mark.parametrize("name", list(TYPES))
+def test_what_is_signed_is_valid_and_in_the_name_of_its_project(
+    name: str, delivered: Delivered
+) -> None:
+    for sample in (TYPES[name].sample, TYPES[name].sample_unified):
+        old = ("authorization", "Bearer old")
+        entry = delivered(msgspec.json.encode(sample), headers=(("X", "y"), old))
+        sent = Signer(SECRET)(entry)
+        assert [key for key, _ in sent.headers] == ["X", "Authorization"]
+        verdict = Trust((SECRET,), max_age_s=60).verdict(
+            msgspec.structs.replace(sent, received_at=datetime.now(UTC))
+        )
+        assert verdict is not None
+        assert (verdict.kind, verdict.secret) == ("valid", "archive")
+        assert verdict.claims is not None
+        project = entry.event.project_id
+        assert verdict.claims.api_key == (project or "")
+        unified = project if project and "-" in project else None
+        assert verdict.claims.application_id == unified
+
+
+def test_an_api_key_of_ones_own_is_what_is_claimed(delivered: Delivered) -> None:
+    sent = Signer(SECRET, "a1b2c3d4")(delivered(b"not json"))
+    verdict = Trust((SECRET,)).verdict(sent)
+    assert verdict is not None
+    assert verdict.claims is not None
+    assert verdict.claims.api_key == "a1b2c3d4"
+    assert verdict.claims.application_id is None

@@ -1,0 +1,140 @@
+"""A generated day, found out exactly: shuffled, with copies, and read from torn captures."""
+
+import random
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.busy_day import BEGIN, BEGIN_MS, PLANTED, Day, Life, Truth, there_at, torn
+from vmon.capture.codec import read_line
+from vmon.events.entry import Entry
+from vmon.events.models import Delivery
+from vmon.events.redelivery import retry_of
+from vmon.search import reader
+from vmon.search.filter import Filter
+from vmon.sessions.model import Feed, Person, Totals, is_open
+from vmon.sessions.store import Book
+
+SESSIONS, EVENTS = 120, 6000
+TOLD_ONCE = {"unknown-reason", "seconds-for-ms"}  # for the whole capture
+
+
+@pytest.fixture(scope="module")
+def day() -> tuple[Truth, list[bytes]]:
+    """The truth of a day, and its lines."""
+    one = Day(SESSIONS, EVENTS, odd=0.3)
+    return one.truth, list(one.lines())
+
+
+def _book(lines: Iterable[bytes], **asked: Any) -> Book:
+    book = Book(**asked)
+    for line in lines:
+        book.apply(read_line(line))
+    return book
+
+
+def _life(one: Person | Feed) -> Life:
+    assert one.created_ms is not None
+    return one.created_ms, one.ended_ms
+
+
+def _totals(book: Book) -> Totals:
+    found = Totals()
+    for session in book.sessions():
+        found.add(session)
+    return found
+
+
+def _check(book: Book, truth: Truth) -> None:
+    sessions = list(book.sessions())
+    people = {(one.id, who): _life(p) for one in sessions for who, p in one.people.items()}
+    feeds = {(one.id, what): _life(f) for one in sessions for what, f in one.feeds.items()}
+    rng = random.Random(1)
+    for _ in range(50):
+        at_ms = BEGIN_MS + rng.randrange(0, 24 * 3_600_000)
+        assert there_at(people, at_ms) == there_at(truth.people, at_ms)
+        assert there_at(feeds, at_ms) == there_at(truth.feeds, at_ms)
+    assert (people, feeds) == (truth.people, truth.feeds)
+    assert {one.id: one.created_ms for one in sessions} == truth.opened
+    assert {one.id: set(one.destroyed) for one in sessions if one.destroyed} == truth.closed
+    assert _totals(book) == Totals(
+        sessions=SESSIONS,
+        people=len(truth.people),
+        feeds=len(truth.feeds),
+        connected_ms=truth.connected_ms(),
+        published_ms=truth.published_ms(),
+        events=truth.events,
+        duplicates=truth.duplicates,
+    )
+
+
+def test_the_day_is_found_out_from_its_capture(day: tuple[Truth, list[bytes]]) -> None:
+    truth, lines = day
+    assert len(lines) == truth.events + truth.duplicates
+    assert truth.events == pytest.approx(EVENTS, rel=0.1)
+    assert truth.duplicates == pytest.approx(0.05 * EVENTS, rel=0.3)
+    _check(_book(lines), truth)
+
+
+def test_and_from_any_order_of_it_even_packed_all_the_time(day: tuple[Truth, list[bytes]]) -> None:
+    truth, lines = day
+    shuffled = random.Random(2).sample(lines, len(lines))
+    _check(_book(shuffled), truth)
+    _check(_book(lines, room=500), truth)
+
+
+def test_and_from_captures_that_were_torn(day: tuple[Truth, list[bytes]], tmp_path: Path) -> None:
+    truth, lines = day
+    files = [tmp_path / f"{number}.jsonl" for number in range(7)]
+    for file, content in zip(files, torn(lines, 7), strict=True):
+        file.write_bytes(content)
+    bad: list[int] = []
+    book = Book()
+    reader.read(map(str, files), Filter(), book.apply, lambda line: bad.append(line.number))
+    _check(book, truth)
+    assert len(bad) == 6
+
+
+def test_every_copy_is_told_with_its_place_on_the_schedule(day: tuple[Truth, list[bytes]]) -> None:
+    truth, lines = day
+    book, copies = Book(), 0
+    for entry in map(read_line, lines):
+        change = book.apply(entry)
+        if change.copies > 1:
+            copies += 1
+            assert change.copies == 2
+            assert retry_of(change.since_first_s) in range(1, 8)
+    assert copies == truth.duplicates
+
+
+def test_a_book_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) -> None:
+    truth, lines = day
+    book, much_later = (
+        _book(lines, on_forgotten=list[str]().append, room=2000),
+        BEGIN + timedelta(hours=51),
+    )
+    stays = {session.id for session in book.sessions() if is_open(session)}
+    assert 0 < len(stays) < 30
+    book.apply(Entry(Delivery("0", much_later, "POST", "/", (), None, b"{")))
+    assert {session.id for session in book.sessions()} == stays
+    assert book.totals.sessions == SESSIONS - len(stays)
+    book.apply(Entry(Delivery("0", much_later + timedelta(days=7), "POST", "/", (), None, b"{")))
+    assert list(book.sessions()) == []
+    assert book.totals == _totals(_book(lines))
+    assert book.totals.connected_ms == truth.connected_ms()
+
+
+def test_every_planted_oddity_is_there_and_no_other() -> None:
+    survey = pytest.importorskip("vmon.commands.oddities").Survey()
+    one = Day(400, 12_000, odd=0.3)
+    for entry in one.entries():
+        survey.note(entry)
+    assert {code for code, _ in one.truth.planted} == set(PLANTED)
+    found = {(odd.code, odd.session) for odd in survey.oddities()}
+    assert {code for code, _ in found} == set(PLANTED)
+    assert {odd for odd in found if odd[0] not in TOLD_ONCE} == {
+        odd for odd in one.truth.planted if odd[0] not in TOLD_ONCE
+    }

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.busy_day import BEGIN_MS, Day, there_at
+from vmon.sessions import snapshot
+from vmon.sessions.model import BEGUN, ENDED, Call, Feed, Job, Person, Session
+from vmon.sessions.snapshot import Span, cut, state_of, status_of
+from vmon.sessions.store import Book
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def session(**told: Any) -> Session:
+    things: dict[str, Iterable[Any]] = {
+        name: told.pop(name, ()) for name in ("people", "feeds", "calls", "jobs")
+    }
+    keyed = {name: {one.id: one for one in things[name]} for name in ("people", "feeds", "calls")}
+    jobs = {(one.kind, one.id): one for one in things["jobs"]}
+    all_: dict[str, Any] = {"first_ms": 100, "last_ms": 900, **told, **keyed, "jobs": jobs}
+    return Session("2_A", **all_)
+
+
+def laid(**told: Any) -> snapshot.Standing:
+    return snapshot.standing(session(**told))
+
+
+def person(identifier: str, begin: int | None, end: int | None = None) -> Person:
+    return Person(identifier, BEGUN | (ENDED if end else 0), begin, end)
+
+
+# Rounds.
+
+
+def test_a_session_that_was_created_and_destroyed_is_one_round() -> None:
+    one = laid(created_ms={100}, destroyed={500: "serverRotation"})
+    assert one.rounds == [Span(100, 500, "serverRotation")]
+    assert not one.is_open
+
+
+def test_a_session_that_was_created_and_that_nobody_entered_is_open() -> None:
+    assert laid(created_ms={100}).rounds == [Span(100, None)]
+
+
+def test_a_session_that_everybody_left_is_closed_though_nobody_told() -> None:
+    one = laid(created_ms={100}, people=[person("a", 150, 400), person("b", 200, 700)])
+    assert one.rounds == [Span(100, 700, end_told=False)]
+
+
+def test_without_session_events_people_make_the_round() -> None:
+    assert laid(people=[person("a", 150, 400)]).rounds == [
+        Span(150, 400, begin_told=False, end_told=False)
+    ]
+    assert laid(people=[person("a", 150)]).rounds == [Span(150, None, begin_told=False)]
+
+
+def test_rounds_follow_each_other_and_the_last_may_be_open() -> None:
+    one = laid(
+        created_ms={100, 600},
+        destroyed={500: None},
+        people=[person("a", 150, 450), person("b", 650)],
+    )
+    assert [(span.began_ms, span.ended_ms) for span in one.rounds] == [(100, 500), (600, None)]
+    assert one.is_open
+
+
+def test_people_who_came_after_the_end_open_a_round_that_nobody_told() -> None:
+    one = laid(created_ms={100}, destroyed={500: None}, people=[person("a", 700)])
+    assert one.rounds[1] == Span(700, None, begin_told=False)
+
+
+def test_a_destroyed_that_comes_alone_ends_what_was_there_before() -> None:
+    assert laid(destroyed={500: None}, people=[person("a", 50)]).rounds == [
+        Span(50, 500, None, begin_told=False)
+    ]
+    assert laid(destroyed={500: None}).rounds == [Span(100, 500, None, begin_told=False)]
+
+
+def test_an_end_that_is_told_twice_makes_no_second_round() -> None:
+    one = laid(created_ms={100}, destroyed={500: None, 501: None})
+    assert len(one.rounds) == 1
+
+
+def test_a_session_of_an_archive_alone_is_as_open_as_it_is() -> None:
+    recording = Job("a", "archive", created_ms=200, statuses={"started": 210})
+    assert laid(jobs=[recording]).is_open
+    done = Job("a", "archive", created_ms=200, ended_ms=300, statuses={"stopped": 300})
+    assert laid(jobs=[done]).rounds == [Span(200, 300, begin_told=False, end_told=False)]
+
+
+# Spans.
+
+
+def test_who_has_no_end_went_with_the_session() -> None:
+    one = laid(created_ms={100}, destroyed={500: None}, people=[person("a", 150)])
+    assert one.members[0].span == Span(150, 500, end_told=False)
+
+
+def test_a_stream_without_an_end_went_with_its_connection() -> None:
+    feed = Feed("s", BEGUN, 200, connection="a")
+    one = laid(people=[person("a", 150, 400)], feeds=[feed])
+    assert one.members[0].feeds[0].span == Span(200, 400, end_told=False)
+
+
+def test_a_begin_that_nobody_told_is_the_sessions_first_sign() -> None:
+    one = laid(people=[person("a", None, 400)])
+    assert one.members[0].span == Span(100, 400, begin_told=False)
+
+
+def test_an_end_before_its_begin_lasts_no_time() -> None:
+    one = laid(people=[person("a", 400, 300)])
+    span = one.members[0].span
+    assert (span.began_ms, span.ended_ms, span.lasted_s(900)) == (400, 400, 0.0)
+
+
+def test_streams_and_calls_hang_from_their_connection_or_stand_alone() -> None:
+    feeds = [Feed("s", BEGUN, 300, connection="a"), Feed("t", BEGUN, 200, connection="z")]
+    calls = [Call("c", BEGUN, 200, connection="a"), Call("d", BEGUN, 200)]
+    one = laid(people=[person("a", 150)], feeds=feeds, calls=calls)
+    assert [seen.thing.id for seen in one.members[0].feeds] == ["s"]
+    assert [seen.thing.id for seen in one.members[0].calls] == ["c"]
+    assert [seen.thing.id for seen in one.feeds] == ["t"]
+    assert [seen.thing.id for seen in one.calls] == ["d"]
+
+
+def test_the_status_is_the_newest_but_stopped_does_not_undo_uploaded() -> None:
+    assert status_of(Job("a", "archive", statuses={"started": 1, "paused": 5})) == "paused"
+    assert status_of(Job("a", "archive", statuses={"uploaded": 3, "stopped": 4})) == "uploaded"
+    assert status_of(Job("a", "archive")) is None
+    assert state_of(Call("c", states={"DIALING": 1, "ACTIVE": 5})) == "ACTIVE"
+
+
+# As it was.
+
+
+def test_a_cut_knows_nothing_of_what_came_later() -> None:
+    told = {"started": 200, "stopped": 480}
+    recorded = Job("j", "archive", created_ms=200, ended_ms=480, statuses=told, size=7)
+    whole = session(
+        created_ms={100, 600},
+        destroyed={500: "serverRotation"},
+        people=[person("a", 150, 450), person("b", 650)],
+        jobs=[recorded],
+    )
+    then = cut(whole, 300)
+    assert then is not None
+    one = snapshot.standing(then)
+    assert one.rounds == [Span(100, None)]
+    assert [(member.person.id, member.span.is_open) for member in one.members] == [("a", True)]
+    (job,) = one.jobs
+    assert isinstance(job.thing, Job)
+    assert (status_of(job.thing), job.span.is_open, job.thing.size) == ("started", True, None)
+    assert cut(whole, 99) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=6),
+    st.sets(st.integers(1, 60), max_size=3),
+    st.integers(1, 70),
+)
+def test_who_is_there_at_an_instant_is_who_came_and_had_not_left(
+    stays: list[tuple[int, int]], ends: set[int], at_ms: int
+) -> None:
+    people = [
+        person(str(number), begin, begin + lasted) for number, (begin, lasted) in enumerate(stays)
+    ]
+    whole = session(destroyed=dict.fromkeys(ends), people=people, first_ms=1)
+    then = cut(whole, at_ms)
+    here = {
+        member.person.id
+        for member in (snapshot.standing(then).members if then else ())
+        if member.span.is_open
+    }
+    present = {
+        one.id
+        for one in people
+        if one.created_ms is not None and one.ended_ms is not None
+        and one.created_ms <= at_ms < one.ended_ms
+        and not any(one.created_ms <= end <= at_ms for end in ends)
+    }  # fmt: skip # one condition a line
+    assert here == present
+
+
+# Their order.
+
+
+def test_open_sessions_come_first_and_then_those_that_began_last() -> None:
+    book = {
+        "old": session(created_ms={100}, destroyed={900: None}),
+        "new": session(created_ms={300}, destroyed={400: None}),
+        "open": session(created_ms={200}),
+    }
+    for name, one in book.items():
+        one.id = name
+    order = snapshot.Order(book.get)
+    for name in book:
+        order.note(name)
+    order.settle()
+    assert [one.session.id for one in order.first()] == ["open", "new", "old"]
+    assert [one.session.id for one in order.first(1)] == ["open"]
+    assert order.counts() == (3, 1)
+
+
+def test_only_what_is_noted_is_worked_out_anew() -> None:
+    book = {"2_A": session(created_ms={100})}
+    order = snapshot.Order(book.get)
+    order.note("2_A")
+    order.settle()
+    book["2_A"].destroyed[200] = None
+    order.settle()
+    assert order.counts() == (1, 1)
+    order.note("2_A")
+    order.settle()
+    assert order.counts() == (1, 0)
+
+
+@pytest.mark.parametrize("told", [{}, {"first_ms": 0, "last_ms": 0}])
+def test_a_session_of_which_nothing_is_known_is_open_all_the_same(told: dict[str, int]) -> None:
+    assert laid(**told).is_open
+
+
+# A day of which the truth is known.
+
+
+def test_at_any_instant_of_a_generated_day_it_is_known_who_was_there() -> None:
+    day, book = Day(60, 3000), Book()
+    entries = list(day.entries())
+    random.Random(5).shuffle(entries)
+    seen = 0
+    for entry in entries:
+        book.apply(entry)
+    for at_ms in random.Random(6).sample(range(BEGIN_MS, BEGIN_MS + 20 * 3_600_000), 40):
+        here = set[tuple[str, str]]()
+        for one in book.sessions():
+            then = cut(one, at_ms)
+            members = snapshot.standing(then).members if then else ()
+            here |= {(one.id, each.person.id) for each in members if each.span.is_open}
+        true = there_at(day.truth.people, at_ms)
+        assert here - true == set()
+        seen += len(here)
+        for identifier, gone in true - here:  # nobody told their end, but that of the session
+            born, end = day.truth.people[identifier, gone]
+            assert end is None
+            assert any(born <= closed <= at_ms for closed in day.truth.closed[identifier])
+    assert seen > 100

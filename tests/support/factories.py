@@ -1,0 +1,112 @@
+"""Events of one session to tell a book, in as few words as a test needs."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from vmon.events.entry import Entry
+from vmon.events.models import Delivery
+from vmon.sessions.model import Session
+from vmon.sessions.store import Book
+
+T = 1_700_000_000_000  # in ms; what a test counts from
+START = datetime.fromtimestamp(T / 1000, UTC)
+
+
+def entry(body: dict[str, Any] | bytes, after_s: float = 0.0, **changed: Any) -> Entry:
+    coded = body if isinstance(body, bytes) else json.dumps(body).encode()
+    at = START + timedelta(seconds=after_s)
+    headers = (("Content-Type", "application/json"), *changed.pop("headers", ()))
+    return Entry(Delivery("0", at, "POST", "/", headers, None, coded), **changed)
+
+
+def told(
+    event: str, after_s: float | None = 0.0, session: str = "S", **more: Any
+) -> dict[str, Any]:
+    said = {} if after_s is None else {"timestamp": T + round(after_s * 1000)}
+    return {"sessionId": session, "projectId": "7", "event": event} | said | more
+
+
+def connection(verb: str, after_s: float | None, identifier: str = "c", **more: Any) -> Any:
+    one = {"id": identifier, "createdAt": T, "data": ""} | more.pop("connection", {})
+    return told(f"connection{verb}", after_s, connection=one, **more)
+
+
+def stream(verb: str, after_s: float, identifier: str = "s", by: str = "c", **more: Any) -> Any:
+    one = {"id": identifier, "createdAt": T + 1, "connection": {"id": by, "createdAt": T}}
+    return told(f"stream{verb}", after_s, stream=one | more.pop("stream", {}), **more)
+
+
+def facts(entries: Iterable[Entry], **asked: Any) -> dict[str, Session]:
+    book = Book(**asked)
+    for one in entries:
+        book.apply(one)
+    return {session.id: session for session in book.sessions()}
+
+
+def only(*bodies: Any) -> Session:
+    """The one session of bodies, the same from whichever end they come."""
+    (ahead,) = facts(entry(body, number) for number, body in enumerate(bodies)).values()
+    backward = reversed(list(enumerate(bodies)))
+    assert list(facts(entry(body, number) for number, body in backward).values()) == [ahead]
+    return ahead
+
+
+# Bodies of every type, of a few things that are told of again and again.
+
+IDS = st.sampled_from(["a", "b", "c", None, ""])
+TIMES = st.sampled_from([None, -1, 0, T, T + 1, T + 5000, T // 1000, T // 1000 + 3, 10**16])
+WORDS = st.sampled_from([None, "", "Ann", "Bob", "\ud800", "forceDisconnected"])
+SESSIONS = st.sampled_from(["S", "S", "S2"])
+STATUSES = st.sampled_from(["started", "paused", "stopped", "uploaded", "failed", "odd", None])
+CONNECTIONS = st.fixed_dictionaries({"id": IDS, "createdAt": TIMES, "data": WORDS})
+STREAMS = {"id": IDS, "createdAt": TIMES, "name": WORDS, "videoType": WORDS}
+COMMON = {"sessionId": SESSIONS, "projectId": st.sampled_from(["7", "8", None])}
+MONITORED = COMMON | {"timestamp": TIMES, "reason": WORDS}
+
+
+def either(*names: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(names)
+
+
+BODIES = st.one_of(
+    st.fixed_dictionaries(MONITORED | {"event": either("sessionCreated", "sessionDestroyed")}),
+    st.fixed_dictionaries(
+        MONITORED
+        | {
+            "event": either("connectionCreated", "connectionDestroyed"),
+            "connection": st.one_of(st.none(), CONNECTIONS),
+        }
+    ),
+    st.fixed_dictionaries(
+        MONITORED
+        | {
+            "event": either("streamCreated", "streamDestroyed"),
+            "stream": st.fixed_dictionaries(STREAMS | {"connection": CONNECTIONS}),
+        }
+    ),
+    st.fixed_dictionaries(
+        MONITORED
+        | {
+            "event": either("callCreated", "callUpdated", "callDestroyed"),
+            "call": st.fixed_dictionaries({"id": IDS, "connectionId": IDS, "createdAt": TIMES}),
+            "state": either("RINGING", "ACTIVE"),
+            "reason_message": WORDS,
+        }
+    ),
+    st.fixed_dictionaries(
+        COMMON
+        | {"event": either("archive", "broadcast"), "id": IDS, "status": STATUSES}
+        | {"createdAt": TIMES, "updatedAt": TIMES, "reason": WORDS, "name": WORDS}
+        | {"duration": st.integers(0, 3), "size": st.integers(0, 3)}
+    ),
+    st.fixed_dictionaries(COMMON | {"id": IDS, "streamId": IDS, "status": STATUSES}),
+    st.fixed_dictionaries(
+        COMMON | {"captionsId": IDS, "status": STATUSES, "createdAt": TIMES, "reason": WORDS}
+    ),
+    st.fixed_dictionaries(MONITORED | {"event": either("somethingNew", "sessionNotification")}),
+)
+"""Any body; of few things, so that many tell of the same."""

@@ -1,0 +1,28 @@
+import os
+from pathlib import Path
+
+from vmon.locks import is_in_use, lock, unlock
+
+
+def test_a_file_is_in_use_while_somebody_has_it_locked(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    assert not is_in_use(path)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    assert not is_in_use(path)
+    assert lock(fd)
+    assert is_in_use(path)
+    os.close(fd)
+    assert not is_in_use(path)
+
+
+def test_what_is_unlocked_can_be_locked_although_a_descriptor_stays_open(tmp_path: Path) -> None:
+    fd = os.open(tmp_path / "a", os.O_RDWR | os.O_CREAT)
+    assert lock(fd)
+    again = os.dup(fd)
+    other = os.open(tmp_path / "a", os.O_RDWR)
+    assert not lock(other)
+    unlock(fd)
+    os.close(fd)
+    assert lock(other)
+    os.close(again)
+    os.close(other)

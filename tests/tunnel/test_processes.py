@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vmon.tunnel.processes import bound_to_us, look, look_with_ps, send
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.tunnel.conftest import Until
+
+
+def test_we_are_seen_and_nobody_is_not() -> None:
+    us = look(os.getpid())
+    assert us
+    assert us == look(os.getpid())
+    assert "pytest" in us.command
+    assert look(2**22 + 1) is None
+
+
+@pytest.mark.skipif(not shutil.which("ps"), reason="there is no ps here")
+def test_ps_sees_the_same() -> None:
+    us = look_with_ps(os.getpid())
+    assert us
+    assert us == look_with_ps(os.getpid())
+    assert us.command == (look(os.getpid()) or us).command
+    assert us.started
+    assert look_with_ps(2**22 + 1) is None
+
+
+def test_without_ps_nobody_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert look_with_ps(os.getpid()) is None
+
+
+@pytest.fixture
+def parent() -> Iterator[subprocess.Popen[str]]:
+    """A process in a session of its own that says its child's pid and waits for it."""
+    command = ["sh", "-c", "sleep 60 & echo $!; wait"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, start_new_session=True, text=True
+    ) as process:
+        yield process
+        send(process.pid, signal.SIGKILL)
+
+
+async def test_a_signal_reaches_the_children_too_and_the_gone_are_no_error(
+    parent: subprocess.Popen[str], until: Until
+) -> None:
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    assert look(child)
+    send(parent.pid, signal.SIGKILL)
+    parent.wait(5)
+    send(parent.pid, signal.SIGKILL)
+    await until(lambda: look(child) is None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_setpriv_that_does_not_know_the_option_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "setpriv"
+    other.write_text("#!/bin/sh\nexit 1\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    bound_to_us.cache_clear()
+    try:
+        assert bound_to_us() == ()
+        other.unlink()
+        bound_to_us.cache_clear()
+        assert bound_to_us() == ()
+    finally:
+        bound_to_us.cache_clear()

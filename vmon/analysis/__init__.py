@@ -1,0 +1,1 @@
+"""What captures add up to: figures, minutes, inventory."""

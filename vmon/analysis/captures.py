@@ -1,0 +1,216 @@
+"""The captures that are kept: what each holds, and which can go.
+
+A capture is counted block by block, by how its lines begin; nothing is decoded but what is none.
+Journals of forwarding (spool.py) stand beside their capture, and go with it; with a full file of it
+goes what they say of that file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmon.capture import inputs
+from vmon.capture.blocks import Blocks
+from vmon.capture.segments import capture_of
+from vmon.capture.writer import ASIDE, CAPTURE_SUFFIXES, files_in
+from vmon.errors import WrongUse
+from vmon.forward import journal as spool
+from vmon.locks import is_in_use, lock
+from vmon.search import scan
+from vmon.search.filter import Filter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HEAD = re.compile(rb'\{"vmon":1,"type":"([^"]+)","session":(.+)', re.DOTALL)
+_AFTER_HEAD = b',"id":"'
+"""Stands first where the head of a line ends: in a session its quotes would be escaped."""
+
+_RECEIVED = re.compile(rb'","received_at":"([^"\\]{1,40})"')
+
+
+class Held(NamedTuple):
+    """What a capture holds; instants are of the first and the last line."""
+
+    types: Counter[str]
+    sessions: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+class Kept(NamedTuple):
+    """A capture in its folder. `size` is in bytes, `written_at` in seconds since the epoch."""
+
+    path: Path
+    size: int
+    written_at: float
+    in_use: bool
+    journals: tuple[Path, ...]
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was written to last."""
+        return max(0.0, time.time() - self.written_at)
+
+
+def kept(folder: Path) -> list[Kept]:
+    """The captures of a folder, the one written to last first; WrongUse where it is unreadable."""
+    journals = _journals(folder)
+    found = []
+    for path, _ in files_in(folder, CAPTURE_SUFFIXES):
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            found.append(_kept(path, journals))
+    return sorted(found, key=lambda one: (-one.written_at, one.path.name))
+
+
+def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:
+    status = path.stat()
+    own = tuple(sorted(journals.get(path.name, ())))
+    users = [path, *own]
+    if path.name.endswith(".jsonl"):  # while it is sent from, a full one is not compressed
+        users += journals.get(capture_of(path).name, ())
+    in_use = any(is_in_use(one) for one in users)
+    return Kept(path, status.st_size, status.st_mtime, in_use, own)
+
+
+def _journals(folder: Path) -> dict[str, list[Path]]:
+    """The journals of a folder by the name of their capture."""
+    found: dict[str, list[Path]] = {}
+    for path in spool.left_in(folder):
+        name = path.name.removesuffix(spool.SUFFIX).rpartition(".")[0]
+        found.setdefault(name, []).append(path)
+    return found
+
+
+def held(path: Path) -> Held:
+    """Read a capture through, and count; WrongUse where it cannot be read."""
+    with inputs.opened(str(path)) as stream:
+        blocks = Blocks(stream)
+        if blocks.fill() and blocks.is_capture():
+            return _by_lines(blocks)
+    return _by_decoding(path)
+
+
+def _by_lines(blocks: Blocks) -> Held:
+    heads: Counter[bytes] = Counter()
+    first = last = _received(blocks.data, blocks.start)
+    more = True
+    while more:
+        lines = blocks.view[blocks.start : blocks.end - 1].tobytes().split(b"\n")
+        heads.update([line.partition(_AFTER_HEAD)[0] for line in lines])
+        last = _received(blocks.data, blocks.data.rfind(b"\n", 0, blocks.end - 1) + 1) or last
+        more = blocks.fill()
+    return Held(*_told(heads), first, last)
+
+
+def _told(heads: Counter[bytes]) -> tuple[Counter[str], int]:
+    """How many of each type, and how many sessions, by how lines begin."""
+    types: Counter[str] = Counter()
+    sessions: set[bytes] = set()
+    for head, number in heads.items():
+        if (found := _HEAD.fullmatch(head)) and not head.startswith(ASIDE):
+            types[found[1].decode("utf-8", "replace")] += number
+            sessions.add(found[2])
+    return types, len(sessions - {b"null"})
+
+
+def _received(data: bytearray, start: int) -> datetime | None:
+    """When the delivery was received whose line begins there."""
+    found = None if data.startswith(ASIDE, start) else _RECEIVED.search(data, start)
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(found[1].decode()) if found else None
+    return None
+
+
+def _by_decoding(path: Path) -> Held:
+    types: Counter[str] = Counter()
+    sessions: set[str | None] = set()
+    times: list[datetime] = []
+    with inputs.opened(str(path)) as stream:
+        for _, entry in scan.read(stream, path.name, Filter(), lambda _bad: None):
+            types[entry.type] += 1
+            sessions.add(entry.session)
+            at = entry.delivery.received_at
+            times[1:] = [at] if times else [at, at]
+    return Held(types, len(sessions - {None}), *(times or (None, None)))
+
+
+class Gone(NamedTuple):
+    """A capture that can go: with what journals, and how many deliveries your app never took."""
+
+    capture: Kept
+    unsent: int
+
+
+def old(folder: Path, age_s: float) -> list[Gone]:
+    """The captures that were not written to for so long and are not in use, the oldest first."""
+    journals = _journals(folder)
+    found = [one for one in reversed(kept(folder)) if one.age_s >= age_s and not one.in_use]
+    return [Gone(one, _unsent_of(one.path, journals)) for one in found]
+
+
+def _unsent_of(path: Path, journals: dict[str, list[Path]]) -> int:
+    names = {path.name, capture_of(path).name}
+    return sum(_unsent(one, path) for name in names for one in journals.get(name, ()))
+
+
+def _unsent(journal: Path, path: Path) -> int:
+    """How many deliveries in a file a journal has still to send, or has given up."""
+    if (opened := spool.reopen(journal)) is None:
+        return 0
+    own, alive = opened
+    try:
+        places = own.volumes.place_of(path)
+        known = spool.progress(journal, len(own.places))
+        return sum(
+            sum(start in places for start in _starts(own, to, one, alive=alive))
+            for to, one in enumerate(known)
+        )
+    except OSError:  # its capture is gone
+        return 0
+    finally:
+        own.close(keep=True)
+
+
+def _starts(own: spool.Spool, to: int, known: spool.Progress, *, alive: bool) -> set[int]:
+    if alive:
+        return known.failed
+    reading, end = own.reading(to), own.volumes.end()
+    return known.failed.union(start for start, _ in spool.unsent(reading, known, end))
+
+
+def remove(gone: Gone) -> bool:
+    """Remove a capture and its journals; False when somebody took it into use meanwhile."""
+    path = gone.capture.path
+    with contextlib.ExitStack() as locks:
+        for one in (path, *gone.capture.journals):
+            try:
+                fd = os.open(one, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _cannot(one, error) from None
+            locks.callback(os.close, fd)
+            if not lock(fd) or (one == path and _was_written(fd, gone.capture)):
+                return False
+        for one in (path, *gone.capture.journals):
+            try:
+                one.unlink(missing_ok=True)
+            except OSError as error:
+                raise _cannot(one, error) from None
+    return True
+
+
+def _was_written(fd: int, known: Kept) -> bool:
+    status = os.fstat(fd)
+    return (status.st_size, status.st_mtime) != (known.size, known.written_at)
+
+
+def _cannot(path: Path, error: OSError) -> WrongUse:
+    return WrongUse(f"cannot remove {path}: {error.strerror}")

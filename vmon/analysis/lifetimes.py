@@ -1,0 +1,148 @@
+"""When connections and streams began and ended, as far as figures need it, and the most at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
+
+from vmon.events.models import FIRST_MS, LAST_MS
+from vmon.sessions.reducer import in_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vmon.analysis.stats_row import Brief, Thing
+    from vmon.histogram import Lags
+
+
+class Life(Struct, gc=False):
+    """How long a connection or stream lived, ms; 0: not told. `owner` is a stream's connection."""
+
+    begin: int = 0
+    end: int = 0
+    session: str | None = None
+    owner: str | None = None
+
+
+class Peak(NamedTuple):
+    """The most at once, and since when (ms since the epoch)."""
+
+    number: int = 0
+    at_ms: int = 0
+
+
+class Lives(Struct):
+    """Of each connection and stream by its ID, and the ends of sessions by theirs (ms)."""
+
+    people: dict[str, Life] = {}
+    streams: dict[str, Life] = {}
+    destroyed: dict[str, list[int]] = {}
+
+    def peaks(self, last_ms: int) -> tuple[Peak, Peak]:
+        """The most people and streams at once.
+
+        What never ended counts until its connection or its session ended, or, at `last_ms`, the
+        capture did.
+        """
+        people, streams = self.people.values(), self.streams.values()
+        return (
+            peak([(one.begin, self._end(one, last_ms)) for one in people if one.begin]),
+            peak([(one.begin, self._end(one, last_ms)) for one in streams if one.begin]),
+        )
+
+    def _end(self, life: Life, last_ms: int) -> int:
+        if life.end:
+            return life.end
+        ends = [at for at in self.destroyed.get(life.session or "", ()) if at >= life.begin]
+        owner = self.people.get(life.owner) if life.owner else None
+        if owner and owner.end:
+            ends.append(owner.end)
+        return min(ends, default=max(last_ms, life.begin) + 1)
+
+
+def peak(spans: Iterable[tuple[int, int]]) -> Peak:
+    """The most spans (begin, end in ms; an end is outside) that hold at one instant."""
+    real = [span for span in spans if span[0] < span[1]]
+    begins, ends = sorted(begin for begin, _ in real), sorted(end for _, end in real)
+    best, ended = Peak(), 0
+    for begun, at in enumerate(begins, start=1):
+        while ends[ended] <= at:
+            ended += 1
+        if begun - ended > best.number:
+            best = Peak(begun - ended, at)
+    return best
+
+
+def _note(lives: dict[str, Life], session: str | None, thing: Thing, begin: int, end: int) -> None:
+    """Merge what an event told: the earliest beginning, the earliest end; 0: it told none."""
+    if not thing.id:
+        return
+    one = lives.get(thing.id)
+    if one is None:
+        one = lives[thing.id] = Life(session=session)
+    created = thing.created_at
+    if created is not None and not FIRST_MS <= created <= LAST_MS:
+        created = in_ms(created)
+    if created is not None and (not begin or created < begin):
+        begin = created
+    if begin and (not one.begin or begin < one.begin):
+        one.begin = begin
+    if end and (not one.end or end < one.end):
+        one.end = end
+    owner = thing.connection
+    if owner and owner.id and (one.owner is None or owner.id < one.owner):
+        one.owner = owner.id
+
+
+def _lag(lag: Lags, at: int, thing: Thing) -> None:
+    created = thing.created_at
+    if created is not None and FIRST_MS <= created <= LAST_MS:
+        lag.note(at - created)
+
+
+def _connected(lives: Lives, told: Brief, at: int, lag: Lags) -> None:
+    if thing := told.body.connection:
+        _note(lives.people, told.session, thing, at, 0)
+        _lag(lag, at, thing)
+
+
+def _disconnected(lives: Lives, told: Brief, at: int, _: Lags) -> None:
+    if thing := told.body.connection:
+        _note(lives.people, told.session, thing, 0, at)
+
+
+def _published(lives: Lives, told: Brief, at: int, lag: Lags) -> None:
+    if thing := told.body.stream:
+        _note(lives.streams, told.session, thing, at, 0)
+        _lag(lag, at, thing)
+        if thing.connection:
+            _note(lives.people, told.session, thing.connection, 0, 0)
+
+
+def _unpublished(lives: Lives, told: Brief, at: int, _: Lags) -> None:
+    if thing := told.body.stream:
+        _note(lives.streams, told.session, thing, 0, at)
+        if thing.connection:
+            _note(lives.people, told.session, thing.connection, 0, 0)
+
+
+def _called(_: Lives, told: Brief, at: int, lag: Lags) -> None:
+    if thing := told.body.call:
+        _lag(lag, at, thing)
+
+
+def _closed(lives: Lives, told: Brief, at: int, _: Lags) -> None:
+    if told.session is not None:
+        lives.destroyed.setdefault(told.session, []).append(at)
+
+
+NOTES: dict[str, Callable[[Lives, Brief, int, Lags], None]] = {
+    "connectionCreated": _connected,
+    "connectionDestroyed": _disconnected,
+    "streamCreated": _published,
+    "streamDestroyed": _unpublished,
+    "callCreated": _called,
+    "sessionDestroyed": _closed,
+}
+"""What notes when something began or ended, by type."""

@@ -1,0 +1,240 @@
+"""What single deliveries tell that does not add up: what nobody documented, and wrong times.
+
+Each kind is one oddity, however many deliveries have it: of its first one by event time.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import inspect
+
+from vmon.analysis.oddities.codes import CODES, Oddity, order
+from vmon.events.catalogue import TYPES
+from vmon.events.models import (
+    FIRST_MS,
+    LAST_MS,
+    ArchiveEvent,
+    BroadcastEvent,
+    Rtmp,
+    Undecodable,
+    UnknownEvent,
+)
+from vmon.events.parse import SHAPES
+from vmon.humanize import disarm, handle
+from vmon.sessions.reducer import in_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmon.events.entry import Entry
+    from vmon.events.models import Event
+
+_Kind = tuple[str, str, str]
+"""A code, the event type, and what is odd about it."""
+
+_MOST = 1000  # kinds that are told apart: whoever makes up field names fills no memory
+
+
+class _Found(NamedTuple):
+    code: str
+    what: str
+    said: str
+
+
+class Drift:
+    """The kinds of oddities that deliveries brought, in a bounded amount of memory."""
+
+    def __init__(self) -> None:
+        self._first: dict[_Kind, Oddity] = {}
+        self._count: dict[_Kind, int] = {}
+
+    def note(self, entry: Entry, *, is_copy: bool = False) -> list[Oddity]:
+        """Look at a delivery; the kinds that are new. A copy does not count."""
+        new = []
+        for found in {(one.code, one.what): one for one in _found(entry)}.values():
+            kind = found.code, entry.type, found.what
+            odd, first = _oddity(entry, found), self._first.get(kind)
+            if first is None and len(self._first) >= _MOST:
+                continue
+            if first is None:
+                new.append(odd)
+            if first is None or order(odd) < order(first):
+                self._first[kind] = odd
+            self._count[kind] = self._count.get(kind, 0) + (not is_copy)
+        return new
+
+    def oddities(self) -> Iterator[Oddity]:
+        """All kinds, each with how many deliveries have it."""
+        from msgspec.structs import replace
+
+        for kind, odd in self._first.items():
+            often = self._count[kind]
+            more = f" ({often:,} deliveries, this is the first)" if often > 1 else ""
+            yield replace(odd, said=odd.said + more)
+
+
+def _oddity(entry: Entry, found: _Found) -> Oddity:
+    event = entry.event
+    about = (event.stream_id, event.archive_id, event.call_id, event.connection_id)
+    one = next(filter(None, (*about, getattr(event, "id", None))), None)
+    severity = CODES[found.code].severity
+    ids = (one,) if one else ()
+    return Oddity(found.code, severity, _at_ms(entry), entry.session, ids, found.said)
+
+
+def _at_ms(entry: Entry) -> int:
+    """When it was, by the event where that says it in whatever unit, else by the receipt."""
+    said_ms = in_ms(entry.event.said_ms)
+    return int(entry.delivery.received_at.timestamp() * 1000) if said_ms is None else said_ms
+
+
+def _found(entry: Entry) -> Iterator[_Found]:
+    event, value = entry.event, entry.payload.value
+    if isinstance(event, Undecodable):
+        problem = disarm(event.problem)
+        kind = re.sub(r"\d+", "#", problem)
+        yield _Found("undecodable", kind, f"body is not JSON: {problem.removeprefix('not JSON: ')}")
+        return
+    name = disarm(entry.type)  # a capture may have been made by anyone
+    yield from _unknown(name, event, value)
+    if event.warnings:
+        yield from _warned(name, event)
+    if isinstance(value, dict):
+        found: list[_Found] = []
+        shape = SHAPES.get(entry.type)
+        _walk(_known(shape or UnknownEvent), value, "", name, found)
+        # Of what nobody knows, no field is known either.
+        yield from (one for one in found if shape or one.code != "unknown-field")
+    yield from _failed(event)
+
+
+def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
+    said = value.get("event") if isinstance(value, dict) else None
+    if isinstance(said, str) and said != name:
+        what = _quoted(said)
+        taken = "" if name == "unknown" else f", treated as {name}"
+        yield _Found("unknown-event", what, f"unknown event {what}{taken}")
+    elif name == "unknown":
+        yield _Found("unknown-event", "", "JSON of an unknown type, without an `event`")
+    entry = TYPES.get(name)
+    if entry is None:
+        return
+    if entry.closed_reasons and event.reason and event.reason not in entry.reasons:
+        what = _quoted(event.reason)
+        yield _Found("unknown-reason", what, f"{name}: unknown reason {what}")
+    if entry.statuses and event.status and event.status not in entry.statuses:
+        what, which = _quoted(event.status), "state" if entry.group == "call" else "status"
+        yield _Found("unknown-status", what, f"{name}: unknown {which} {what}")
+
+
+_TOLD_BETTER = ("unknown ", "timestamp is not in milliseconds since the epoch")
+
+
+def _warned(name: str, event: Event) -> Iterator[_Found]:
+    """What decoding found, but for what is told more exactly here."""
+    for warning in event.warnings:
+        if not warning.startswith(_TOLD_BETTER):
+            what = disarm(warning)
+            code = "wrong-type" if " should be " in what else "malformed-body"
+            yield _Found(code, re.sub(r"\d+", "#", what), f"{name}: {what}")
+
+
+# Fields and times: what a shape knows, as deep as the shapes go.
+
+
+class _Known(NamedTuple):
+    """The names of an object's fields, and what is known of those that are objects themselves."""
+
+    names: frozenset[str]
+    nested: tuple[tuple[str, _Known], ...]
+
+
+@cache
+def _known(shape: type) -> _Known:
+    found = _inside(inspect.type_info(shape))
+    assert found  # noqa: S101 - said to mypy
+    return found
+
+
+def _inside(told: inspect.Type) -> _Known | None:
+    match told:
+        case inspect.Metadata(type=inner) | inspect.ListType(item_type=inner):
+            return _inside(inner)
+        case inspect.UnionType(types=types):
+            return next(filter(None, map(_inside, types)), None)
+        case inspect.StructType(fields=fields):
+            nested = [(one.encode_name, found) for one in fields if (found := _inside(one.type))]
+            return _Known(frozenset(one.encode_name for one in fields), tuple(nested))
+        case _:
+            return None
+
+
+_MOMENTS = ("createdAt", "updatedAt", "timestamp")
+
+
+def _walk(known: _Known, value: dict[str, Any], path: str, name: str, found: list[_Found]) -> None:
+    """Find the fields that are not known, and times that are no milliseconds."""
+    if not value.keys() <= known.names:
+        for key in [key for key in value if key not in known.names]:
+            what = disarm(path) + _quoted(key)
+            said = f"{name}: unknown field {what}"
+            found.append(_Found("unknown-field", what, said))
+    for key in _MOMENTS:
+        at: Any = value.get(key)
+        if type(at) in {int, float} and not FIRST_MS <= at <= LAST_MS and key in known.names:
+            found.append(_time(name, path + key, at))
+    for key, deeper in known.nested:
+        inner = value.get(key)
+        if type(inner) is dict:
+            _walk(deeper, inner, f"{path}{key}.", name, found)
+        elif type(inner) is list:
+            for one in inner:
+                if type(one) is dict:
+                    _walk(deeper, one, f"{path}{key}.", name, found)
+
+
+def _time(name: str, where: str, at: float) -> _Found:
+    if 0 < at < FIRST_MS:
+        return _Found(
+            "seconds-for-ms", where, f"{name}: {where} is in seconds, not milliseconds: {at:.15g}"
+        )
+    said = f"{name}: {where} is not a time in milliseconds: {_number(at)}"
+    return _Found("impossible-time", where, said)
+
+
+def _number(value: float) -> str:
+    """A number as a stranger sent it, but for one of thousands of digits."""
+    return str(value) if abs(value) <= _LONGEST_NUMBER else "more than 18 digits"
+
+
+_LONGEST_NUMBER = 10**18
+
+
+# What failed and is no fact of a session.
+
+
+def _failed(event: Event) -> Iterator[_Found]:
+    match event:
+        case ArchiveEvent(transcription=told) if told and told.status == "failed":
+            why = f": {disarm(told.reason[:60])}" if told.reason else ""
+            which = handle(event.id or "")
+            yield _Found("failed", event.id or "", f"transcription of archive {which} failed{why}")
+        case BroadcastEvent(broadcast_urls=urls) if urls and urls.rtmp:
+            for target in [urls.rtmp] if isinstance(urls.rtmp, Rtmp) else urls.rtmp:
+                if target.status == "error":
+                    name, which = disarm((target.id or "")[:40]), handle(event.id or "")
+                    said = f"broadcast {which} cannot reach its RTMP target {name}".rstrip()
+                    yield _Found("failed", f"{event.id} {name}", said)
+        case _:
+            pass
+
+
+_LONGEST = 60
+
+
+def _quoted(text: str) -> str:
+    safe = disarm(text[: _LONGEST + 1])
+    return f'"{safe}"' if len(text) <= _LONGEST else f'"{safe[:_LONGEST]}…"'

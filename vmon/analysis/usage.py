@@ -1,0 +1,342 @@
+"""Minutes: how long connections were connected and streams published, at least and at most.
+
+Every span is in whole ms. What is certain is the low bound; what never ended may have gone on until
+something proves the contrary, and that is the high one. What each span may add, and why, is kept,
+so that a difference from somebody else's figures can be told span by span.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from msgspec import Struct, field
+
+from vmon.events.models import LAST_MS, ArchiveEvent
+from vmon.handles import called
+from vmon.sessions.model import BEGUN, Feed, first_after
+from vmon.sessions.reducer import in_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vmon.events.entry import Entry
+    from vmon.sessions.model import Person, Session
+
+By = Literal["session", "connection", "day"]
+Kind = Literal["connection", "stream"]
+Until = Literal["capture", "session", "connection", "year"]
+Why = Literal["open", "unannounced", "unbegun", "backwards", "ahead", "ancient"]
+"""Why a span is explained.
+
+open         it has no end: alive at least until the low end, at most until the high one
+unannounced  its created event is not there: it counts from createdAt
+unbegun      nothing says when it began: it counts nothing
+backwards    it ends before it begins, by clocks that disagree: it counts nothing
+ahead        it says it ended after the last delivery came: it counts until then
+ancient      it says it began over a year before its last sign of life: it counts nothing
+"""
+
+DAY_MS = 86_400_000
+_LONGEST_MS = 366 * DAY_MS
+"""Nothing lives so long: beyond, a clock is wrong or a time forged. It bounds the rows of days."""
+_RECORDED = frozenset({"started", "paused"})
+
+
+class Seen:
+    """What the book does not keep: when a thing was last named, and what the capture spans (ms)."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, int] = {}
+        self.first_ms: int | None = None
+        self.end_ms = 0
+
+    def span(self, received_ms: int) -> None:
+        """Note a receipt."""
+        self.first_ms = received_ms if self.first_ms is None else min(self.first_ms, received_ms)
+        self.end_ms = max(self.end_ms, received_ms)
+
+    def note(self, entry: Entry) -> None:
+        """Note what an entry proves to be alive."""
+        event = entry.event
+        said = in_ms(event.said_ms)
+        if said is None:
+            said = int(entry.delivery.received_at.timestamp() * 1000)
+        named = [event.connection_id, event.stream_id]
+        if isinstance(event, ArchiveEvent) and event.status in _RECORDED:
+            named += [one.stream_id for one in event.streams or ()]
+        for one in named:
+            if one and said > self.last.get(one, 0):
+                self.last[one] = said
+
+
+class Span(NamedTuple):
+    """How long a connection or stream lived, ms since the epoch; `low` and `high` are ends.
+
+    `connection` is whose stream it is, or the connection itself. `until` says what bounds an open
+    one: the capture, its session's end or its connection's, or a year.
+    """
+
+    kind: Kind
+    session: str
+    id: str
+    connection: str | None
+    name: str | None
+    begin: int
+    low: int
+    high: int
+    why: Why | None = None
+    until: Until = "capture"
+
+
+class Bounds(Struct):
+    """Ms, at least and at most."""
+
+    low: int = 0
+    high: int = 0
+
+    def add(self, low: int, high: int) -> None:
+        """Add to both."""
+        self.low += low
+        self.high += high
+
+
+class Row(Struct):
+    """The minutes of a session, a connection or a day (UTC; its first ms), or of all.
+
+    `participant` is of `connected` what had a published stream in its session.
+    """
+
+    session: str | None = None
+    connection: str | None = None
+    name: str | None = None
+    day_ms: int | None = None
+    connections: int = 0
+    streams: int = 0
+    connected: Bounds = field(default_factory=Bounds)
+    participant: Bounds = field(default_factory=Bounds)
+    published: Bounds = field(default_factory=Bounds)
+
+
+class Usage(Struct):
+    """Rows and their total. `explained` are the spans that are not plain, with what each may add.
+
+    All in ms; the most first.
+    """
+
+    by: By
+    window: tuple[int | None, int | None]
+    rows: list[Row]
+    total: Row
+    explained: list[tuple[Span, int]]
+    duplicates: int
+    first_ms: int | None
+    end_ms: int
+
+
+def usage_of(
+    sessions: Iterable[Session],
+    seen: Seen,
+    by: By = "session",
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+) -> Usage:
+    """The minutes of all sessions between two instants; what is open lasts until the later one."""
+    end = seen.end_ms if until_ms is None else until_ms
+    window = (since_ms or 0, LAST_MS if until_ms is None else until_ms)
+    rows: dict[tuple[str | int | None, ...], Row] = {}
+    total, explained, duplicates = Row(), list[tuple[Span, int]](), 0
+    for session in sessions:
+        duplicates += session.duplicates
+        spans = [one for one in spans_of(session, seen, end) if _within(one, window)]
+        explained += _explained(spans, window)
+        spoken = _spoken(spans)
+        for one in spans:
+            _enter(total, one, spoken, window)
+            for row, part in _rows(rows, one, by, window):
+                _enter(row, one, spoken, part)
+    explained.sort(key=lambda pair: (-pair[1], pair[0].begin))
+    asked = since_ms, until_ms
+    return Usage(
+        by, asked, _sorted(rows, by), total, explained, duplicates, seen.first_ms, seen.end_ms
+    )
+
+
+# Spans.
+
+
+def spans_of(session: Session, seen: Seen, end_ms: int) -> Iterator[Span]:
+    """The spans of a session's connections and streams, open ones until `end_ms` at most."""
+    ends = sorted(session.destroyed)
+    for person in session.people.values():
+        yield _credible(_span(session, person, None, ends, seen, end_ms))
+    for feed in session.feeds.values():
+        owner = session.people.get(feed.connection or "")
+        yield _credible(_span(session, feed, owner, ends, seen, end_ms))
+
+
+def _credible(span: Span) -> Span:
+    """A span, or what is left of one that goes on for over a year."""
+    latest = span.begin + _LONGEST_MS
+    if span.low > latest:
+        return span._replace(low=span.begin, high=span.begin, why="ancient")
+    return span._replace(high=latest, until="year") if span.high > latest else span
+
+
+def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
+    session: Session,
+    one: Person | Feed,
+    owner: Person | None,
+    ends: list[int],
+    seen: Seen,
+    end_ms: int,
+) -> Span:
+    kind: Kind = "stream" if isinstance(one, Feed) else "connection"
+    connection = one.connection if isinstance(one, Feed) else one.id
+    person = owner if isinstance(one, Feed) else one
+    name = called(person) if person else None
+    whose = kind, session.id, one.id, connection, name
+    begin = one.created_ms
+    if begin is None:
+        at = one.ended_ms or seen.last.get(one.id, 0)
+        return Span(*whose, at, at, at, "unbegun")
+    if one.ended_ms is None:
+        low = max(begin, min(seen.last.get(one.id, begin), max(begin, end_ms)))
+        high, until = _at_most(ends, owner, low, max(low, end_ms))
+        return Span(*whose, begin, low, high, "open", until)
+    if one.ended_ms < begin:
+        return Span(*whose, begin, one.ended_ms, one.ended_ms, "backwards")
+    if one.ended_ms > seen.end_ms + DAY_MS:
+        end = max(begin, seen.end_ms)
+        return Span(*whose, begin, end, end, "ahead")
+    why: Why | None = None if one.seen & BEGUN else "unannounced"
+    return Span(*whose, begin, one.ended_ms, one.ended_ms, why)
+
+
+def _at_most(ends: list[int], owner: Person | None, low: int, end_ms: int) -> tuple[int, Until]:
+    """Until when what was alive at `low` can have lived, and what says so."""
+    limits: list[tuple[int, Until]] = [(end_ms, "capture")]
+    if (destroyed := first_after(ends, low - 1)) is not None:
+        limits.append((destroyed, "session"))
+    if owner and owner.ended_ms is not None:
+        limits.append((max(low, owner.ended_ms), "connection"))
+    return min(limits, key=lambda limit: limit[0])
+
+
+def _explained(spans: list[Span], window: tuple[int, int]) -> Iterator[tuple[Span, int]]:
+    """The spans that are not plain, and what each may add within a window."""
+    for one in spans:
+        adds = _common((one.begin, one.high), window) - _common((one.begin, one.low), window)
+        if one.why and (one.why != "open" or one.low < window[1]):
+            yield one, adds
+
+
+# Sums.
+
+_Window = tuple[int, int]
+
+
+def _within(span: Span, window: _Window) -> bool:
+    return span.begin < window[1] and max(span.high, span.begin) >= window[0]
+
+
+class _Spoken(NamedTuple):
+    """When at least one stream was published in a session: disjoint, in order."""
+
+    low: list[_Window]
+    high: list[_Window]
+
+
+def _spoken(spans: list[Span]) -> _Spoken:
+    streams = [one for one in spans if one.kind == "stream"]
+    return _Spoken(
+        _joined((one.begin, one.low) for one in streams),
+        _joined((one.begin, one.high) for one in streams),
+    )
+
+
+def _joined(parts: Iterable[_Window]) -> list[_Window]:
+    out: list[_Window] = []
+    for begin, end in sorted(part for part in parts if part[0] < part[1]):
+        if out and begin <= out[-1][1]:
+            out[-1] = out[-1][0], max(end, out[-1][1])
+        else:
+            out.append((begin, end))
+    return out
+
+
+def _common(one: _Window, other: _Window) -> int:
+    return max(0, min(one[1], other[1]) - max(one[0], other[0]))
+
+
+def _enter(row: Row, span: Span, spoken: _Spoken, window: _Window) -> None:
+    """Add what of a span lies in a window."""
+    low, high = (span.begin, span.low), (span.begin, span.high)
+    if not _within(span, window):
+        return
+    if span.kind == "stream":
+        row.streams += 1
+        row.published.add(_common(low, window), _common(high, window))
+        return
+    row.connections += 1
+    row.connected.add(_common(low, window), _common(high, window))
+    row.participant.add(
+        _covered((max(low[0], window[0]), min(low[1], window[1])), spoken.low),
+        _covered((max(high[0], window[0]), min(high[1], window[1])), spoken.high),
+    )
+
+
+def _covered(one: _Window, parts: list[_Window]) -> int:
+    first = bisect_right(parts, one[0], key=lambda part: part[1])
+    last = bisect_left(parts, one[1], key=lambda part: part[0])
+    return sum(_common(one, part) for part in parts[first:last])
+
+
+def _rows(
+    rows: dict[tuple[str | int | None, ...], Row], span: Span, by: By, window: _Window
+) -> Iterator[tuple[Row, _Window]]:
+    """The rows that a span counts in, each with its part of the window."""
+    match by:
+        case "session":
+            yield rows.setdefault((span.session,), Row(span.session)), window
+        case "connection":
+            key = span.session, span.connection
+            row = rows.setdefault(key, Row(span.session, span.connection))
+            row.name = row.name or span.name
+            yield row, window
+        case "day":
+            begin, end = max(span.begin, window[0]), min(max(span.begin, span.high), window[1])
+            for day in range(begin // DAY_MS, end // DAY_MS + (begin <= end)):
+                at = day * DAY_MS
+                if at < end or at <= begin:
+                    part = max(at, window[0]), min(at + DAY_MS, window[1])
+                    yield rows.setdefault((at,), Row(day_ms=at)), part
+
+
+def _sorted(rows: dict[tuple[str | int | None, ...], Row], by: By) -> list[Row]:
+    """Days in order; sessions and connections by their minutes, the most first."""
+    found = [row for row in rows.values() if row.connections or row.streams]
+    if by == "day":
+        return sorted(found, key=lambda row: row.day_ms or 0)
+    return sorted(found, key=lambda row: (-row.connected.high, -row.published.high))
+
+
+# For people and machines.
+
+
+def minutes(ms: int, places: int = 1) -> str:
+    """Ms as minutes, rounded once, half up: `20.1`."""
+    scale: int = 10**places
+    tenths = (ms * scale + 30_000) // 60_000
+    return f"{tenths // scale}.{tenths % scale:0{places}}"
+
+
+def utc(ms: int) -> str:
+    """An instant to the second as people read it: `2016-08-03 20:54:48Z`."""
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def day(ms: int) -> str:
+    """The day of an instant: `2016-08-03`."""
+    return utc(ms)[:10]

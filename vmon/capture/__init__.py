@@ -1,0 +1,1 @@
+"""The capture file: written, rotated, found and read."""

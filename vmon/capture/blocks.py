@@ -1,0 +1,121 @@
+"""The lines of a stream, a block at a time: memory stays constant, and searching is fast."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Protocol
+
+from vmon.capture.writer import START
+from vmon.needles import finder
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
+BLOCK = 1 << 20
+_HEAD = (1 << 16) + (1 << 11)
+"""Where a block is read to: half a page past a page's beginning, or nearly so. A kernel may copy to
+an address a little past its source's place in the page at a quarter of the speed."""
+
+
+class Readable(Protocol):
+    """A stream of bytes: `readinto` gives how many it read, 0 at the end."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read into the buffer."""
+
+
+class Room:
+    """Memory for what is read, and before it a head for what is kept from before."""
+
+    def __init__(self, size: int) -> None:
+        self.data = bytearray(_HEAD + size)
+        self.view = memoryview(self.data)
+
+    def read(self, stream: Readable) -> int:
+        """Read from a stream; how many bytes, 0 at the end."""
+        return stream.readinto(self.view[_HEAD:]) or 0
+
+
+class Blocks:
+    """The whole lines of a stream, a block at a time: `data[start:end]`, a newline before them.
+
+    Memory is one block, or the longest line where that is longer. With `ahead`, a thread reads some
+    blocks ahead: then `close` has to be called.
+    """
+
+    def __init__(self, stream: Readable, size: int = BLOCK, *, ahead: bool = False) -> None:
+        self.close: Callable[[], None] = lambda: None
+        if ahead:
+            from vmon.capture.prefetch import Ahead
+
+            reading = Ahead(stream, size)
+            self._next, self.close = reading.next, reading.close
+        else:
+            room = Room(size)
+            self._next = lambda: (room, room.read(stream))
+        self.data, self.view = bytearray(), memoryview(b"")
+        self.start = self.end = self._filled = 0
+        self.rest = b""
+
+    def fill(self) -> bool:
+        """Read the next block; False at the end, when `rest` is what had no newline."""
+        kept = self.data[self.end : self._filled]
+        newline = -1
+        while newline < 0:
+            room, count = self._next()
+            if not count:
+                self.data, self.start, self.end, self._filled = kept, 0, 0, len(kept)
+                self.view, self.rest = memoryview(kept), bytes(kept)
+                return False
+            newline = room.data.rfind(b"\n", _HEAD, _HEAD + count)
+            if newline < 0:
+                kept += room.view[_HEAD : _HEAD + count]
+        self._put(kept, room, _HEAD + count)
+        self.end = newline + 1 + self._filled - (_HEAD + count)
+        return True
+
+    def _put(self, kept: bytearray, room: Room, filled: int) -> None:
+        """Have what was kept before what was read: in its head, or in one place anew."""
+        if len(kept) < _HEAD:
+            self.data, self.view = room.data, room.view
+            self.start, self._filled = _HEAD - len(kept), filled
+            self.data[self.start - 1 : _HEAD] = b"\n" + kept
+        else:
+            self.data = bytearray(b"\n") + kept + room.view[_HEAD:filled]
+            self.view, self.start, self._filled = memoryview(self.data), 1, len(self.data)
+
+    def begin(self) -> bytes:
+        """How the block begins."""
+        return self.view[self.start : min(self.start + 4096, self._filled)].tobytes()
+
+    def places(self, needle: bytes) -> list[int]:
+        """Where a needle begins in the lines, or in the newline before them."""
+        before = self.start - 1
+        return [before + at for _, at, _ in finder(needle)(self.view[before : self.end])]
+
+    def places_in_lower(self) -> Callable[[bytes], list[int]]:
+        """As `places`, with the lines in (ASCII) lower case."""
+        before = self.start - 1
+        lower = memoryview(self.view[before : self.end].tobytes().lower())
+        return lambda needle: [before + at for _, at, _ in finder(needle)(lower)]
+
+    def has(self, pattern: re.Pattern[bytes]) -> bool:
+        """Whether a pattern stands somewhere in the lines."""
+        return pattern.search(self.view[self.start : self.end]) is not None
+
+    def lines(self) -> list[bytes]:
+        """The lines of this block, each with its newline."""
+        return BytesIO(self.view[self.start : self.end]).readlines()
+
+    def remaining(self) -> bytes:
+        """All from this block to the end of the stream."""
+        parts = [self.view[self.start : self.end].tobytes()]
+        while self.fill():
+            parts.append(self.view[self.start : self.end].tobytes())
+        return b"".join((*parts, self.rest))
+
+    def is_capture(self) -> bool:
+        """Whether the block begins and ends with capture lines: then all of it is taken so."""
+        last = self.data.rfind(b"\n", self.start - 1, self.end - 1) + 1
+        return self.data.startswith(START, self.start) and self.data.startswith(START, last)

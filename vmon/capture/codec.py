@@ -1,0 +1,219 @@
+"""The capture line: an entry → one line of JSON, and a stored line → the entry it holds.
+
+Header first, in a fixed order; the body last and byte-exact: verbatim where it is one line of
+valid JSON, else in `body_base64`, followed by `body` where it means valid JSON after all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from vmon.capture.writer import ASIDE, START
+from vmon.events.entry import Entry, encoding_of
+from vmon.events.models import Delivery
+from vmon.events.parse import read_body
+from vmon.events.verdict import Verdict
+from vmon.humanize import disarm_json, iso
+
+if TYPE_CHECKING:
+    from vmon.receive.public_url import Outage
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_BODY = b',"body":'
+WHY = b"\n\0"
+"""What a line begins with that says why it holds nothing: `foreign` has no other to give.
+
+No line of a file begins so: a newline is where lines end.
+"""
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+class _Header(msgspec.Struct):
+    """The keys of a capture line that a reader needs."""
+
+    type: str
+    id: str
+    received_at: datetime
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    remote: str | None = None
+    session: str | None = None
+    verdict: Any = None
+    body_base64: str | None = None
+
+
+_to_json = msgspec.json.Encoder().encode
+_header = msgspec.json.Decoder(_Header)
+
+
+def write_line(entry: Entry) -> bytes:
+    """The capture line of an entry, newline included."""
+    delivery, body, as_json = entry.delivery, entry.delivery.body, entry.payload.json
+    if as_json is body or as_json == body:
+        return b'%b,"body":%b}\n' % (_head(entry), body)
+    rest = b"}\n" if as_json is None else b"%b%b}\n" % (_BODY, as_json)
+    return b'%b,"body_base64":"%b"%b' % (_head(entry), b64encode(delivery.body), rest)
+
+
+def _head(entry: Entry) -> bytes:
+    """A line up to its body. What repeats from line to line is quoted once."""
+    delivery = entry.delivery
+    return (
+        f'{{"vmon":1,"type":{_quoted(entry.type)},"session":{_quoted(entry.session)}'
+        f"{'' if entry.verdict is None else _judged(entry.verdict)}"
+        f',"id":{quote(delivery.id).decode()},"received_at":"{iso(delivery.received_at)}"'
+        f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
+        f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
+    ).encode()
+
+
+def outage_line(identifier: str, outage: Outage) -> bytes:
+    """The line of a time without a tunnel: not a delivery, and passed over by readers of those."""
+    return (
+        f'{ASIDE.decode()}null,"id":"{identifier}","received_at":"{iso(outage.up_at)}"'
+        f',"down_at":"{iso(outage.down_at)}","up_at":"{iso(outage.up_at)}"'
+        f',"url":{quote(outage.url).decode()},"detail":{quote(outage.detail).decode()}}}\n'
+    ).encode()
+
+
+def quote(value: object) -> bytes:
+    """JSON of a value as capture lines have it; what UTF-8 cannot say is escaped."""
+    try:
+        return _to_json(value)
+    except UnicodeEncodeError:  # a lone surrogate: only as an escape can it be written down
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def said_json(value: object) -> bytes:
+    """JSON of what vmon says itself, in which nothing acts on the terminal it may come to."""
+    try:
+        return disarm_json(_to_json(value))
+    except UnicodeEncodeError:
+        return disarm_json(_to_json(unbroken(value)))
+
+
+def unbroken(value: object) -> object:
+    """The same; where a string has half a surrogate pair, at which jq 1.6 stops, U+FFFD for it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else value
+
+
+@lru_cache(maxsize=1024)
+def _quoted(value: str | tuple[tuple[str, str], ...] | None) -> str:
+    return quote(value).decode()
+
+
+@lru_cache(maxsize=256)
+def _said(kind: str, why: str, secret: str | None, *, refused: bool) -> str:
+    said: dict[str, object] = {"kind": kind, "why": why, "secret": secret}
+    return f',"verdict":{quote(said | {"refused": True} if refused else said).decode()}'
+
+
+def _judged(verdict: Verdict) -> str:
+    """The key `verdict`, without the claims: those stand in the delivery's own header."""
+    return _said(verdict.kind, verdict.why, verdict.secret, refused=verdict.refused)
+
+
+def read_line(line: bytes, number: int = 0) -> Entry:
+    """The entry of a line of a capture or of bare bodies; ValueError says why it holds none."""
+    if line.startswith(START):
+        return _of_capture(line)
+    if line.startswith(WHY):
+        raise ValueError(line.removeprefix(WHY).decode())
+    entry = bare(line.strip(), number)
+    if entry.payload.problem:
+        raise ValueError(entry.payload.problem)
+    value = entry.payload.value
+    return _of_rewritten(value) if isinstance(value, dict) and "vmon" in value else entry
+
+
+def _of_capture(line: bytes) -> Entry:
+    try:
+        header = _header.decode(line)
+    except (ValueError, RecursionError):
+        # A lone surrogate or a number out of range: valid JSON all the same.
+        header = msgspec.convert(_decoded(line), _Header, strict=False)
+    if header.body_base64 is not None:
+        return _entry(header, b64decode(header.body_base64))
+    # In a string the quotes would be escaped: the first such key is the line's own, and the last.
+    at = line.find(_BODY)
+    if at < 0:
+        raise ValueError("it has no body")
+    return _entry(header, line[at + len(_BODY) : line.rindex(b"}")])
+
+
+def _of_rewritten(value: dict[str, Any]) -> Entry:
+    """A capture line that another tool wrote anew: its body is no longer the exact bytes."""
+    header = msgspec.convert(value, _Header, strict=False)
+    if header.body_base64 is not None:
+        return _entry(header, b64decode(header.body_base64))
+    return _entry(header, json.dumps(value.get("body"), separators=(",", ":")).encode())
+
+
+def _entry(header: _Header, body: bytes) -> Entry:
+    delivery = Delivery(
+        id=header.id,
+        received_at=_utc(header.received_at),
+        method=header.method,
+        path=header.path,
+        headers=header.headers,
+        remote=header.remote,
+        body=body,
+    )
+    told = header.type, header.session
+    judged = None if header.verdict is None else _verdict_of(header.verdict)
+    if header.body_base64 is None:
+        return Entry(delivery, None, told, judged)
+    return Entry(delivery, read_body(body, encoding_of(delivery)), told, judged)
+
+
+def _verdict_of(value: Any) -> Verdict | None:
+    """The verdict of a line; None where another tool has put something else under that key."""
+    try:
+        return msgspec.convert(value, Verdict)
+    except msgspec.ValidationError:
+        return None
+
+
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("received_at is out of range") from None
+
+
+def bare(body: bytes, number: int = 0) -> Entry:
+    """The entry of an event body without its delivery: received when it says it happened."""
+    payload = read_body(body)
+    said = Entry(_bare_delivery(body, number, _EPOCH), payload).event.timestamp_at
+    return Entry(_bare_delivery(body, number, said or _EPOCH), payload)
+
+
+def _bare_delivery(body: bytes, number: int, at: datetime) -> Delivery:
+    return Delivery(
+        id=f"line-{number}",
+        received_at=at,
+        method="POST",
+        path="/",
+        headers=(("Content-Type", "application/json"),),
+        remote=None,
+        body=body,
+    )
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except (ValueError, RecursionError) as error:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError):
+            raise ValueError(str(error)) from None

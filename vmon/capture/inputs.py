@@ -1,0 +1,195 @@
+"""Streams of stored bytes: files and pipes, plain and compressed, and what goes wrong in words."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vmon.capture.blocks import BLOCK, Readable
+from vmon.capture.follow import Following
+from vmon.errors import WrongUse, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zstandard import ZstdDecompressionObj
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_LONG = 1 << 24
+_ZSTD_CHUNK = 1 << 12  # at most 128 MiB when unpacked: runs of one byte
+
+
+@contextmanager
+def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Stream]:
+    """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable.
+
+    A file that is followed is read from `start`, never decompressed, and has no end.
+    """
+    name = source_name(path)
+    with told(name):
+        raw = _stdin() if path is None else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed below
+        raw.seek(start) if start else None
+        following = Following(raw, path) if follow else None
+        stream = Stream(following or _decompressed(raw), name, raw)
+        stream.is_long = not follow and _size(raw) >= _LONG
+    try:
+        yield stream
+    finally:
+        stream.count()
+        if following:
+            following.close()
+        raw.close()
+
+
+@contextmanager
+def told(name: str) -> Iterator[None]:
+    """What goes wrong in reading becomes words."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(name, error) from None
+    except Exception as error:
+        if not _is_damage(error):
+            raise
+        raise WrongUse(
+            f"cannot read all of {name}: {error}",
+            hint="it is damaged or cut off; everything before that was read",
+        ) from None
+
+
+class Stream:
+    """A stream whose failures are told in words, and that knows how far it is."""
+
+    def __init__(self, stream: Readable, name: str, raw: io.RawIOBase) -> None:
+        self._stream = stream
+        self._name = name
+        self._place = raw if raw.seekable() else None
+        self._done = 0
+        self.is_long = False
+        """A file that has an end, and so much in it that it is better read on a thread."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read into the buffer."""
+        with told(self._name):
+            count = self._stream.readinto(buffer)
+        if self._place is None:
+            self._done += count or 0
+        return count
+
+    def count(self) -> None:
+        """Note how far it was read, before it is closed."""
+        if self._place and not self._place.closed:
+            self._done = self._place.tell()
+
+    @property
+    def done(self) -> int:
+        """How many bytes of the file are read; of a pipe, of what is in it."""
+        self.count()
+        return self._done
+
+
+def _size(raw: io.RawIOBase) -> int:
+    return os.fstat(raw.fileno()).st_size if raw.seekable() else 0
+
+
+def source_name(path: str | None) -> str:
+    """How messages call a source."""
+    return "standard input" if path is None else str(path)
+
+
+def stdin_fd() -> int:
+    """The descriptor of standard input; OSError where there is none."""
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.fileno()
+
+
+def _stdin() -> io.RawIOBase:
+    return io.FileIO(stdin_fd(), closefd=False)
+
+
+def _decompressed(raw: io.RawIOBase) -> Readable:
+    if raw.seekable():
+        magic = raw.read(4) or b""
+        raw.seek(0)
+        plain: io.RawIOBase | io.BufferedReader = raw
+    else:
+        plain = _Pipe(raw, BLOCK)
+        magic = plain.peek(4)[:4]
+    if magic.startswith(GZIP):
+        return _Gzip(plain)
+    if magic.startswith(ZSTD):
+        return _Zstd(plain)
+    return plain
+
+
+class _Pipe(io.BufferedReader):
+    """A pipe that can be peeked into, and gives what there is without waiting for a whole block."""
+
+    readinto = io.BufferedReader.readinto1
+
+
+class _Gzip:
+    """The decompressed bytes of gzip; what stands before damage is given, then that is raised."""
+
+    def __init__(self, plain: io.RawIOBase | io.BufferedReader) -> None:
+        import gzip
+
+        self._file = gzip.GzipFile(fileobj=plain)
+        self._damage: OSError | EOFError | zlib.error | None = None
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        done = 0
+        while not self._damage and done < len(buffer):
+            try:
+                count = self._file.readinto1(buffer[done:])
+            except (OSError, EOFError, zlib.error) as error:
+                self._damage = error
+            else:
+                if not count:
+                    break
+                done += count
+        if self._damage and not done:
+            raise self._damage
+        return done
+
+
+class _Zstd:
+    """The decompressed bytes of zstd frames; unlike zstandard's own reader it tells a cut."""
+
+    def __init__(self, plain: io.RawIOBase | io.BufferedReader) -> None:
+        self._plain = plain
+        self._frame: ZstdDecompressionObj | None = None
+        self._ahead = b""
+        self._out = memoryview(b"")
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        while not self._out:
+            chunk = self._ahead or self._plain.read(_ZSTD_CHUNK)
+            if not chunk:
+                if self._frame:
+                    raise EOFError("unexpected end of file")
+                return 0
+            self._feed(chunk)
+        count = min(len(buffer), len(self._out))
+        buffer[:count] = self._out[:count]
+        self._out = self._out[count:]
+        return count
+
+    def _feed(self, chunk: bytes) -> None:
+        from zstandard import ZstdDecompressor
+
+        frame = self._frame = self._frame or ZstdDecompressor().decompressobj()
+        self._out, self._ahead = memoryview(frame.decompress(chunk)), b""
+        if frame.eof:
+            self._frame, self._ahead = None, frame.unused_data
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether this is what a decompressor says of a file that is damaged or cut off."""
+    return isinstance(error, EOFError | zlib.error) or type(error).__name__ == "ZstdError"

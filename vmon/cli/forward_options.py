@@ -1,0 +1,110 @@
+"""The options of `listen` about forwarding: handed on as one frozen object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vmon.cli import completers
+from vmon.cli.options import Duration, forward_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmon.forward.forwarder import Onward
+
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
+
+_OPTIONS = (
+    forward_option(
+        "--forward-to", multiple=True, metavar="URL",
+        help="Forward each delivery to your app; repeatable.",
+    ),
+    forward_option(
+        "--route", "routes", multiple=True, metavar="TYPE=URL",
+        help="Forward these types to another URL: 'archive=URL', 'stream*=URL'; repeatable.",
+    ),
+    forward_option(
+        "--forward-event", "forward_events", multiple=True, metavar="TYPE",
+        shell_complete=completers.event_types,
+        help="Forward only these event types (same syntax as --event).",
+    ),
+    forward_option(
+        "-H", "--forward-header", "forward_headers", multiple=True, metavar="HEADER",
+        help="Add or replace a header of forwarded requests: 'Name: value'; repeatable.",
+    ),
+    forward_option(
+        "--exact-path", is_flag=True, help="Use the URL as it is; don't append the request path."
+    ),
+    forward_option("--insecure", is_flag=True, help="Skip TLS certificate verification."),
+    forward_option(
+        "--forward-timeout", type=Duration(), default="10s", show_default=True,
+        help="Time to wait for your app's response.",
+    ),
+    forward_option(
+        "--ack", type=click.Choice(["always", "app"]), default="always", show_default=True,
+        help="Response to Vonage: always 200, or your app's response.",
+    ),
+    forward_option(
+        "--failure-policy", type=click.Choice(["retry", "cutoff"]), default="retry",
+        show_default=True, help="With --ack app: how Vonage treats failures, shown for each.",
+    ),
+    forward_option(
+        "--retry-like-vonage", is_flag=True,
+        help="Retry for 24h with delays from 5s to 15min. Default: delays from 0.5s to 1min.",
+    ),
+)  # fmt: skip # one thing a line
+
+
+_NAMES = (
+    "forward_to", "routes", "forward_headers", "insecure", "forward_timeout",
+    "exact_path", "forward_events", "ack", "failure_policy", "retry_like_vonage",
+)  # fmt: skip # they belong together
+
+
+def onward_options(command: _Command) -> _Command:
+    """The options of forwarding; the command's function receives them as one `onward`, or None."""
+    from functools import wraps
+
+    @wraps(command)
+    def with_onward(**values: Any) -> Any:
+        asked = {name: values.pop(name) for name in _NAMES}
+        return command(onward=_onward_of(asked), **values)
+
+    wrapped: Any = with_onward
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
+
+
+def _flag_of(asked: dict[str, Any]) -> str:
+    """The option that was given and makes no sense without an app."""
+    if asked["ack"] == "app":
+        return "--ack app"
+    return "--forward-event" if asked["forward_events"] else "--forward-header"
+
+
+def _onward_of(asked: dict[str, Any]) -> Onward | None:
+    from vmon.errors import WrongUse
+
+    if not (asked["forward_to"] or asked["routes"]):
+        if asked["ack"] == "app" or asked["forward_events"] or asked["forward_headers"]:
+            raise WrongUse(
+                f"{_flag_of(asked)} needs --forward-to or --route",
+                hint="add --forward-to http://localhost:3000",
+            )
+        return None
+    from vmon.forward.forwarder import Onward
+    from vmon.forward.retry import EAGER, LIKE_VONAGE
+    from vmon.routes import Asked, aims_of, headers_of
+
+    aims = aims_of(
+        Asked(asked["forward_to"], asked["routes"], asked["forward_events"]),
+        exact_path=asked["exact_path"],
+        timeout_s=asked["forward_timeout"],
+        headers=headers_of(asked["forward_headers"]),
+        insecure=asked["insecure"],
+    )
+    schedule = LIKE_VONAGE if asked["retry_like_vonage"] else EAGER
+    return Onward(aims, asked["ack"], asked["failure_policy"], schedule)

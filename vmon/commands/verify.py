@@ -1,0 +1,85 @@
+"""One run of `vmon verify`: stored deliveries, judged anew by their signatures."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmon.capture import inputs
+from vmon.capture.codec import said_json
+from vmon.errors import WrongUse
+from vmon.events.verdict import Verdict
+from vmon.humanize import count, disarm, iso
+from vmon.search import scan
+from vmon.search.filter import Filter
+from vmon.search.not_found import nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vmon.events.entry import Entry
+    from vmon.security.verifier import Trust
+
+
+class Options(NamedTuple):
+    """What was asked for: a source of None is standard input, `every` tells the valid ones too."""
+
+    sources: tuple[str | None, ...]
+    trust: Trust
+    every: bool = False
+    as_json: bool = False
+
+
+def run(asked: Options) -> int:
+    """Judge all there is: 0 when all are valid, 1 when not, 2 when something could not be read."""
+    tally, bad = Counter[str](), list[scan.BadLine]()
+    put, out = _as_json if asked.as_json else _drawing(), sys.stdout.buffer
+    for entry in _entries(asked, bad):
+        verdict = asked.trust.verdict(entry.delivery) or Verdict("unsigned")
+        tally[verdict.kind] += 1
+        if asked.every or verdict.kind != "valid":
+            out.write(put(entry, verdict))
+    out.flush()
+    if not tally and not bad:
+        raise nothing("deliveries", asked.sources)
+    said = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
+    number = count(tally.total(), "delivery", "deliveries")
+    sys.stderr.write(f"{number}" + (f": {said}\n" if said else "\n"))
+    if bad:
+        return WrongUse.exit_code
+    return 0 if tally.total() == tally["valid"] else 1
+
+
+def _entries(asked: Options, bad: list[scan.BadLine]) -> Iterator[Entry]:
+    def note(line: scan.BadLine) -> None:
+        bad.append(line)
+        sys.stderr.write(f"warning: {line}\n")
+
+    for source in asked.sources:
+        with inputs.opened(source) as stream:
+            for _, entry in scan.read(stream, inputs.source_name(source), Filter(), note):
+                yield entry
+
+
+def _drawing() -> Callable[[Entry, Verdict], bytes]:
+    from vmon.render.formats.entries import Drawn, Form
+    from vmon.render.line import verdict_line
+
+    look = Drawn(Form("line")).look
+    return lambda entry, verdict: verdict_line(entry, verdict, look).encode() + b"\n"
+
+
+def _as_json(entry: Entry, verdict: Verdict) -> bytes:
+    """`{"id":…,"type":…,"session":…,"received_at":…,"kind":…,"why":…,"secret":…,"claims":…}`."""
+    said = {
+        "id": entry.delivery.id,
+        "type": entry.type,
+        "session": entry.session,
+        "received_at": iso(entry.delivery.received_at),
+        "kind": verdict.kind,
+        "why": disarm(verdict.why),
+        "secret": verdict.secret,
+        "claims": verdict.claims,
+    }
+    return said_json(said) + b"\n"

@@ -1,0 +1,1 @@
+"""What Vonage sends: deliveries, what they say, and when it comes again."""

@@ -1,0 +1,63 @@
+"""What Vonage does about failures that it is let see: it retries, or (the older rule) cuts off."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from hashlib import blake2b
+from typing import Literal, NamedTuple
+
+from vmon.forward.retry import LIKE_VONAGE
+from vmon.humanize import duration
+
+Policy = Literal["retry", "cutoff"]
+
+_GIVES_UP_S = LIKE_VONAGE.within_s or 0.0
+_CUTOFF, _CUTOFF_S = 50, 1800.0
+_REMEMBERED = 1000
+
+
+class _Failing(NamedTuple):
+    since_s: float
+    times: int
+
+
+class Gauge:
+    """Counts failures let through, on a clock in seconds, and says what follows from one."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._recent: deque[float] = deque(maxlen=_CUTOFF + 1)
+        self._failing: OrderedDict[bytes, _Failing] = OrderedDict()
+        self.failures = 0
+
+    def note(self, body: bytes, now_s: float) -> str:
+        """Count a failure of a delivery with this body; what it means, in a sentence."""
+        self.failures += 1
+        self._recent.append(now_s)
+        return self._cutoff(now_s) if self._policy == "cutoff" else self._next(body, now_s)
+
+    def _cutoff(self, now_s: float) -> str:
+        recent = sum(1 for at in self._recent if now_s - at <= _CUTOFF_S)
+        said = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
+        return f"{said}: Vonage disables event forwarding" if recent > _CUTOFF else said
+
+    def _next(self, body: bytes, now_s: float) -> str:
+        """A body that comes again is a retry: it has no id of its own."""
+        key = blake2b(body, digest_size=16).digest()
+        since, times = self._failing.pop(key, _Failing(now_s, 0))
+        self._failing[key] = _Failing(since, times + 1)
+        if len(self._failing) > _REMEMBERED:
+            self._failing.popitem(last=False)
+        left = _GIVES_UP_S - (now_s - since)
+        wait = LIKE_VONAGE.wait_s(times + 1)
+        if wait > left:
+            return "Vonage stops retrying (24 h limit)"
+        return f"Vonage retries in {duration(wait)}, for another {duration(left)}"
+
+    def summary(self) -> str:
+        """What a run let through; nothing where that was none."""
+        if not self.failures:
+            return ""
+        if self._policy == "cutoff":
+            return f"{self.failures:,}: more than {_CUTOFF} in 30 min disable event forwarding"
+        return f"{self.failures:,}: Vonage retries each for 24 h"

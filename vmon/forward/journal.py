@@ -1,0 +1,393 @@
+"""The spool: which deliveries of a capture still have to be sent, in a small file beside it.
+
+The capture has the deliveries; the spool says how far each target has come. A run (the last part
+of its deliveries' ids) keeps a journal in `<capture>.<run>.forward`, line by line in JSON:
+
+    {"vmon_forward":1,"capture":"a.jsonl","run":"5a17c0de","begun_s":1479.2,
+     "to":[{"url":…,"exact_path":…,"types":[…]}]}   (this first one on one line too)
+    {"file":"9f2c51d0a3b4e687","at":0}                     the run goes on in a file that begins so
+    {"to":0,"upto":4711,"pending":[1204],"failed":[801]}   all before 4711 was sent, but for these
+    {"to":0,"done":[4711,1204]}                            these were sent
+    {"to":0,"failed":[5302]}                               these were given up: `replay --failed`
+
+Numbers are where a delivery's line begins, in bytes, counted over all the files of the run: a
+capture that is rotated is several, which are found by how they begin (volumes.py), whatever they
+are called by now. A file is announced before a line is in it, so that no rotation, no `kill -9` in
+the middle of one and no later run that rotates the same capture keeps a delivery from being found.
+Full files are compressed once they were sent (rotate.py); a compressed one is read all the same.
+
+A crash may lose the last lines of a journal, never the first: what they said was sent is sent twice
+then, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct, field
+
+from vmon.capture.segments import Volume, Volumes, mark_in, mark_of
+from vmon.capture.writer import FRESH, files_in
+from vmon.errors import WrongUse
+from vmon.locks import has_name, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SUFFIX = ".forward"
+GROWN = 256 << 10
+"""Bytes after which a journal is worth being written anew, as one line per target."""
+MOST_FAILED = 50_000
+"""Deliveries given up that a target's journal remembers: the newest."""
+
+_BLOCK = 256 << 10
+_HEAD = re.compile(
+    rb'\{"vmon":1,"type":"([A-Za-z]+)","session":[^\n]*?,"id":"[0-9a-f]+-([0-9a-f]+)"'
+)
+
+_REFUSED = b',"refused":true},"id":"'
+"""In a verdict: the delivery was turned away. In a string the quotes would be escaped."""
+
+
+class Place(Struct, frozen=True):
+    """A target as a journal names it: enough to know it again, and nothing secret of it."""
+
+    url: str
+    exact_path: bool = False
+    types: tuple[str, ...] = ()
+
+
+class _Head(Struct, frozen=True):
+    capture: str
+    run: str
+    begun_s: float
+    to: tuple[Place, ...]
+    vmon_forward: int = 1
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+class Note(Struct, omit_defaults=True):
+    """A line of a journal about the target `to`; with `upto` it stands for all before it."""
+
+    to: int = 0
+    done: tuple[int, ...] = ()
+    failed: tuple[int, ...] = ()
+    upto: int | None = None
+    pending: tuple[int, ...] = ()
+
+
+class Progress(Struct):
+    """How far a target has come: all before `upto` is sent but `pending`; beyond, `done` is."""
+
+    upto: int = 0
+    pending: set[int] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)
+    failed: set[int] = field(default_factory=set)
+
+    def take(self, note: Note) -> None:
+        """Go on by a line of the journal."""
+        if note.upto is not None:
+            self.upto, self.pending, self.failed = note.upto, set(note.pending), set(note.failed)
+            self.done = set()
+            return
+        settled = {*note.done, *note.failed}
+        self.pending -= settled
+        self.done |= {at for at in settled if at >= self.upto}
+        self.failed.difference_update(note.done)
+        self.failed.update(note.failed)
+
+
+class _File(Struct, frozen=True):
+    """A line of a journal: the run goes on in a file with that mark, which begins `at`."""
+
+    file: str
+    at: int
+
+
+class Spool:
+    """A run's journal, open to be appended to and locked against other processes.
+
+    `volumes` are the files that its deliveries are in; a `durable` journal outlives a power loss.
+    """
+
+    def __init__(self, path: Path, head: _Head, fd: int, volumes: Volumes) -> None:
+        self.path = path
+        self.capture = volumes.capture
+        self.run = head.run
+        self.places = head.to
+        self.volumes = volumes
+        self.grown = 0
+        self.durable = False
+        self._head = head
+        self._fd = fd
+        self._is_torn = False
+        self._oldest = 0
+        self._announced: Volume | None = None
+        self._since: list[bytes] = []
+
+    def announce(self, line: bytes, at: int) -> None:
+        """Say that a file will begin with this line, `at` a place; OSError when it cannot be said.
+
+        Where there will be no such file after all, that does no harm.
+        """
+        volume = Volume(mark_of(line), at)
+        if volume != self._announced:
+            said = msgspec.json.encode(_File(volume.mark, at)) + b"\n"
+            self._put(said)
+            if self.durable:
+                os.fsync(self._fd)
+            self._announced = volume
+            self._since.append(said)
+
+    def begin(self, line: bytes, at: int) -> None:
+        """Go on in a file that this line will be the first of; OSError: nobody will find it."""
+        self.volumes.begin(Volume(mark_of(line), at))
+        self.announce(line, at)
+
+    def write(self, notes: Iterable[Note]) -> None:
+        """Append lines, in one write; OSError when that cannot be."""
+        self._put(b"".join(msgspec.json.encode(note) + b"\n" for note in notes))
+
+    def _put(self, lines: bytes) -> None:
+        lines = b"\n" + lines if self._is_torn else lines
+        self._is_torn = True
+        written = os.write(self._fd, lines)
+        self._is_torn = written < len(lines)
+        self.grown += written
+        if self._is_torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def reading(self, to: int) -> Reading:
+        """Where the deliveries are read that the run has for a target."""
+        return reading_of(self.volumes, self.run, self.places[to])
+
+    def rewrite(self, where: dict[int, tuple[int, list[int]]]) -> None:
+        """Write the journal anew: for each target how far it is, and what before that is pending.
+
+        What it says of given up deliveries is kept. No note may be written meanwhile.
+        """
+        self.adopt(self.fresh(where, self.files()))
+
+    def files(self) -> tuple[Volume, ...]:
+        """The files as `fresh` is to name them; `adopt` adds those announced from now on."""
+        self._since = []
+        return self.volumes.known()
+
+    def fresh(self, where: dict[int, tuple[int, list[int]]], files: tuple[Volume, ...]) -> int:
+        """Write the new journal, in any thread: the descriptor for `adopt`."""
+        known = progress(self.path, len(self.places))
+        notes = [
+            Note(
+                to=to,
+                upto=upto,
+                pending=tuple(pending),
+                failed=tuple(sorted(known[to].failed)[-MOST_FAILED:]),
+            )
+            for to, (upto, pending) in where.items()
+        ]
+        fd = _create(self._fresh_path, self._head)
+        try:
+            lock(fd)
+            needed = _needed(files, notes)
+            named = [_File(one.mark, one.at) for one in needed]
+            _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*named, *notes)))
+            os.fsync(fd)
+        except OSError:
+            os.close(fd)
+            raise
+        self._oldest = needed[0].at if needed else 0
+        return fd
+
+    def adopt(self, fd: int) -> None:
+        """Go on in the new journal; OSError: the old one is gone on with."""
+        try:
+            _write_all(fd, b"".join(self._since))
+            if self.durable and self._since:
+                os.fsync(fd)
+            self._fresh_path.replace(self.path)
+        except OSError:
+            os.close(fd)
+            raise
+        os.close(self._fd)
+        self._fd, self.grown, self._is_torn = fd, 0, False
+        self.volumes.forget(self._oldest)
+
+    @property
+    def _fresh_path(self) -> Path:
+        return self.path.with_name(self.path.name + FRESH)
+
+    def close(self, *, keep: bool) -> None:
+        """Close the journal; without anything left to send it need not be kept."""
+        if not keep:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+        os.close(self._fd)
+        self.volumes.close()
+
+
+def _needed(files: tuple[Volume, ...], notes: list[Note]) -> tuple[Volume, ...]:
+    """The files in which something is still to be sent, or was given up, and what comes after."""
+    least = min(at for one in notes for at in (one.upto or 0, *one.pending, *one.failed))
+    before = [number for number, one in enumerate(files) if one.at <= least]
+    return files[before[-1] :] if before else files
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    if os.write(fd, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def begin(
+    capture: Path, run: str, places: tuple[Place, ...], end: int, *, durable: bool = False
+) -> Spool:
+    """Begin the journal of a run whose first delivery will stand at `end`; it may be WrongUse."""
+    path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
+    head = _Head(capture.name, run, time.time(), places)
+    volumes = Volumes(capture, [Volume(mark_in(capture) or "", 0)] if end else [])
+    fresh = path.with_name(path.name + FRESH)
+    try:
+        fd = _create(fresh, head)
+        lock(fd)
+        spool = Spool(path, head, fd, volumes)
+        spool.durable = durable
+        files = [_File(one.mark, one.at) for one in volumes.known()]
+        notes = [Note(to=to, upto=end) for to in range(len(places))]
+        _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*files, *notes)))
+        os.fsync(fd)
+        fresh.replace(path)  # who finds it finds it locked
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise WrongUse(
+            f"cannot write {path}: {error.strerror}",
+            hint="it records pending deliveries; choose another folder with --capture",
+        ) from None
+    return spool
+
+
+def _create(path: Path, head: _Head) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    fd = os.open(path, flags, 0o600)
+    os.write(fd, msgspec.json.encode(head) + b"\n")
+    return fd
+
+
+def left_in(folder: Path) -> list[Path]:
+    """The journals in a folder, oldest first: of runs that left something, or that go on.
+
+    WrongUse where the folder cannot be read.
+    """
+    return sorted((path for path, _ in files_in(folder, SUFFIX)), key=_begun_s)
+
+
+def _begun_s(path: Path) -> float:
+    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+        return _head.decode(file.readline(1 << 20)).begun_s
+    return 0.0
+
+
+def reopen(path: Path) -> tuple[Spool, bool] | None:
+    """A journal of another run, and whether that run goes on; None when it is none (any more)."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None
+    try:
+        alive = not lock(fd)
+        if not alive and not has_name(fd, path):  # its run wrote it anew, or was done with it
+            raise ValueError(path)  # noqa: TRY301 - as below: nothing of it is ours
+        data = path.read_bytes()
+        head = _head.decode(data.partition(b"\n")[0])
+        if "/" in head.capture:
+            raise ValueError(head.capture)  # noqa: TRY301 - a journal is beside its capture
+        if not alive and not data.endswith(b"\n"):
+            os.write(fd, b"\n")  # after a line that a crash tore
+    except (OSError, ValueError):
+        os.close(fd)
+        return None
+    capture = path.with_name(head.capture)
+    files = _files(data) or [Volume(mark_in(capture) or "", 0)]
+    return Spool(path, head, fd, Volumes(capture, files)), alive
+
+
+def _files(journal: bytes) -> list[Volume]:
+    found = []
+    for line in journal.splitlines():
+        if line.startswith(b'{"file":'):
+            with contextlib.suppress(ValueError):
+                said = msgspec.json.decode(line, type=_File)
+                found.append(Volume(said.file, said.at))
+    return sorted(found, key=lambda one: one.at)
+
+
+def progress(path: Path, places: int) -> list[Progress]:
+    """How far each target has come, by the journal's lines; a torn one says nothing."""
+    found = [Progress() for _ in range(places)]
+    for line in path.read_bytes().splitlines()[1:]:
+        with contextlib.suppress(ValueError):
+            note = msgspec.json.decode(line, type=Note)
+            if 0 <= note.to < places:
+                found[note.to].take(note)
+    return found
+
+
+class Reading(Struct, frozen=True):
+    """Where a target's deliveries of a run are read: its files, and which lines are meant."""
+
+    volumes: Volumes
+    run: bytes
+    types: frozenset[bytes]
+
+    def at(self, start: int) -> bytes:
+        """The line that begins there, newline included; empty when it is not there whole."""
+        pieces = bytearray()
+        while piece := self.volumes.read(start + len(pieces), _BLOCK):
+            pieces += piece
+            if (end := pieces.find(b"\n", len(pieces) - len(piece))) >= 0:
+                return bytes(pieces[: end + 1])
+        return b""
+
+    def lines(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Where each line that is meant begins, and the line, from `start` to `end`."""
+        for at, line in self._all(start, end):
+            head = _HEAD.match(line)
+            if head and head[2] == self.run and head[1] in self.types and _REFUSED not in head[0]:
+                yield at, line
+
+    def _all(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        for begin, stop in self.volumes.spans():
+            yield from self._span(max(start, begin), min(stop, end))
+
+    def _span(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+        rest = b""
+        while start < end and (piece := self.volumes.read(start, min(_BLOCK, end - start))):
+            begin, rest = start - len(rest), rest + piece
+            start += len(piece)
+            *whole, rest = rest.split(b"\n")
+            for line in whole:
+                yield begin, line + b"\n"
+                begin += len(line) + 1
+
+
+def reading_of(volumes: Volumes, run: str, place: Place) -> Reading:
+    """Where what a run has for a place is read."""
+    return Reading(volumes, run.encode(), frozenset(name.encode() for name in place.types))
+
+
+def unsent(reading: Reading, known: Progress, end: int) -> Iterator[tuple[int, bytes]]:
+    """What a target has still to get of a run, in its order; not what was given up."""
+    for start in sorted(known.pending):
+        if line := reading.at(start):
+            yield start, line
+    for start, line in reading.lines(known.upto, end):
+        if start not in known.done:
+            yield start, line

@@ -1,0 +1,1 @@
+"""HTTP in: received, captured, answered, published."""

@@ -1,0 +1,1 @@
+"""Forms of output for deliveries: lines, tables, commands, documents."""

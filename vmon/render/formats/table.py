@@ -1,0 +1,164 @@
+"""Deliveries as a table: CSV, TSV, or columns for people, and as bare bodies.
+
+A field is `type`, `session`, `received_at`, `lag`, `path`, `method`, `remote` or `delivery` (its
+id), else a path into the body: `stream.name`, `streams.0.streamId`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+from vmon.errors import WrongUse
+from vmon.humanize import disarm, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmon.events.entry import Entry
+
+TableKind = Literal["csv", "tsv", "columns"]
+USUAL = ("received_at", "type", "session", "connection.id", "stream.id", "stream.name", "reason")
+"""The fields of a table for which none were named."""
+
+_WIDEST = 48
+_MARKS = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def fields_of(text: str | None) -> tuple[str, ...]:
+    """The fields of a comma list; WrongUse where one is empty."""
+    names = tuple(part.strip() for part in text.split(",")) if text is not None else USUAL
+    if not all(names):
+        raise WrongUse(
+            f"empty field name in {text!r}", hint="use --fields session,reason,stream.name"
+        )
+    return names
+
+
+class Table:
+    """A table that is written as its rows come; columns are as wide as the first rows want.
+
+    `for_people`: on a terminal, where no cell may act on it.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], kind: TableKind, *, for_people: bool = False
+    ) -> None:
+        self._names = names
+        self._kind = kind
+        self._for_people = for_people or kind == "columns"
+        self._wide: list[int] | None = None
+        self._seen: set[str] = set()
+
+    def begin(self) -> bytes:
+        """The head of the table; of columns it comes with the first rows."""
+        return b"" if self._kind == "columns" else self._drawn([list(self._names)])
+
+    def each(self, entries: Iterable[Entry]) -> bytes:
+        """Some rows."""
+        rows = [[self._cell(entry, name) for name in self._names] for entry in entries]
+        if self._kind == "columns" and self._wide is None and rows:
+            rows.insert(0, list(self._names))
+            self._wide = [min(_WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
+        return self._drawn(rows)
+
+    def end(self) -> bytes:
+        """Nothing ends a table."""
+        return b""
+
+    def unseen(self) -> list[str]:
+        """The fields that no row had."""
+        return [name for name in self._names if name not in self._seen]
+
+    def _cell(self, entry: Entry, name: str) -> str:
+        value = field(entry, name)
+        if value is not None:
+            self._seen.add(name)
+        text = _text(value)
+        if self._for_people:
+            return disarm(text)
+        return text if self._kind == "csv" else text.translate(_MARKS)
+
+    def _drawn(self, rows: list[list[str]]) -> bytes:
+        if self._kind == "csv":
+            out = io.StringIO()
+            csv.writer(out, lineterminator="\n").writerows(rows)
+            return out.getvalue().encode("utf-8", "backslashreplace")
+        if self._kind == "tsv":
+            text = "".join("\t".join(row) + "\n" for row in rows)
+            return text.encode("utf-8", "backslashreplace")
+        return "".join(self._padded(row) + "\n" for row in rows).encode()
+
+    def _padded(self, row: list[str]) -> str:
+        wide = self._wide or [0] * len(row)
+        return "  ".join(map(str.ljust, row, wide)).rstrip()
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return value
+        case _:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def field(entry: Entry, name: str) -> Any:
+    """The value of a field; None where the delivery has none."""
+    delivery = entry.delivery
+    match name:
+        case "type" | "session":
+            return getattr(entry, name)
+        case "received_at":
+            return iso(delivery.received_at)
+        case "lag":
+            return None if entry.lag_s is None else round(entry.lag_s, 3)
+        case "path" | "method" | "remote":
+            return getattr(delivery, name)
+        case "delivery":
+            return delivery.id
+        case _:
+            return _within(entry.payload.value, name)
+
+
+def _within(value: Any, name: str) -> Any:
+    if isinstance(value, dict) and name in value:
+        return value[name]
+    for step in name.split("."):
+        match value:
+            case dict():
+                value = value.get(step)
+            case list() if step.isdecimal() and int(step) < len(value):
+                value = value[int(step)]
+            case _:
+                return None
+    return value
+
+
+class Bodies:
+    """The bodies alone, one a line: JSON on one line, what is none as it came."""
+
+    def __init__(self, *, for_people: bool) -> None:
+        self._for_people = for_people
+
+    def begin(self) -> bytes:
+        """Nothing begins them."""
+        return b""
+
+    def each(self, entries: Iterable[Entry]) -> bytes:
+        """Some bodies."""
+        return b"".join([self._one(entry) for entry in entries])
+
+    def _one(self, entry: Entry) -> bytes:
+        body = entry.payload.json
+        body = entry.delivery.body if body is None else body
+        if self._for_people:
+            body = disarm(body.decode("utf-8", "replace")).encode()
+        return body + b"\n"
+
+    def end(self) -> bytes:
+        """Nothing ends them."""
+        return b""

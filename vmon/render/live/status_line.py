@@ -1,0 +1,72 @@
+"""The line at the foot of a terminal while `listen` runs: who is there now."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.cells import set_cell_size
+
+from vmon.humanize import count
+from vmon.render.formats.entries import console
+from vmon.render.line import compact
+from vmon.render.style import Paint
+
+if TYPE_CHECKING:
+    from vmon.sessions.tracker import Known
+
+_P95 = 0.95
+_ECHO = 3
+"""Columns left free: a `^C` that the terminal echoes there must not begin a new line."""
+_LEAST_FIRST = (4, 3, 5, 2, 1, 6)
+"""Parts left out where there is no room, in this order: duplicates, lag, hidden, streams,
+connections, oddities."""
+
+
+class Footer:
+    """`2 sessions open · 5 connections · 4 streams · p95 lag 180ms · 3 hidden · 1 oddity`."""
+
+    def __init__(self) -> None:
+        self._console = console(sys.stdout)
+        self._paint = Paint(self._console)
+        self._last: bytes | None = None
+
+    def __call__(self, known: Known, hidden: int) -> bytes | None:
+        """The line, shorter than the terminal is wide; None where it stands there already."""
+        text = told(known, hidden, self._console.width - _ECHO)
+        line = self._paint("dim", text).encode()
+        if line == self._last:
+            return None
+        self._last = line
+        return line
+
+
+def told(known: Known, hidden: int, width: int | None = None) -> str:
+    """The words of the foot; what there is none of is left out, after the connections and streams.
+
+    Where they are wider than `width` what matters least goes first, and no word is cut before it
+    stands alone.
+    """
+    present = known.present()
+    lag_ms = known.lags.percentile(_P95)
+    parts = [
+        f"{count(present.sessions, 'session')} open",
+        count(present.people, "connection"),
+        count(present.streams, "stream"),
+        f"p95 lag {compact(lag_ms / 1000)}" if lag_ms is not None else "",
+        count(known.copies, "duplicate") if known.copies else "",
+        f"{hidden:,} hidden" if hidden else "",
+        count(known.oddities, "oddity", "oddities") if known.oddities else "",
+    ]
+    for least in _LEAST_FIRST:
+        if width is None or len(_joined(parts)) <= width:
+            break
+        parts[least] = ""
+    text = _joined(parts)
+    if width is None or len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _joined(parts: list[str]) -> str:
+    return " · ".join(filter(None, parts))

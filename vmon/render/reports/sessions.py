@@ -1,0 +1,182 @@
+"""Sessions as trees: session → people → streams and calls; then archives and other jobs.
+
+    ● kxOH45  2016-08-03 20:54  open for 12 min  1 of 2 participants, 1 stream, 7 events
+    ├─ ● Ann  12 min  c053fcc8
+    │  └─ ● camera "desk"  3 min  63245362
+    └─ ○ Bob  40 s  networkDisconnected  5d2451b8
+
+`●` is there, `○` is gone. What nobody told is said: a begin or an end that is worked out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmon.handles import called
+from vmon.humanize import count, duration, handle, size
+from vmon.render.line import Look, painted, short
+from vmon.render.style import colour_of
+from vmon.sessions.model import Call, Feed, Job, Person
+from vmon.sessions.snapshot import Member, Seen, Standing, state_of, status_of
+from vmon.sessions.timeline import local, odd_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vmon.render.line import Piece
+    from vmon.sessions.model import Thing
+    from vmon.sessions.snapshot import Span
+
+_MOST_GONE = 20
+"""People of a session who have left, where somebody looks: the others are counted."""
+
+
+class Node(NamedTuple):
+    """A line of a tree, and what hangs from it."""
+
+    pieces: list[Piece]
+    under: list[Node]
+
+
+def rows(laid: Standing, look: Look, now_ms: int, *, fold: bool = False) -> Iterator[str]:
+    """The lines of a session's tree; with `fold` not everybody who has left has one.
+
+    What is open goes on until now, or to the session's last event where clocks disagree.
+    """
+    now_ms = max(now_ms, laid.session.last_ms)
+    yield painted(head(laid, now_ms), look)
+    yield from _drawn(_nodes(laid, now_ms, fold=fold), look, "")
+
+
+def _drawn(nodes: list[Node], look: Look, before: str) -> Iterator[str]:
+    for node in nodes:
+        is_last = node is nodes[-1]
+        branch = before + ("└─ " if is_last else "├─ ")
+        yield painted([("dim", branch), *node.pieces], look)
+        yield from _drawn(node.under, look, before + ("   " if is_last else "│  "))
+
+
+def head(laid: Standing, now_ms: int) -> list[Piece]:
+    """The line of a session itself."""
+    session, last = laid.session, laid.rounds[-1]
+    lasted = duration(last.lasted_s(now_ms)) + "  "
+    pieces = [
+        _dot(last),
+        (colour_of(session.id), handle(session.id, "session") + "  "),
+        ("dim", f"{when(last.began_ms)}  "),
+        ("name" if last.is_open else "", ("open for " if last.is_open else "") + lasted),
+    ]
+    if len(laid.rounds) > 1:
+        pieces.append(("", f"opened {len(laid.rounds)} times  "))
+    pieces.append(("", ", ".join(_counts(laid)) + "  "))
+    if last.reason:
+        pieces.append(("warning", short(last.reason)))
+    return pieces
+
+
+def _counts(laid: Standing) -> Iterator[str]:
+    session = laid.session
+    kinds = (
+        ([one.span for one in laid.members], "participant", None),
+        ([one.span for one in laid.all_feeds()], "stream", None),
+        ([one.span for one in laid.all_calls()], "call", None),
+        *(([one.span for one in laid.jobs if one.thing.kind == kind], *_PLURALS[kind])  # type: ignore[union-attr] # jobs are Jobs
+          for kind in _PLURALS),
+    )  # fmt: skip # one thing a line
+    for spans, noun, plural in kinds:
+        if spans:
+            here = sum(one.is_open for one in spans)
+            some = f"{here:,} of " if here and here < len(spans) else ""
+            yield some + count(len(spans), noun, plural)
+    if session.events:
+        yield count(session.events, "event")
+    if session.duplicates:
+        yield count(session.duplicates, "duplicate")
+
+
+_PLURALS = {
+    "archive": ("archive", None),
+    "broadcast": ("broadcast", None),
+    "render": ("render", None),
+    "captions": ("captions", "captions"),
+}
+
+
+def _nodes(laid: Standing, now_ms: int, *, fold: bool) -> list[Node]:
+    shown, hidden = _few(laid.members) if fold else (laid.members, 0)
+    nodes = [_member(one, now_ms) for one in sorted(shown, key=lambda one: not one.span.is_open)]
+    if hidden:
+        nodes.append(Node([("dim", f"… {count(hidden, 'more', 'more')} who left")], []))
+    return nodes + _leaves((*laid.feeds, *laid.calls, *laid.jobs), now_ms)
+
+
+def _few(members: list[Member]) -> tuple[list[Member], int]:
+    """All who are there and the last who left; how many others there are."""
+    here = [one for one in members if one.span.is_open]
+    gone = [one for one in members if not one.span.is_open]
+    return here + gone[-_MOST_GONE:], max(0, len(gone) - _MOST_GONE)
+
+
+def _member(member: Member, now_ms: int) -> Node:
+    own = member.person
+    name: Piece = ("name" if own.name else colour_of(own.id), short(called(own)) + "  ")
+    pieces = [_dot(member.span), name, *_life(own, member.span, now_ms), _id(own.id)]
+    return Node(pieces, _leaves((*member.feeds, *member.calls), now_ms))
+
+
+def _leaves(seen: Iterable[Seen], now_ms: int) -> list[Node]:
+    found = []
+    for one in sorted(seen, key=lambda one: not one.span.is_open):
+        pieces = [_dot(one.span), *_what(one.thing), *_life(one.thing, one.span, now_ms)]
+        found.append(Node([*pieces, _id(one.thing.id)], []))
+    return found
+
+
+def _what(thing: Thing) -> Iterator[Piece]:
+    match thing:
+        case Feed():
+            yield "", name_of(thing) + "  "
+        case Call():
+            yield "", "call "
+            yield "name", short(state_of(thing) or "") + "  "
+        case Job():
+            status = status_of(thing) or ""
+            yield "", name_of(thing) + "  "
+            yield "failed" if status == "failed" else "name", short(status) + "  "
+        case Person():
+            yield "name", short(called(thing)) + "  "
+
+
+def name_of(thing: Feed | Job) -> str:
+    """What a stream or a job is called, harmless: `camera "desk"`, `archive "lesson"`."""
+    kind = (thing.video_type or "audio only") if isinstance(thing, Feed) else thing.kind
+    return short(kind) + (f' "{short(thing.name)}"' if thing.name else "")
+
+
+def _life(thing: Thing, span: Span, now_ms: int) -> Iterator[Piece]:
+    yield "", _lasted(span, now_ms) + "  "
+    if isinstance(thing, Job) and thing.size:
+        yield "", size(thing.size) + "  "
+    if why := odd_reason(thing, span):
+        yield "warning", short(why) + "  "
+
+
+def _lasted(span: Span, now_ms: int) -> str:
+    """How long: `12 min`; where that is worked out, `at most 12 min, no end event received`."""
+    lasted = duration(span.lasted_s(now_ms))
+    if not span.is_open and not span.end_told:
+        lasted = f"at most {lasted}, no end event received"
+    return lasted if span.begin_told else f"{lasted}, no start event received"
+
+
+def _dot(span: Span) -> Piece:
+    return ("created", "● ") if span.is_open else ("dim", "○ ")
+
+
+def _id(identifier: str) -> Piece:
+    return colour_of(identifier), handle(identifier) + "  "
+
+
+def when(at_ms: int) -> str:
+    """A local day and time, to the minute."""
+    return local(at_ms).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,228 @@
+"""Minutes as a table, the spans that are not plain under it, as CSV and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import asdict
+from rich.cells import cell_len
+
+from vmon.analysis.usage import day, minutes, utc
+from vmon.capture.codec import unbroken
+from vmon.humanize import count, disarm, duration, handle
+from vmon.render.columns import Page
+from vmon.render.style import colour_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmon.analysis.usage import Bounds, Row, Span, Usage
+
+_GAP = "  "
+_INDENT = 6 * " "
+_MOST_LISTED = 20
+_LONGEST_NAME = 24
+_FIGURES = ("connected", "participant", "published")
+_HEADS = ("connections", "streams", *_FIGURES)
+_UNTIL = {
+    "capture": "the end of the capture",
+    "session": "the end of its session",
+    "connection": "the end of its connection",
+    "year": "a year after its start",
+}
+
+
+class Drawn:
+    """Usage as lines for standard output, as wide as a terminal is."""
+
+    def __init__(self) -> None:
+        self._page = Page()
+        self._paint, self._width = self._page.paint, self._page.width
+
+    def lines(self, usage: Usage) -> Iterator[str]:
+        """The table, its total, what explains it; newlines included."""
+        if usage.rows:
+            yield from self._table(usage)
+        yield from self._explained(usage)
+
+    def _table(self, usage: Usage) -> Iterator[str]:
+        labels = [_label(row) for row in usage.rows]
+        wide = max(len(usage.by), *map(cell_len, labels))
+        cells = [_cells(row) for row in (*usage.rows, usage.total)]
+        for hidden in ((), ("connections",), ("connections", "streams")):
+            heads = [head for head in _HEADS if head not in hidden]
+            widths = [max(len(head), *(len(one[head]) for one in cells)) for head in heads]
+            if self._page.fits(wide + sum(len(_GAP) + one for one in widths)):
+                break
+        else:
+            yield from self._stacked(usage, labels, cells)
+            return
+        said = _GAP.join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))
+        yield self._paint("dim", f"{usage.by:<{wide}}{_GAP}{said}") + "\n"
+        for row, label, one in zip((*usage.rows, None), (*labels, "total"), cells, strict=True):
+            drawn = _GAP.join(
+                f"{one[head]:>{width}}" for head, width in zip(heads, widths, strict=True)
+            )
+            yield f"{self._named(row, label)}{' ' * (wide - cell_len(label))}{_GAP}{drawn}\n"
+
+    def _stacked(
+        self, usage: Usage, labels: list[str], cells: list[dict[str, str]]
+    ) -> Iterator[str]:
+        for row, label, one in zip((*usage.rows, None), (*labels, "total"), cells, strict=True):
+            yield self._named(row, label) + "\n"
+            for head in _FIGURES:
+                yield f"{_GAP}{self._paint('dim', f'{head:<11}')} {one[head]:>13}\n"
+
+    def _named(self, row: Row | None, label: str) -> str:
+        style = "name" if row is None else colour_of(row.session) if row.session else ""
+        return self._paint(style, label)
+
+    def _explained(self, usage: Usage) -> Iterator[str]:
+        since, until = usage.window
+        if usage.rows:
+            begin = since if since is not None else usage.first_ms or 0
+            end = until if until is not None else usage.end_ms
+            said = f"minutes from {utc(begin)} to {utc(end)}"
+            yield from self._told(
+                said if since else f"{said}; anything older counts from createdAt"
+            )
+        if usage.duplicates:
+            yield f"{count(usage.duplicates, 'duplicate')} ignored\n"
+        shown = usage.explained if self._width is None else usage.explained[:_MOST_LISTED]
+        if shown:
+            yield self._paint("dim", "uncertain, with the minutes each may add:") + "\n"
+        for span, adds in shown:
+            yield from self._span(span, adds)
+        if rest := usage.explained[len(shown) :]:
+            adds = sum(adds for _, adds in rest)
+            kinds = Counter(span.why for span, _ in rest)
+            said = ", ".join(f"{number:,} {why}" for why, number in kinds.most_common())
+            yield from self._told(
+                f"{_GAP}and {len(rest):,} more (+{minutes(adds)} min: {said}); "
+                "pipe the output to see all"
+            )
+
+    def _told(self, text: str) -> Iterator[str]:
+        """A sentence, on as many lines as it takes."""
+        indent = text[: len(text) - len(text.lstrip())]
+        for line in self._page.wrapped(text, indent + _GAP):
+            yield line + "\n"
+
+    def _span(self, span: Span, adds: int) -> Iterator[str]:
+        session = handle(span.session, "session")
+        when, what = f"{_GAP}{utc(span.begin)}{_GAP}", f"{_GAP}{span.kind} {_called(span)}"
+        said = f"+{minutes(adds)} min{_GAP}{_why(span)}"
+        head = when + self._paint(colour_of(span.session), session) + what
+        wide = len(when) + len(session) + cell_len(what) + len(_GAP) + len(said)
+        if self._page.fits(wide):
+            yield f"{head}{_GAP}{said}\n"
+            return
+        if self._page.fits(len(when + session + what)):
+            yield head + "\n"
+        else:
+            yield from self._told(when + session + what)
+        for line in self._page.wrapped(said, less=len(_INDENT)):
+            yield f"{_INDENT}{line}\n"
+
+
+def _called(span: Span) -> str:
+    said = handle(span.id)
+    whose = "of " if span.kind == "stream" else ""
+    return f"{said} {whose}{disarm(span.name)[:_LONGEST_NAME]}" if span.name else said
+
+
+def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
+    match span.why:
+        case "open":
+            return f"open: last seen {utc(span.low)[11:]}, at most until {_UNTIL[span.until]}"
+        case "unannounced":
+            return "no created event received: counted from createdAt"
+        case "unbegun":
+            return "no start time: not counted"
+        case "backwards":
+            back = duration((span.begin - span.high) / 1000)
+            return f"ends {back} before it starts (clocks disagree): not counted"
+        case "ahead":
+            return "its end time is after the capture: counted to the end of the capture"
+        case "ancient":
+            return "its start time is over a year before its first event: not counted"
+        case None:
+            return ""
+
+
+def _label(row: Row) -> str:
+    if row.day_ms is not None:
+        return day(row.day_ms)
+    said = handle(row.session or "", "session")
+    if row.connection is not None:
+        said += f" {handle(row.connection)}" + (
+            f" {disarm(row.name)[:_LONGEST_NAME]}" if row.name else ""
+        )
+    return said
+
+
+def _cells(row: Row) -> dict[str, str]:
+    figures = {head: _between(getattr(row, head)) for head in _FIGURES}
+    return {"connections": f"{row.connections:,}", "streams": f"{row.streams:,}", **figures}
+
+
+def _between(bounds: Bounds) -> str:
+    low, high = minutes(bounds.low), minutes(bounds.high)
+    return low if low == high else f"{low}–{high}"
+
+
+def as_csv(usage: Usage, *, for_people: bool = False) -> str:
+    """A row for each, and minutes to the ms: a low and a high column for each figure."""
+    shown = disarm if for_people else str
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    bounds = [f"{head}_{end}_min" for head in _FIGURES for end in ("low", "high")]
+    writer.writerow(["session", "connection", "name", "day", "connections", "streams", *bounds])
+    for row in usage.rows:
+        figures = [
+            minutes(getattr(getattr(row, head), end), 5)
+            for head in _FIGURES
+            for end in ("low", "high")
+        ]
+        on = day(row.day_ms) if row.day_ms is not None else None
+        texts = [text and shown(text) for text in (row.session, row.connection, row.name)]
+        writer.writerow([*texts, on, row.connections, row.streams, *figures])
+    return out.getvalue()
+
+
+def as_json(usage: Usage) -> str:
+    """`{"by":…,"since":…,"until":…,"rows":[…],"total":{…},"explained":[…],"duplicates":…}`; ms."""
+    since, until = usage.window
+    said = {
+        "by": usage.by,
+        "since": utc(since) if since is not None else None,
+        "until": utc(until) if until is not None else None,
+        "capture": {
+            "first_at": utc(usage.first_ms) if usage.first_ms is not None else None,
+            "end_at": utc(usage.end_ms),
+        },
+        "duplicates": usage.duplicates,
+        "total": _plain(usage.total),
+        "rows": [_plain(row) for row in usage.rows],
+        "explained": [
+            {**span._asdict(), "adds_ms": adds, "said": _why(span)}
+            for span, adds in usage.explained
+        ],
+    }
+    return json.dumps(unbroken(said), indent=2) + "\n"
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "session": row.session,
+        "connection": row.connection,
+        "name": row.name,
+        "day": day(row.day_ms) if row.day_ms is not None else None,
+        "connections": row.connections,
+        "streams": row.streams,
+    }
+    return said | {f"{head}_ms": asdict(getattr(row, head)) for head in _FIGURES}

@@ -1,0 +1,1 @@
+"""Stored or sample deliveries sent to an app."""

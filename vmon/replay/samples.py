@@ -1,0 +1,128 @@
+"""Events that were never sent: the catalogue's samples with fresh, consistent ids and times."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import urlsafe_b64encode
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from vmon.errors import WrongUse
+from vmon.events.catalogue import TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+STORY = (
+    "sessionCreated",
+    "connectionCreated",
+    "streamCreated",
+    "callCreated",
+    "callUpdated",
+    "captions",
+    "render",
+    "broadcast",
+    "sessionNotification",
+    "muteForced",
+    "callDestroyed",
+    "streamDestroyed",
+    "connectionDestroyed",
+    "archive",
+    "sessionDestroyed",
+)
+"""One session from its first client to its last, every type once, in causal order."""
+
+_LAG_MS = 120
+"""How long the platform takes to tell of what happened, in samples."""
+_MOMENTS = frozenset({"createdAt", "updatedAt", "timestamp"})
+
+
+class Scenario:
+    """Makes samples that belong together: one session, its connection, stream, archive, call.
+
+    With `unified`, the samples of a Unified application instead of an OpenTok project.
+    """
+
+    def __init__(self, now_ms: int, *, unified: bool = False) -> None:
+        self._unified = unified
+        self._ids: dict[str, str] = {}
+        self._born: dict[str, int] = {}
+        self._began_ms = now_ms
+
+    def payload(self, name: str, at_ms: int, changes: Iterable[tuple[str, Any]] = ()) -> bytes:
+        """The body of a sample of that type, as sent at `at_ms` (ms since the epoch, UTC)."""
+        entry = TYPES[name]
+        sample = (entry.sample_unified if self._unified else None) or entry.sample
+        fresh: dict[str, Any] = self._fresh(sample, at_ms)
+        for path, value in changes:
+            change(fresh, path, value)
+        return json.dumps(fresh, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def _fresh(self, value: Any, at_ms: int, key: str = "") -> Any:
+        match value:
+            case dict():
+                renewed = {name: self._fresh(one, at_ms, name) for name, one in value.items()}
+                return self._dated(renewed, at_ms)
+            case list():
+                return [self._fresh(one, at_ms, key) for one in value]
+            case str() if key in {"id", "sessionId"} or key.endswith("Id"):
+                return self._ids.setdefault(value, self._new_id(value, key)) if value else value
+            case _:
+                return value
+
+    def _dated(self, value: dict[str, Any], at_ms: int) -> dict[str, Any]:
+        """The object with its times about `at_ms`; what has an id keeps the time it was born at."""
+        for name in _MOMENTS & value.keys():
+            if type(value[name]) is int:
+                value[name] = at_ms
+        if "createdAt" in value:
+            identifier = value.get("id") or value.get("captionsId") or ""
+            value["createdAt"] = self._born.setdefault(identifier, at_ms - _LAG_MS)
+        return value
+
+    def _new_id(self, old: str, key: str) -> str:
+        if key in {"projectId", "partnerId", "applicationId"}:
+            return old
+        if key != "sessionId":
+            return str(uuid4())
+        parts = old[2:] + "=" * (-len(old[2:]) % 4)
+        return _session_id(parts, self._began_ms, old[:2])
+
+
+def _session_id(coded: str, created_ms: int, prefix: str) -> str:
+    """A session ID of the same project: see events.session_parts for what is in it."""
+    from base64 import urlsafe_b64decode
+
+    project = urlsafe_b64decode(coded).decode("latin-1").split("~")[1]
+    said = f"1~{project}~~{created_ms}~{secrets.token_hex(8)}~"
+    return prefix + urlsafe_b64encode(said.encode()).decode().rstrip("=")
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """`stream.name=Ann` as a path and a value: JSON where it is JSON, else the text itself."""
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise WrongUse(f"--set needs FIELD=VALUE, not {text!r}", hint="use --set stream.name=Ann")
+    try:
+        return path, json.loads(value, parse_constant=_no_constant)
+    except ValueError:
+        return path, value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def change(payload: dict[str, Any], path: str, value: Any) -> None:
+    """Set what stands at a dotted path, objects on the way made where they are missing."""
+    *way, last = path.split(".")
+    inside = payload
+    for name in way:
+        inside = inside.setdefault(name, {})
+        if not isinstance(inside, dict):
+            raise WrongUse(
+                f"cannot set {path!r}: {name!r} is not an object",
+                hint="run vmon events TYPE for the fields",
+            )
+    inside[last] = value

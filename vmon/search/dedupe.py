@@ -1,0 +1,64 @@
+"""Copies of a delivery, told by their bodies, in bounded memory.
+
+Vonage's events have no id: the same body again, byte for byte and in the same session, is taken for
+a retry. It is a heuristic, and a good one: a body has the event's time in ms. Those without a time
+(render, captions) may say the same twice; then the second is taken for a copy too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vmon.capture.codec import read_line
+from vmon.errors import VmonError
+
+if TYPE_CHECKING:
+    from vmon.events.entry import Entry
+    from vmon.search.scan import Stored
+
+ROOM = 500_000
+"""So many bodies are remembered (some 60 MB), then those of the session not heard of for longest
+are forgotten: a retry that comes after that is taken for a first copy."""
+
+
+class Dedupe:
+    """Lets first copies through; `hidden` counts the others."""
+
+    def __init__(self, room: int = ROOM) -> None:
+        self.hidden = 0
+        self._room = room
+        self._held = 0
+        self._seen: dict[str, set[int]] = {}  # the session heard of last comes last
+
+    def __call__(self, entry: Entry) -> bool:
+        """Whether this body came for the first time; an empty one says nothing and always does."""
+        body, session = entry.delivery.body, entry.session or ""
+        if not body:
+            return True
+        seen = self._seen.pop(session, None) or set()
+        self._seen[session] = seen
+        mark = hash(body)
+        if mark in seen:
+            self.hidden += 1
+            return False
+        seen.add(mark)
+        self._held += 1
+        if self._held > self._room:
+            self._forget()
+        return True
+
+    def line(self, stored: Stored) -> bool:
+        """The same of a stored line; one that holds nothing is let through, to be told."""
+        line, entry = stored
+        try:
+            return self(entry or read_line(line))
+        except (ValueError, VmonError):
+            return True
+
+    def _forget(self) -> None:
+        """Let go of the session not heard of for longest; of the only one, all."""
+        self._held -= len(self._seen.pop(next(iter(self._seen))))
+
+    def __str__(self) -> str:
+        """In plain English."""
+        return "no duplicates"

@@ -1,0 +1,189 @@
+"""The one filter: which deliveries a command is about; it can say itself in words."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmon.errors import WrongUse
+from vmon.events.catalogue import NAMES, suggest
+from vmon.humanize import count, disarm, handle, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from vmon.events.entry import Entry
+    from vmon.search.expression import Where
+
+_IDS = ("session", "connection", "stream", "archive", "call", "project")
+_WORDS = ("reason", "status", "path")
+_HANDLE = 10
+"""What is longer is an id, or the beginning of one, and not a handle."""
+_ENOUGH_TO_WARN = 1000
+
+
+def types_of(patterns: Iterable[str]) -> frozenset[str]:
+    """The types that `--event` values name: names, comma lists, globs, `!` to exclude.
+
+    Only exclusions mean: all but those. WrongUse, with a suggestion, for what names no type.
+    """
+    wanted: set[str] = set()
+    excluded: set[str] = set()
+    for pattern in (part.strip() for value in patterns for part in value.split(",")):
+        if pattern:
+            (excluded if pattern[0] == "!" else wanted).update(_named(pattern.removeprefix("!")))
+    return frozenset((wanted or set(NAMES)) - excluded)
+
+
+def _named(pattern: str) -> list[str]:
+    found = [name for name in NAMES if fnmatchcase(name.lower(), pattern.lower())]
+    if not found:
+        near = suggest(pattern)
+        raise WrongUse(
+            f"unknown event type {pattern!r}",
+            hint=(f"did you mean {near}? " if near else "") + "known types: " + ", ".join(NAMES),
+        )
+    return found
+
+
+class Filter(NamedTuple):
+    """What must hold for a delivery to be chosen; several values of one field are alternatives.
+
+    Ids match by prefix, sessions also by the handle that drawings show. `reason` and `status`
+    match whole words in any case, `path` a part of the path, `verdict` the kind of a verdict.
+    `since` and `until` are aware UTC and about when a delivery was received.
+    """
+
+    types: frozenset[str] | None = None
+    session: tuple[str, ...] = ()
+    connection: tuple[str, ...] = ()
+    stream: tuple[str, ...] = ()
+    archive: tuple[str, ...] = ()
+    call: tuple[str, ...] = ()
+    project: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    verdict: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    where: Where | None = None
+    invert: bool = False
+
+    @property
+    def chooses_all(self) -> bool:
+        """Nothing was asked for: every delivery passes."""
+        return self == Filter()
+
+    @property
+    def needs_body(self) -> bool:
+        """Something is asked that only the body can tell."""
+        ids = self.connection or self.stream or self.archive or self.call or self.project
+        return bool(ids or self.reason or self.status)
+
+    def __call__(self, entry: Entry) -> bool:
+        """Whether the filter chooses this entry."""
+        return self._holds(entry) is not self.invert
+
+    def _holds(self, entry: Entry) -> bool:
+        delivery = entry.delivery
+        return (
+            (self.types is None or entry.type in self.types)
+            and (self.since is None or delivery.received_at >= self.since)
+            and (self.until is None or delivery.received_at < self.until)
+            and (not self.session or session_matches(entry.session, self.session))
+            and (not self.verdict or _judged(entry) in self.verdict)
+            and (not self.path or any(part in delivery.path for part in self.path))
+            and (not self.needs_body or self._holds_of_body(entry))
+            and (self.where is None or self.where(entry))
+        )
+
+    def _holds_of_body(self, entry: Entry) -> bool:
+        event = entry.event
+        ids = (
+            (self.connection, event.connection_id),
+            (self.stream, event.stream_id),
+            (self.archive, event.archive_id),
+            (self.call, event.call_id),
+            (self.project, event.project_id),
+        )
+        words = ((self.reason, event.reason), (self.status, event.status))
+        return all(_starts(value, asked) for asked, value in ids if asked) and all(
+            value is not None and value.lower() in {word.lower() for word in asked}
+            for asked, value in words
+            if asked
+        )
+
+    def __str__(self) -> str:
+        """The filter in plain English: `streamCreated or streamDestroyed, session OTk4N2`."""
+        said = ", ".join(self._clauses()) or "everything"
+        return f"not ({said})" if self.invert else said
+
+    def _clauses(self) -> Iterable[str]:
+        if self.types is not None:
+            yield _types_in_words(self.types)
+        for name in (*_IDS, *_WORDS):
+            if values := getattr(self, name):
+                shown = (
+                    handle(v, name) if name == "session" and len(v) > _HANDLE else v for v in values
+                )
+                yield f"{name} " + " or ".join(disarm(value) for value in shown)
+        if self.verdict:
+            yield "signature " + " or ".join(disarm(kind) for kind in self.verdict)
+        if self.since:
+            yield f"since {iso(self.since)[:19]}Z"
+        if self.until:
+            yield f"until {iso(self.until)[:19]}Z"
+        if self.where:
+            yield str(self.where)
+
+
+def _judged(entry: Entry) -> str | None:
+    return entry.verdict.kind if entry.verdict else None
+
+
+def _types_in_words(types: frozenset[str]) -> str:
+    missing = [name for name in NAMES if name not in types]
+    if not types:
+        return "no event types"
+    if 0 < len(missing) < len(types):
+        return "all types except " + ", ".join(missing)
+    return " or ".join(name for name in NAMES if name in types)
+
+
+def session_matches(session: str | None, asked: tuple[str, ...]) -> bool:
+    """Whether a session id begins with one of the values, or has one of them as its handle."""
+    if session is None:
+        return False
+    return session.startswith(asked) or handle(session, "session") in asked
+
+
+def _starts(value: str | None, asked: tuple[str, ...]) -> bool:
+    return value is not None and value.startswith(asked)
+
+
+class Prefixes:
+    """Which ids the prefixes of a filter stood for: a prefix is meant to be unique."""
+
+    def __init__(self, chosen: Filter) -> None:
+        asked = {
+            name: getattr(chosen, name) for name in ("connection", "stream", "archive", "call")
+        }
+        self._seen = {(name, prefix): set[str]() for name, all_ in asked.items() for prefix in all_}
+
+    def note(self, chosen: Iterable[Entry | None]) -> None:
+        """Remember which ids of chosen entries the prefixes stood for."""
+        if not self._seen:
+            return
+        for entry in chosen:
+            for (name, prefix), seen in self._seen.items():
+                value = entry and getattr(entry.event, f"{name}_id")
+                if value and value.startswith(prefix) and len(seen) < _ENOUGH_TO_WARN:
+                    seen.add(value)
+
+    def ambiguous(self) -> Iterable[str]:
+        """A sentence for each prefix that stood for several ids."""
+        for (name, prefix), seen in self._seen.items():
+            if len(seen) > 1:
+                yield f"--{name} {disarm(prefix)} matches {count(len(seen), name)}"

@@ -1,0 +1,185 @@
+"""How a filter goes about a file: the tests a line has to pass, the cheapest first.
+
+Type by how a line begins, time and ids by the header, needles before any decoding.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vmon.capture.writer import START
+from vmon.humanize import disarm, iso
+from vmon.search.filter import Filter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Plan(NamedTuple):
+    """How a filter looks at capture lines, the cheapest test first.
+
+    A chosen capture line begins with one of `begins`, has one of `needles` in it where there are
+    any, and passes the filter itself; the filter is needless when the plan is `exact`, or where
+    `settled` stands right after the type's name. A line that is no capture's has one of `signs` in
+    it, where there are any. It passes the filter where its type is one of `types`, if these are all
+    that is asked for. With `any_case` needles and signs are looked for in lower case; with
+    `numbers` they do not hold among lines that have a number like 1e3 or 2.5.
+    """
+
+    begins: tuple[bytes, ...] = (START,)
+    needles: tuple[bytes, ...] = ()
+    exact: bool = False
+    settled: bytes | None = None
+    signs: tuple[bytes, ...] = ()
+    types: frozenset[str] | None = None
+    any_case: bool = False
+    numbers: bool = False
+
+
+def plan_of(chosen: Filter) -> Plan:
+    """The plan of a filter."""
+    if chosen.invert:
+        return Plan()
+    types = chosen.types
+    if chosen.where and chosen.where.types is not None:
+        types = chosen.where.types if types is None else types & chosen.where.types
+    begins = tuple(START + name.encode() + b'","session":' for name in sorted(types or ()))
+    plan = Plan(
+        begins=(START,) if types is None else begins,
+        signs=() if types is None else _signs_of_types(types),
+    )
+    if chosen == Filter(types=chosen.types):
+        return plan._replace(exact=True, types=types)
+    return next((plan._replace(**sought) for sought in _sought(chosen)), plan)
+
+
+def _sought(chosen: Filter) -> Iterator[dict[str, Any]]:
+    """What a chosen line has in it, as parts of a plan: what is asked first is the rarest."""
+    if found := _ids(chosen.session):
+        alone = chosen == Filter(types=chosen.types, session=chosen.session)
+        one = alone and len(chosen.session) == 1 and bool(found.get("signs"))
+        settled = b'","session":"' + chosen.session[0].encode() if one else None
+        # In a capture it stands in the header, as it is.
+        yield found | {"needles": tuple(map(_quoted, chosen.session)), "settled": settled}
+    for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
+        if found := _ids(asked):
+            yield found
+    if len(chosen.verdict) == 1:
+        yield {"needles": (b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode(),)}
+    if chosen.where and chosen.where.needle:
+        yield _from_body((chosen.where.needle.encode(),))
+    if chosen.path and all(part and part.isascii() for part in chosen.path):
+        yield {"needles": tuple(map(_quoted, chosen.path))}
+    for words in (chosen.reason, chosen.status):
+        if found := _ids(words):
+            yield found | _in_any_case(found)
+
+
+def _ids(asked: tuple[str, ...]) -> dict[str, Any]:
+    """What a line has in it that has one of these in its body; nothing where that is not known."""
+    if not asked or not all(map(_stands_as_it_is, asked)):
+        return {}
+    return _from_body(tuple(map(_quoted, asked))) | {"numbers": any(map(str.isdigit, asked))}
+
+
+def _from_body(needles: tuple[bytes, ...]) -> dict[str, Any]:
+    """One of these, or what may hide it from the eye: an escape, or base64."""
+    if all(map(_WORD.fullmatch, needles)):
+        hidden = (*needles, _ESCAPE, _BASE64)
+        return {"needles": hidden, "signs": hidden}
+    return {"needles": (*needles, b"\\", _BASE64)}
+
+
+def _in_any_case(found: dict[str, Any]) -> dict[str, Any]:
+    """The same in lower case; one more letter than k is a k there, the sign of the Kelvin."""
+    return {
+        part: (*(one.lower() for one in needles), *_KELVIN)
+        for part, needles in found.items()
+        if part != "numbers"
+    } | {"any_case": True}
+
+
+def _quoted(text: str) -> bytes:
+    """A text as it stands between the quotes of a capture line."""
+    from vmon.capture.codec import quote
+
+    return quote(text)[1:-1]
+
+
+def explain(chosen: Filter) -> str:
+    """What a filter selects, and how it goes about it, in three lines of plain English."""
+    plan = plan_of(chosen)
+    timed = "" if chosen.invert or not span_of(chosen) else "skip blocks by time; "
+    return (
+        f"filter      {chosen}\n"
+        f"captures    {timed}{_way_through_captures(plan)}\n"
+        f"bare bodies {_way_through_bodies(plan)}\n"
+    )
+
+
+def _way_through_captures(plan: Plan) -> str:
+    begun = "by line prefix"
+    if plan.exact:
+        return f"{begun}, nothing is decoded" if plan.begins != (START,) else "every line as it is"
+    decoded = "decoding the rest"
+    if plan.needles:
+        first = "" if plan.begins == (START,) else f"{begun} and "
+        return f"{first}{_by(plan.needles, plan)}, then {decoded}"
+    return f"{begun}, then {decoded}" if plan.begins != (START,) else "by decoding every line"
+
+
+def _way_through_bodies(plan: Plan) -> str:
+    if not plan.signs:
+        return "by decoding every line"
+    return f"{_by(plan.signs, plan)}, then decoding possible matches"
+
+
+def _by(needles: tuple[bytes, ...], plan: Plan) -> str:
+    shown = [needle.decode() for needle in needles if needle not in _HIDING]
+    return f"by needle {disarm(' or '.join(shown))}{' in any case' if plan.any_case else ''}"
+
+
+_WORD = re.compile(rb"[A-Za-z0-9_@:+=~-]+")
+"""What JSON can write in another way only with `\\u00`."""
+_ESCAPE = b"\\u00"
+_BASE64 = b'"body_base64"'
+_KELVIN = ("\N{KELVIN SIGN}".encode(), b"\\u212a")
+_HIDING = frozenset({_ESCAPE, _BASE64, b"\\", *_KELVIN})
+NUMBER = re.compile(rb'"[ \t\r\n]*:[ \t\r\n]*-?[0-9]+[.eE]')
+"""A number that is not written as an ID would be."""
+_SHAPES = {
+    "broadcast": (b'"broadcastUrls"',),
+    "captions": (b'"captionsId"', b'"captionId"'),
+    "archive": (b'"outputMode"', b'"partnerId"', b'"duration"'),
+    "render": (b'"status"',),
+}
+"""What a body has in it that is of the type without naming it: see `decode`."""
+
+
+def _signs_of_types(types: frozenset[str]) -> tuple[bytes, ...]:
+    """What a line of one of the types has in it, one of them; empty where that may be anything."""
+    if not types or types & {"unknown", "undecodable"}:
+        return ()
+    names = sorted(types)
+    shapes = [sign for name in names for sign in _SHAPES.get(name, ())]
+    return (*(b'"%b"' % name.encode() for name in names), *shapes, _ESCAPE)
+
+
+_OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*|e[+-]?[0-9]*|\.[0-9]*e[+-]?[0-9]*)|i|in|inf)?|-[0-9]*"
+
+
+def _stands_as_it_is(asked: str) -> bool:
+    """Whether what matches this has it in its line.
+
+    Not so a handle with characters disarmed, nor a number with a point, an exponent or a sign.
+    """
+    return asked.isascii() and " " not in asked and not re.fullmatch(_OF_A_NUMBER, asked)
+
+
+def span_of(chosen: Filter) -> tuple[bytes, bytes] | None:
+    """From when to when, as lines have it, quote included; None where no time is asked for."""
+    if chosen.since is None and chosen.until is None:
+        return None
+    since = iso(chosen.since) + '"' if chosen.since else ""
+    return since.encode(), (iso(chosen.until) + '"' if chosen.until else "~").encode()

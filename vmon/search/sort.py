@@ -1,0 +1,120 @@
+"""Several sources as one, in the order of what is in them.
+
+A source is opened when its time has come, so that a folder of a hundred captures, one after the
+other, costs the memory of one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from typing import TYPE_CHECKING, Literal
+
+from vmon.capture import inputs
+from vmon.capture.codec import read_line
+from vmon.capture.writer import START
+from vmon.errors import VmonError
+from vmon.humanize import iso
+from vmon.sessions.reducer import in_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from vmon.events.entry import Entry
+    from vmon.search import scan
+
+Sort = Literal["received", "event", "none"]
+
+BOUND = 10_000
+"""How many deliveries are held back to sort by the event's own time."""
+
+_BATCH = 512
+_RECEIVED = re.compile(rb'","received_at":"([0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z)"')
+_HEAD = 4096
+
+
+def merged(
+    sources: Iterable[str | None],
+    read: Callable[[str | None], Iterator[list[scan.Stored]]],
+    order: Sort,
+) -> Iterator[list[scan.Stored]]:
+    """What is found in the sources, some at a time; by the event's time as far as BOUND goes."""
+    found = _by_receipt(sources, read)
+    batch: list[scan.Stored] = []
+    for one in found if order == "received" else by_event(found):
+        batch.append(one)
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _by_receipt(
+    sources: Iterable[str | None], read: Callable[[str | None], Iterator[list[scan.Stored]]]
+) -> Iterator[scan.Stored]:
+    waiting = sorted(
+        ((_begins(source), place, source) for place, source in enumerate(sources)), reverse=True
+    )
+    heap: list[tuple[str, int, scan.Stored, Iterator[scan.Stored]]] = []
+    while waiting or heap:
+        while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
+            _, place, source = waiting.pop()
+            _push(heap, place, (one for batch in read(source) for one in batch))
+        if heap:
+            _, place, stored, rest = heapq.heappop(heap)
+            yield stored
+            _push(heap, place, rest)
+
+
+def _push(
+    heap: list[tuple[str, int, scan.Stored, Iterator[scan.Stored]]],
+    place: int,
+    rest: Iterator[scan.Stored],
+) -> None:
+    for stored in rest:
+        heapq.heappush(heap, (_received(stored), place, stored, rest))
+        return
+
+
+def _received(stored: scan.Stored) -> str:
+    """When a line's delivery was received, so that text sorts as time.
+
+    A torn line tells nothing, and goes out at once: behind the one that it stands behind.
+    """
+    line, entry = stored
+    if line.startswith(START) and (found := _RECEIVED.search(line)):
+        return found[1].decode()
+    try:
+        return iso((entry or read_line(line)).delivery.received_at)
+    except (ValueError, VmonError):
+        return ""
+
+
+def _begins(source: str | None) -> str:
+    """When the first delivery of a source was received; what is no capture begins at once."""
+    if source is None:
+        return ""
+    head = memoryview(bytearray(_HEAD))
+    with inputs.opened(source) as stream:
+        count = stream.readinto(head) or 0
+    line = bytes(head[:count]).partition(b"\n")[0]
+    found = _RECEIVED.search(line) if line.startswith(START) else None
+    return found[1].decode() if found else ""
+
+
+def by_event(found: Iterable[scan.Stored]) -> Iterator[tuple[bytes, Entry]]:
+    """Lines in the order of their events' own times, as far as BOUND goes."""
+    heap: list[tuple[float, int, tuple[bytes, Entry]]] = []
+    for number, (line, entry) in enumerate(found):
+        known = entry or read_line(line)
+        heapq.heappush(heap, (happened_s(known), number, (line, known)))
+        if len(heap) > BOUND:
+            yield heapq.heappop(heap)[2]
+    while heap:
+        yield heapq.heappop(heap)[2]
+
+
+def happened_s(entry: Entry) -> float:
+    """When it happened, seconds since the epoch: as the event says, else when it was received."""
+    told_ms = in_ms(entry.event.said_ms)
+    return entry.delivery.received_at.timestamp() if told_ms is None else told_ms / 1000

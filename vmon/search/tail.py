@@ -1,0 +1,98 @@
+"""The last deliveries of a file that a filter chooses, read from its end.
+
+A huge file is read backwards, in pieces that grow; what has no lines to go by (documents), and what
+cannot be read backwards (pipes, compressed files), is read whole, and only the last are kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+from vmon.capture import documents, inputs
+from vmon.search import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmon.search.filter import Filter
+
+_FIRST = 1 << 18
+_MOST = 1 << 24
+_STEP = 1 << 16
+
+
+class _Window:
+    """A part of a file, as a stream."""
+
+    def __init__(self, fd: int, start: int, end: int) -> None:
+        self._fd = fd
+        self._at = start
+        self._end = end
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        piece = os.pread(self._fd, min(len(buffer), self._end - self._at), self._at)
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+
+def last(
+    path: str | None, number: int, chosen: Filter, bad: Callable[[scan.BadLine], None], *,
+    whole_lines: bool = False,
+) -> tuple[list[scan.Stored], int]:  # fmt: skip # one thing a line
+    """So many of the chosen lines, in their order, and where reading may go on.
+
+    With `whole_lines`, a last line that has no newline yet is left to be read then.
+    """
+    name = inputs.source_name(path)
+    if path is not None and documents.has_lines(path):
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            size = os.fstat(fd).st_size
+            end = _line_start(fd, size) if whole_lines else size
+            return _backwards(fd, end, number, (name, chosen, bad)), end
+        finally:
+            os.close(fd)
+    kept: deque[scan.Stored] = deque(maxlen=number)
+    with inputs.opened(path) as stream:
+        for batch in scan.choose(stream, name, chosen, bad):
+            kept.extend(batch)
+    return list(kept), os.path.getsize(path) if path is not None else 0  # noqa: PTH202 - pathlib costs 5 ms
+
+
+def _backwards(
+    fd: int,
+    end: int,
+    number: int,
+    how: tuple[str, Filter, Callable[[scan.BadLine], None]],
+) -> list[scan.Stored]:
+    name, chosen, bad = how
+    found: list[scan.Stored] = []
+    size = _FIRST
+    while end > 0 and len(found) < number:
+        start = _line_start(fd, max(0, end - size))
+        before: deque[scan.Stored] = deque(maxlen=number - len(found))
+        part = _Window(fd, start, end)
+        for batch in scan.choose(part, name, chosen, _uncounted(bad), only_lines=True):
+            before.extend(batch)
+        found[:0] = before
+        end, size = start, min(size * 2, _MOST)
+    return found
+
+
+def _uncounted(bad: Callable[[scan.BadLine], None]) -> Callable[[scan.BadLine], None]:
+    """What tells of bad lines whose number nobody knows."""
+    return lambda one: bad(one._replace(number=0))
+
+
+def _line_start(fd: int, at: int) -> int:
+    """Where the line begins in which `at` is: `at` itself where one begins there."""
+    while at > 0:
+        step = min(at, _STEP)
+        piece = os.pread(fd, step, at - step)
+        if (newline := piece.rfind(b"\n")) >= 0:
+            return at - step + newline + 1
+        at -= step
+    return 0

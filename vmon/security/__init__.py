@@ -1,0 +1,1 @@
+"""Who may post, which signatures hold, and what must not be shown."""

@@ -1,0 +1,98 @@
+"""Whose deliveries are believed: secrets as a user gives them, verdicts, and signing."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from vmon.errors import WrongUse
+from vmon.events.entry import header
+from vmon.security.signature import Secret, sign, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmon.events.entry import Entry
+    from vmon.events.models import Delivery
+    from vmon.events.verdict import Verdict
+
+_NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_*.-]{0,39})=(.*[^=].*)")
+"""`name=secret`; a secret that merely ends in the padding of base64 has no name."""
+
+
+class Trust(Struct, frozen=True):
+    """What signatures are judged by; `required` turns away what is not valid."""
+
+    secrets: tuple[Secret, ...] = ()
+    max_age_s: float | None = None
+    required: bool = False
+
+    def verdict(self, delivery: Delivery) -> Verdict | None:
+        """The verdict on a delivery; None where there is neither a signature nor a secret."""
+        if not self.secrets and not header(delivery, "authorization"):
+            return None
+        judged = verify(
+            delivery.headers,
+            delivery.body,
+            self.secrets,
+            now=delivery.received_at.timestamp(),
+            max_age_s=self.max_age_s,
+            method=delivery.method,
+        )
+        if judged.kind == "unsigned" and not self.secrets:
+            return None
+        if self.required and judged.kind != "valid":
+            return msgspec.structs.replace(judged, refused=True)
+        return judged
+
+
+def secrets_of(values: Iterable[str], files: Iterable[str]) -> tuple[Secret, ...]:
+    """The secrets given one by one, then those in files, a line each: `name=secret` or bare."""
+    given = [Secret(f"#{number}", value) for number, value in enumerate(values, 1)]
+    return (*given, *(secret for name in files for secret in _in_file(Path(name))))
+
+
+def _in_file(path: Path) -> list[Secret]:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise WrongUse(f"cannot read secrets from {path}: {why}") from None
+    given = [(number, line.strip()) for number, line in enumerate(lines, 1)]
+    found = [_in_line(path, *one) for one in given if one[1] and not one[1].startswith("#")]
+    if not found:
+        raise WrongUse(f"no secrets in {path}", hint="write one per line: NAME=SECRET or SECRET")
+    return found
+
+
+def _in_line(path: Path, number: int, line: str) -> Secret:
+    if named := _NAMED.fullmatch(line):
+        return Secret(named[1], named[2])
+    return Secret(f"{path.name}:{number}", line)
+
+
+class Signer(Struct, frozen=True):
+    """Signs deliveries as Vonage would; without `api_key`, in the name of their project."""
+
+    secret: Secret
+    api_key: str | None = None
+
+    def __call__(self, entry: Entry) -> Delivery:
+        """The delivery with a signature of now in place of what it had."""
+        delivery, project = entry.delivery, entry.event.project_id
+        value = sign(
+            delivery.body,
+            self.secret,
+            api_key=self.api_key or project or "",
+            application_id=project if project and "-" in project else None,
+            now=time.time(),
+            jti=str(uuid4()),
+        )
+        kept = (pair for pair in delivery.headers if pair[0].lower() != "authorization")
+        return msgspec.structs.replace(delivery, headers=(*kept, ("Authorization", value)))

@@ -1,0 +1,1 @@
+"""Who is in which session: the state that events add up to."""

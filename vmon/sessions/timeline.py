@@ -1,0 +1,287 @@
+"""A session over time: rows of bars and marks, and the ticks of their axis; no drawing yet.
+
+Instants are ms since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from vmon.events.catalogue import ALL
+from vmon.events.models import (
+    LAST_MS,
+    ArchiveEvent,
+    BroadcastEvent,
+    CallEvent,
+    CaptionsEvent,
+    ConnectionEvent,
+    RenderEvent,
+    StreamEvent,
+)
+from vmon.events.redelivery import copy_of
+from vmon.handles import called
+from vmon.humanize import disarm, duration, handle
+from vmon.sessions.model import Call, Feed, Job, Person
+from vmon.sessions.reducer import in_ms
+from vmon.sessions.snapshot import state_of, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vmon.events.entry import Entry
+    from vmon.events.models import Event
+    from vmon.sessions.model import Thing
+    from vmon.sessions.snapshot import Seen, Span, Standing
+    from vmon.sessions.store import Change
+
+Key = tuple[str, str]
+"""The kind and the id of a thing."""
+
+Fault = Literal["failed", "late", "again"]
+
+
+class Mark(NamedTuple):
+    """A single event that stands out: something failed, it came late, or it came again."""
+
+    at_ms: int
+    fault: Fault
+    key: Key
+    said: str
+
+
+class Row(NamedTuple):
+    """A line of the chart. `kind` is a group of the catalogue; `name` is harmless."""
+
+    kind: str
+    name: str
+    id: str
+    depth: int
+    spans: tuple[Span, ...]
+    marks: tuple[Mark, ...]
+    reason: str | None
+
+
+class Chart(NamedTuple):
+    """The rows of a session, and the time from its first bar to its last."""
+
+    session: str
+    from_ms: int
+    until_ms: int
+    now_ms: int
+    rows: tuple[Row, ...]
+
+    def at(self, at_ms: int) -> float:
+        """Where an instant is between the left edge (0) and the right one (1)."""
+        whole = self.until_ms - self.from_ms
+        return min(1.0, max(0.0, (at_ms - self.from_ms) / whole))
+
+
+# Marks.
+
+_LATE_S = 1.0
+"""What is less out of order than this happened at once; nor can be late what nobody received."""
+_BREAKS = frozenset({"networkDisconnected", "Internal server failure", "failure"})
+_CLEARED = "700"
+
+
+def marks_of(entry: Entry, change: Change) -> Iterator[Mark]:
+    """What stands out about a delivery that was entered in a book."""
+    event = entry.event
+    at_ms = in_ms(event.said_ms) or int(entry.delivery.received_at.timestamp() * 1000)
+    if change.copies > 1:
+        said = f"{disarm(event.type)}, {copy_of(change.copies, change.since_first_s)}"
+        yield Mark(at_ms, "again", key_of(event), said)
+        return
+    if why := failure_of(event):
+        yield Mark(at_ms, "failed", key_of(event), why)
+    if change.late_s >= _LATE_S and entry.delivery.remote is not None:
+        said = f"{disarm(event.type)}, {duration(change.late_s)} late"
+        yield Mark(at_ms, "late", key_of(event), said)
+
+
+def failure_of(event: Event) -> str | None:
+    """How an event says that something failed; None when it does not."""
+    reason = disarm(event.reason or "")
+    if event.status == "failed":
+        return f"failed: {reason}" if reason else "failed"
+    if isinstance(event, CallEvent) and event.reason_code not in {None, "", _CLEARED}:
+        return f"{disarm(str(event.reason_code))} {reason}".strip()
+    return reason if event.reason in _BREAKS else None
+
+
+def key_of(event: Event) -> Key:
+    """The thing an event is about; the session where it is no other."""
+    match event:
+        case ConnectionEvent():
+            found = "connection", event.connection_id
+        case StreamEvent():
+            found = "stream", event.stream_id
+        case CallEvent():
+            found = "call", event.call_id
+        case CaptionsEvent():
+            found = "captions", event.captions_id or event.caption_id
+        case ArchiveEvent() | BroadcastEvent() | RenderEvent():
+            found = event.type, event.id
+        case _:
+            found = "session", event.session_id
+    kind, identifier = found
+    return (kind, identifier) if identifier else ("session", event.session_id or "")
+
+
+# Rows.
+
+_LONG_AGO_MS = 7 * 86_400_000
+"""What began so long before the session's first event does not stretch the chart."""
+_LEAST_MS = 1000
+
+
+def chart(laid: Standing, marks: Iterable[Mark], now_ms: int) -> Chart:
+    """The chart of a session; what is open goes on until `now_ms`."""
+    by_key: dict[Key, list[Mark]] = {}
+    for mark in sorted(marks):
+        by_key.setdefault(mark.key, []).append(mark)
+    rows = tuple(_rows(laid, by_key))
+    spans = [span for row in rows for span in row.spans]
+    known = [mark.at_ms for row in rows for mark in row.marks]
+    earliest = laid.session.first_ms - _LONG_AGO_MS
+    from_ms = max(earliest, min([*(one.began_ms for one in spans), *known]))
+    ends = [now_ms if one.ended_ms is None else one.ended_ms for one in spans]
+    until_ms = max(*ends, *known, from_ms + _LEAST_MS)
+    return Chart(laid.session.id, from_ms, until_ms, now_ms, rows)
+
+
+def _rows(laid: Standing, marks: dict[Key, list[Mark]]) -> Iterator[Row]:
+    session = laid.session
+    told = {("session", session.id)}
+    rows = [_row(one, depth) for one, depth in _things(laid)]
+    told |= {(row.kind, row.id) for row in rows}
+    own = [mark for key, some in marks.items() if key not in told for mark in some]
+    own += marks.get(("session", session.id), [])
+    name = f"session {handle(session.id, 'session')}"
+    reason = laid.rounds[-1].reason
+    yield Row("session", name, session.id, 0, tuple(laid.rounds), tuple(sorted(own)), reason)
+    for row in rows:
+        yield row._replace(marks=tuple(marks.get((row.kind, row.id), ())))
+
+
+def _things(laid: Standing) -> Iterator[tuple[Seen, int]]:
+    """Everything in a session with how deep it stands: who publishes, then what."""
+    from vmon.sessions.snapshot import Seen
+
+    for member in laid.members:
+        yield Seen(member.person, member.span), 0
+        for one in (*member.feeds, *member.calls):
+            yield one, 1
+    for one in (*laid.feeds, *laid.calls, *laid.jobs):
+        yield one, 0
+
+
+def _row(seen: Seen, depth: int) -> Row:
+    thing, span = seen
+    kind = _kind(thing)
+    return Row(kind, _name(thing), thing.id, depth, (span,), (), odd_reason(thing, span))
+
+
+_ENDS = {Person: "connectionDestroyed", Feed: "streamDestroyed", Call: "callDestroyed"}
+
+
+def odd_reason(thing: Thing, span: Span) -> str | None:
+    """Why a thing ended or stands where it does, where that is not the ordinary reason."""
+    if isinstance(thing, Job):
+        reason, type_ = thing.reason, str(thing.kind)
+    else:
+        reason, type_ = span.reason, _ENDS[type(thing)]
+    return reason if reason and reason not in ALL[type_].ordinary_reasons else None
+
+
+def _kind(thing: Thing) -> str:
+    match thing:
+        case Person():
+            return "connection"
+        case Feed():
+            return "stream"
+        case Call():
+            return "call"
+        case Job():
+            return thing.kind
+
+
+def _name(thing: Thing) -> str:
+    match thing:
+        case Person():
+            return disarm(called(thing))
+        case Feed():
+            kind, name = thing.video_type or "audio only", thing.name
+        case Call():
+            kind, name = f"call {state_of(thing) or ''}".strip(), None
+        case Job():
+            kind, name = f"{thing.kind} {status_of(thing) or ''}".strip(), thing.name
+    return disarm(kind) + (f' "{disarm(name)}"' if name else "")
+
+
+def told(made: Chart) -> list[tuple[Mark, str]]:
+    """The marks in their order, each with the name of what it is about: `camera of Ann`."""
+    found: list[tuple[Mark, str]] = []
+    owner = ""
+    for row in made.rows:
+        owner = owner if row.depth else row.name
+        name = f"{row.name} of {owner}" if row.depth else row.name
+        found += [(mark, name) for mark in row.marks]
+    return sorted(found)
+
+
+# Ticks.
+
+_S, _MIN, _H, _D = 1000, 60_000, 3_600_000, 86_400_000
+_STEPS = (
+    *(10, 20, 50, 100, 200, 500, _S, 2 * _S, 5 * _S, 10 * _S, 15 * _S, 30 * _S),
+    *(_MIN, 2 * _MIN, 5 * _MIN, 10 * _MIN, 15 * _MIN, 30 * _MIN),
+    *(_H, 2 * _H, 3 * _H, 6 * _H, 12 * _H, _D, 2 * _D, 7 * _D, 14 * _D, 28 * _D, 91 * _D, 364 * _D),
+)
+
+
+class Tick(NamedTuple):
+    """A round instant of the axis, and how it is written."""
+
+    at_ms: int
+    label: str
+
+
+def ticks(from_ms: int, until_ms: int, most: int) -> list[Tick]:
+    """At most so many round instants of local time between two, as close as that allows."""
+    span_ms, most = until_ms - from_ms, max(1, most)
+    years = _STEPS[-1] * (span_ms // (_STEPS[-1] * most) + 1)
+    step = next((one for one in _STEPS if span_ms // one < most), years)
+    offset_ms = _offset_ms(from_ms)
+    first = -((from_ms + offset_ms) // -step) * step - offset_ms
+    form = _form(step)
+    return [Tick(at_ms, _written(at_ms, form)) for at_ms in range(first, until_ms + 1, step)]
+
+
+def _offset_ms(at_ms: int) -> int:
+    """How far local time is ahead of UTC at an instant."""
+    ahead = local(at_ms).utcoffset() or timedelta()
+    return int(ahead.total_seconds() * 1000)
+
+
+def _form(step: int) -> str:
+    if step >= _D:
+        return "%m-%d" if step < 91 * _D else "%Y-%m"
+    if step >= _MIN:
+        return "%H:%M"
+    return "%H:%M:%S" if step >= _S else "%S.%f"
+
+
+def _written(at_ms: int, form: str) -> str:
+    said = local(at_ms).strftime(form)
+    return said[:-3] if form.endswith("%f") else said
+
+
+def local(at_ms: int) -> datetime:
+    """A local instant of ms since the epoch."""
+    return datetime.fromtimestamp(min(at_ms, _LAST_LOCAL_MS) / 1000, UTC).astimezone()
+
+
+_LAST_LOCAL_MS = LAST_MS - 2 * _D
+"""Beyond, a zone east of Greenwich has the year 10,000."""

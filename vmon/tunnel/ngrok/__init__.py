@@ -1,0 +1,1 @@
+"""The ngrok agent: found, installed, configured, run."""

@@ -1,0 +1,235 @@
+"""A tunnel whose engine is a child process that says on its output what becomes of it."""
+
+import asyncio
+import shutil
+from asyncio.subprocess import PIPE, STDOUT
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from signal import Signals
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from vmon.tunnel import orphans
+from vmon.tunnel.changes import Changes
+from vmon.tunnel.model import CannotTunnel, Change, State, TunnelOptions
+from vmon.tunnel.output import plain
+from vmon.tunnel.processes import END, GRACE_S, KILL, KILL_S, bound_to_us, send
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REMEMBERED = 20
+LAST_WORDS_S = 0.5
+LINE_LIMIT = 256 * 1024
+STDOUT_FD = 1
+
+
+class Said(Struct, frozen=True):
+    """What a line of an engine's output means."""
+
+    state: State
+    url: str | None = None
+    detail: str = ""
+    code: str | None = None
+
+
+class Engine(Protocol):
+    """What there is to know about one engine."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name, as on the command line."""
+
+    @property
+    def program(self) -> str:
+        """The program's name, to be found on PATH."""
+
+    @property
+    def noise(self) -> tuple[str, ...]:
+        """How lines begin that explain nothing."""
+
+    def arguments(self) -> tuple[str, ...]:
+        """What follows the program on its command line."""
+
+    def hear(self, line: str) -> Said | None:
+        """What a line of output means; None: nothing that matters."""
+
+    def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
+        """Why it ended, from its exit code and its last lines."""
+
+
+class EngineTunnel:
+    """A tunnel carried by an engine."""
+
+    stable_url = False
+
+    def __init__(self, engine: Engine, options: TunnelOptions) -> None:
+        self.name = engine.name
+        self._engine = engine
+        self._options = options
+        self._changes = Changes()
+        self._tail: deque[str] = deque(maxlen=REMEMBERED)
+        self._process: asyncio.SubprocessTransport | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._folder: Path | None = None
+        self._closing = False
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id, once it was started."""
+        return self._process.get_pid() if self._process else None
+
+    async def start(self) -> str:
+        """Run the engine until it says its URL."""
+        self._first: asyncio.Future[str | CannotTunnel] = asyncio.Future()
+        try:
+            async with asyncio.timeout(self._options.start_timeout_s):
+                await self._spawn(self._program())
+                said = await asyncio.shield(self._first)
+        except TimeoutError:
+            await self.close()
+            raise self._late() from None
+        except BaseException:
+            await self.close()
+            raise
+        if isinstance(said, CannotTunnel):
+            await self.close()
+            raise said
+        return said
+
+    def changes(self) -> AsyncIterator[Change]:
+        """What happens after the start."""
+        return self._changes.read()
+
+    async def close(self) -> None:
+        """End the engine: SIGTERM, and SIGKILL where that is not enough."""
+        self._closing = True
+        try:
+            await self._end()
+        finally:
+            if self._folder:
+                orphans.leave(self._folder)
+            self._changes.tell(State.CLOSED)
+
+    def _program(self) -> str:
+        wanted = str(self._options.binary or self._engine.program)
+        found = shutil.which(wanted)
+        if found is None:
+            raise CannotTunnel(
+                f"{wanted} not found on PATH",
+                code="NOT_FOUND",
+                hint=f"install {self._engine.program}, or use another --tunnel",
+                fatal=True,
+            )
+        return found
+
+    async def _spawn(self, program: str) -> None:
+        arguments = self._engine.arguments()
+        self._folder = orphans.settle(self._options.state_dir, self.name)
+        # stdin stays open: hosted ssh services end the session at its end. A session of its own,
+        # so that Ctrl-C in the terminal is heard by vmon alone and it can drain first.
+        try:
+            self._process, ear = await asyncio.get_running_loop().subprocess_exec(
+                lambda: _Ear(self._take),
+                *bound_to_us(),
+                program,
+                *arguments,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CannotTunnel(
+                f"cannot run {program}: {error.strerror or error}",
+                code="NOT_RUNNABLE",
+                fatal=True,
+            ) from None
+        self._watching = asyncio.create_task(self._watch(self._process, ear))
+        orphans.note_agent(self._folder, self._process.get_pid(), arguments)
+
+    async def _watch(self, process: asyncio.SubprocessTransport, ear: "_Ear") -> None:
+        await ear.exited
+        # A child of it may hold the pipe open for as long as it likes.
+        await asyncio.wait({ear.silent}, timeout=LAST_WORDS_S)
+        send(process.get_pid(), KILL)
+        returncode = process.get_returncode()
+        process.close()
+        self._ended(returncode)
+
+    def _take(self, line: str) -> None:
+        if line and not line.startswith(self._engine.noise):
+            self._tail.append(line)
+        said = self._engine.hear(line)
+        if said is None:
+            return
+        if not self._first.done():
+            if said.state is State.ONLINE and said.url:
+                self._first.set_result(said.url)
+            return
+        self._changes.tell(said.state, url=said.url, detail=said.detail, code=said.code)
+
+    def _ended(self, returncode: int | None) -> None:
+        error = self._engine.explain(returncode, list(self._tail))
+        if not self._first.done():
+            self._first.set_result(error)
+        if not self._closing:
+            self._changes.tell(State.FAILED, detail=error.message, code=error.code)
+
+    async def _end(self) -> None:
+        try:
+            await self._signal(END, GRACE_S)
+            await self._signal(KILL, KILL_S)
+        finally:
+            if self._watching and not self._watching.done():
+                await self._abandon(self._watching)
+
+    async def _signal(self, number: Signals, patience_s: float) -> None:
+        if self._process and self._watching and not self._watching.done():
+            send(self._process.get_pid(), number)
+            await asyncio.wait({self._watching}, timeout=patience_s)
+
+    async def _abandon(self, watching: asyncio.Task[None]) -> None:
+        if self._process:
+            send(self._process.get_pid(), KILL)
+            self._process.close()
+        watching.cancel()
+        await asyncio.wait({watching})
+
+    def _late(self) -> CannotTunnel:
+        last = f": {self._tail[-1]}" if self._tail else ""
+        return CannotTunnel(
+            f"no public URL from {self.name} within {self._options.start_timeout_s:g} s{last}",
+            code="TIMEOUT",
+            hint="check the network, or use another --tunnel",
+        )
+
+
+class _Ear(asyncio.SubprocessProtocol):
+    """Hears a process: its lines, and apart from each other its exit and the end of its pipe.
+
+    asyncio's own streams tell of the exit only when the pipe has ended too.
+    """
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.silent: asyncio.Future[None] = loop.create_future()
+        self._take = take
+        self._begun = b""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002 - there is but one
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        if len(self._begun) > LINE_LIMIT:  # nothing we wait for is that long
+            self._begun = b""
+        for line in lines:
+            self._take(plain(line.decode(errors="replace")))
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - as told
+        if fd == STDOUT_FD and not self.silent.done():
+            self.silent.set_result(None)
+
+    def process_exited(self) -> None:
+        if not self.exited.done():
+            self.exited.set_result(None)
