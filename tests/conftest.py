@@ -25,8 +25,8 @@ import pytest
 
 import vmon
 from tests.support.forkserver import Environment, Forked, Warm
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 from vmon.render import line
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmon.errors import WrongUse
-from vmon.instants import parse_duration, parse_instant, parse_size
+from vmon.humanize import parse_duration, parse_instant, parse_size
 
 NOW = datetime(2026, 11, 24, 9, 30, 15, 250_000, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from vmon.humanize import clock, count, disarm, disarm_json, duration, handle, iso, size
+from vmon.humanize import clock, count, duration, handle, iso, size
+from vmon.sanitize import disarm, disarm_json
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200)
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from vmon.errors import WrongUse
-from vmon.instants import parse_duration, parse_size
+from vmon.humanize import parse_duration, parse_size
 
 MAIN = "listen"
 """The command whose settings stand at the top, and have no command in their variable's name."""

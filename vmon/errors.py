@@ -72,7 +72,7 @@ def traceback_of(error: BaseException) -> str:
     """The traceback of a bug, in lines that cannot act on a terminal."""
     from traceback import format_exception  # not for a run that goes well
 
-    from vmon.humanize import disarm
+    from vmon.sanitize import disarm
 
     lines = "".join(format_exception(error)).splitlines()
     return "".join(f"{disarm(line)}\n" for line in lines)

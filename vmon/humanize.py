@@ -1,78 +1,13 @@
 """Text for people: strangers' text disarmed, sizes and durations said shortly, ids as handles."""
 
 import re
-from datetime import UTC, datetime
+import shlex
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 
-_FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
-"""Printable says Python, yet drawn as nothing: a name made of them would be an invisible name."""
-
-_PLAIN_JSON = re.compile(rb"[ -~\t]*\r?\n?")
-_MAYBE_ACTS = re.compile(r"\r(?!\n)|[^ -~\t\r\n]")
-
-_MOST_MARKS = 2
-"""Combining marks in a row beyond this climb over the lines above and below."""
-
-
-def disarm(text: str) -> str:
-    """One line of `text` in which nothing can act on a terminal or deceive a reader.
-
-    Control characters show as their Unicode pictures, everything else that is not printable
-    (C1, bidirectional overrides, zero-width characters, lone surrogates, unassigned code points)
-    as its code point, other spaces as a space.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    marks = 0
-    out = []
-    for char in text:
-        marks = marks + 1 if _is_mark(char) else 0
-        out.append(_safe(char) if marks <= _MOST_MARKS else "")
-    return "".join(out)
-
-
-def disarm_json(line: bytes) -> bytes:
-    """JSON in which nothing can act on a terminal: the same JSON, with escapes for what could."""
-    if _PLAIN_JSON.fullmatch(line):
-        return line
-    return _MAYBE_ACTS.sub(_escaped, line.decode("utf-8", "replace")).encode()
-
-
-def _escaped(found: re.Match[str]) -> str:
-    char = found[0]
-    if _safe(char) in {char, " "}:
-        return char
-    units = char.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
-
-
-def _is_mark(char: str) -> bool:
-    if char < "\u0300":
-        return False
-    from unicodedata import category  # a shared library of its own: not for `--help`
-
-    return category(char) in {"Mn", "Me"}
-
-
-def _safe(char: str) -> str:
-    if char.isprintable() and char not in _FILLERS and not _selects_a_glyph(char):
-        return char
-    if char < " ":
-        return chr(0x2400 + ord(char))
-    if char == "\x7f":
-        return "\u2421"
-    if char not in "\u2028\u2029" and char.isspace() and char > "\x9f":
-        return " "
-    return f"‹U+{ord(char):04X}›"
-
-
-def _selects_a_glyph(char: str) -> bool:
-    """A variation selector: it changes how the character before it is drawn, and how wide."""
-    return (
-        "\ufe00" <= char <= "\ufe0f"
-        or "\U000e0100" <= char <= "\U000e01ef"
-        or "\u180b" <= char <= "\u180f"
-    )
+from vmon.errors import WrongUse
+from vmon.sanitize import disarm
 
 
 def handle(identifier: str, kind: str = "") -> str:
@@ -138,3 +73,94 @@ def _utc_second(epoch_s: int) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number and its noun: `1 delivery`, `1,204 deliveries`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+_SPLIT_S = 0.9995
+"""What is longer is told in seconds: else it would be rounded to 1000 ms."""
+
+
+def compact(seconds: float) -> str:
+    """A duration in at most six columns: `85ms`, `1.5s`, `20min`, `3h`, `412d`, `-3s`."""
+    value = abs(seconds)
+    sign = "-" if seconds < 0 else ""
+    if value < _SPLIT_S:
+        return f"{sign}{value * 1000:.0f}ms"
+    if value < 9.95:  # noqa: PLR2004 - one decimal where it tells something
+        return f"{sign}{value:.1f}s"
+    for unit, per, most in (("s", 1, 99.5), ("min", 60, 99.5), ("h", 3600, 47.5)):
+        if value / per < most:
+            return f"{sign}{value / per:.0f}{unit}"
+    return f"{sign}{min(value / 86400, 9999):.0f}d"
+
+
+def home(path: Path) -> str:
+    """A path as a shell takes it, with `~` for the user's own folder."""
+    try:
+        return "~/" + shlex.quote(str(path.absolute().relative_to(Path.home())))
+    except (ValueError, RuntimeError):
+        return shlex.quote(str(path))
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+_SIZES = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1000, "m": 1 << 20, "mib": 1 << 20}
+
+
+_SIZES |= {"mb": 1000_000, "g": 1 << 30, "gib": 1 << 30, "gb": 1000_000_000}
+
+
+_MOST = 2.0**53  # as far as a float counts every one
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90`, `250ms`, `10m`, `1h30m`; WrongUse for anything else."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if not parts or re.sub(r"[\d.\sa-z]", "", text.lower()) or not _covers(parts, text):
+        raise _no_duration(text)
+    seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    if seconds >= _MOST:
+        raise _no_duration(text)
+    return seconds
+
+
+def _no_duration(text: str) -> WrongUse:
+    return WrongUse(f"invalid duration {text!r}", hint="use 250ms, 90, 10m, 1h30m or 2d")
+
+
+def _covers(parts: list[tuple[str, str]], text: str) -> bool:
+    known = all((unit or "s") in _UNITS for _, unit in parts)
+    return known and "".join(a + b for a, b in parts) == re.sub(r"\s", "", text.lower())
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `4096`, `256k`, `1MiB`, `100MB`; WrongUse for anything else."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
+    count = float(found[1]) * _SIZES.get(found[2], _MOST) if found else _MOST
+    if count >= _MOST:
+        raise WrongUse(f"invalid size {text!r}", hint="use 4096, 256k, 1MiB or 100MB")
+    return round(count)
+
+
+def parse_instant(text: str, now: datetime) -> datetime:
+    """An aware UTC instant; what has no zone is local time, what has no date is today's.
+
+    Takes ISO 8601, `14:05`, `now`, `today`, `yesterday`, and a duration, meaning so long ago.
+    """
+    value = text.strip()
+    # Without its zone: each day has its own offset, and astimezone knows it.
+    day = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    named = {"now": now, "today": day, "yesterday": day - timedelta(days=1)}
+    if found := named.get(value.lower()):
+        return found.astimezone(UTC)
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?", value):
+            value = f"{day:%Y-%m-%d}T{'0' * (value[1] == ':')}{value}"
+        elif not re.match(r"\d{4}-\d", value):
+            return (now - timedelta(seconds=parse_duration(value))).astimezone(UTC)
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError, WrongUse):
+        raise WrongUse(
+            f"invalid time {text!r}",
+            hint="use 10m (ago), 14:05, yesterday or 2026-11-24T09:30:00Z",
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmon.errors import WrongUse
@@ -59,3 +60,10 @@ def made_once(name: str, make: Callable[[], str]) -> str:
 def _cannot(what: str, path: Path, error: Exception) -> WrongUse:
     said = error.strerror if isinstance(error, OSError) else error
     return WrongUse(f"cannot {what} {path}: {said}", hint="set XDG_STATE_HOME to another folder")
+
+
+def state_dir() -> Path:
+    """The user's state folder for vmon, on Linux ~/.local/state/vmon; it may not exist yet."""
+    from platformdirs import user_state_path
+
+    return user_state_path("vmon", appauthor=False)

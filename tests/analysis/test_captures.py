@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from vmon.analysis import captures
-from vmon.capture.codec import outage_line, write_line
+from vmon.capture.codec import Outage, outage_line, write_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.forward import journal as spool
-from vmon.receive.public_url import Outage
 
 Run = Callable[..., tuple[int, str, str]]
 DAY = 86400.0

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from vmon.capture.codec import write_line
 from vmon.events.catalogue import TYPES
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 
 _TYPES = ("connectionCreated", "connectionDestroyed", "streamCreated", "streamDestroyed")
 _WEIGHTS = (40, 38, 5, 5)

@@ -10,7 +10,8 @@ import pytest
 
 from vmon.capture import importers, inputs
 from vmon.events.entry import Entry
-from vmon.render.formats.choose import Sealing, writing
+from vmon.render.formats.choose import writing
+from vmon.render.formats.protocol import Sealing
 from vmon.search import scan
 from vmon.search.filter import Filter
 

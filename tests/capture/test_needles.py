@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmon.needles import finder
+from vmon.capture.blocks import finder
 
 FEW = st.binary(max_size=60).map(lambda some: bytes(byte % 3 for byte in some))
 

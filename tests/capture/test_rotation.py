@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmon.capture.codec import write_line
+from vmon.capture.folder import captures_in
 from vmon.capture.rotation import Limit, Rotation, limit_of
 from vmon.capture.writer import Capture
 from vmon.errors import WrongUse
 from vmon.locks import lock
-from vmon.sources import captures_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

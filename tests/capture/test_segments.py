@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from vmon.capture import segments as module
-from vmon.capture.segments import Volume, Volumes, capture_of, full_ones, mark_in, mark_of
+from vmon.capture.folder import capture_of, full_ones
+from vmon.capture.segments import Volume, Volumes, mark_in, mark_of
 
 ONE, TWO, THREE = (b"%b\n" % (name * 20) for name in (b"1", b"2", b"3"))
 SIZE = len(ONE) * 2

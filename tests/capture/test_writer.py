@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from vmon.capture import writer
+from vmon.capture import folder, format, fsync
 from vmon.capture.codec import write_line
-from vmon.capture.writer import Capture, Ids
+from vmon.capture.writer import Capture
 from vmon.errors import CannotListen, WrongUse
 from vmon.events.entry import Entry
+from vmon.events.ids import Ids
 from vmon.locks import is_in_use, lock
 
 Delivered = Callable[..., Entry]
 Opened = Callable[..., Capture]
-LINES = [writer.START + b'archive","session":null,"n":%d,"body":{}}\n' % n for n in range(6)]
+LINES = [format.START + b'archive","session":null,"n":%d,"body":{}}\n' % n for n in range(6)]
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_line_is_appended_with_one_write(
         return write(fd, data)
 
     monkeypatch.setattr("vmon.capture.writer.os.write", noted)
-    long = writer.START + b"x" * 200_000 + b"}\n"
+    long = format.START + b"x" * 200_000 + b"}\n"
     assert one.append(long)
     assert writes == [long]
 
@@ -126,7 +127,7 @@ def test_the_next_run_appends(tmp_path: Path, opened: Opened) -> None:
     assert path.read_bytes() == LINES[0] + LINES[1]
 
 
-@pytest.mark.parametrize("length", [1, 10, len(writer.START), len(LINES[0]) - 2])
+@pytest.mark.parametrize("length", [1, 10, len(format.START), len(LINES[0]) - 2])
 @pytest.mark.parametrize("before", [b"", LINES[0], b"".join(LINES) * 2000])
 def test_a_torn_last_line_is_taken_out_by_the_next_writer(
     length: int, before: bytes, tmp_path: Path, opened: Opened
@@ -435,7 +436,7 @@ def test_runs_that_start_in_one_second_have_captures_of_their_own(
     now = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
     names = []
     for _ in range(3):
-        path = writer.default_path(now)
+        path = folder.default_path(now)
         opened(path)
         names.append(path.relative_to(home).name)
     assert names == [f"2026-11-24T15-00-00{n}.jsonl" for n in ("", "-1", "-2")]
@@ -445,7 +446,7 @@ def test_runs_that_start_at_once_have_captures_of_their_own_before_they_open_the
     home: Path,
 ) -> None:
     now = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
-    one, other = writer.default_path(now), writer.default_path(now)
+    one, other = folder.default_path(now), folder.default_path(now)
     assert one != other
     assert one.parent == home
     assert stat.S_IMODE(one.stat().st_mode) == 0o600
@@ -478,15 +479,15 @@ def test_an_empty_capture_with_lines_that_wait_is_not_discarded(
 
 
 def test_the_newest_capture_is_the_one_written_to_last(home: Path) -> None:
-    assert writer.newest() is None
+    assert folder.newest() is None
     home.mkdir(parents=True)
     (home / "folder.jsonl").mkdir()
     (home / "notes.txt").touch()
-    assert writer.newest() is None
+    assert folder.newest() is None
     for name, at in (("b.jsonl", 30), ("a.jsonl.gz", 40), ("c.jsonl", 20)):
         (home / name).write_bytes(LINES[0])
         os.utime(home / name, (at, at))
-    assert writer.newest() == home / "a.jsonl.gz"
+    assert folder.newest() == home / "a.jsonl.gz"
 
 
 def test_an_empty_capture_is_the_newest_only_while_it_is_written(
@@ -496,11 +497,11 @@ def test_an_empty_capture_is_the_newest_only_while_it_is_written(
     written.append(LINES[0])
     os.utime(home / "a.jsonl", (1, 1))
     empty = Capture(home / "b.jsonl", trouble=lambda _why: None)
-    assert writer.newest() == home / "b.jsonl"
+    assert folder.newest() == home / "b.jsonl"
     empty.close()
-    assert writer.newest() == home / "a.jsonl"
+    assert folder.newest() == home / "a.jsonl"
     (home / "a.jsonl").unlink()
-    assert writer.newest() is None
+    assert folder.newest() is None
 
 
 def test_what_is_appended_can_be_read_as_json(
@@ -620,9 +621,9 @@ def test_a_folder_is_not_waited_for_where_it_cannot_be_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(FileNotFoundError):
-        writer.sync_folder(tmp_path / "none")
+        fsync.sync_folder(tmp_path / "none")
     monkeypatch.setattr(sys, "platform", "win32")
-    writer.sync_folder(tmp_path / "none")
+    fsync.sync_folder(tmp_path / "none")
 
 
 def test_a_file_that_becomes_full_while_the_disk_is_waited_for_is_synced_the_next_time(

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmon.capture.codec import read_line
-from vmon.capture.writer import newest
+from vmon.capture.folder import newest
 from vmon.events.catalogue import ALL
-from vmon.events.parse import read_body
+from vmon.events.payload import read_body
 
 if TYPE_CHECKING:
     from tests.conftest import Flow, Listen, Listening, Start
@@ -606,7 +606,7 @@ def test_what_a_killed_run_left_empty_is_not_the_newest_capture(
     listen: "Listen", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "data" / "vmon" / "captures"
-    monkeypatch.setattr("vmon.capture.writer.default_folder", lambda: folder)
+    monkeypatch.setattr("vmon.capture.folder.default_folder", lambda: folder)
     first = listen("-q")
     assert first.post(b"{}") == 200
     assert first.stop()[0] == 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vmon import sources
+from vmon.capture import folder
 from vmon.capture.codec import write_line
 from vmon.commands import filter as command
 from vmon.commands.filter import Options
@@ -192,7 +192,7 @@ def test_following_ends_with_the_one_who_read_it(start: "Start", path: Path) -> 
 
 
 def test_named_files_are_read_and_a_dash_is_standard_input() -> None:
-    assert sources.sources_of(("a", "-", "b/c")) == ("a", None, "b/c")
+    assert folder.sources_of(("a", "-", "b/c")) == ("a", None, "b/c")
 
 
 def test_without_a_file_a_pipe_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_without_a_file_a_pipe_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(writing)
     with io.FileIO(reading) as pipe:
         monkeypatch.setattr("sys.stdin", pipe)
-        assert sources.sources_of(()) == (None,)
+        assert folder.sources_of(()) == (None,)
 
 
 def test_without_a_file_at_a_terminal_the_newest_capture_is_read(
@@ -209,11 +209,11 @@ def test_without_a_file_at_a_terminal_the_newest_capture_is_read(
     mine, theirs = pty.openpty()
     with io.FileIO(mine), io.FileIO(theirs) as terminal:
         monkeypatch.setattr("sys.stdin", terminal)
-        monkeypatch.setattr(sources, "newest", lambda: tmp_path / "new.jsonl")
-        assert sources.sources_of(()) == (str(tmp_path / "new.jsonl"),)
-        monkeypatch.setattr(sources, "newest", lambda: None)
+        monkeypatch.setattr(folder, "newest", lambda: tmp_path / "new.jsonl")
+        assert folder.sources_of(()) == (str(tmp_path / "new.jsonl"),)
+        monkeypatch.setattr(folder, "newest", lambda: None)
         with pytest.raises(WrongUse, match="no captures in") as caught:
-            sources.sources_of(())
+            folder.sources_of(())
     assert caught.value.hint == "pass a file, or capture events with vmon listen"
 
 

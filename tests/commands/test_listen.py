@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from vmon.capture.codec import write_line
-from vmon.commands.listen import Bugs, Options, Run, _Sync
+from vmon.commands.listen import Bugs, Options, Run
+from vmon.receive.group_commit import _Sync
 from vmon.render.formats.entries import Form
 from vmon.security.access import secret_path
 from vmon.security.signature import Secret, sign
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import App, Listen
     from vmon.capture.writer import Capture
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
-    from vmon.events.models import Delivery
 
 ANY = cast("Delivery", None)
 

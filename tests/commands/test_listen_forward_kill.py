@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.sources import captures_in
+from vmon.capture.folder import captures_in
 
 if TYPE_CHECKING:
     from tests.conftest import Listen, Listening

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vmon.analysis.oddities.codes import CODES, SEVERITIES
+from vmon.analysis.oddities.survey import Survey
 from vmon.capture.codec import write_line
-from vmon.commands.oddities import Survey
 from vmon.events.catalogue import TYPES
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:

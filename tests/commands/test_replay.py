@@ -14,8 +14,8 @@ import pytest
 from vmon.capture.codec import write_line
 from vmon.commands import replay
 from vmon.commands.replay import Options
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 from vmon.render.formats.entries import Form
 from vmon.replay.schedule import Pace
 from vmon.security.access import secret_path

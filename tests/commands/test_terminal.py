@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import Flow
-from vmon.humanize import disarm
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from vmon.capture.codec import read_line
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
-from vmon.events.parse import read_body
+from vmon.events.payload import read_body
 from vmon.replay.samples import STORY
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vmon.doctor import runner
-from vmon.doctor.runner import Asked, Check, Finding, Result, checks, examine
+from vmon.doctor.results import Asked, Check, Finding, Result
+from vmon.doctor.runner import checks, examine
 from vmon.errors import WrongUse
 from vmon.tunnel.ngrok.locate import own_place
 

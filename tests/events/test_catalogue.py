@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from vmon.events.catalogue import ALL, NAMES, PSEUDO, TYPES, EventType, suggest, verb
-from vmon.events.models import session_parts
-from vmon.events.parse import event_of, read_body
+from vmon.events.parse import event_of
+from vmon.events.payload import read_body
+from vmon.events.session_id import session_parts
 
 ENTRIES = list(TYPES.values())
 BOTH = [(entry, sample) for entry in ENTRIES for sample in (entry.sample, entry.sample_unified)]

@@ -11,8 +11,9 @@ from tests.conftest import RECEIVED
 from tests.support.factories import BODIES
 from vmon.capture.codec import read_line, write_line
 from vmon.events.catalogue import TYPES
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery, Event
+from vmon.events.models import Event
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),

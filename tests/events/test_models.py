@@ -17,11 +17,11 @@ from vmon.events.models import (
     StreamEvent,
     Undecodable,
     UnknownEvent,
-    instant,
-    person,
-    session_parts,
 )
+from vmon.events.names import person
 from vmon.events.parse import SHAPES
+from vmon.events.session_id import session_parts
+from vmon.events.timestamps import instant
 
 # Drawing any character makes Hypothesis read its table of them once, which takes it a second.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,15 +3,14 @@ from uuid import UUID
 import pytest
 
 from vmon.errors import WrongUse
-from vmon.handles import _CREATURES, _QUALITIES, called, is_two_words, name_from, two_words
-from vmon.sessions.model import Person
+from vmon.events.names import _CREATURES, _QUALITIES, called, is_two_words, name_from, two_words
 
 ID = "c053fcc8-c681-41d5-8ec2-7a9e1434a21e"
 
 
 def test_a_person_is_called_by_name_or_else_by_two_words_that_stay_the_same() -> None:
-    assert called(Person(ID, name="Ann")) == "Ann"
-    assert called(Person(ID)) == called(Person(ID, name="")) == "airy-wolf"
+    assert called(ID, "Ann") == "Ann"
+    assert called(ID, None) == called(ID, "") == "airy-wolf"
 
 
 def test_the_words_are_short_and_each_is_there_once() -> None:

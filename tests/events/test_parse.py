@@ -20,7 +20,8 @@ from vmon.events.models import (
     Undecodable,
     UnknownEvent,
 )
-from vmon.events.parse import SHAPES, Payload, TooLarge, event_of, read_body
+from vmon.events.parse import SHAPES, event_of
+from vmon.events.payload import Payload, TooLarge, read_body
 
 DATA = Path(__file__).parents[1] / "data"
 WELL_FORMED = sorted(

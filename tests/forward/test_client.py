@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmon.errors import WrongUse
-from vmon.events.models import Delivery
-from vmon.forward.client import Client, Outcome, Target, connectable, joined, target_of
+from vmon.events.delivery import Delivery
+from vmon.forward.client import Client, Outcome
+from vmon.forward.targets import Target, connectable, joined, target_of
 
 if TYPE_CHECKING:
     from tests.conftest import App

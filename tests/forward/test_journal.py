@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmon.capture.codec import write_line
+from vmon.capture.folder import newest
 from vmon.capture.segments import Volume, Volumes
-from vmon.capture.writer import newest
 from vmon.errors import WrongUse
 from vmon.events.entry import Entry
+from vmon.forward import backlog, leftovers
 from vmon.forward import journal as spool
 from vmon.forward.journal import Note, Place, Progress, Spool
 from vmon.locks import lock
@@ -40,7 +41,7 @@ def begun(tmp_path: Path, end: int = 0) -> Spool:
 
 
 def reopened(path: Path) -> tuple[Spool, bool]:
-    found = spool.reopen(path)
+    found = leftovers.reopen(path)
     assert found
     return found
 
@@ -51,7 +52,7 @@ def test_a_journal_is_beside_its_capture_and_for_this_user_alone(tmp_path: Path)
     assert journal.path.stat().st_mode & 0o777 == 0o600
     assert [one.upto for one in spool.progress(journal.path, 2)] == [77, 77]
     journal.close(keep=True)
-    assert spool.left_in(tmp_path) == [journal.path]
+    assert leftovers.left_in(tmp_path) == [journal.path]
 
 
 def test_a_journal_that_is_not_needed_is_removed(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_who_finds_a_journal_that_is_begun_finds_it_locked(
     found = []
 
     def late(fd: int) -> bool:
-        found.extend(spool.left_in(tmp_path))
+        found.extend(leftovers.left_in(tmp_path))
         return lock(fd)
 
     monkeypatch.setattr(spool, "lock", late)
@@ -114,7 +115,7 @@ def test_a_journal_that_its_run_writes_anew_before_it_is_locked_is_left_to_it(
         return lock(fd)
 
     monkeypatch.setattr(spool, "lock", late)
-    assert spool.reopen(journal.path) is None
+    assert leftovers.reopen(journal.path) is None
     assert reopened(journal.path)[1]
     journal.close(keep=True)
 
@@ -194,9 +195,9 @@ def test_any_file_is_read_without_harm(content: bytes) -> None:
     path = Path(f"/tmp/vmon-test-{os.getpid()}.forward")
     path.write_bytes(content)
     try:
-        assert spool.reopen(path) is None or content.startswith(b"{")
+        assert leftovers.reopen(path) is None or content.startswith(b"{")
         spool.progress(path, 1)
-        spool.left_in(path.parent)
+        leftovers.left_in(path.parent)
     finally:
         path.unlink()
 
@@ -204,7 +205,7 @@ def test_any_file_is_read_without_harm(content: bytes) -> None:
 def test_a_journal_that_points_elsewhere_is_none(tmp_path: Path) -> None:
     path = tmp_path / "x.forward"
     path.write_text('{"capture":"../../etc/passwd","run":"a","begun_s":1,"to":[]}\n')
-    assert spool.reopen(path) is None
+    assert leftovers.reopen(path) is None
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -219,13 +220,13 @@ def test_journals_come_in_the_order_of_their_runs(
     for begun_s, run in ((3.0, "aa"), (1.0, "cc"), (2.0, "bb")):
         monkeypatch.setattr("time.time", lambda at=begun_s: at)
         spool.begin(tmp_path / "a.jsonl", run, PLACES, 0).close(keep=True)
-    assert [path.name.split(".")[2] for path in spool.left_in(tmp_path)] == ["cc", "bb", "aa"]
+    assert [path.name.split(".")[2] for path in leftovers.left_in(tmp_path)] == ["cc", "bb", "aa"]
 
 
 def test_a_journal_is_not_taken_for_the_newest_capture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vmon.capture.writer.default_folder", lambda: tmp_path)
+    monkeypatch.setattr("vmon.capture.folder.default_folder", lambda: tmp_path)
     (tmp_path / "a.jsonl").write_bytes(b"{}\n")
     begun(tmp_path).close(keep=True)
     assert newest() == tmp_path / "a.jsonl"
@@ -244,9 +245,9 @@ def turned(journal: Spool, line: bytes, at: int, number: int) -> None:
 
 def sent(journal: Spool) -> list[bytes]:
     """What is pending for the first target, by the journal alone."""
-    reading = journal.reading(0)
+    reading = backlog.reading_of(journal.volumes, journal.run, journal.places[0])
     known = spool.progress(journal.path, len(journal.places))[0]
-    return [got for _, got in spool.unsent(reading, known, journal.volumes.end())]
+    return [got for _, got in backlog.unsent(reading, known, journal.volumes.end())]
 
 
 def test_what_is_in_several_files_is_found_in_its_order(tmp_path: Path, line: Line) -> None:
@@ -329,7 +330,9 @@ def test_a_rewritten_journal_names_the_files_in_which_something_is_left(
     assert [one.at for one in journal.volumes.known()] == [at * size for at in (2, 3, 4, 5)]
     assert journal.path.read_bytes().count(b'"file"') == 4
     assert sent(journal) == [line(3), line(5)]
-    assert journal.reading(1).at(2 * size) == line(2)
+    assert backlog.reading_of(journal.volumes, journal.run, journal.places[1]).at(2 * size) == line(
+        2
+    )
     journal.close(keep=False)
 
 
@@ -353,8 +356,8 @@ def test_what_comes_after_a_line_that_did_not_fit_is_a_line_of_its_own(
 # What is left in a capture.
 
 
-def read_from(path: Path) -> spool.Reading:
-    return spool.reading_of(Volumes(path, [Volume("", 0)]), RUN, PLACES[0])
+def read_from(path: Path) -> backlog.Reading:
+    return backlog.reading_of(Volumes(path, [Volume("", 0)]), RUN, PLACES[0])
 
 
 def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, line: Line) -> None:
@@ -364,7 +367,7 @@ def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, 
     path.write_bytes(b"".join(lines))
     reading = read_from(path)
     known = Progress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
-    found = list(spool.unsent(reading, known, path.stat().st_size))
+    found = list(backlog.unsent(reading, known, path.stat().st_size))
     assert found == [(starts[number], lines[number]) for number in (1, 3, 5)]
 
 

@@ -1,7 +1,8 @@
 import pytest
 
+from vmon.events.redelivery import LIKE_VONAGE, Schedule
 from vmon.forward.client import Outcome
-from vmon.forward.retry import EAGER, LIKE_VONAGE, Schedule, is_worth_another
+from vmon.forward.retry import EAGER, again_in_s, is_worth_another
 
 GONE = Outcome(None, 0.1, "nothing listens there", kind="unreachable")
 
@@ -18,7 +19,7 @@ def test_an_app_that_cannot_now_is_asked_again(status: int) -> None:
 @pytest.mark.parametrize("status", [301, 302, 400, 401, 403, 404, 405, 410, 413, 422])
 def test_an_app_that_does_not_want_it_is_not_asked_again(status: int) -> None:
     assert not is_worth_another(answered(status))
-    assert EAGER.again_in_s(answered(status), 1, 0) is None
+    assert again_in_s(EAGER, answered(status), 1, 0) is None
 
 
 @pytest.mark.parametrize("kind", ["unreachable", "broken", "late"])
@@ -47,23 +48,23 @@ def test_a_very_long_row_of_attempts_is_no_trouble() -> None:
 
 
 def test_an_app_that_is_away_is_waited_for_without_end() -> None:
-    assert EAGER.again_in_s(GONE, 10_000, 1e7) is not None
-    assert EAGER.again_in_s(answered(503), 10_000, 1e7) is not None
+    assert again_in_s(EAGER, GONE, 10_000, 1e7) is not None
+    assert again_in_s(EAGER, answered(503), 10_000, 1e7) is not None
 
 
 def test_an_app_that_fails_itself_is_asked_eight_times() -> None:
-    assert EAGER.again_in_s(answered(500), 7, 100) is not None
-    assert EAGER.again_in_s(answered(500), 8, 100) is None
+    assert again_in_s(EAGER, answered(500), 7, 100) is not None
+    assert again_in_s(EAGER, answered(500), 8, 100) is None
 
 
 def test_like_vonage_everything_is_given_up_after_24_h() -> None:
-    assert LIKE_VONAGE.again_in_s(GONE, 99, 85_499) == 900
-    assert LIKE_VONAGE.again_in_s(GONE, 99, 85_501) is None
-    assert LIKE_VONAGE.again_in_s(answered(500), 99, 100) == 900
+    assert again_in_s(LIKE_VONAGE, GONE, 99, 85_499) == 900
+    assert again_in_s(LIKE_VONAGE, GONE, 99, 85_501) is None
+    assert again_in_s(LIKE_VONAGE, answered(500), 99, 100) == 900
 
 
 def test_what_the_app_asks_for_is_honoured_but_not_for_ever() -> None:
     exact = Schedule(jitter=0)
-    assert exact.again_in_s(answered(503, 30), 1, 0) == 30
-    assert exact.again_in_s(answered(503, 0), 1, 0) == 0.5
-    assert exact.again_in_s(answered(429, 1e9), 1, 0) == 3600
+    assert again_in_s(exact, answered(503, 30), 1, 0) == 30
+    assert again_in_s(exact, answered(503, 0), 1, 0) == 0.5
+    assert again_in_s(exact, answered(429, 1e9), 1, 0) == 3600

@@ -2,7 +2,7 @@ import pytest
 
 from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES
-from vmon.routes import Asked, aims_of, headers_of
+from vmon.forward.targets import Asked, aims_of, headers_of
 
 A, B, C = "http://a.test", "http://b.test/x", "http://c.test"
 

@@ -13,14 +13,15 @@ from msgspec.structs import replace
 from vmon.capture.codec import read_line, write_line
 from vmon.capture.segments import Volume, Volumes
 from vmon.events.catalogue import NAMES
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
-from vmon.forward import journal
+from vmon.events.redelivery import LIKE_VONAGE, Schedule
+from vmon.forward import backlog
 from vmon.forward import worker as module
-from vmon.forward.client import Client, target_of
-from vmon.forward.retry import LIKE_VONAGE, Schedule
-from vmon.forward.worker import Calm, Course, Hearing, Source, Told
-from vmon.routes import Aim
+from vmon.forward.client import Client, Told
+from vmon.forward.queue import Source
+from vmon.forward.targets import Aim, target_of
+from vmon.forward.worker import Calm, Course, Hearing
 
 if TYPE_CHECKING:
     from tests.conftest import App, Request
@@ -79,7 +80,7 @@ class Tape:
         self.end = 0
         types = frozenset(name.encode() for name in NAMES)
         volumes = Volumes(path, [Volume("", 0)])
-        self.source = Source(None, 0, journal.Reading(volumes, RUN.encode(), types))
+        self.source = Source(None, 0, backlog.Reading(volumes, RUN.encode(), types))
 
     def write(self, entry: Entry) -> tuple[Entry, int, int]:
         line = write_line(entry)
@@ -506,16 +507,16 @@ async def test_a_capture_that_cannot_be_read_for_a_while_is_read_again(
     app: "App", ears: Ears, tape: Tape, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     left = [error, error]
-    whole = journal.Reading.lines
+    whole = backlog.Reading.lines
 
-    def failing(self: journal.Reading, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    def failing(self: backlog.Reading, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         if left:
             raise left.pop()
         return whole(self, start, end)
 
     monkeypatch.setattr("vmon.forward.worker._MOST_ITEMS", 2)
     monkeypatch.setattr("vmon.forward.worker._DISK_S", 0.01)
-    monkeypatch.setattr(journal.Reading, "lines", failing)
+    monkeypatch.setattr(backlog.Reading, "lines", failing)
     async with a_course(app.url, ears, tape.source) as course:
         for number in range(8):
             course.take(*tape.write(an_entry(number)))

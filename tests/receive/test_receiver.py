@@ -10,13 +10,14 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from vmon.capture.writer import Ids
 from vmon.errors import CannotListen
-from vmon.events.entry import encoding_of
-from vmon.events.models import Delivery
-from vmon.events.parse import read_body
+from vmon.events.delivery import Delivery, encoding_of
+from vmon.events.ids import Ids
+from vmon.events.payload import read_body
+from vmon.receive import http_server
 from vmon.receive import receiver as module
-from vmon.receive.receiver import Hooks, Limits, Receiver
+from vmon.receive.http_server import Limits
+from vmon.receive.receiver import Hooks, Receiver
 from vmon.security.access import Guard
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -710,7 +711,7 @@ async def test_an_answer_waits_until_it_is_settled_and_may_change_then(serve: Se
 
 
 def test_the_installed_aiohttp_has_what_the_shortcut_needs() -> None:
-    assert module._SHORTCUT is True
+    assert http_server._SHORTCUT is True
 
 
 async def test_an_ordinary_post_is_answered_without_a_task_of_its_own(

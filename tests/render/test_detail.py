@@ -13,8 +13,7 @@ from rich.console import Console
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.render.detail import fields, whole
-from vmon.render.line import Look
-from vmon.render.style import Paint
+from vmon.render.style import Look, Paint
 
 Delivered = Callable[..., Entry]
 

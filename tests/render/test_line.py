@@ -15,10 +15,11 @@ from vmon.capture.codec import read_line, write_line
 from vmon.events.catalogue import NAMES, TYPES
 from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
-from vmon.humanize import disarm
+from vmon.humanize import compact
 from vmon.render.detail import fields
-from vmon.render.line import Look, compact, line, not_drawn
-from vmon.render.style import HANDLES, STYLES, Paint, colour_of
+from vmon.render.line import line, not_drawn
+from vmon.render.style import HANDLES, STYLES, Look, Paint, colour_of
+from vmon.sanitize import disarm
 from vmon.sessions.tracker import Note
 
 Delivered = Callable[..., Entry]

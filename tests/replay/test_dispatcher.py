@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmon.errors import WrongUse
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
-from vmon.forward.client import Outcome, target_of
+from vmon.forward.client import Outcome
+from vmon.forward.targets import target_of
 from vmon.replay import dispatcher
 from vmon.replay.dispatcher import Sender
 from vmon.replay.schedule import Due

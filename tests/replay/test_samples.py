@@ -5,8 +5,9 @@ import pytest
 
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.events.models import session_parts
-from vmon.events.parse import event_of, read_body
+from vmon.events.parse import event_of
+from vmon.events.payload import read_body
+from vmon.events.session_id import session_parts
 from vmon.replay.samples import STORY, Scenario, change, parse_change
 
 NOW_MS = 1_795_512_600_000

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from vmon.errors import WrongUse
-from vmon.events.catalogue import NAMES, TYPES
+from vmon.events.catalogue import NAMES, TYPES, types_of
 from vmon.events.entry import Entry
-from vmon.search.filter import Filter, Prefixes, session_matches, types_of
+from vmon.search.filter import Filter, Prefixes, session_matches
 
 SESSION = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
 STREAM = "63245362-e00e-4834-8371-9397deb3e452"

@@ -1,5 +1,5 @@
 from vmon.errors import Refused
-from vmon.handles import two_words
+from vmon.events.names import two_words
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from vmon.capture import blocks, inputs
 from vmon.capture.codec import read_line, write_line
-from vmon.capture.writer import START
+from vmon.capture.format import START
 from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES, TYPES
 from vmon.events.entry import Entry
-from vmon.search import scan
+from vmon.search import matching, scan
 from vmon.search.expression import Where
 from vmon.search.filter import Filter
 from vmon.search.plan import explain, plan_of
@@ -43,11 +43,11 @@ class Dripping:
         return self._data.readinto(buffer[:1])
 
 
-Bad = list[scan.BadLine]
+Bad = list[matching.BadLine]
 
 
 def chosen_of(
-    stream: blocks.Readable, asked: Filter, size: int = blocks.BLOCK, *, entries: bool = True
+    stream: inputs.Readable, asked: Filter, size: int = inputs.BLOCK, *, entries: bool = True
 ) -> tuple[list[bytes], Bad]:
     """What `choose` chooses, with blocks of that size, and what it reports."""
     bad: Bad = []

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from vmon.capture.codec import write_line
+from vmon.capture.folder import captures_in, sources_of
 from vmon.errors import WrongUse
 from vmon.events.entry import Entry
-from vmon.search import scan
+from vmon.search import matching
 from vmon.search import sort as merge
-from vmon.sources import captures_in, sources_of
 
 Run = Callable[..., tuple[int, str, str]]
 BEGUN = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -80,7 +80,7 @@ def test_a_file_is_opened_when_its_time_has_come(at: Callable[..., bytes], tmp_p
     open_now: set[str | None] = set()
     most = 0
 
-    def read(source: str | None) -> Iterator[list[scan.Stored]]:
+    def read(source: str | None) -> Iterator[list[matching.Stored]]:
         nonlocal most
         open_now.add(source)
         most = max(most, len(open_now))

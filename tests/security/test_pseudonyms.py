@@ -18,17 +18,10 @@ from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
 from vmon.render.detail import fields, whole
-from vmon.render.line import Look, line
-from vmon.render.style import Paint
-from vmon.security.pseudonyms import (
-    MASK,
-    Redactor,
-    masked,
-    masked_header,
-    masked_layout,
-    masked_text,
-    paths_of,
-)
+from vmon.render.line import line
+from vmon.render.style import Look, Paint
+from vmon.security.masking import MASK, masked, masked_header, masked_layout, masked_text
+from vmon.security.pseudonyms import Redactor, paths_of
 from vmon.security.pseudonyms import redactor_of as made
 
 Delivered = Callable[..., Entry]

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.busy_day import BEGIN, BEGIN_MS, PLANTED, Day, Life, Truth, there_at, torn
 from vmon.capture.codec import read_line
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 from vmon.events.redelivery import retry_of
 from vmon.search import reader
 from vmon.search.filter import Filter

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmon.render.axis import Tick, ticks
 from vmon.sessions.model import BEGUN, ENDED, Feed, Person, Session
 from vmon.sessions.snapshot import standing
 from vmon.sessions.store import Book
-from vmon.sessions.timeline import Chart, Mark, Tick, chart, marks_of, ticks, told
+from vmon.sessions.timeline import Chart, Mark, chart, marks_of, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 from vmon.render.live.status_line import Footer, told
 from vmon.render.live.summary import summed_up
 from vmon.sessions.model import Session

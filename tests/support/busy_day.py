@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vmon.capture.codec import write_line
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 from vmon.events.redelivery import DUE_S
 
 BEGIN = datetime(2026, 11, 23, tzinfo=UTC)

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 from vmon.sessions.model import Session
 from vmon.sessions.store import Book
 

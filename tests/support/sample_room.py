@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vmon.capture.codec import write_line
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 
 SESSION = "2_MX4xMzExMjU3MX5-MTc2NDAwMDAwMDAwMH5RcVdXZXJ0WQ"
 BEGIN_MS = 1_764_000_000_000

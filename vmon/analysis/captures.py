@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.capture import inputs
 from vmon.capture.blocks import Blocks
-from vmon.capture.segments import capture_of
-from vmon.capture.writer import ASIDE, CAPTURE_SUFFIXES, files_in
+from vmon.capture.folder import capture_of, files_in
+from vmon.capture.format import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
+from vmon.forward import backlog, leftovers
 from vmon.forward import journal as spool
 from vmon.locks import is_in_use, lock
 from vmon.search import scan
@@ -82,7 +83,7 @@ def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:
 def _journals(folder: Path) -> dict[str, list[Path]]:
     """The journals of a folder by the name of their capture."""
     found: dict[str, list[Path]] = {}
-    for path in spool.left_in(folder):
+    for path in leftovers.left_in(folder):
         name = path.name.removesuffix(spool.SUFFIX).rpartition(".")[0]
         found.setdefault(name, []).append(path)
     return found
@@ -162,7 +163,7 @@ def _unsent_of(path: Path, journals: dict[str, list[Path]]) -> int:
 
 def _unsent(journal: Path, path: Path) -> int:
     """How many deliveries in a file a journal has still to send, or has given up."""
-    if (opened := spool.reopen(journal)) is None:
+    if (opened := leftovers.reopen(journal)) is None:
         return 0
     own, alive = opened
     try:
@@ -181,8 +182,8 @@ def _unsent(journal: Path, path: Path) -> int:
 def _starts(own: spool.Spool, to: int, known: spool.Progress, *, alive: bool) -> set[int]:
     if alive:
         return known.failed
-    reading, end = own.reading(to), own.volumes.end()
-    return known.failed.union(start for start, _ in spool.unsent(reading, known, end))
+    reading, end = backlog.reading_of(own.volumes, own.run, own.places[to]), own.volumes.end()
+    return known.failed.union(start for start, _ in backlog.unsent(reading, known, end))
 
 
 def remove(gone: Gone) -> bool:

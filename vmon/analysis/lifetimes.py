@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from vmon.events.models import FIRST_MS, LAST_MS
-from vmon.sessions.reducer import in_ms
+from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

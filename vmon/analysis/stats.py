@@ -23,12 +23,12 @@ from vmon.analysis.stats_row import (
 )
 from vmon.capture import inputs
 from vmon.capture.codec import read_line
-from vmon.capture.writer import START
+from vmon.capture.format import START
 from vmon.errors import VmonError
-from vmon.events.models import FIRST_MS, LAST_MS
 from vmon.events.redelivery import retry_of
+from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.histogram import Lags
-from vmon.search import reader, scan
+from vmon.search import matching, reader, scan
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Stats:
 
 
 def stats_of(
-    sources: Iterable[str | None], chosen: Filter, bad: Callable[[scan.BadLine], None]
+    sources: Iterable[str | None], chosen: Filter, bad: Callable[[matching.BadLine], None]
 ) -> Stats:
     """The figures of every chosen delivery of the sources (None is standard input)."""
     gc.disable()  # what is read makes no cycles, and is much
@@ -207,7 +207,7 @@ def stats_with(
     sources: Iterable[str | None],
     chosen: Filter,
     each: Callable[[Entry], object],
-    bad: Callable[[scan.BadLine], None],
+    bad: Callable[[matching.BadLine], None],
 ) -> Stats:
     """The same figures, while `each` gets every delivery, chosen or not, with all it says."""
     stats = Stats()
@@ -222,11 +222,11 @@ def stats_with(
 
 
 def _count(
-    stats: Stats, batch: list[scan.Stored], name: str, bad: Callable[[scan.BadLine], None]
+    stats: Stats, batch: list[matching.Stored], name: str, bad: Callable[[matching.BadLine], None]
 ) -> None:
     plain = [line for line, entry in batch if entry is None or line.startswith(START)]
     for line, entry in batch:
         if entry is not None and not line.startswith(START):
             stats.entry(entry)
     for at in range(0, len(plain), _AT_ONCE):
-        stats.lines(plain[at : at + _AT_ONCE], lambda why: bad(scan.BadLine(name, 0, why)))
+        stats.lines(plain[at : at + _AT_ONCE], lambda why: bad(matching.BadLine(name, 0, why)))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, field
 
-from vmon.events.entry import header
-from vmon.events.models import FIRST_MS, LAST_MS, CallEvent, ConnectionEvent, StreamEvent
-from vmon.sessions.reducer import in_ms
+from vmon.events.delivery import header
+from vmon.events.models import CallEvent, ConnectionEvent, StreamEvent
+from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
 
 if TYPE_CHECKING:
     from vmon.events.entry import Entry

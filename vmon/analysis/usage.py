@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from vmon.events.models import LAST_MS, ArchiveEvent
-from vmon.handles import called
+from vmon.events.models import ArchiveEvent
+from vmon.events.names import called
+from vmon.events.timestamps import LAST_MS, in_ms
 from vmon.sessions.model import BEGUN, Feed, first_after
-from vmon.sessions.reducer import in_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -195,7 +195,7 @@ def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
     kind: Kind = "stream" if isinstance(one, Feed) else "connection"
     connection = one.connection if isinstance(one, Feed) else one.id
     person = owner if isinstance(one, Feed) else one
-    name = called(person) if person else None
+    name = called(person.id, person.name) if person else None
     whose = kind, session.id, one.id, connection, name
     begin = one.created_ms
     if begin is None:

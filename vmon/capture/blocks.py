@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from vmon.capture.writer import START
-from vmon.needles import finder
+from ahocorasick_rs import BytesAhoCorasick
+
+from vmon.capture.format import START
+from vmon.capture.inputs import _HEAD, BLOCK, Readable, Room
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable
 
-BLOCK = 1 << 20
-_HEAD = (1 << 16) + (1 << 11)
-"""Where a block is read to: half a page past a page's beginning, or nearly so. A kernel may copy to
-an address a little past its source's place in the page at a quarter of the speed."""
-
-
-class Readable(Protocol):
-    """A stream of bytes: `readinto` gives how many it read, 0 at the end."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Read into the buffer."""
-
-
-class Room:
-    """Memory for what is read, and before it a head for what is kept from before."""
-
-    def __init__(self, size: int) -> None:
-        self.data = bytearray(_HEAD + size)
-        self.view = memoryview(self.data)
-
-    def read(self, stream: Readable) -> int:
-        """Read from a stream; how many bytes, 0 at the end."""
-        return stream.readinto(self.view[_HEAD:]) or 0
+    Find = Callable[[memoryview], list[tuple[int, int, int]]]
 
 
 class Blocks:
@@ -119,3 +100,12 @@ class Blocks:
         """Whether the block begins and ends with capture lines: then all of it is taken so."""
         last = self.data.rfind(b"\n", self.start - 1, self.end - 1) + 1
         return self.data.startswith(START, self.start) and self.data.startswith(START, last)
+
+
+@cache
+def finder(needle: bytes) -> Find:
+    """What finds the places of a needle, which is not empty: (0, begin, end) of each.
+
+    Places do not overlap; they are in their order.
+    """
+    return BytesAhoCorasick((needle,)).find_matches_as_indexes

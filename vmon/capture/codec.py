@@ -9,21 +9,20 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode, b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from vmon.capture.writer import ASIDE, START
-from vmon.events.entry import Entry, encoding_of
-from vmon.events.models import Delivery
-from vmon.events.parse import read_body
+from vmon.capture.format import ASIDE, START
+from vmon.events.delivery import Delivery, encoding_of
+from vmon.events.entry import Entry
+from vmon.events.payload import read_body
 from vmon.events.verdict import Verdict
-from vmon.humanize import disarm_json, iso
-
-if TYPE_CHECKING:
-    from vmon.receive.public_url import Outage
+from vmon.humanize import iso
+from vmon.sanitize import disarm_json
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
@@ -217,3 +216,21 @@ def _decoded(line: bytes) -> Any:
             return json.loads(line)
         except (ValueError, RecursionError):
             raise ValueError(str(error)) from None
+
+
+RETRIES_FOR = timedelta(hours=24)
+"""How long Vonage sends a delivery again that failed (its policy since January 2024)."""
+
+
+class Outage(Struct, frozen=True):
+    """A time without a tunnel. Instants are aware UTC."""
+
+    url: str
+    down_at: datetime
+    up_at: datetime
+    detail: str
+
+    @property
+    def until(self) -> datetime:
+        """When Vonage gives up the last delivery of this outage."""
+        return self.up_at + RETRIES_FOR

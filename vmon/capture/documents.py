@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmon.capture.format import START
 from vmon.capture.inputs import GZIP, ZSTD, told
-from vmon.capture.writer import START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vmon.capture.codec import WHY, write_line
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

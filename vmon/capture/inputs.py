@@ -8,9 +8,8 @@ import os
 import sys
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from vmon.capture.blocks import BLOCK, Readable
 from vmon.capture.follow import Following
 from vmon.errors import WrongUse, unreadable
 
@@ -193,3 +192,30 @@ class _Zstd:
 def _is_damage(error: Exception) -> bool:
     """Whether this is what a decompressor says of a file that is damaged or cut off."""
     return isinstance(error, EOFError | zlib.error) or type(error).__name__ == "ZstdError"
+
+
+BLOCK = 1 << 20
+
+
+_HEAD = (1 << 16) + (1 << 11)
+"""Where a block is read to: half a page past a page's beginning, or nearly so. A kernel may copy to
+an address a little past its source's place in the page at a quarter of the speed."""
+
+
+class Readable(Protocol):
+    """A stream of bytes: `readinto` gives how many it read, 0 at the end."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read into the buffer."""
+
+
+class Room:
+    """Memory for what is read, and before it a head for what is kept from before."""
+
+    def __init__(self, size: int) -> None:
+        self.data = bytearray(_HEAD + size)
+        self.view = memoryview(self.data)
+
+    def read(self, stream: Readable) -> int:
+        """Read from a stream; how many bytes, 0 at the end."""
+        return stream.readinto(self.view[_HEAD:]) or 0

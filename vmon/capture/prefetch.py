@@ -6,10 +6,10 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from vmon.capture.blocks import Room
+from vmon.capture.inputs import Room
 
 if TYPE_CHECKING:
-    from vmon.capture.blocks import Readable
+    from vmon.capture.inputs import Readable
 
 _ROOMS = 3
 """One is looked at, one is full, one is read into."""

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from msgspec import Struct
 
-from vmon.capture.segments import capture_of, full_ones
-from vmon.capture.writer import FRESH, default_folder, sync_folder
+from vmon.capture.folder import capture_of, default_folder, full_ones
+from vmon.capture.format import FRESH
+from vmon.capture.fsync import sync_folder
 from vmon.errors import WrongUse, unreadable
-from vmon.instants import parse_duration, parse_size
+from vmon.humanize import parse_duration, parse_size
 from vmon.locks import is_in_use, lock, unlock
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-import re
 import sys
 import time
 import zlib
@@ -19,6 +18,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
+
+from vmon.capture.folder import full_ones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,24 +56,6 @@ def mark_in(path: Path) -> str | None:
             with path.open("rb", _BLOCK) as file:
                 line = file.readline()
     return mark_of(line) if line.endswith(b"\n") else None
-
-
-def full_ones(capture: Path) -> dict[int, Path]:
-    """The full files of a capture by their number; of two twins the plain one."""
-    stem = re.escape(capture.name.removesuffix(".jsonl"))
-    pattern = re.compile(rf"{stem}\.([0-9]+)\.jsonl(\.gz)?")
-    found = {}
-    with contextlib.suppress(FileNotFoundError):
-        for one in sorted(capture.parent.iterdir(), reverse=True):
-            if match := pattern.fullmatch(one.name):
-                found[int(match[1])] = one
-    return found
-
-
-def capture_of(path: Path) -> Path:
-    """The capture that a full file was put aside from; a capture itself as it is."""
-    match = re.fullmatch(r"(.+)\.[0-9]+\.jsonl(\.gz)?", path.name)
-    return path.with_name(f"{match[1]}.jsonl") if match else path
 
 
 class _Open(Protocol):

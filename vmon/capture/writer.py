@@ -11,139 +11,22 @@ import contextlib
 import errno
 import os
 import stat
-import sys
-import time
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vmon.errors import CannotListen, WrongUse, unreadable
+from vmon.capture.folder import default_folder
+from vmon.capture.format import FRESH, START
+from vmon.capture.fsync import Unsynced
+from vmon.errors import CannotListen, WrongUse
 from vmon.humanize import count
-from vmon.locks import has_name, is_in_use, lock
+from vmon.locks import has_name, lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
 
 _TRIES = 5
-
-FRESH = ".new"
-"""What a file is called, behind its name, before it takes the place of a full one."""
-
-START = b'{"vmon":1,"type":"'
-"""What every canonical line begins with."""
-
-ASIDE = START + b'tunnel","session":'
-"""What lines begin with that are no delivery: the times in which a tunnel was down."""
-
-CAPTURE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-"""How the names of captures end; what else is beside them is no capture."""
-
-
-def default_folder() -> Path:
-    """Where captures are kept unless told otherwise."""
-    from platformdirs import user_data_path
-
-    return user_data_path("vmon", appauthor=False) / "captures"
-
-
-def default_path(now: datetime) -> Path:
-    """The capture file of a run that starts now, made; no two runs of a second share one."""
-    stem = now.astimezone().strftime("%Y-%m-%dT%H-%M-%S")
-    candidates = (
-        default_folder() / f"{stem}{n}.jsonl" for n in ("", *(f"-{i}" for i in range(1, 99)))
-    )
-    return next(path for path in candidates if _claim(path))
-
-
-def _claim(path: Path) -> bool:
-    """Make the file, unless it is there; what cannot be made is told when it is opened."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def newest() -> Path | None:
-    """The capture written to last in the default folder, or None.
-
-    An empty one counts while it is being written: a run that received nothing, and is over or was
-    killed, hides none. WrongUse where the folder cannot be read.
-    """
-    found = files_in(default_folder(), CAPTURE_SUFFIXES)
-    ordered = sorted(found, key=lambda one: one[1].st_mtime_ns, reverse=True)
-    return next((path for path, one in ordered if one.st_size or is_in_use(path)), None)
-
-
-def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, os.stat_result]]:
-    """The files of a folder whose names end so, by name; none where there is no folder.
-
-    WrongUse where the folder, or all that it has of these, cannot be looked at.
-    """
-    try:
-        names = sorted(one.name for one in folder.iterdir() if one.name.endswith(suffixes))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise unreadable(str(folder), error) from None
-    found, refused = [], None
-    for path in (folder / name for name in names):
-        try:
-            status = path.stat()
-        except PermissionError as error:
-            refused = unreadable(str(path), error)
-        except OSError:  # put aside or removed meanwhile, or a link to nothing
-            continue
-        else:
-            if stat.S_ISREG(status.st_mode):
-                found.append((path, status))
-    if refused and not found:
-        raise refused
-    return found
-
-
-class Ids:
-    """Sortable unique ids: microseconds since the epoch, then a salt of this run.
-
-    Two deliveries of one microsecond get two ids, and a clock set back does not unsort them.
-    """
-
-    def __init__(self) -> None:
-        self.salt = os.urandom(4).hex()
-        self._last = 0
-
-    def next(self) -> str:
-        """An id greater than every one before it."""
-        self._last = max(self._last + 1, time.time_ns() // 1000)
-        return f"{self._last:014x}-{self.salt}"
-
-
-class Unsynced(NamedTuple):
-    """What may not be on the disk yet: full files, the one that is written, and its name.
-
-    `names` counts the files that the capture had so far, `folder` is None where the name is known
-    to be on the disk.
-    """
-
-    full: tuple[int, ...]
-    fd: int
-    names: int
-    folder: Path | None
-
-    def sync(self) -> None:
-        """Wait until all of it would survive a loss of power, in any thread; OSError."""
-        try:
-            for one in (*self.full, self.fd):
-                _sync_data(one)
-        finally:
-            os.close(self.fd)
-        if self.folder:
-            sync_folder(self.folder)
 
 
 class Capture:
@@ -362,24 +245,6 @@ def _take_name(fresh: Path, path: Path) -> None:
         fresh.rename(path)
     else:
         fresh.unlink()
-
-
-def _sync_data(fd: int) -> None:
-    os.fdatasync(fd) if hasattr(os, "fdatasync") else os.fsync(fd)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder would survive a loss of power; OSError."""
-    if sys.platform == "win32":
-        return  # a folder cannot be opened there
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems cannot, and need not
-            raise
-    finally:
-        os.close(fd)
 
 
 def _mend(fd: int, path: Path) -> None:

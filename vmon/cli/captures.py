@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from vmon.cli.options import REPORT, Command, Duration, can_ask, option
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from vmon.analysis.captures import Gone, Held, Kept
+from vmon.cli.options import REPORT, Command, Duration, option
+from vmon.commands.captures import _held, _prune
 
 
 @click.command("captures", cls=Command, short_help="List captures; remove old ones.")
@@ -35,7 +29,7 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
     import sys
 
     from vmon.analysis.captures import kept
-    from vmon.capture.writer import default_folder
+    from vmon.capture.folder import default_folder
     from vmon.errors import WrongUse
     from vmon.render.reports import captures as drawn
 
@@ -57,50 +51,4 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
     for one in found:  # each as soon as it is counted
         sys.stdout.write(look.rows(one, _held(one)))
         sys.stdout.flush()
-    return 0
-
-
-def _held(one: Kept) -> Held | None:
-    from vmon.analysis.captures import held
-    from vmon.errors import VmonError
-
-    try:
-        return held(one.path)
-    except VmonError as error:
-        click.echo(f"warning: {error.message}", err=True)
-        return None
-
-
-def _prune(folder: Path, older_s: float, *, yes: bool) -> int:
-
-    from vmon.analysis.captures import old
-    from vmon.errors import Refused, WrongUse
-    from vmon.humanize import count, size
-    from vmon.render.reports.captures import going
-
-    found = old(folder, older_s)
-    if not found:
-        click.echo("nothing to remove: no unused capture is that old", err=True)
-        return 0
-    for gone in found:
-        click.echo(going(gone))
-    what = f"{count(len(found), 'capture')}, {size(sum(gone.capture.size for gone in found))}"
-    if not yes and not can_ask():
-        raise WrongUse("nothing removed: cannot ask for confirmation here", hint="add --yes")
-    if not yes and not click.confirm(f"Remove {what}?", err=True):
-        raise Refused("nothing removed")
-    return _removed(found)
-
-
-def _removed(found: list[Gone]) -> int:
-    from vmon.analysis.captures import remove
-    from vmon.humanize import count
-
-    gone = 0
-    for one in found:
-        if remove(one):
-            gone += 1
-        else:
-            click.echo(f"warning: {one.capture.path} is in use: not removed", err=True)
-    click.echo(f"removed {count(gone, 'capture')}", err=True)
     return 0

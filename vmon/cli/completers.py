@@ -92,7 +92,8 @@ def _here(begun: str) -> list[str]:
 
 
 def _kept(begun: str) -> list[str]:
-    from vmon.capture.writer import CAPTURE_SUFFIXES, default_folder
+    from vmon.capture.folder import default_folder
+    from vmon.capture.format import CAPTURE_SUFFIXES
 
     # A capture's name is the time it was begun at: by name is by time.
     found = sorted(default_folder().glob("*.jsonl*"), reverse=True)

@@ -10,7 +10,7 @@ from vmon.cli.options import Command, option
 
 if TYPE_CHECKING:
     from vmon.config import Setting
-    from vmon.doctor.runner import Asked
+    from vmon.doctor.results import Asked
 
 
 @click.command("doctor", cls=Command, short_help="Diagnose problems and suggest fixes.")
@@ -46,9 +46,9 @@ def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
     from pathlib import Path
 
     from vmon.config import files_read
-    from vmon.doctor.runner import Asked
+    from vmon.doctor.results import Asked
     from vmon.errors import WrongUse
-    from vmon.tunnel.place import state_dir
+    from vmon.state import state_dir
 
     listen = _set_for_listen(ctx.obj)
     tunnel, _, _ = (given["tunnel"] or _value(listen, "tunnel") or "").partition(":")

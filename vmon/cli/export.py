@@ -43,11 +43,12 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from collections import Counter
 
+    from vmon.capture.folder import sources_of
     from vmon.commands.filter import Options, run
     from vmon.errors import WrongUse
-    from vmon.render.formats.choose import Sealing, writing
+    from vmon.render.formats.choose import writing
+    from vmon.render.formats.protocol import Sealing
     from vmon.search.not_found import nothing
-    from vmon.sources import sources_of
 
     if asked["kind"] is None:
         raise WrongUse(

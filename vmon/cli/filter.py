@@ -26,7 +26,7 @@ from vmon.cli.options import (
 if TYPE_CHECKING:
     from collections import Counter
 
-    from vmon.render.formats.choose import Writing
+    from vmon.render.formats.protocol import Writing
     from vmon.render.formats.table import Table
     from vmon.search.filter import Filter
 
@@ -73,9 +73,9 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from collections import Counter
 
+    from vmon.capture.folder import sources_of
     from vmon.commands.filter import Options, run
     from vmon.errors import WrongUse
-    from vmon.sources import sources_of
 
     if asked["explain"]:
         from vmon.search.plan import explain
@@ -157,7 +157,8 @@ def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:
 
             return Bodies(for_people=sys.stdout.isatty())
         case "curl" | "httpie" | "har" as kind:
-            from vmon.render.formats.choose import Sealing, writing
+            from vmon.render.formats.choose import writing
+            from vmon.render.formats.protocol import Sealing
 
             return writing(kind, Sealing(left_out, keep=asked["with_secrets"]))
         case _:

@@ -95,9 +95,10 @@ def _onward_of(asked: dict[str, Any]) -> Onward | None:
                 hint="add --forward-to http://localhost:3000",
             )
         return None
+    from vmon.events.redelivery import LIKE_VONAGE
     from vmon.forward.forwarder import Onward
-    from vmon.forward.retry import EAGER, LIKE_VONAGE
-    from vmon.routes import Asked, aims_of, headers_of
+    from vmon.forward.retry import EAGER
+    from vmon.forward.targets import Asked, aims_of, headers_of
 
     aims = aims_of(
         Asked(asked["forward_to"], asked["routes"], asked["forward_events"]),

@@ -28,9 +28,9 @@ from vmon.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmon.commands.listen import Opening
     from vmon.forward.forwarder import Onward
     from vmon.search.filter import Filter
+    from vmon.tunnel.choice import Opening
 
 
 _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
@@ -116,11 +116,11 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     from datetime import UTC, datetime
     from pathlib import Path
 
+    from vmon.capture.folder import default_path
     from vmon.capture.rotation import limit_of
-    from vmon.capture.writer import default_path
     from vmon.commands.listen import Options, run
     from vmon.errors import WrongUse
-    from vmon.receive.receiver import Limits
+    from vmon.receive.http_server import Limits
     from vmon.render.formats.entries import Form
     from vmon.render.live.banner import Extras
     from vmon.security.pseudonyms import paths_of
@@ -171,9 +171,8 @@ def _opening(asked: dict[str, Any]) -> Opening | None:
     """The tunnel asked for, with what it needs at hand; None when none is."""
     from pathlib import Path
 
-    from vmon.commands.listen import Opening
     from vmon.errors import WrongUse
-    from vmon.tunnel.choice import NoTunnel, ViaNgrok, ViaPublicUrl, parse
+    from vmon.tunnel.choice import NoTunnel, Opening, ViaNgrok, ViaPublicUrl, parse
     from vmon.tunnel.fixed_url import checked
 
     choice = parse(asked["tunnel"])
@@ -192,7 +191,7 @@ def _opening(asked: dict[str, Any]) -> Opening | None:
 
 def _have_agent(binary: Path | None, *, yes: bool) -> None:
     """See that there is an ngrok agent, or have it installed after asking."""
-    from vmon.cli.tunnel import install
+    from vmon.commands.tunnel import install
     from vmon.tunnel.model import CannotTunnel
     from vmon.tunnel.ngrok.locate import find_agent
 
@@ -208,8 +207,8 @@ def _end_leftovers(*, yes: bool) -> None:
     """Offer to end agents that outlived a vmon which was killed: they hold the URL."""
     import asyncio
 
+    from vmon.state import state_dir
     from vmon.tunnel.orphans import end, leftovers
-    from vmon.tunnel.place import state_dir
 
     for left in leftovers(state_dir()):
         what = f"a stale {left.provider} agent is still running (pid {left.pid})"

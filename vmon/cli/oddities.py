@@ -49,8 +49,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """
     if asked["explain"] is not None or asked["list_codes"]:
         return _tell(asked["explain"], as_json=asked["form"] == "json")
+    from vmon.capture.folder import sources_of
     from vmon.commands.oddities import Options, run
-    from vmon.sources import sources_of
 
     return run(
         Options(

@@ -9,7 +9,7 @@ import click
 
 from vmon.cli import completers
 from vmon.errors import WrongUse
-from vmon.instants import parse_duration, parse_size
+from vmon.humanize import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -156,8 +156,9 @@ def filter_options(command: _Command) -> _Command:
 def _filter_of(asked: dict[str, Any]) -> Filter:
     from datetime import UTC, datetime
 
-    from vmon.instants import parse_instant
-    from vmon.search.filter import Filter, types_of
+    from vmon.events.catalogue import types_of
+    from vmon.humanize import parse_instant
+    from vmon.search.filter import Filter
 
     now = datetime.now(UTC)
     for name in ("since", "until"):
@@ -229,10 +230,10 @@ def name_option(command: _Command) -> _Command:
 def name_of(path: str | None) -> Callable[[str | None], str | None]:
     """What finds a person's name in token data, by `--name-from` or by itself."""
     if path is None:
-        from vmon.events.models import person
+        from vmon.events.names import person
 
         return person
-    from vmon.handles import name_from
+    from vmon.events.names import name_from
 
     return name_from(path)
 
@@ -281,7 +282,8 @@ def secrets_option(command: _Command) -> _Command:
 def tell_left_out(names: Counter[str]) -> None:
     """Say on standard error what was left out, if anything was."""
     if names:
-        from vmon.humanize import count, disarm
+        from vmon.humanize import count
+        from vmon.sanitize import disarm
 
         said = ", ".join(disarm(name) for name, _ in names.most_common(8))
         what = count(names.total(), "secret")

@@ -95,11 +95,11 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     vmon replay FILE --to localhost:3000           send it to your app
     vmon replay FILE --speed max --event archive   archive events, without pauses
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    from vmon.capture.folder import sources_of
     from vmon.commands.replay import Options, run
     from vmon.errors import WrongUse
     from vmon.render.formats.entries import Form
     from vmon.replay.schedule import Pace
-    from vmon.sources import sources_of
 
     source, *more = (None,) if asked["failed"] else sources_of((file,) if file else ())
     if more:
@@ -125,7 +125,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
 
         redactor = redactor_of(paths_of(asked["redact"]))
     if asked["to"]:
-        from vmon.forward.client import target_of
+        from vmon.forward.targets import target_of
 
         target = target_of(asked["to"], exact_path=asked["exact_path"], timeout_s=asked["timeout"])
     options = Options(

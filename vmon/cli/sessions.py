@@ -47,9 +47,9 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     vmon listen is running, else until the end of the capture. Exits with 1 if there are no
     sessions.
     """
+    from vmon.capture.folder import sources_of
     from vmon.commands import sessions
     from vmon.errors import WrongUse
-    from vmon.sources import sources_of
 
     if asked["watch"] and (asked["at"] is not None or asked["form"] == "json"):
         raise WrongUse("--watch cannot be used with --at or --format json")

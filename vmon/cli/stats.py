@@ -8,9 +8,9 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
+from vmon.commands.stats import _read
 
 if TYPE_CHECKING:
-    from vmon.analysis.stats import Stats
     from vmon.search.filter import Filter
 
 
@@ -35,9 +35,9 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     """
     import sys
 
+    from vmon.capture.folder import sources_of
     from vmon.render.reports import stats as drawn
     from vmon.search.not_found import nothing
-    from vmon.sources import sources_of
 
     sources = sources_of(files)
     found = _read(chosen, sources, oddities=oddities)
@@ -48,19 +48,3 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     if not found.deliveries:
         raise nothing("deliveries", sources, chosen)
     return 0
-
-
-def _read(chosen: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
-    from collections import Counter
-
-    from vmon.analysis.stats import stats_of, stats_with
-    from vmon.search.scan import say_bad
-
-    if not oddities:
-        return stats_of(sources, chosen, say_bad)
-    from vmon.commands.oddities import Survey
-
-    survey = Survey(chosen)
-    found = stats_with(sources, chosen, survey.note, say_bad)
-    found.oddities = dict(Counter(one.code for one in survey.oddities()))
-    return found

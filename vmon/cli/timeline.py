@@ -32,8 +32,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     inferred; ! failed; ↩ late; ² duplicate; details are below the chart. --svg and --html write
     the same chart, for light and dark backgrounds. Exits with 1 if there are no sessions.
     """
+    from vmon.capture.folder import sources_of
     from vmon.commands.timeline import Options, run
-    from vmon.sources import sources_of
 
     return run(
         Options(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmon.cli import completers
 from vmon.cli.options import Command, Duration, option, sign_options
+
+if TYPE_CHECKING:
+    from vmon.forward.client import Outcome
 
 LISTENER = "http://127.0.0.1:4680"
 
@@ -48,11 +51,10 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from vmon.commands.trigger import Options, run
     from vmon.errors import WrongUse
-    from vmon.events.catalogue import TYPES
-    from vmon.forward.client import Outcome, target_of
-    from vmon.humanize import disarm
+    from vmon.events.catalogue import TYPES, types_of
+    from vmon.forward.targets import target_of
     from vmon.replay.samples import STORY, parse_change
-    from vmon.search.filter import types_of
+    from vmon.sanitize import disarm
 
     if bool(types) == asked["every_type"]:
         raise WrongUse("pass event types or --story", hint="run vmon events for all types")

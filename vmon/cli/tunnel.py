@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vmon.cli.options import can_ask
+from vmon.commands.tunnel import install
 
 
 @click.group("tunnel", short_help="Install the ngrok agent; stop stale agents.")
@@ -25,47 +25,14 @@ def install_(source: str | None, *, yes: bool) -> int:
     return 0
 
 
-def install(source: str | None = None, *, yes: bool) -> None:
-    """Install the ngrok agent after asking; Refused or WrongUse when that is not agreed to."""
-    from vmon.errors import Refused, WrongUse
-    from vmon.render.install import plan_of, shown
-    from vmon.tunnel.ngrok import install as installing
-
-    plan = installing.install_plan(source)
-    click.echo(plan_of(plan), err=True)
-    if not yes and not can_ask():
-        raise WrongUse(
-            "nothing installed: cannot ask for confirmation here",
-            hint="run vmon tunnel install --yes",
-        )
-    if not yes and not click.confirm("Download and install it?", err=True):
-        raise Refused("nothing installed")
-    with shown(plan.size) as progress:
-        path = installing.install(plan, progress)
-    click.echo(_installed(path), err=True)
-
-
-def _installed(path: object) -> str:
-    """What is there now; CannotTunnel where it is no agent that can be used."""
-    import asyncio
-
-    from vmon.tunnel.ngrok.locate import find_agent
-    from vmon.tunnel.ngrok.tunnel import check_version
-
-    found = find_agent()
-    if found != path:
-        return f"installed {path}, but {found} comes first and is used instead"
-    major, minor = asyncio.run(asyncio.wait_for(check_version(found), 10))
-    return f"installed {path}, version {major}.{minor}"
-
-
 @command.command("status", short_help="Show the state of tunnel agents.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 def status(*, as_json: bool) -> int:
     """Show installed agents, where the authtoken is stored, and stale agents."""
-    from vmon.doctor.runner import Asked, examine, tunnel_checks
+    from vmon.doctor.results import Asked
+    from vmon.doctor.runner import examine, tunnel_checks
     from vmon.render.reports import doctor as drawn
-    from vmon.tunnel.place import state_dir
+    from vmon.state import state_dir
 
     results = list(examine(tunnel_checks(Asked(state_dir=state_dir()))))
     look = drawn.Drawn()
@@ -83,8 +50,8 @@ def leftovers_(*, ending: bool) -> int:
     stopped, nor the agent of a running vmon.
     """
     from vmon.errors import TimedOut
+    from vmon.state import state_dir
     from vmon.tunnel.orphans import end, is_alive, leftovers
-    from vmon.tunnel.place import state_dir
 
     found = leftovers(state_dir())
     if not found:

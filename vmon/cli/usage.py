@@ -8,11 +8,9 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
+from vmon.commands.usage import _read, _write_csv
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from vmon.analysis.usage import Usage
     from vmon.search.filter import Filter
 
 _INSTEAD = {
@@ -53,10 +51,10 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     """
     import sys
 
+    from vmon.capture.folder import sources_of
     from vmon.errors import WrongUse
     from vmon.render.reports import usage as drawn
     from vmon.search.not_found import nothing
-    from vmon.sources import sources_of
 
     if asked["csv_file"] == "-" and asked["form"] != "auto":
         raise WrongUse("--csv - cannot be used with --format", hint="both write to standard output")
@@ -72,45 +70,3 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     if not found.rows:
         raise nothing("minutes", sources, chosen)
     return 0
-
-
-def _read(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
-    """Read all there is: also what is not chosen tells when the capture ends."""
-    from vmon.analysis.usage import Seen, usage_of
-    from vmon.search.filter import Filter
-    from vmon.search.reader import read
-    from vmon.search.scan import say_bad
-    from vmon.sessions.store import Book
-
-    book, seen = Book(), Seen()
-    within = chosen._replace(since=None, until=None)
-
-    def each(entry: Any) -> None:
-        seen.span(int(entry.delivery.received_at.timestamp() * 1000))
-        if within(entry):
-            seen.note(entry)
-            book.apply(entry)
-
-    read(sources, Filter(), each, say_bad)
-    return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
-
-
-def _ms(at: datetime | None) -> int | None:
-    return int(at.timestamp() * 1000) if at else None
-
-
-def _write_csv(path: str, text: str) -> None:
-    import sys
-    from pathlib import Path
-
-    from vmon.errors import WrongUse
-
-    data = text.encode("utf-8", "backslashreplace")
-    if path == "-":
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        return
-    try:
-        Path(path).write_bytes(data)
-    except OSError as error:
-        raise WrongUse(f"cannot write {path}: {error.strerror or error}") from None

@@ -28,10 +28,10 @@ def command(files: tuple[str, ...], **asked: Any) -> int:
     The age of a signature is its age when the delivery was received. Exits with 0 if all are
     valid, 1 if any is not or there are none, 2 if a file or line cannot be read.
     """
+    from vmon.capture.folder import sources_of
     from vmon.commands.verify import Options, run
     from vmon.errors import WrongUse
     from vmon.security.verifier import Trust, secrets_of
-    from vmon.sources import sources_of
 
     secrets = secrets_of(asked["secrets"], asked["secret_files"])
     if not secrets:

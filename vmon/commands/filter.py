@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.capture import inputs
 from vmon.capture.follow import Unread
-from vmon.humanize import disarm_json
 from vmon.render.live.progress import Progress, bytes_of
-from vmon.search import scan
+from vmon.sanitize import disarm_json
+from vmon.search import matching, scan
 from vmon.search.filter import Prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO, Literal
 
-    from vmon.render.formats.choose import Writing
+    from vmon.render.formats.protocol import Writing
     from vmon.search.dedupe import Dedupe
     from vmon.search.filter import Filter
     from vmon.search.sort import Sort
@@ -101,17 +101,17 @@ def _document(writing: Writing | None, out: BinaryIO) -> Iterator[None]:
             out.write(writing.end())
 
 
-def _all(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]:
+def _all(asked: Options, progress: Progress) -> Iterator[list[matching.Stored]]:
     """What is found in all sources, in the order asked for; the last of all, where the last are."""
     if asked.tail is None or len(asked.sources) == 1:
         return _in_order(asked, progress)
-    kept: deque[scan.Stored] = deque(maxlen=asked.tail)
+    kept: deque[matching.Stored] = deque(maxlen=asked.tail)
     for batch in _in_order(asked, progress):
         kept.extend(batch)
     return iter([list(kept)])
 
 
-def _in_order(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]:
+def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.Stored]]:
     """What is found in the sources, in the order asked for: one source is in that of receipt."""
     if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
         from vmon.search.sort import merged
@@ -124,7 +124,9 @@ def _in_order(asked: Options, progress: Progress) -> Iterator[list[scan.Stored]]
         yield from _batches(asked, source, progress)
 
 
-def _batches(asked: Options, source: str | None, progress: Progress) -> Iterator[list[scan.Stored]]:
+def _batches(
+    asked: Options, source: str | None, progress: Progress
+) -> Iterator[list[matching.Stored]]:
     """What is found in a source, some at a time."""
     start, name = 0, inputs.source_name(source)
     if asked.tail is not None:
@@ -146,12 +148,12 @@ def _batches(asked: Options, source: str | None, progress: Progress) -> Iterator
             raise BrokenPipeError from None  # it ends as it would at the next line
 
 
-def _readable(asked: Options, batch: list[scan.Stored], name: str) -> list[scan.Stored]:
+def _readable(asked: Options, batch: list[matching.Stored], name: str) -> list[matching.Stored]:
     """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
     return [*scan.with_entries(batch, name, scan.say_bad)] if asked.needs_entries else batch
 
 
-def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None]:
+def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.Stored]], None]:
     if asked.only_count:
         return lambda _batch: None
     if asked.writing:
@@ -162,7 +164,7 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None
 
     at_once = asked.follow or sys.stdout.isatty()
 
-    def put(batch: list[scan.Stored]) -> None:
+    def put(batch: list[matching.Stored]) -> None:
         out.write(write(batch))
         if at_once:
             out.flush()
@@ -170,25 +172,25 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[scan.Stored]], None
     return put
 
 
-def _unchanged(batch: list[scan.Stored]) -> bytes:
+def _unchanged(batch: list[matching.Stored]) -> bytes:
     return b"".join([line for line, _ in batch])
 
 
-def _shown(batch: list[scan.Stored]) -> bytes:
+def _shown(batch: list[matching.Stored]) -> bytes:
     return b"".join([disarm_json(line) for line, _ in batch])
 
 
-def _written(writing: Writing, redact: Redactor | None) -> Callable[[list[scan.Stored]], bytes]:
+def _written(writing: Writing, redact: Redactor | None) -> Callable[[list[matching.Stored]], bytes]:
     from vmon.capture.codec import read_line
 
-    def write(batch: list[scan.Stored]) -> bytes:
+    def write(batch: list[matching.Stored]) -> bytes:
         entries = [entry or read_line(line) for line, entry in batch]
         return writing.each([redact(entry) for entry in entries] if redact else entries)
 
     return write
 
 
-def _drawn(asked: Options) -> Callable[[list[scan.Stored]], bytes]:
+def _drawn(asked: Options) -> Callable[[list[matching.Stored]], bytes]:
     from vmon.capture.codec import read_line
     from vmon.render.formats.entries import Form, drawing
     from vmon.sessions.tracker import Known

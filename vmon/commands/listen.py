@@ -22,38 +22,39 @@ from msgspec.structs import replace
 from vmon import event_loop
 from vmon.capture.codec import outage_line, write_line
 from vmon.capture.rotation import Limit, Rotation
-from vmon.capture.writer import Capture, Ids
-from vmon.errors import BUG, INTERRUPTED, VmonError, WrongUse, traceback_of
-from vmon.events.entry import Entry, encoding_of
-from vmon.events.parse import read_body
+from vmon.capture.writer import Capture
+from vmon.errors import BUG, INTERRUPTED, VmonError, traceback_of
+from vmon.events.delivery import encoding_of
+from vmon.events.entry import Entry
+from vmon.events.ids import Ids
+from vmon.events.payload import read_body
 from vmon.forward.forwarder import Forwarding, Onward, Voice, of_left
-from vmon.humanize import disarm
-from vmon.receive.receiver import Hooks, Limits, Receiver
+from vmon.receive.group_commit import _Sync
+from vmon.receive.http_server import Limits
+from vmon.receive.pipeline import Totals
+from vmon.receive.receiver import Hooks, Receiver
 from vmon.render.formats.entries import Form, drawing
-from vmon.render.live.banner import Extras, Report, Totals
+from vmon.render.live.banner import Extras, Report, banner_rows
 from vmon.render.live.screen import Screen
 from vmon.render.live.status_line import Footer
 from vmon.render.live.summary import summed_up
-from vmon.render.onward import banner_rows
 from vmon.render.outcome import Outcomes
+from vmon.sanitize import disarm
 from vmon.search.filter import Filter
 from vmon.security.access import LOOPBACK, Guard, Strangers, host_name, secret_path
 from vmon.security.pseudonyms import redactor_of
 from vmon.security.verifier import Trust
 from vmon.sessions.tracker import Known
-from vmon.tunnel.choice import Choice, ViaCloudflared, ViaNgrok, named, open_tunnel
-from vmon.tunnel.model import TunnelOptions
-from vmon.tunnel.place import state_dir
+from vmon.tunnel.choice import Opening, named
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from vmon.analysis.oddities.codes import Oddity
-    from vmon.events.models import Delivery
-    from vmon.forward.worker import Told
-    from vmon.receive.public_url import Outage
-    from vmon.tunnel.model import Tunnel
+    from vmon.capture.codec import Outage
+    from vmon.events.delivery import Delivery
+    from vmon.forward.client import Told
     from vmon.tunnel.supervisor import Down
 
 _DRAIN_S = 3.0
@@ -68,36 +69,6 @@ _OF_A_CONNECTION = ("transport", "protocol", "socket")
 """What the loop names where not a callback failed, but a connection."""
 _RETRY_S = 1.0
 """How long after a failure the capture is tried again."""
-
-
-class Opening(Struct, frozen=True):
-    """Which tunnel to open, and how; the receiver's URL is added when it is known."""
-
-    choice: Choice
-    domain: str | None = None
-    binary: Path | None = None
-    url_template: str | None = None
-    remote_port: int | None = None
-
-    @property
-    def marks_requests(self) -> bool:
-        """Whether every request through it has a header that tells it from a local one."""
-        return isinstance(self.choice, ViaNgrok | ViaCloudflared)
-
-    def tunnel(self, local_url: str) -> Tunnel:
-        """A tunnel to the receiver, not yet started."""
-        options = TunnelOptions(
-            local_url=local_url,
-            state_dir=state_dir(),
-            domain=self.domain,
-            binary=self.binary,
-            url_template=self.url_template,
-            remote_port=self.remote_port,
-        )
-        opened = open_tunnel(self.choice, options)
-        if opened is None:
-            raise WrongUse("no tunnel provider chosen")
-        return opened
 
 
 class Options(Struct, frozen=True):
@@ -495,29 +466,3 @@ class Run:
         self._retry = None
         if self._capture and self._capture.retry():
             self._troubled = False
-
-
-class _Sync:
-    """Answers wait until the disk has what they acknowledge; a wait is shared."""
-
-    def __init__(self, capture: Capture) -> None:
-        self._capture = capture
-        self._lock = asyncio.Lock()
-        self._written = self._synced = 0
-
-    async def settle(self, _delivery: Delivery, status: int) -> int:
-        """The status once the delivery would survive a loss of power; 503 when it would not."""
-        self._written += 1
-        mine = self._written
-        async with self._lock:
-            if self._synced >= mine:
-                return status
-            upto = self._written
-            try:
-                what = self._capture.unsynced()
-                await asyncio.to_thread(what.sync)
-            except OSError:
-                return 503
-            self._capture.synced(what)
-            self._synced = upto
-        return status

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count as forever
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING
 from vmon.capture import inputs
 from vmon.errors import INTERRUPTED, VmonError
 from vmon.humanize import count, duration
-from vmon.render.formats.entries import Form, console, drawing
+from vmon.render.formats.entries import Form, drawing
+from vmon.render.style import console
 from vmon.replay.schedule import Pace, schedule, survey
+from vmon.replay.tally import Tally
 from vmon.search import scan
 from vmon.search.dedupe import Dedupe
 from vmon.search.filter import Filter
@@ -29,9 +30,10 @@ from vmon.sessions.tracker import Known
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
-    from vmon.events.models import Delivery
-    from vmon.forward.client import Outcome, Target
+    from vmon.forward.client import Outcome
+    from vmon.forward.targets import Target
     from vmon.replay.schedule import Due
     from vmon.security.pseudonyms import Redactor
     from vmon.security.verifier import Signer
@@ -54,23 +56,6 @@ class Options:
     redact: Redactor | None = None
     dedupe: bool = False
     name_of: Callable[[str | None], str | None] | None = None
-
-
-class Tally:
-    """What a replay has come to."""
-
-    def __init__(self) -> None:
-        self.played = 0
-        self.cut = 0
-        self.copies = 0
-        self.outcomes: Counter[int | str | None] = Counter()
-        self.refused = 0
-        self.started = time.monotonic()
-
-    def note(self, outcome: Outcome) -> None:
-        """Count what an app answered."""
-        self.outcomes[outcome.status or outcome.problem] += 1
-        self.refused += not outcome.ok
 
 
 def run(asked: Options) -> int:

@@ -15,9 +15,9 @@ from msgspec import Struct
 from vmon.capture import inputs
 from vmon.capture.follow import Unread
 from vmon.errors import WrongUse
-from vmon.events.models import instant, person
-from vmon.humanize import count
-from vmon.instants import parse_instant
+from vmon.events.names import person
+from vmon.events.timestamps import instant
+from vmon.humanize import count, parse_instant
 from vmon.search import reader, scan
 from vmon.search.not_found import nothing
 from vmon.sessions.loader import Reading, now_ms_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from vmon.events.entry import Entry
-    from vmon.render.line import Look
     from vmon.render.live.redraw import Redrawn
+    from vmon.render.style import Look
     from vmon.search.filter import Filter
     from vmon.sessions.snapshot import Order, Standing
 
@@ -95,10 +95,8 @@ def _as_json(asked: Options, first: Iterable[Standing], _now_ms: int) -> Iterato
 
 
 def _drawn(asked: Options, first: Iterable[Standing], now_ms: int) -> Iterator[str]:
-    from vmon.render.formats.entries import console
-    from vmon.render.line import Look
     from vmon.render.reports.sessions import rows
-    from vmon.render.style import Paint
+    from vmon.render.style import Look, Paint, console
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
     look_ = Look(Paint(terminal), terminal.width if is_terminal else None)

@@ -11,9 +11,9 @@ from msgspec import Struct
 from vmon.capture import inputs
 from vmon.capture.codec import read_line
 from vmon.errors import WrongUse
-from vmon.events.models import person
+from vmon.events.names import person
 from vmon.humanize import handle
-from vmon.search import reader, scan
+from vmon.search import matching, reader, scan
 from vmon.search.not_found import nothing
 from vmon.search.sort import merged
 from vmon.sessions.loader import Reading, now_ms_of
@@ -72,7 +72,7 @@ def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
         reader.read(asked.sources, asked.chosen, enter, scan.say_bad)
         return
 
-    def batches(source: str | None) -> Iterator[list[scan.Stored]]:
+    def batches(source: str | None) -> Iterator[list[matching.Stored]]:
         name = inputs.source_name(source)
         with inputs.opened(source) as stream:
             for batch in scan.choose(stream, name, asked.chosen, scan.say_bad):
@@ -101,11 +101,9 @@ def _the_one(reading: Reading, asked: Options) -> Standing:
 
 
 def _draw(asked: Options, laid: Standing, made: Chart) -> None:
-    from vmon.render.formats.entries import console
-    from vmon.render.line import Look, painted
     from vmon.render.reports.sessions import head
     from vmon.render.reports.timeline import drawn
-    from vmon.render.style import Paint
+    from vmon.render.style import Look, Paint, console, painted
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
     width = asked.width or (terminal.width if is_terminal else _PIPED)

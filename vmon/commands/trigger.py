@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vmon import __version__
-from vmon.capture.writer import Ids
 from vmon.errors import TimedOut
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
-from vmon.forward.client import Client, Outcome, Target, connectable
+from vmon.events.ids import Ids
+from vmon.forward.client import Client, Outcome
+from vmon.forward.targets import Target, connectable
 from vmon.replay.samples import Scenario
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from vmon.capture import inputs
 from vmon.capture.codec import said_json
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
-from vmon.humanize import count, disarm, iso
-from vmon.search import scan
+from vmon.humanize import count, iso
+from vmon.sanitize import disarm
+from vmon.search import matching, scan
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing
 
@@ -33,7 +34,7 @@ class Options(NamedTuple):
 
 def run(asked: Options) -> int:
     """Judge all there is: 0 when all are valid, 1 when not, 2 when something could not be read."""
-    tally, bad = Counter[str](), list[scan.BadLine]()
+    tally, bad = Counter[str](), list[matching.BadLine]()
     put, out = _as_json if asked.as_json else _drawing(), sys.stdout.buffer
     for entry in _entries(asked, bad):
         verdict = asked.trust.verdict(entry.delivery) or Verdict("unsigned")
@@ -51,8 +52,8 @@ def run(asked: Options) -> int:
     return 0 if tally.total() == tally["valid"] else 1
 
 
-def _entries(asked: Options, bad: list[scan.BadLine]) -> Iterator[Entry]:
-    def note(line: scan.BadLine) -> None:
+def _entries(asked: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
+    def note(line: matching.BadLine) -> None:
         bad.append(line)
         sys.stderr.write(f"warning: {line}\n")
 

@@ -5,7 +5,11 @@ Source: Vonage's documentation, server SDKs and published payloads. What none of
 marked as not documented in the text itself.
 """
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any, Literal, NamedTuple
+
+from vmon.errors import WrongUse
 
 Group = Literal[
     "connection",
@@ -498,3 +502,27 @@ def verb(type_: str, status: str | None) -> Verb:
     if type_ in {"archive", "broadcast", "render", "captions"}:
         return _VERBS.get(status, "changed")
     return "changed"
+
+
+def types_of(patterns: Iterable[str]) -> frozenset[str]:
+    """The types that `--event` values name: names, comma lists, globs, `!` to exclude.
+
+    Only exclusions mean: all but those. WrongUse, with a suggestion, for what names no type.
+    """
+    wanted: set[str] = set()
+    excluded: set[str] = set()
+    for pattern in (part.strip() for value in patterns for part in value.split(",")):
+        if pattern:
+            (excluded if pattern[0] == "!" else wanted).update(_named(pattern.removeprefix("!")))
+    return frozenset((wanted or set(NAMES)) - excluded)
+
+
+def _named(pattern: str) -> list[str]:
+    found = [name for name in NAMES if fnmatchcase(name.lower(), pattern.lower())]
+    if not found:
+        near = suggest(pattern)
+        raise WrongUse(
+            f"unknown event type {pattern!r}",
+            hint=(f"did you mean {near}? " if near else "") + "known types: " + ", ".join(NAMES),
+        )
+    return found

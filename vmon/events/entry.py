@@ -10,32 +10,18 @@ from msgspec import MsgspecError
 from msgspec.json import Decoder
 from msgspec.structs import replace
 
-from vmon.events.models import LAST_MS
-from vmon.events.parse import SHAPES, Payload, event_of, read_body
+from vmon.events.delivery import encoding_of
+from vmon.events.parse import SHAPES, event_of
+from vmon.events.payload import Payload, read_body
+from vmon.events.timestamps import LAST_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.events.models import Delivery, Event, Known
+    from vmon.events.delivery import Delivery
+    from vmon.events.models import Event, Known
     from vmon.events.verdict import Verdict
 
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers about one connection (RFC 9110, 7.6.1): the client makes its own."""
 
 _ABSOLUTE = re.compile(r"[^:/?#]+://[^/?#]*([^#]*)")
 
@@ -133,16 +119,3 @@ class Entry:
 @cache
 def _decoder(type_: str) -> Callable[[bytes], Known]:
     return Decoder(SHAPES[type_]).decode
-
-
-def header(delivery: Delivery, name: str) -> str:
-    """The first header of that name (lower case), or an empty string."""
-    for key, value in delivery.headers:
-        if len(key) == len(name) and key.lower() == name:
-            return value
-    return ""
-
-
-def encoding_of(delivery: Delivery) -> str:
-    """The delivery's Content-Encoding, or an empty string."""
-    return header(delivery, "content-encoding")

@@ -4,32 +4,13 @@ Field names on the wire are camelCase and become snake_case here. Every field is
 payloads gained and lost fields over the years without notice, and a missing field is no error.
 """
 
-import re
-from base64 import b64decode
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import parse_qsl
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, MsgspecError, Struct, field
-from msgspec.json import decode as json_decode
+from msgspec import Meta, Struct, field
 
-
-class Delivery(Struct, frozen=True):
-    """One HTTP request as it was received.
-
-    `received_at` is aware UTC; `path` has the query; `headers` are (name, value) in their order
-    and spelling; `body` is the exact bytes of the request's body, still encoded as it came.
-    """
-
-    id: str
-    received_at: datetime
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    remote: str | None
-    body: bytes
-
+from vmon.events.session_id import session_parts
+from vmon.events.timestamps import FIRST_MS, LAST_MS, instant
 
 Sure = Literal["documented", "seen", "inferred"]
 """How sure a field is: in Vonage's documentation, in a published payload, or inferred."""
@@ -135,106 +116,6 @@ class BroadcastUrls(Struct, frozen=True, rename="camel"):
         list[Rtmp] | Rtmp | None,
         _told("The RTMP targets; one fixture has a single object.", sure="inferred"),
     ] = None
-
-
-class SessionParts(NamedTuple):
-    """What a session ID says of itself: project or application, media location, creation (UTC)."""
-
-    project: str
-    location: str | None
-    created_at: datetime
-
-
-@lru_cache(maxsize=4096)
-def session_parts(session_id: str) -> SessionParts | None:
-    """Decode a session ID; None when it says nothing.
-
-    `1_` or `2_`, then URL-safe base64 of `1~<project>~<location>~<created ms>~…`. IDs in the
-    documentation often belong to another project or do not decode: that is no error.
-    """
-    coded = session_id[2:] if session_id[:2] in {"1_", "2_"} else session_id
-    try:
-        text = b64decode(coded + "=" * (-len(coded) % 4), b"-_", validate=True).decode("latin-1")
-    except ValueError:
-        return None
-    head, *rest = text.split("~")
-    if head != "1" or len(rest) < 3 or not _PROJECT.fullmatch(rest[0]):  # noqa: PLR2004 - its parts
-        return None
-    created_at = instant(int(rest[2])) if _DIGITS.fullmatch(rest[2]) else None
-    return SessionParts(rest[0], rest[1] or None, created_at) if created_at else None
-
-
-_PROJECT = re.compile(r"[0-9]{1,20}|[0-9a-fA-F-]{36}")
-_DIGITS = re.compile(r"[0-9]{1,15}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST_MS = 100_000_000_000  # March 1973 in ms, the year 5138 in seconds: less are seconds
-LAST_MS = 253_402_300_799_999  # the end of the year 9999, which is datetime's
-
-
-def instant(ms: int | None) -> datetime | None:
-    """Turn `ms` since the epoch into an aware UTC instant; None when there is none, or absurd."""
-    if ms is None or not 0 < ms <= LAST_MS:
-        return None
-    return _EPOCH + timedelta(milliseconds=ms)
-
-
-_NAMES = (
-    "name",
-    "fullname",
-    "displayname",
-    "username",
-    "nickname",
-    "nick",
-    "firstname",
-    "user",
-    "participant",
-    "email",
-    "userid",
-)
-_LONGEST_DATA = 8192  # token data has at most 1,000 characters
-_LONGEST_TEXT = 40
-
-
-@lru_cache(maxsize=1024)
-def person(data: str | None) -> str | None:
-    """Find the human name in token data; None when there is none.
-
-    JSON (one level of nesting), a query string, or short free text.
-    """
-    if not data or len(data) > _LONGEST_DATA or not (text := data.strip()):
-        return None
-    try:
-        return _named(json_decode(text))
-    except (MsgspecError, ValueError, RecursionError):
-        pass  # no JSON
-    if "=" in text:
-        return _named(dict(parse_qsl(text.lstrip("?"))))
-    if len(text) > _LONGEST_TEXT or text[0] in "{[" or not text.isprintable():
-        return None
-    return text
-
-
-def _named(said: object, depth: int = 0) -> str | None:
-    match said:
-        case str():
-            return " ".join(said.split()) or None
-        case dict():
-            plain = {_plain(key): value for key, value in said.items()}
-            found = (_value(plain[key], depth) for key in _NAMES if key in plain)
-            nested = (_named(value, 1) for value in said.values() if isinstance(value, dict))
-            return next(filter(None, (*found, *(nested if not depth else ()))), None)
-        case _:
-            return None
-
-
-def _plain(key: str) -> str:
-    return key.replace("_", "").replace("-", "").lower()
-
-
-def _value(value: object, depth: int) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _named(value, depth + 1) if isinstance(value, str) or not depth else None
 
 
 class Common(Struct, frozen=True, rename="camel", kw_only=True):

@@ -1,6 +1,6 @@
 """Which of Vonage's retries a copy of a delivery is, by when it came.
 
-A heuristic: Vonage says when it sends again (see `retry.LIKE_VONAGE`), and nothing in a retry says
+A heuristic: Vonage says when it sends again (see `LIKE_VONAGE`), and nothing in a retry says
 that it is one. How long it waited for an answer that never came is not known either.
 """
 
@@ -8,9 +8,34 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate, count, takewhile
+from random import random
 
-from vmon.forward.retry import LIKE_VONAGE
+from msgspec import Struct
+
 from vmon.humanize import duration
+
+
+class Schedule(Struct, frozen=True):
+    """Waits double from `first_s` to `most_s`, shortened by chance by up to `jitter` of them.
+
+    After `within_s` a delivery is given up; one that the app itself answers with a failure (500)
+    also after `answers` attempts. None: never.
+    """
+
+    first_s: float = 0.5
+    most_s: float = 60.0
+    jitter: float = 0.25
+    within_s: float | None = None
+    answers: int | None = 8
+
+    def wait_s(self, attempts: int) -> float:
+        """How long to wait after so many attempts."""
+        wait = min(self.first_s * 2.0 ** min(attempts - 1, 30), self.most_s)
+        return wait * (1 - self.jitter * random())  # noqa: S311 - spreads load, guards nothing
+
+
+LIKE_VONAGE = Schedule(5.0, 900.0, 0.0, within_s=86400.0, answers=None)
+"""What Vonage itself does: after 5 s, doubling to 15 min, for 24 h (see callbacks' Delivery)."""
 
 _WITHIN_S = LIKE_VONAGE.within_s or 0.0
 DUE_S = list(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import time
@@ -10,47 +9,28 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import aiohttp
 from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from vmon.errors import WrongUse
-from vmon.events.entry import HOP_BY_HOP, url_for
-from vmon.humanize import disarm, duration
+from vmon.events.delivery import HOP_BY_HOP
+from vmon.forward.targets import Target, joined
+from vmon.humanize import duration
+from vmon.sanitize import disarm
 from vmon.security.scrub import sealed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmon.events.models import Delivery
+    from vmon.events.delivery import Delivery
+    from vmon.events.entry import Entry
 
 _KEPT_BODY = 2048
 _LONGEST_TOLD = 200
 """Characters of a URL, or of an answer, in a line."""
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class Target(Struct, frozen=True):
-    """Where deliveries go. Their path is appended to the URL's, unless it is `/` or `exact_path`.
-
-    `headers` replace those of a delivery; `insecure` takes any certificate; `forwarded` adds the
-    X-Forwarded headers that a delivery has not.
-    """
-
-    url: str
-    exact_path: bool = False
-    timeout_s: float = 10.0
-    headers: tuple[tuple[str, str], ...] = ()
-    insecure: bool = False
-    forwarded: bool = False
-
-    @property
-    def name(self) -> str:
-        """How it is called on a screen: host and port."""
-        return disarm(URL(self.url).authority.rpartition("@")[2])
 
 
 Kind = Literal["answered", "unreachable", "broken", "late", "unsendable", "error"]
@@ -96,21 +76,6 @@ class Outcome(Struct, frozen=True):
         if self.location:
             return f"redirects to {self.location}"
         return self.body.decode("utf-8", "replace").strip().partition("\n")[0]
-
-
-def target_of(
-    url: str, *, exact_path: bool = False, timeout_s: float = 10.0, **more: Any
-) -> Target:
-    """The target of what a user typed: `localhost:3000` means http; WrongUse for what is no URL."""
-    given = url if "://" in url else f"http://{url}"
-    try:
-        parsed = URL(given)
-        usable = parsed.scheme in {"http", "https"} and bool(parsed.host)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise WrongUse(f"invalid URL {url!r}", hint="use http://localhost:3000/hook")
-    return Target(given, exact_path, timeout_s, **more)
 
 
 class Client:
@@ -243,14 +208,6 @@ def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
         return None
 
 
-def joined(target: Target, path: str) -> URL:
-    """The URL a delivery goes to: the target's, its path and query joined with the delivery's."""
-    base = URL(target.url)
-    if target.exact_path:
-        return base
-    return URL(url_for(str(base), path), encoded=True)
-
-
 @lru_cache(maxsize=16)
 def _timeout(total_s: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=total_s)
@@ -342,25 +299,14 @@ def _broken(error: Exception, where: str, target: Target) -> str:
     return said
 
 
-def is_at(target: Target, url: str) -> bool:
-    """Whether a target is a server of this machine that listens at `url`."""
-    there, here = URL(target.url), URL(url)
-    return there.port == here.port and there.host in {here.host, *_LOOPBACK}
+class Told(NamedTuple):
+    """What became of an entry: at its first failure, and in the end.
 
+    `again_s` is when it is sent again; None: never, it was sent or given up.
+    """
 
-async def connectable(target: Target, within_s: float) -> bool:
-    """Whether something listens at the target, waiting for it for so long at most."""
-    url = URL(target.url)
-    deadline = asyncio.get_running_loop().time() + within_s
-    while True:
-        with_left = deadline - asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout(max(with_left, 0.05)):
-                _, writer = await asyncio.open_connection(url.host, url.port)
-        except (OSError, TimeoutError):
-            if with_left <= 0:
-                return False
-            await asyncio.sleep(0.05)  # a port that nobody listens on cannot be waited for
-        else:
-            writer.close()
-            return True
+    entry: Entry
+    target: str
+    outcome: Outcome
+    attempts: int = 1
+    again_s: float | None = None

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-from vmon.forward.retry import LIKE_VONAGE
+from vmon.events.redelivery import LIKE_VONAGE
 from vmon.humanize import duration
 
 Policy = Literal["retry", "cutoff"]

@@ -19,25 +19,32 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
-from vmon.capture.writer import default_folder
+from vmon.capture.folder import default_folder
 from vmon.errors import WrongUse
 from vmon.events.entry import Entry
+from vmon.forward import backlog, leftovers
 from vmon.forward import journal as spool
-from vmon.forward.client import Client, is_at
+from vmon.forward.backlog import reading_of
+from vmon.forward.client import Client, Told
 from vmon.forward.failures import Gauge
-from vmon.forward.retry import EAGER, Schedule
-from vmon.forward.worker import WIDTH, WIDTH_ASKED, Calm, Course, Hearing, Source, Told
-from vmon.humanize import count, disarm, duration
+from vmon.forward.leftovers import Left
+from vmon.forward.queue import Source
+from vmon.forward.retry import EAGER
+from vmon.forward.targets import is_at
+from vmon.forward.worker import WIDTH, WIDTH_ASKED, Calm, Course, Hearing
+from vmon.humanize import count, duration
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from vmon.capture.writer import Capture
-    from vmon.events.models import Delivery
+    from vmon.events.delivery import Delivery
+    from vmon.events.redelivery import Schedule
     from vmon.forward.client import Outcome
     from vmon.forward.failures import Policy
-    from vmon.routes import Aim
+    from vmon.forward.targets import Aim
 
 _KEEP_S = 0.1
 """How long what was sent may stay unsaid in the journal: after a crash it is sent again."""
@@ -51,14 +58,6 @@ class Onward(Struct, frozen=True):
     ack: Literal["always", "app"] = "always"
     policy: Policy = "retry"
     schedule: Schedule = EAGER
-
-
-class Left(NamedTuple):
-    """What an earlier run left for a target: how many deliveries, and whether they are sent now."""
-
-    number: int
-    url: str
-    is_sent: bool
 
 
 class Voice(NamedTuple):
@@ -130,7 +129,7 @@ class Forwarding:
         backlogs = self._backlogs(capture.path)
         for to, course in enumerate(self.courses):
             course.own.spool = own
-            course.own.reading = own.reading(to)
+            course.own.reading = reading_of(own.volumes, own.run, own.places[to])
             course.begin(backlogs.get(places[to].url, []), capture.end)
 
     async def close(self, within_s: float) -> None:
@@ -158,10 +157,10 @@ class Forwarding:
 
     def _backlogs(self, capture: Path) -> dict[str, list[_Feed]]:
         found: dict[str, list[_Feed]] = {}
-        for path in spool.left_in(capture.parent):
+        for path in leftovers.left_in(capture.parent):
             if self._own and path == self._own.path:
                 continue
-            if (opened := spool.reopen(path)) is None:
+            if (opened := leftovers.reopen(path)) is None:
                 continue
             earlier, alive = opened
             if alive:
@@ -178,16 +177,18 @@ class Forwarding:
         end, sources = earlier.volumes.end(), []
         known = spool.progress(earlier.path, len(earlier.places))
         for to, (place, far) in enumerate(zip(earlier.places, known, strict=True)):
-            source = Source(earlier, to, earlier.reading(to))
+            source = Source(
+                earlier, to, reading_of(earlier.volumes, earlier.run, earlier.places[to])
+            )
             source.gave_up = bool(far.failed)
             sources.append(source)
             assert source.reading is not None  # noqa: S101 - said to mypy
-            source.unread = sum(1 for _ in spool.unsent(source.reading, far, end))
+            source.unread = sum(1 for _ in backlog.unsent(source.reading, far, end))
             if not source.unread:
                 continue
             self.left.append(Left(source.unread, place.url, place.url in ours))
             if place.url in ours:
-                feed = spool.unsent(source.reading, far, end)
+                feed = backlog.unsent(source.reading, far, end)
                 found.setdefault(place.url, []).append((source, feed))
                 self._fed.append(source)
         if any(source.unread or source.gave_up for source in sources):

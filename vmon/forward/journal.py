@@ -25,20 +25,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct, field
 
+from vmon.capture.format import FRESH
 from vmon.capture.segments import Volume, Volumes, mark_in, mark_of
-from vmon.capture.writer import FRESH, files_in
 from vmon.errors import WrongUse
-from vmon.locks import has_name, lock
+from vmon.locks import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 SUFFIX = ".forward"
@@ -46,14 +45,6 @@ GROWN = 256 << 10
 """Bytes after which a journal is worth being written anew, as one line per target."""
 MOST_FAILED = 50_000
 """Deliveries given up that a target's journal remembers: the newest."""
-
-_BLOCK = 256 << 10
-_HEAD = re.compile(
-    rb'\{"vmon":1,"type":"([A-Za-z]+)","session":[^\n]*?,"id":"[0-9a-f]+-([0-9a-f]+)"'
-)
-
-_REFUSED = b',"refused":true},"id":"'
-"""In a verdict: the delivery was turned away. In a string the quotes would be escaped."""
 
 
 class Place(Struct, frozen=True):
@@ -166,10 +157,6 @@ class Spool:
         if self._is_torn:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def reading(self, to: int) -> Reading:
-        """Where the deliveries are read that the run has for a target."""
-        return reading_of(self.volumes, self.run, self.places[to])
-
     def rewrite(self, where: dict[int, tuple[int, list[int]]]) -> None:
         """Write the journal anew: for each target how far it is, and what before that is pending.
 
@@ -281,54 +268,6 @@ def _create(path: Path, head: _Head) -> int:
     return fd
 
 
-def left_in(folder: Path) -> list[Path]:
-    """The journals in a folder, oldest first: of runs that left something, or that go on.
-
-    WrongUse where the folder cannot be read.
-    """
-    return sorted((path for path, _ in files_in(folder, SUFFIX)), key=_begun_s)
-
-
-def _begun_s(path: Path) -> float:
-    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
-        return _head.decode(file.readline(1 << 20)).begun_s
-    return 0.0
-
-
-def reopen(path: Path) -> tuple[Spool, bool] | None:
-    """A journal of another run, and whether that run goes on; None when it is none (any more)."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
-    except OSError:
-        return None
-    try:
-        alive = not lock(fd)
-        if not alive and not has_name(fd, path):  # its run wrote it anew, or was done with it
-            raise ValueError(path)  # noqa: TRY301 - as below: nothing of it is ours
-        data = path.read_bytes()
-        head = _head.decode(data.partition(b"\n")[0])
-        if "/" in head.capture:
-            raise ValueError(head.capture)  # noqa: TRY301 - a journal is beside its capture
-        if not alive and not data.endswith(b"\n"):
-            os.write(fd, b"\n")  # after a line that a crash tore
-    except (OSError, ValueError):
-        os.close(fd)
-        return None
-    capture = path.with_name(head.capture)
-    files = _files(data) or [Volume(mark_in(capture) or "", 0)]
-    return Spool(path, head, fd, Volumes(capture, files)), alive
-
-
-def _files(journal: bytes) -> list[Volume]:
-    found = []
-    for line in journal.splitlines():
-        if line.startswith(b'{"file":'):
-            with contextlib.suppress(ValueError):
-                said = msgspec.json.decode(line, type=_File)
-                found.append(Volume(said.file, said.at))
-    return sorted(found, key=lambda one: one.at)
-
-
 def progress(path: Path, places: int) -> list[Progress]:
     """How far each target has come, by the journal's lines; a torn one says nothing."""
     found = [Progress() for _ in range(places)]
@@ -338,56 +277,3 @@ def progress(path: Path, places: int) -> list[Progress]:
             if 0 <= note.to < places:
                 found[note.to].take(note)
     return found
-
-
-class Reading(Struct, frozen=True):
-    """Where a target's deliveries of a run are read: its files, and which lines are meant."""
-
-    volumes: Volumes
-    run: bytes
-    types: frozenset[bytes]
-
-    def at(self, start: int) -> bytes:
-        """The line that begins there, newline included; empty when it is not there whole."""
-        pieces = bytearray()
-        while piece := self.volumes.read(start + len(pieces), _BLOCK):
-            pieces += piece
-            if (end := pieces.find(b"\n", len(pieces) - len(piece))) >= 0:
-                return bytes(pieces[: end + 1])
-        return b""
-
-    def lines(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """Where each line that is meant begins, and the line, from `start` to `end`."""
-        for at, line in self._all(start, end):
-            head = _HEAD.match(line)
-            if head and head[2] == self.run and head[1] in self.types and _REFUSED not in head[0]:
-                yield at, line
-
-    def _all(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        for begin, stop in self.volumes.spans():
-            yield from self._span(max(start, begin), min(stop, end))
-
-    def _span(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        rest = b""
-        while start < end and (piece := self.volumes.read(start, min(_BLOCK, end - start))):
-            begin, rest = start - len(rest), rest + piece
-            start += len(piece)
-            *whole, rest = rest.split(b"\n")
-            for line in whole:
-                yield begin, line + b"\n"
-                begin += len(line) + 1
-
-
-def reading_of(volumes: Volumes, run: str, place: Place) -> Reading:
-    """Where what a run has for a place is read."""
-    return Reading(volumes, run.encode(), frozenset(name.encode() for name in place.types))
-
-
-def unsent(reading: Reading, known: Progress, end: int) -> Iterator[tuple[int, bytes]]:
-    """What a target has still to get of a run, in its order; not what was given up."""
-    for start in sorted(known.pending):
-        if line := reading.at(start):
-            yield start, line
-    for start, line in reading.lines(known.upto, end):
-        if start not in known.done:
-            yield start, line

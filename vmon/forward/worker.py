@@ -18,16 +18,17 @@ from msgspec.structs import replace
 
 from vmon.capture.codec import read_line
 from vmon.events.entry import Entry
-from vmon.forward.client import Client, Outcome
-from vmon.forward.journal import Note
-from vmon.humanize import disarm, duration
+from vmon.forward.client import Client, Outcome, Told
+from vmon.forward.queue import Item, Source
+from vmon.forward.retry import again_in_s
+from vmon.humanize import duration
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vmon.forward.journal import Reading, Spool
-    from vmon.forward.retry import Schedule
-    from vmon.routes import Aim
+    from vmon.events.redelivery import Schedule
+    from vmon.forward.targets import Aim
 
 WIDTH = 16
 """Sessions sent side by side to one app."""
@@ -48,19 +49,6 @@ _STRIKES = 3
 """Connections cut or answers missed in a row, after which an app counts as down."""
 _IMPATIENT_S = 1.0
 """A new delivery tries an app that is down again, if the last attempt is that long ago."""
-
-
-class Told(NamedTuple):
-    """What became of an entry: at its first failure, and in the end.
-
-    `again_s` is when it is sent again; None: never, it was sent or given up.
-    """
-
-    entry: Entry
-    target: str
-    outcome: Outcome
-    attempts: int = 1
-    again_s: float | None = None
 
 
 class Calm:
@@ -96,32 +84,6 @@ class Calm:
         await asyncio.sleep(self._free_s - now)
 
 
-class Source:
-    """Where a course's deliveries come from: a run's capture and journal, or memory alone.
-
-    `left` are on their way, `unread` those that an earlier run left and nobody has read yet.
-    """
-
-    def __init__(
-        self, spool: Spool | None = None, to: int = 0, reading: Reading | None = None
-    ) -> None:
-        self.spool = spool
-        self.to = to
-        self.reading = reading
-        self.done: list[int] = []
-        self.failed: list[int] = []
-        self.left = self.unread = 0
-        self.gave_up = False
-
-    def notes(self) -> list[Note]:
-        """The lines for the journal since this was asked last."""
-        if not (self.done or self.failed):
-            return []
-        note = Note(to=self.to, done=tuple(self.done), failed=tuple(self.failed))
-        self.done, self.failed = [], []
-        return [note]
-
-
 class Figures(Struct):
     """What a course has come to; `took_s` are the app's last answers, in seconds."""
 
@@ -135,21 +97,6 @@ class Figures(Struct):
         """The time that so many of the answers took at most."""
         took = sorted(self.took_s)
         return took[min(len(took) - 1, int(len(took) * part))] if took else None
-
-
-class Item:
-    """A delivery on its way; one whose body is not in memory is read when it is its turn."""
-
-    __slots__ = ("answer", "attempts", "entry", "failed_s", "size", "source", "start")
-
-    def __init__(self, source: Source, start: int, size: int, entry: Entry | None) -> None:
-        self.source = source
-        self.start = start
-        self.size = size
-        self.entry = entry
-        self.attempts = 0
-        self.failed_s = 0.0
-        self.answer: asyncio.Future[Outcome] | None = None
 
 
 class Hearing(NamedTuple):
@@ -483,7 +430,7 @@ class Course:
     def _again_in_s(self, item: Item, outcome: Outcome) -> float | None:
         now = time.monotonic()
         item.failed_s = item.failed_s or now
-        return self._schedule.again_in_s(outcome, item.attempts, now - item.failed_s)
+        return again_in_s(self._schedule, outcome, item.attempts, now - item.failed_s)
 
     def _end(self, item: Item, outcome: Outcome) -> None:
         if not outcome.ok:

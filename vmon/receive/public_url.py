@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
 from msgspec import Struct
 
+from vmon.capture.codec import Outage
 from vmon.tunnel.supervisor import Back, Down, Moved, Up, keep_up
 
 if TYPE_CHECKING:
@@ -22,27 +23,11 @@ if TYPE_CHECKING:
     from vmon.tunnel.model import Tunnel
     from vmon.tunnel.supervisor import Notice
 
-RETRIES_FOR = timedelta(hours=24)
-"""How long Vonage sends a delivery again that failed (its policy since January 2024)."""
 
 _PROBE_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 5.0
 _TOLD_AFTER_S = 10.0
 """A URL that is not reachable yet is worth a word after so long."""
-
-
-class Outage(Struct, frozen=True):
-    """A time without a tunnel. Instants are aware UTC."""
-
-    url: str
-    down_at: datetime
-    up_at: datetime
-    detail: str
-
-    @property
-    def until(self) -> datetime:
-        """When Vonage gives up the last delivery of this outage."""
-        return self.up_at + RETRIES_FOR
 
 
 class Hooks(Struct, frozen=True):

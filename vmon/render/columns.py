@@ -8,8 +8,7 @@ from textwrap import wrap
 
 from rich.cells import cell_len
 
-from vmon.render.formats.entries import console
-from vmon.render.style import Paint
+from vmon.render.style import Paint, console
 
 _NARROWEST = 20
 _PAINT = re.compile(r"\x1b\[[0-9;]*m")

@@ -6,16 +6,16 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from vmon.events.models import instant
-from vmon.humanize import clock, count, disarm, duration, size
-from vmon.security.pseudonyms import masked, masked_body, masked_header, masked_layout, masked_text
+from vmon.events.timestamps import instant
+from vmon.humanize import clock, count, duration, size
+from vmon.sanitize import disarm
+from vmon.security.masking import masked, masked_body, masked_header, masked_layout, masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmon.events.entry import Entry
-    from vmon.render.line import Look
-    from vmon.render.style import Paint
+    from vmon.render.style import Look, Paint
 
 _INDENT = "    "
 _MOST_LINES = 400

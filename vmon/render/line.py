@@ -13,36 +13,25 @@ import re
 import time
 from functools import lru_cache
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 
-from vmon.events.catalogue import ALL, verb
+from vmon.events.catalogue import verb
 from vmon.events.models import (
-    ArchiveEvent,
-    BroadcastEvent,
     CallEvent,
-    CaptionsEvent,
-    ConnectionEvent,
-    RenderEvent,
-    SessionEvent,
-    StreamEvent,
-    Undecodable,
-    UnknownEvent,
-    person,
 )
-from vmon.forward.retry import LIKE_VONAGE
-from vmon.humanize import count, disarm, duration, handle, size
-from vmon.render.style import colour_of
+from vmon.events.redelivery import LIKE_VONAGE
+from vmon.humanize import _SPLIT_S, compact, count, duration, handle
+from vmon.render.style import Look, Piece, colour_of, painted
+from vmon.render.subject import _handle, subject
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from vmon.events.entry import Entry
-    from vmon.events.models import Connection, Event
     from vmon.events.verdict import Verdict
-    from vmon.render.style import Paint
     from vmon.sessions.tracker import Note
 
 GLYPHS = {"created": "+", "destroyed": "-", "changed": "~", "failed": "!"}
@@ -52,17 +41,6 @@ _LAG_WIDTH = 6
 _ROOMY, _NARROW, _SLIM = 100, 72, 50
 """Below these widths it is said behind who it is about that it comes again or late; then the lag
 and the milliseconds go; then the session, the alignment, and the ID of who has a name."""
-
-Piece = tuple[str, str]
-"""A style, and harmless text with the space that follows it."""
-
-
-class Look(NamedTuple):
-    """How lines are drawn: the paint, how many columns there are (None: no end), dated or not."""
-
-    paint: Paint
-    width: int | None = None
-    is_dated: bool = False
 
 
 def line(entry: Entry, look: Look, note: Note | None = None) -> str:
@@ -125,46 +103,6 @@ def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
     return painted(pieces, look)
 
 
-def painted(pieces: list[Piece], look: Look) -> str:
-    """Pieces as one line, cut to the look's width."""
-    paint, width = look.paint, look.width
-    plain = "".join([text for _, text in pieces]).rstrip()
-    narrow = plain.isascii() or _ONE_EACH.fullmatch(plain) is not None
-    if width is not None and (len(plain) if narrow else cell_len(plain)) > width:
-        pieces = _begun(pieces, width - 1) if narrow else list(_cut(pieces, width - 1))
-    elif not paint.end:
-        return plain
-    return "".join([paint[style] + text for style, text in pieces]).rstrip() + paint.end
-
-
-def _wide(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)
-
-
-_ONE_EACH = re.compile("[ -~\xa1-\xac\xae-\u02ff…↩✓‹›]*")
-"""Characters that take one column each, whatever stands beside them."""
-
-
-def _begun(pieces: list[Piece], room: int) -> list[Piece]:
-    """The same as `_cut`, of pieces in which every character takes one column."""
-    for number, (style, text) in enumerate(pieces):
-        room -= len(text)
-        if room < 0:
-            return [*pieces[:number], (style, text[:room] + "…")]
-    return pieces
-
-
-def _cut(pieces: Iterable[Piece], room: int) -> Iterator[Piece]:
-    """What of the pieces goes into so many columns, and a mark that there was more."""
-    for style, text in pieces:
-        wide = _wide(text)
-        if wide > room:
-            yield style, set_cell_size(text, room) + "…"
-            return
-        room -= wide
-        yield style, text
-
-
 def _clock(at: datetime, *, seconds: bool) -> str:
     millis = " " if seconds else f".{at.microsecond // 1000:03d} "
     return _second(at.timestamp() // 1) + millis
@@ -219,24 +157,8 @@ def _milliseconds(lag_ms: int) -> Piece:
     return "dim", f"{lag_ms}ms".rjust(_LAG_WIDTH) + "  "
 
 
-_SPLIT_S = 0.9995
-"""What is longer is told in seconds: else it would be rounded to 1000 ms."""
 _LATE_S = 5.0
 """A delivery after the first retry of Vonage's is worth a colour."""
-
-
-def compact(seconds: float) -> str:
-    """A duration in at most six columns: `85ms`, `1.5s`, `20min`, `3h`, `412d`, `-3s`."""
-    value = abs(seconds)
-    sign = "-" if seconds < 0 else ""
-    if value < _SPLIT_S:
-        return f"{sign}{value * 1000:.0f}ms"
-    if value < 9.95:  # noqa: PLR2004 - one decimal where it tells something
-        return f"{sign}{value:.1f}s"
-    for unit, per, most in (("s", 1, 99.5), ("min", 60, 99.5), ("h", 3600, 47.5)):
-        if value / per < most:
-            return f"{sign}{value / per:.0f}{unit}"
-    return f"{sign}{min(value / 86400, 9999):.0f}d"
 
 
 @lru_cache(maxsize=256)
@@ -264,130 +186,6 @@ def _turned_away(copies: int) -> Piece:
 
 _CLAUSE = re.compile(r"[:;,]| \(")
 """Where the gist of a sentence ends; the whole is told under -v."""
-
-
-def subject(event: Event, who: str | None = None) -> list[Piece]:
-    """Who or what an event is about, and what there is to say of it.
-
-    `who` is what the person is called whose connection it is; without it, as the event says.
-    """
-    pieces = list(_what(event, who))
-    if event.reason:
-        pieces += _why(event)
-    if (lived := event.lived_s) is not None:
-        did = "recorded" if isinstance(event, ArchiveEvent) else "lasted"
-        crooked = f"ended {duration(-lived)} before it began "
-        pieces.append(("dim", f"{did} {duration(lived)} " if lived >= 0 else crooked))
-    if event.warnings:
-        more = f" (+{len(event.warnings) - 1} more)" if len(event.warnings) > 1 else ""
-        pieces.append(("warning", f"! {disarm(event.warnings[0])}{more}"))
-    return pieces
-
-
-def _what(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
-    match event:
-        case ConnectionEvent():
-            return _connection(event.connection, who)
-        case StreamEvent():
-            return _stream(event, who)
-        case CallEvent():
-            return _call(event, who)
-        case ArchiveEvent():
-            return _archive(event)
-        case BroadcastEvent() | RenderEvent() | CaptionsEvent():
-            return _output(event)
-        case SessionEvent():
-            return ()
-        case UnknownEvent():
-            return _unknown(event)
-        case Undecodable():
-            return (("failed", disarm(event.problem or "") + " "),)
-
-
-@lru_cache(maxsize=8192)
-def _handle(identifier: str) -> Piece:
-    return colour_of(identifier), handle(identifier) + " "
-
-
-def _connection(connection: Connection | None, who: str | None) -> list[Piece]:
-    if connection is None:
-        return []
-    pieces = [_handle(connection.id)] if connection.id else []
-    if name := who or (person(connection.data) if connection.data else None):
-        pieces.append(("name", short(name) + " "))
-    return pieces
-
-
-def _stream(event: StreamEvent, who: str | None) -> list[Piece]:
-    stream = event.stream
-    if stream is None:
-        return []
-    pieces = _connection(stream.connection, who)
-    if stream.name:
-        pieces.append(("", f'"{short(stream.name)}" '))
-    pieces.append(("", short(stream.video_type or "audio only") + " "))
-    if stream.id:
-        pieces.append(_handle(stream.id))
-    return pieces
-
-
-def _call(event: CallEvent, who: str | None) -> Iterator[Piece]:
-    if event.call_id:
-        yield _handle(event.call_id)
-    if event.connection_id:
-        yield _handle(event.connection_id)
-        if who:
-            yield "name", short(who) + " "
-    if event.status:
-        yield "name", short(event.status) + " "
-    if event.reason_code:
-        yield "", short(event.reason_code) + " "
-
-
-def _archive(event: ArchiveEvent) -> Iterator[Piece]:
-    yield from _output(event)
-    if event.name:
-        yield "", f'"{short(event.name)}" '
-    if event.size:
-        yield "", size(event.size) + " "
-
-
-def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> Iterator[Piece]:
-    if isinstance(event, CaptionsEvent):
-        identifier = event.captions_id or event.caption_id
-    else:
-        identifier = event.id
-    if identifier:
-        yield _handle(identifier)
-    if event.status:
-        yield "failed" if event.status == "failed" else "name", short(event.status) + " "
-
-
-def _unknown(event: UnknownEvent) -> Iterator[Piece]:
-    if event.event:
-        yield "name", f'"{short(event.event)}" '
-    yield "dim", "not a known event type "
-
-
-def _why(event: Event) -> Iterator[Piece]:
-    reason, entry = event.reason, ALL[event.type]
-    if not reason or reason in entry.ordinary_reasons:
-        return
-    meaning = entry.reasons.get(reason)
-    style = "failed" if event.status == "failed" else "warning"
-    yield style, short(reason) + (": " if meaning else " ")
-    if meaning:
-        yield "dim", meaning.rstrip(".") + " "
-
-
-_LONGEST = 60
-
-
-def short(text: str) -> str:
-    """A stranger's text, harmless and not so long that it hides the rest."""
-    if len(text) <= _LONGEST:
-        return disarm(text)
-    return disarm(text[: _LONGEST + 1])[:_LONGEST] + "…"
 
 
 def not_drawn(number: int) -> str:

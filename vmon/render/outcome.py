@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 
 from vmon.capture.codec import said_json
-from vmon.humanize import disarm, duration, handle
-from vmon.render.formats.entries import console
-from vmon.render.line import subject
-from vmon.render.style import HANDLES, Paint
+from vmon.humanize import duration, handle
+from vmon.render.style import HANDLES, Paint, console
+from vmon.render.subject import subject
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from vmon.events.entry import Entry
-    from vmon.forward.client import Outcome
-    from vmon.forward.worker import Told
+    from vmon.forward.client import Outcome, Told
 
 
 @cache

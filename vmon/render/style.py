@@ -5,15 +5,22 @@ The colours are chosen to be read on light and dark grounds alike.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
+from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
+from rich.console import Console
 from rich.style import Style
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from rich.console import Console
+
+    from vmon.analysis.oddities.codes import Severity
 
 STYLES = {
     "": "none",
@@ -72,3 +79,65 @@ class Paint(dict[str, str]):
 def colour_of(identifier: str) -> str:
     """The style of an id's handle: the same in every run."""
     return HANDLES[crc32(identifier.encode("utf-8", "surrogatepass")) % len(HANDLES)]
+
+
+Piece = tuple[str, str]
+"""A style, and harmless text with the space that follows it."""
+
+
+class Look(NamedTuple):
+    """How lines are drawn: the paint, how many columns there are (None: no end), dated or not."""
+
+    paint: Paint
+    width: int | None = None
+    is_dated: bool = False
+
+
+def painted(pieces: list[Piece], look: Look) -> str:
+    """Pieces as one line, cut to the look's width."""
+    paint, width = look.paint, look.width
+    plain = "".join([text for _, text in pieces]).rstrip()
+    narrow = plain.isascii() or _ONE_EACH.fullmatch(plain) is not None
+    if width is not None and (len(plain) if narrow else cell_len(plain)) > width:
+        pieces = _begun(pieces, width - 1) if narrow else list(_cut(pieces, width - 1))
+    elif not paint.end:
+        return plain
+    return "".join([paint[style] + text for style, text in pieces]).rstrip() + paint.end
+
+
+def _wide(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+_ONE_EACH = re.compile("[ -~\xa1-\xac\xae-\u02ff…↩✓‹›]*")
+"""Characters that take one column each, whatever stands beside them."""
+
+
+def _begun(pieces: list[Piece], room: int) -> list[Piece]:
+    """The same as `_cut`, of pieces in which every character takes one column."""
+    for number, (style, text) in enumerate(pieces):
+        room -= len(text)
+        if room < 0:
+            return [*pieces[:number], (style, text[:room] + "…")]
+    return pieces
+
+
+def _cut(pieces: Iterable[Piece], room: int) -> Iterator[Piece]:
+    """What of the pieces goes into so many columns, and a mark that there was more."""
+    for style, text in pieces:
+        wide = _wide(text)
+        if wide > room:
+            yield style, set_cell_size(text, room) + "…"
+            return
+        room -= wide
+        yield style, text
+
+
+def console(stream: object) -> Console:
+    """A console that draws what it is given and reads no meaning into it."""
+    from rich.console import Console
+
+    return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)  # type: ignore[arg-type] # any text stream
+
+
+SEVERITY_STYLES: dict[Severity, str] = {"info": "dim", "warning": "warning", "error": "failed"}

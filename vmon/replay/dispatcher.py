@@ -12,9 +12,10 @@ from vmon.forward.client import Client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
-    from vmon.events.models import Delivery
-    from vmon.forward.client import Outcome, Target
+    from vmon.forward.client import Outcome
+    from vmon.forward.targets import Target
     from vmon.replay.schedule import Due
 
 _AHEAD = 1000

@@ -14,7 +14,7 @@ from vmon.errors import VmonError
 
 if TYPE_CHECKING:
     from vmon.events.entry import Entry
-    from vmon.search.scan import Stored
+    from vmon.search.matching import Stored
 
 ROOM = 500_000
 """So many bodies are remembered (some 60 MB), then those of the session not heard of for longest

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.errors import WrongUse
-from vmon.events.catalogue import NAMES, suggest
-from vmon.humanize import count, disarm, handle, iso
+from vmon.events.catalogue import NAMES
+from vmon.humanize import count, handle, iso
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,30 +20,6 @@ _WORDS = ("reason", "status", "path")
 _HANDLE = 10
 """What is longer is an id, or the beginning of one, and not a handle."""
 _ENOUGH_TO_WARN = 1000
-
-
-def types_of(patterns: Iterable[str]) -> frozenset[str]:
-    """The types that `--event` values name: names, comma lists, globs, `!` to exclude.
-
-    Only exclusions mean: all but those. WrongUse, with a suggestion, for what names no type.
-    """
-    wanted: set[str] = set()
-    excluded: set[str] = set()
-    for pattern in (part.strip() for value in patterns for part in value.split(",")):
-        if pattern:
-            (excluded if pattern[0] == "!" else wanted).update(_named(pattern.removeprefix("!")))
-    return frozenset((wanted or set(NAMES)) - excluded)
-
-
-def _named(pattern: str) -> list[str]:
-    found = [name for name in NAMES if fnmatchcase(name.lower(), pattern.lower())]
-    if not found:
-        near = suggest(pattern)
-        raise WrongUse(
-            f"unknown event type {pattern!r}",
-            hint=(f"did you mean {near}? " if near else "") + "known types: " + ", ".join(NAMES),
-        )
-    return found
 
 
 class Filter(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmon.capture.inputs import source_name
 from vmon.errors import Refused
-from vmon.humanize import disarm
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -28,7 +28,7 @@ def nothing(what: str, sources: tuple[str | None, ...], chosen: Filter | None = 
 
 def _way_out(chosen: Filter) -> str:
     for one in (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call):
-        from vmon.handles import is_two_words  # costs an empty file nothing
+        from vmon.events.names import is_two_words  # costs an empty file nothing
 
         if is_two_words(one):
             return (

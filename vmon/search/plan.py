@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vmon.capture.writer import START
-from vmon.humanize import disarm, iso
+from vmon.capture.format import START
+from vmon.humanize import iso
+from vmon.sanitize import disarm
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from vmon.capture import inputs
-from vmon.search import scan
+from vmon.search import matching, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ def read(
     sources: Iterable[str | None],
     chosen: Filter,
     each: Callable[[Entry], object],
-    bad: Callable[[scan.BadLine], None],
+    bad: Callable[[matching.BadLine], None],
 ) -> None:
     """Give each chosen delivery of the sources (None is standard input) to `each`."""
     gc.disable()  # what is read makes no cycles, and is much

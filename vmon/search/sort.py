@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Literal
 
 from vmon.capture import inputs
 from vmon.capture.codec import read_line
-from vmon.capture.writer import START
+from vmon.capture.format import START
 from vmon.errors import VmonError
+from vmon.events.timestamps import in_ms
 from vmon.humanize import iso
-from vmon.sessions.reducer import in_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from vmon.events.entry import Entry
-    from vmon.search import scan
+    from vmon.search import matching
 
 Sort = Literal["received", "event", "none"]
 
@@ -35,12 +35,12 @@ _HEAD = 4096
 
 def merged(
     sources: Iterable[str | None],
-    read: Callable[[str | None], Iterator[list[scan.Stored]]],
+    read: Callable[[str | None], Iterator[list[matching.Stored]]],
     order: Sort,
-) -> Iterator[list[scan.Stored]]:
+) -> Iterator[list[matching.Stored]]:
     """What is found in the sources, some at a time; by the event's time as far as BOUND goes."""
     found = _by_receipt(sources, read)
-    batch: list[scan.Stored] = []
+    batch: list[matching.Stored] = []
     for one in found if order == "received" else by_event(found):
         batch.append(one)
         if len(batch) >= _BATCH:
@@ -50,12 +50,12 @@ def merged(
 
 
 def _by_receipt(
-    sources: Iterable[str | None], read: Callable[[str | None], Iterator[list[scan.Stored]]]
-) -> Iterator[scan.Stored]:
+    sources: Iterable[str | None], read: Callable[[str | None], Iterator[list[matching.Stored]]]
+) -> Iterator[matching.Stored]:
     waiting = sorted(
         ((_begins(source), place, source) for place, source in enumerate(sources)), reverse=True
     )
-    heap: list[tuple[str, int, scan.Stored, Iterator[scan.Stored]]] = []
+    heap: list[tuple[str, int, matching.Stored, Iterator[matching.Stored]]] = []
     while waiting or heap:
         while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
             _, place, source = waiting.pop()
@@ -67,16 +67,16 @@ def _by_receipt(
 
 
 def _push(
-    heap: list[tuple[str, int, scan.Stored, Iterator[scan.Stored]]],
+    heap: list[tuple[str, int, matching.Stored, Iterator[matching.Stored]]],
     place: int,
-    rest: Iterator[scan.Stored],
+    rest: Iterator[matching.Stored],
 ) -> None:
     for stored in rest:
         heapq.heappush(heap, (_received(stored), place, stored, rest))
         return
 
 
-def _received(stored: scan.Stored) -> str:
+def _received(stored: matching.Stored) -> str:
     """When a line's delivery was received, so that text sorts as time.
 
     A torn line tells nothing, and goes out at once: behind the one that it stands behind.
@@ -102,7 +102,7 @@ def _begins(source: str | None) -> str:
     return found[1].decode() if found else ""
 
 
-def by_event(found: Iterable[scan.Stored]) -> Iterator[tuple[bytes, Entry]]:
+def by_event(found: Iterable[matching.Stored]) -> Iterator[tuple[bytes, Entry]]:
     """Lines in the order of their events' own times, as far as BOUND goes."""
     heap: list[tuple[float, int, tuple[bytes, Entry]]] = []
     for number, (line, entry) in enumerate(found):

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from vmon.capture import documents, inputs
-from vmon.search import scan
+from vmon.search import matching, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,9 @@ class _Window:
 
 
 def last(
-    path: str | None, number: int, chosen: Filter, bad: Callable[[scan.BadLine], None], *,
+    path: str | None, number: int, chosen: Filter, bad: Callable[[matching.BadLine], None], *,
     whole_lines: bool = False,
-) -> tuple[list[scan.Stored], int]:  # fmt: skip # one thing a line
+) -> tuple[list[matching.Stored], int]:  # fmt: skip # one thing a line
     """So many of the chosen lines, in their order, and where reading may go on.
 
     With `whole_lines`, a last line that has no newline yet is left to be read then.
@@ -55,7 +55,7 @@ def last(
             return _backwards(fd, end, number, (name, chosen, bad)), end
         finally:
             os.close(fd)
-    kept: deque[scan.Stored] = deque(maxlen=number)
+    kept: deque[matching.Stored] = deque(maxlen=number)
     with inputs.opened(path) as stream:
         for batch in scan.choose(stream, name, chosen, bad):
             kept.extend(batch)
@@ -66,14 +66,14 @@ def _backwards(
     fd: int,
     end: int,
     number: int,
-    how: tuple[str, Filter, Callable[[scan.BadLine], None]],
-) -> list[scan.Stored]:
+    how: tuple[str, Filter, Callable[[matching.BadLine], None]],
+) -> list[matching.Stored]:
     name, chosen, bad = how
-    found: list[scan.Stored] = []
+    found: list[matching.Stored] = []
     size = _FIRST
     while end > 0 and len(found) < number:
         start = _line_start(fd, max(0, end - size))
-        before: deque[scan.Stored] = deque(maxlen=number - len(found))
+        before: deque[matching.Stored] = deque(maxlen=number - len(found))
         part = _Window(fd, start, end)
         for batch in scan.choose(part, name, chosen, _uncounted(bad), only_lines=True):
             before.extend(batch)
@@ -82,7 +82,7 @@ def _backwards(
     return found
 
 
-def _uncounted(bad: Callable[[scan.BadLine], None]) -> Callable[[scan.BadLine], None]:
+def _uncounted(bad: Callable[[matching.BadLine], None]) -> Callable[[matching.BadLine], None]:
     """What tells of bad lines whose number nobody knows."""
     return lambda one: bad(one._replace(number=0))
 

@@ -19,101 +19,24 @@ from msgspec.structs import replace
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
-from vmon.events.parse import read_body
+from vmon.events.payload import read_body
 from vmon.humanize import size
 from vmon.security.access import Guard, known_paths
+from vmon.security.masking import _SECRETS, MASK, masked_header
 from vmon.state import made_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vmon.events.models import Delivery
-    from vmon.events.parse import Payload
+    from vmon.events.delivery import Delivery
     from vmon.events.verdict import Verdict
 
-MASK = "••••"
-_SECRETS = frozenset({"password", "streamName"})
-"""Keys of payloads whose values open something: an archive, a live stream."""
-_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
 _OF_THE_BODY = frozenset({"content-encoding", "content-md5", "digest", "content-digest", "etag"})
 """Headers that are about the very bytes of a body, and tell a hash of them."""
 _WORDS = {"data": "person", "name": "person"}
-_SECRET_TEXT = re.compile(
-    r'("(?:password|streamName)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[\[{](?!\s*[\]}]).*|[^\s,{}\[\]"]+)',
-    re.DOTALL,
-)
-"""A secret's key, and its value: a string, a scalar, or all that follows the start of more."""
-_KEYED = re.compile(r'(?P<indent>\s*)(?P<key>"(?:[^"\\]|\\.)*"): (?P<said>.+?)(?P<comma>,?)')
-"""A line of laid-out JSON that begins with a key."""
-_SIGNS = (*_SECRETS, "\\u")
-_NOTHING = frozenset({"null", '""', "[]", "{}", "false"})
 _LOOKS_SECRET = re.compile(r"^/(?=[^/]*[a-z])(?=[^/]*[A-Z])[A-Za-z0-9_-]{22}(?=[/?]|$)")
 _LONG_ENOUGH = 4
 """A shorter value is looked for as a whole string only: as a part it stands anywhere."""
-
-
-def masked(value: Any) -> Any:
-    """A payload in which nobody sees a secret."""
-    try:
-        return _masked(value)
-    except RecursionError:
-        return MASK
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: MASK if key in _SECRETS and one else _masked(one) for key, one in value.items()
-        }
-    return [_masked(one) for one in value] if isinstance(value, list) else value
-
-
-def masked_layout(text: str) -> str:
-    """JSON laid out, a key a line, without its secrets; all else stays as it is spelt."""
-    if not any(sign in text for sign in _SIGNS):
-        return text
-    return "\n".join(_masked_lines(text.split("\n")))
-
-
-def _masked_lines(lines: Iterable[str]) -> Iterator[str]:
-    ends: tuple[str, ...] = ()
-    head = ""
-    for line in lines:
-        found = None if ends else _KEYED.fullmatch(line)
-        if ends and line.startswith(ends):
-            yield f'{head}"{MASK}"' + "," * line.endswith(",")
-            ends = ()
-        elif found and json.loads(found["key"]) in _SECRETS and found["said"] not in _NOTHING:
-            head = f"{found['indent']}{found['key']}: "
-            if found["said"] in {"{", "["}:  # the secret's own lines follow
-                ends = (found["indent"] + "}", found["indent"] + "]")
-            else:
-                yield f'{head}"{MASK}"{found["comma"]}'
-        elif not ends:
-            yield line
-
-
-def masked_body(body: bytes, payload: Payload) -> bytes:
-    """A body as it came; where it holds secrets and was understood, its JSON without them."""
-    if payload.problem is not None or not any(sign.encode() in body for sign in _SIGNS):
-        return body
-    try:
-        return json.dumps(masked(payload.value)).encode()
-    except (ValueError, RecursionError):
-        return MASK.encode()
-
-
-def masked_text(text: str) -> str:
-    """Text that is no JSON, without the secrets that can be made out in it."""
-    return _SECRET_TEXT.sub(rf'\1"{MASK}"', text)
-
-
-def masked_header(name: str, value: str, mask: str = MASK) -> str:
-    """The value of a header; of credentials, only their scheme."""
-    if name.lower() not in _CREDENTIALS:
-        return value
-    scheme, space, _ = value.partition(" ")
-    return f"{scheme} {mask}" if space and "=" not in scheme else mask
 
 
 def paths_of(values: Iterable[str]) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
-    from vmon.events.models import Delivery
 
 LEFT_OUT = "left-out"
 """What stands in a secret's place."""

@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from vmon.errors import WrongUse
-from vmon.events.entry import header
+from vmon.events.delivery import header
 from vmon.security.signature import Secret, sign, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
-    from vmon.events.models import Delivery
     from vmon.events.verdict import Verdict
 
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_*.-]{0,39})=(.*[^=].*)")

@@ -6,8 +6,6 @@ from sys import intern
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from vmon.events.models import (
-    FIRST_MS,
-    LAST_MS,
     ArchiveEvent,
     BroadcastEvent,
     CallEvent,
@@ -18,6 +16,7 @@ from vmon.events.models import (
     RenderEvent,
     StreamEvent,
 )
+from vmon.events.timestamps import FIRST_MS, in_ms
 from vmon.sessions.model import BEGUN, ENDED, NAMED, SECONDS, Call, Feed, Job, Kind, Person, Session
 
 if TYPE_CHECKING:
@@ -25,18 +24,6 @@ if TYPE_CHECKING:
 
 _Number = TypeVar("_Number", int, float)
 _JOB_ENDS = frozenset({"stopped", "uploaded", "available", "expired", "failed", "deleted"})
-
-
-def in_ms(told: float | None) -> int | None:
-    """A time that was told, in ms, also where it was told in seconds; None: it is none."""
-    if told is None or not 0 < told <= LAST_MS:
-        return None
-    return int(told if told >= FIRST_MS else told * 1000)
-
-
-def is_in_seconds(told: float | None) -> bool:
-    """Whether a time was told in seconds, where ms are due."""
-    return told is not None and 0 < told < FIRST_MS
 
 
 def enter(

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon.events.models import FIRST_MS, LAST_MS, Event, Monitored, SessionEvent, person
+from vmon.events.models import Event, Monitored, SessionEvent
+from vmon.events.names import person
+from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, Record, drop, pack, unpack, weight
-from vmon.sessions.reducer import enter, in_ms, is_in_seconds, least
+from vmon.sessions.reducer import enter, least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,9 +9,9 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.analysis.oddities.monitor import Watch
-from vmon.events.models import ArchiveEvent, person
+from vmon.events.models import ArchiveEvent
+from vmon.events.names import person, two_words
 from vmon.events.redelivery import copy_of
-from vmon.handles import two_words
 from vmon.histogram import Lags
 from vmon.humanize import duration
 from vmon.sessions.model import is_open, there

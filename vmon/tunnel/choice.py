@@ -2,10 +2,12 @@
 
 import difflib
 import re
+from pathlib import Path
 
 from msgspec import Struct
 
 from vmon.errors import WrongUse
+from vmon.state import state_dir
 from vmon.tunnel.model import Tunnel, TunnelOptions
 
 NAMES = ("ngrok", "cloudflared", "ssh:USER@HOST", "none")
@@ -112,3 +114,33 @@ def _suggest(provider: str) -> str:
     close = difflib.get_close_matches(provider.lower(), names, n=1, cutoff=0.5)
     meant = f"did you mean {NAMES[names.index(close[0])]}? " if close else ""
     return f"{meant}known providers: {', '.join(NAMES)}"
+
+
+class Opening(Struct, frozen=True):
+    """Which tunnel to open, and how; the receiver's URL is added when it is known."""
+
+    choice: Choice
+    domain: str | None = None
+    binary: Path | None = None
+    url_template: str | None = None
+    remote_port: int | None = None
+
+    @property
+    def marks_requests(self) -> bool:
+        """Whether every request through it has a header that tells it from a local one."""
+        return isinstance(self.choice, ViaNgrok | ViaCloudflared)
+
+    def tunnel(self, local_url: str) -> Tunnel:
+        """A tunnel to the receiver, not yet started."""
+        options = TunnelOptions(
+            local_url=local_url,
+            state_dir=state_dir(),
+            domain=self.domain,
+            binary=self.binary,
+            url_template=self.url_template,
+            remote_port=self.remote_port,
+        )
+        opened = open_tunnel(self.choice, options)
+        if opened is None:
+            raise WrongUse("no tunnel provider chosen")
+        return opened

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmon.analysis.oddities import rules
+from vmon.analysis.oddities import conflicts
 from vmon.analysis.oddities.codes import CODES
-from vmon.commands.oddities import Survey
+from vmon.analysis.oddities.survey import Survey
 from vmon.events.catalogue import TYPES
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
-from vmon.handles import called
-from vmon.sessions.model import Person
+from vmon.events.names import called
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -258,7 +257,7 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "call-without-connection",
     }
     assert found[0].said == (
-        f"connection ann ({called(Person('ann'))}) was destroyed, but no connectionCreated was "
+        f"connection ann ({called('ann', None)}) was destroyed, but no connectionCreated was "
         "received; it started before the capture"
     )
 
@@ -336,9 +335,9 @@ def test_three_cameras_are_one_oddity_and_a_camera_whose_end_is_lost_is_none() -
 
 def test_a_short_overlap_hides_no_long_one() -> None:
     spans = [(0, 100_000, "a"), (50_000, 51_000, "b"), (60_000, 90_000, "c")]
-    (group,) = rules._overlapping(spans)
+    (group,) = conflicts._overlapping(spans)
     assert [identifier for _, _, identifier in group] == ["a", "c"]
-    assert list(rules._overlapping([(0, 10_000, "a"), (9_000, 20_000, "b")])) == []
+    assert list(conflicts._overlapping([(0, 10_000, "a"), (9_000, 20_000, "b")])) == []
 
 
 @pytest.mark.parametrize("reason", ["Internal server failure", "forceDisconnected"])

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from vmon.capture.codec import write_line
-from vmon.render.formats import choose
-from vmon.render.formats.choose import Sealing, writing
+from vmon.render.formats import choose, shell
+from vmon.render.formats.choose import writing
+from vmon.render.formats.protocol import Sealing
 from vmon.security.access import secret_path
 
 if TYPE_CHECKING:
@@ -103,10 +104,10 @@ async def test_a_header_that_would_begin_another_is_not_sent(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_word_is_one_word_of_those_bytes(data: bytes) -> None:
     said = subprocess.run(
-        [b"sh", b"-c", b"printf %s. " + choose._word(data)], capture_output=True, check=True
+        [b"sh", b"-c", b"printf %s. " + shell._word(data)], capture_output=True, check=True
     )
     assert said.stdout == data + b"."
-    assert choose._word(data).isascii() or data.decode().isprintable() or b"\n" in data
+    assert shell._word(data).isascii() or data.decode().isprintable() or b"\n" in data
 
 
 # Secrets.

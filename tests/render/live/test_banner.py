@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from vmon.receive.pipeline import Totals
 from vmon.render.columns import wide
-from vmon.render.live.banner import Report, Totals
+from vmon.render.live.banner import Report
 
 ROWS = [
     ("sessions", "2 (0 open), 2 connections, 2 streams"),

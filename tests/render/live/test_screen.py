@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.events.models import Delivery
-from vmon.forward.client import Outcome
-from vmon.forward.worker import Told
+from vmon.forward.client import Outcome, Told
 from vmon.render.live import screen as module
 from vmon.render.live.screen import Screen
 from vmon.render.live.writer import ERR, OUT

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vmon.render.line import Look
 from vmon.render.reports.sessions import rows
-from vmon.render.style import Paint
+from vmon.render.style import Look, Paint
 from vmon.sessions.model import BEGUN, ENDED, Call, Feed, Job, Person, Session
 from vmon.sessions.snapshot import standing
 

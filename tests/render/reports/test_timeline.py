@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vmon.render.line import Look
 from vmon.render.reports.timeline import drawn
-from vmon.render.style import Paint
+from vmon.render.style import Look, Paint
 from vmon.sessions.snapshot import Span
 from vmon.sessions.timeline import Chart, Fault, Mark, Row
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
-from vmon.analysis.oddities.rules import GHOST_AFTER_S, SETTLE_S, comes_of_age, oddities_of
+from vmon.analysis.oddities.rules import comes_of_age, oddities_of
+from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S
 
 if TYPE_CHECKING:
     from vmon.sessions.model import Session

@@ -13,18 +13,11 @@ from msgspec import inspect
 
 from vmon.analysis.oddities.codes import CODES, Oddity, order
 from vmon.events.catalogue import TYPES
-from vmon.events.models import (
-    FIRST_MS,
-    LAST_MS,
-    ArchiveEvent,
-    BroadcastEvent,
-    Rtmp,
-    Undecodable,
-    UnknownEvent,
-)
+from vmon.events.models import ArchiveEvent, BroadcastEvent, Rtmp, Undecodable, UnknownEvent
 from vmon.events.parse import SHAPES
-from vmon.humanize import disarm, handle
-from vmon.sessions.reducer import in_ms
+from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
+from vmon.humanize import handle
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

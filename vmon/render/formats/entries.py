@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 from msgspec import Struct
 
 from vmon.capture.codec import write_line
-from vmon.humanize import disarm_json
+from vmon.render.style import console
+from vmon.sanitize import disarm_json
 from vmon.sessions.tracker import note_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from vmon.events.entry import Entry
-    from vmon.render.line import Look
+    from vmon.render.style import Look
     from vmon.security.pseudonyms import Redactor
     from vmon.sessions.tracker import Known, Note
 
@@ -53,8 +52,8 @@ class Drawn:
     """
 
     def __init__(self, form: Form) -> None:
-        from vmon.render.line import Look, day_of, line
-        from vmon.render.style import Paint
+        from vmon.render.line import day_of, line
+        from vmon.render.style import Look, Paint
 
         self.console = console(sys.stdout)
         self._paint = Paint(self.console)
@@ -139,10 +138,3 @@ def drawing(form: Form, redact: Redactor | None = None, known: Known | None = No
 
 def _json_for(stream: TextIO) -> Draw:
     return as_shown_json if stream.isatty() else as_json
-
-
-def console(stream: object) -> Console:
-    """A console that draws what it is given and reads no meaning into it."""
-    from rich.console import Console
-
-    return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)  # type: ignore[arg-type] # any text stream

@@ -12,7 +12,8 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmon.errors import WrongUse
-from vmon.humanize import disarm, iso
+from vmon.humanize import iso
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,54 +7,33 @@ import shlex
 import sys
 import time
 from base64 import b64encode
-from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from vmon import __version__
-from vmon.events.catalogue import NAMES
-from vmon.forward.retry import LIKE_VONAGE
-from vmon.humanize import count, disarm, duration, handle
+from vmon.events.redelivery import LIKE_VONAGE
+from vmon.humanize import count, duration, handle, home
 from vmon.render.columns import folded, wide
-from vmon.render.formats.entries import console
-from vmon.render.reports.oddities import STYLES
-from vmon.render.style import Paint
+from vmon.render.live.summary import _outages, by_type
+from vmon.render.style import SEVERITY_STYLES, Paint, console
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from vmon.analysis.oddities.codes import Oddity
-    from vmon.receive.public_url import Outage
+    from vmon.capture.codec import Outage
+    from vmon.forward.failures import Policy
+    from vmon.forward.forwarder import Onward
+    from vmon.receive.pipeline import Totals
 
 
 _BAR = 24
 _BEFORE_BAR = 36
 _PIPED = 200
-
-
-class Totals(Struct):
-    """What a run counted. `started_s` is on the monotonic clock; None: it never began.
-
-    `notices` are requests that became no delivery, `turned_away` deliveries answered 503,
-    `rescued` where lines went that the capture would not take (see capture.py), `verdicts` are by
-    kind, `strangers` requests that the guard did not admit, `bugs` exceptions of our own code.
-    """
-
-    capture: Path | None
-    types: Counter[str] = field(default_factory=Counter)
-    started_s: float | None = None
-    notices: int = 0
-    turned_away: int = 0
-    hidden: int = 0
-    undrawn: int = 0
-    slowest_s: float | None = None
-    outages: list[Outage] = field(default_factory=list)
-    rescued: str | None = None
-    verdicts: Counter[str] = field(default_factory=Counter)
-    strangers: int = 0
-    bugs: int = 0
 
 
 class Extras(Struct, frozen=True):
@@ -155,7 +134,7 @@ class Report:
         """Something that does not add up."""
         session = f" {handle(oddity.session, 'session')}" if oddity.session else ""
         text = f"{time.strftime('%H:%M:%S')} ⚠ {oddity.code}{session}: {oddity.said}"
-        return self._paint(STYLES[oddity.severity], text)
+        return self._paint(SEVERITY_STYLES[oddity.severity], text)
 
     def trouble(self, why: str) -> str:
         """The capture cannot be written."""
@@ -241,26 +220,6 @@ class Report:
         return [*([head.rstrip()] if label.strip() else []), *("    " + row for row in below)]
 
 
-def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:
-    """A row per type seen: its name, how many, a bar of at most so many columns."""
-    most = max(types.values(), default=1)
-    for name in (*NAMES, *(other for other in types if other not in NAMES)):
-        if number := types[name]:
-            bar = "▇" * min(longest, max(1, round(number / most * longest)))
-            yield f"  {disarm(name):<20} {number:>9,}" + (f"  {paint('dim', bar)}" if bar else "")
-
-
-def _outages(outages: list[Outage]) -> str:
-    if not outages:
-        return ""
-    lasted = sum((one.up_at - one.down_at).total_seconds() for one in outages)
-    until = max(one.until for one in outages).astimezone().strftime("%a %H:%M")
-    times = count(len(outages), "time")
-    return (
-        f"down {times}, {duration(lasted)} in total; Vonage retries missed deliveries until {until}"
-    )
-
-
 def _qr(url: str) -> str:
     import io
 
@@ -275,13 +234,32 @@ def _some(number: int) -> str:
     return f"{number:,}" if number else ""
 
 
-def home(path: Path) -> str:
-    """A path as a shell takes it, with `~` for the user's own folder."""
-    try:
-        return "~/" + shlex.quote(str(path.absolute().relative_to(Path.home())))
-    except (ValueError, RuntimeError):
-        return shlex.quote(str(path))
-
-
 def _to(url: str) -> str:
     return "" if url.endswith("//127.0.0.1:4680") else f" --to {url}"
+
+
+_ALWAYS = (
+    "200 as soon as a delivery is captured;",
+    "vmon retries deliveries that your app rejects",
+)
+
+
+_APP = "your app's response (502 if unreachable, 504 on timeout);"
+
+
+_WHY: dict[Policy, str] = {
+    "retry": "anything but 200 is a failure, which Vonage retries for up to 24 h",
+    "cutoff": "anything but 200 is a failure; Vonage stops after 50 in 30 min",
+}
+
+
+def banner_rows(onward: Onward, *, survives: bool) -> Iterator[tuple[str, str]]:
+    """Rows of label and text; where a label is blank, the row goes on with the one before it."""
+    for aim in onward.aims:
+        types = f"  {aim.said}" if aim.said else ""
+        yield "forward", f"{disarm(aim.target.url)}{types}"
+    first, then = _ALWAYS if onward.ack == "always" else (_APP, _WHY[onward.policy])
+    yield "response", first
+    yield " ", then
+    if onward.ack == "always" and not survives:
+        yield " ", "without a capture, pending deliveries are lost on restart"

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rich.live import Live
 from rich.text import Text
 
-from vmon.render.formats.entries import console
-from vmon.render.line import Look
-from vmon.render.style import Paint
+from vmon.render.style import Look, Paint, console
 
 if TYPE_CHECKING:
     from types import TracebackType

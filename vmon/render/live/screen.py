@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from vmon.analysis.oddities.codes import Oddity
     from vmon.events.entry import Entry
-    from vmon.forward.worker import Told
+    from vmon.forward.client import Told
     from vmon.render.formats.entries import Draw
     from vmon.render.live.status_line import Footer
     from vmon.render.outcome import Outcomes

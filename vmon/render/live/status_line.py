@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import set_cell_size
 
-from vmon.humanize import count
-from vmon.render.formats.entries import console
-from vmon.render.line import compact
-from vmon.render.style import Paint
+from vmon.humanize import compact, count
+from vmon.render.style import Paint, console
 
 if TYPE_CHECKING:
     from vmon.sessions.tracker import Known

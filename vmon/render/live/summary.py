@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
-from vmon.humanize import count, disarm, duration, handle
+from vmon.events.catalogue import NAMES
+from vmon.humanize import count, duration, handle
+from vmon.sanitize import disarm
 from vmon.sessions.tracker import present_in
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
+    from vmon.capture.codec import Outage
+    from vmon.render.style import Paint
     from vmon.sessions.model import Session
     from vmon.sessions.tracker import Known
 
@@ -49,3 +55,23 @@ def _session(session: Session) -> str:
         state if there.sessions or not reason else f"ended: {disarm(reason)}",
     ]
     return ", ".join(parts)
+
+
+def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:
+    """A row per type seen: its name, how many, a bar of at most so many columns."""
+    most = max(types.values(), default=1)
+    for name in (*NAMES, *(other for other in types if other not in NAMES)):
+        if number := types[name]:
+            bar = "▇" * min(longest, max(1, round(number / most * longest)))
+            yield f"  {disarm(name):<20} {number:>9,}" + (f"  {paint('dim', bar)}" if bar else "")
+
+
+def _outages(outages: list[Outage]) -> str:
+    if not outages:
+        return ""
+    lasted = sum((one.up_at - one.down_at).total_seconds() for one in outages)
+    until = max(one.until for one in outages).astimezone().strftime("%a %H:%M")
+    times = count(len(outages), "time")
+    return (
+        f"down {times}, {duration(lasted)} in total; Vonage retries missed deliveries until {until}"
+    )

@@ -7,10 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from vmon.events.catalogue import ALL, NAMES
-from vmon.humanize import count, disarm, duration, iso, size
-from vmon.render.formats.entries import console
-from vmon.render.live.banner import home
-from vmon.render.style import Paint
+from vmon.humanize import count, duration, home, iso, size
+from vmon.render.style import Paint, console
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -9,9 +9,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from vmon.config import MAIN
-from vmon.humanize import disarm
-from vmon.render.formats.entries import console
-from vmon.render.style import Paint
+from vmon.render.style import Paint, console
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

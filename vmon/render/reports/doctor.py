@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict
 
 from vmon.humanize import count
-from vmon.render.formats.entries import console
-from vmon.render.style import Paint
+from vmon.render.style import Paint, console
 
 if TYPE_CHECKING:
-    from vmon.doctor.runner import Result, Verdict
+    from vmon.doctor.results import Result, Verdict
 
 STYLES: dict[Verdict, str] = {"pass": "created", "warn": "warning", "fail": "failed", "skip": "dim"}
 _NAME = 12

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import CODES, SEVERITIES, Code, Oddity, Severity
 from vmon.capture.codec import said_json
-from vmon.events.models import instant
+from vmon.events.timestamps import instant
 from vmon.humanize import count, handle, iso
 from vmon.render.columns import Page, wide
-from vmon.render.style import colour_of
+from vmon.render.style import SEVERITY_STYLES, colour_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-STYLES: dict[Severity, str] = {"info": "dim", "warning": "warning", "error": "failed"}
 _CODE = max(map(len, CODES))
 _SEVERITY = max(map(len, SEVERITIES))
 _SESSION = 6
@@ -41,7 +40,7 @@ class Drawn:
         said = clock if self._width is not None else f"{day} {clock}"
         pieces = [
             ("dim", said),
-            (STYLES[odd.severity], odd.severity.ljust(_SEVERITY)),
+            (SEVERITY_STYLES[odd.severity], odd.severity.ljust(_SEVERITY)),
             ("name", odd.code.ljust(_CODE)),
             (colour_of(odd.session or ""), _session(odd).ljust(_SESSION)),
         ]
@@ -76,7 +75,7 @@ class Drawn:
     def explained(self, code: Code) -> str:
         """All that is known of a code."""
         head = self._paint("name", code.name) + "  "
-        rows = [head + self._paint(STYLES[code.severity], code.severity)]
+        rows = [head + self._paint(SEVERITY_STYLES[code.severity], code.severity)]
         rows += self._page.wrapped(code.meaning, less=0, most=_WIDEST)
         for title, text in (("Likely cause", code.cause), ("What to do", code.remedy)):
             rows += [
@@ -90,7 +89,7 @@ class Drawn:
         """A code and what it means."""
         pieces = [
             ("name", code.name.ljust(_CODE)),
-            (STYLES[code.severity], code.severity.ljust(_SEVERITY)),
+            (SEVERITY_STYLES[code.severity], code.severity.ljust(_SEVERITY)),
         ]
         return self._folded(pieces, code.meaning)
 

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.handles import called
+from vmon.events.names import called
+from vmon.events.timestamps import local
 from vmon.humanize import count, duration, handle, size
-from vmon.render.line import Look, painted, short
-from vmon.render.style import colour_of
+from vmon.render.style import Look, colour_of, painted
+from vmon.render.subject import short
 from vmon.sessions.model import Call, Feed, Job, Person
 from vmon.sessions.snapshot import Member, Seen, Standing, state_of, status_of
-from vmon.sessions.timeline import local, odd_reason
+from vmon.sessions.timeline import odd_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vmon.render.line import Piece
+    from vmon.render.style import Piece
     from vmon.sessions.model import Thing
     from vmon.sessions.snapshot import Span
 
@@ -119,7 +120,10 @@ def _few(members: list[Member]) -> tuple[list[Member], int]:
 
 def _member(member: Member, now_ms: int) -> Node:
     own = member.person
-    name: Piece = ("name" if own.name else colour_of(own.id), short(called(own)) + "  ")
+    name: Piece = (
+        "name" if own.name else colour_of(own.id),
+        short(called(own.id, own.name)) + "  ",
+    )
     pieces = [_dot(member.span), name, *_life(own, member.span, now_ms), _id(own.id)]
     return Node(pieces, _leaves((*member.feeds, *member.calls), now_ms))
 
@@ -144,7 +148,7 @@ def _what(thing: Thing) -> Iterator[Piece]:
             yield "", name_of(thing) + "  "
             yield "failed" if status == "failed" else "name", short(status) + "  "
         case Person():
-            yield "name", short(called(thing)) + "  "
+            yield "name", short(called(thing.id, thing.name)) + "  "
 
 
 def name_of(thing: Feed | Job) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmon.capture.codec import said_json
-from vmon.events.models import instant
-from vmon.handles import called
+from vmon.events.names import called
+from vmon.events.timestamps import instant
 from vmon.humanize import handle, iso
 from vmon.sessions.model import Call, Feed, Job
 from vmon.sessions.snapshot import state_of, status_of
@@ -46,7 +46,7 @@ def _member(member: Member) -> dict[str, Any]:
     return {
         "connection": member.person.id,
         "name": member.person.name,
-        "called": called(member.person),
+        "called": called(member.person.id, member.person.name),
         **_span(member.span),
         "streams": [_thing(one) for one in member.feeds],
         "calls": [_thing(one) for one in member.calls],

@@ -12,11 +12,11 @@ from rich.cells import cell_len
 from vmon.analysis.stats import MINUTE_MS
 from vmon.capture.codec import unbroken
 from vmon.events.catalogue import NAMES
-from vmon.events.models import instant
-from vmon.humanize import count, disarm, duration, handle, iso
+from vmon.events.timestamps import instant
+from vmon.humanize import compact, count, duration, handle, iso
 from vmon.render.columns import Page
-from vmon.render.line import compact
 from vmon.render.style import colour_of
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
+from vmon.events.timestamps import local
 from vmon.humanize import duration
-from vmon.render.line import painted
-from vmon.sessions.timeline import local, ticks, told
+from vmon.render.axis import ticks
+from vmon.render.style import painted
+from vmon.sessions.timeline import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmon.render.line import Look, Piece
+    from vmon.render.style import Look, Piece
     from vmon.sessions.snapshot import Span
     from vmon.sessions.timeline import Chart, Mark, Row
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.humanize import disarm, duration, handle
-from vmon.sessions.timeline import local, ticks, told
+from vmon.events.timestamps import local
+from vmon.humanize import duration, handle
+from vmon.render.axis import ticks
+from vmon.sanitize import disarm
+from vmon.sessions.timeline import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,10 @@ from rich.cells import cell_len
 
 from vmon.analysis.usage import day, minutes, utc
 from vmon.capture.codec import unbroken
-from vmon.humanize import count, disarm, duration, handle
+from vmon.humanize import count, duration, handle
 from vmon.render.columns import Page
 from vmon.render.style import colour_of
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

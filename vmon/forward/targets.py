@@ -1,21 +1,91 @@
-"""Which delivery goes to which app: targets, and the types of event each of them gets."""
+"""Where deliveries are sent: URLs, routes and their types."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct
+from yarl import URL
 
 from vmon.errors import WrongUse
-from vmon.events.catalogue import NAMES
-from vmon.forward.client import target_of
-from vmon.search.filter import types_of
+from vmon.events.catalogue import NAMES, types_of
+from vmon.events.entry import url_for
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmon.forward.client import Target
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Target(Struct, frozen=True):
+    """Where deliveries go. Their path is appended to the URL's, unless it is `/` or `exact_path`.
+
+    `headers` replace those of a delivery; `insecure` takes any certificate; `forwarded` adds the
+    X-Forwarded headers that a delivery has not.
+    """
+
+    url: str
+    exact_path: bool = False
+    timeout_s: float = 10.0
+    headers: tuple[tuple[str, str], ...] = ()
+    insecure: bool = False
+    forwarded: bool = False
+
+    @property
+    def name(self) -> str:
+        """How it is called on a screen: host and port."""
+        return disarm(URL(self.url).authority.rpartition("@")[2])
+
+
+def target_of(
+    url: str, *, exact_path: bool = False, timeout_s: float = 10.0, **more: Any
+) -> Target:
+    """The target of what a user typed: `localhost:3000` means http; WrongUse for what is no URL."""
+    given = url if "://" in url else f"http://{url}"
+    try:
+        parsed = URL(given)
+        usable = parsed.scheme in {"http", "https"} and bool(parsed.host)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise WrongUse(f"invalid URL {url!r}", hint="use http://localhost:3000/hook")
+    return Target(given, exact_path, timeout_s, **more)
+
+
+def joined(target: Target, path: str) -> URL:
+    """The URL a delivery goes to: the target's, its path and query joined with the delivery's."""
+    base = URL(target.url)
+    if target.exact_path:
+        return base
+    return URL(url_for(str(base), path), encoded=True)
+
+
+def is_at(target: Target, url: str) -> bool:
+    """Whether a target is a server of this machine that listens at `url`."""
+    there, here = URL(target.url), URL(url)
+    return there.port == here.port and there.host in {here.host, *_LOOPBACK}
+
+
+async def connectable(target: Target, within_s: float) -> bool:
+    """Whether something listens at the target, waiting for it for so long at most."""
+    url = URL(target.url)
+    deadline = asyncio.get_running_loop().time() + within_s
+    while True:
+        with_left = deadline - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(max(with_left, 0.05)):
+                _, writer = await asyncio.open_connection(url.host, url.port)
+        except (OSError, TimeoutError):
+            if with_left <= 0:
+                return False
+            await asyncio.sleep(0.05)  # a port that nobody listens on cannot be waited for
+        else:
+            writer.close()
+            return True
+
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 

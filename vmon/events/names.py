@@ -1,4 +1,4 @@
-"""What people are called: the name in their token data, or else two words made of their id."""
+"""What people are called: by their token data, else by two words."""
 
 from __future__ import annotations
 
@@ -8,13 +8,75 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import MsgspecError
+from msgspec.json import decode as json_decode
 
 from vmon.errors import WrongUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.sessions.model import Person
+_NAMES = (
+    "name",
+    "fullname",
+    "displayname",
+    "username",
+    "nickname",
+    "nick",
+    "firstname",
+    "user",
+    "participant",
+    "email",
+    "userid",
+)
+
+
+_LONGEST_DATA = 8192  # token data has at most 1,000 characters
+
+
+_LONGEST_TEXT = 40
+
+
+@lru_cache(maxsize=1024)
+def person(data: str | None) -> str | None:
+    """Find the human name in token data; None when there is none.
+
+    JSON (one level of nesting), a query string, or short free text.
+    """
+    if not data or len(data) > _LONGEST_DATA or not (text := data.strip()):
+        return None
+    try:
+        return _named(json_decode(text))
+    except (MsgspecError, ValueError, RecursionError):
+        pass  # no JSON
+    if "=" in text:
+        return _named(dict(parse_qsl(text.lstrip("?"))))
+    if len(text) > _LONGEST_TEXT or text[0] in "{[" or not text.isprintable():
+        return None
+    return text
+
+
+def _named(said: object, depth: int = 0) -> str | None:
+    match said:
+        case str():
+            return " ".join(said.split()) or None
+        case dict():
+            plain = {_plain(key): value for key, value in said.items()}
+            found = (_value(plain[key], depth) for key in _NAMES if key in plain)
+            nested = (_named(value, 1) for value in said.values() if isinstance(value, dict))
+            return next(filter(None, (*found, *(nested if not depth else ()))), None)
+        case _:
+            return None
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", "").replace("-", "").lower()
+
+
+def _value(value: object, depth: int) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _named(value, depth + 1) if isinstance(value, str) or not depth else None
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -35,6 +97,7 @@ _QUALITIES = _words(
     """
 )
 
+
 _CREATURES = _words(
     """
     acorn alder alpaca ant aspen badger bat bear beaver bee birch bison boar brook buffalo bunny
@@ -50,9 +113,9 @@ _CREATURES = _words(
 )
 
 
-def called(person: Person) -> str:
-    """The name of a person, as the token data has it (disarm it), or the two words of the id."""
-    return person.name or two_words(person.id)
+def called(identifier: str, name: str | None) -> str:
+    """The name that the token data has (disarm it), or the two words of the connection's id."""
+    return name or two_words(identifier)
 
 
 @lru_cache(maxsize=4096)
@@ -90,7 +153,7 @@ def name_from(path: str) -> Callable[[str | None], str | None]:
 
     @lru_cache(maxsize=1024)
     def find(data: str | None) -> str | None:
-        return _plain(_at(_parsed(data), steps) if steps else data) if data else None
+        return _as_text(_at(_parsed(data), steps) if steps else data) if data else None
 
     return find
 
@@ -114,7 +177,7 @@ def _at(value: Any, steps: list[str]) -> Any:
     return value
 
 
-def _plain(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     return " ".join(str(value).split()) or None

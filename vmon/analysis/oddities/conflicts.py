@@ -1,0 +1,125 @@
+"""Oddities of things that contradict each other."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from vmon.analysis.oddities.scene import _Scene, _short, _what, _whose
+from vmon.humanize import duration, handle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmon.analysis.oddities.codes import Oddity
+    from vmon.sessions.model import Feed, Job
+
+_OVERLAP_MS = 2_000  # a camera is changed by publishing the new one first
+
+
+_AT_ONCE_MS = 10_000
+
+
+_STUCK_MS = 3_600_000
+
+
+_FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
+
+
+_FILED = frozenset({"uploaded", "available", "expired", "failed", "deleted"})
+
+
+def _cameras(scene: _Scene) -> Iterator[Oddity]:
+    session = scene.session
+    published: dict[str, list[tuple[int, int, str]]] = {}
+    for feed in session.feeds.values():
+        born = feed.created_ms
+        if feed.video_type == "camera" and feed.connection and born is not None:
+            until = _published_until(scene, feed, born)
+            published.setdefault(feed.connection, []).append((born, until, feed.id))
+    for connection, spans in published.items():
+        for group in _overlapping(sorted(spans)):
+            ids = [identifier for _, _, identifier in group]
+            streams = ", ".join(f"stream {handle(one)}" for one in ids)
+            said = f"{_whose(session, connection)} published {len(ids)} cameras at once: {streams}"
+            yield scene.odd("two-cameras", group[1][0], (connection, *ids), said)
+
+
+def _published_until(scene: _Scene, feed: Feed, born_ms: int) -> int:
+    """The last instant at which a stream was surely published."""
+    owner = scene.session.people.get(feed.connection or "")
+    if feed.ended_ms is None and owner and owner.ended_ms is not None:
+        return born_ms + _OVERLAP_MS + 1  # its end was never told: nobody knows when that was
+    return scene.now_ms if feed.ended_ms is None else feed.ended_ms
+
+
+def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
+    """Those of sorted (from, to, id) that run into one another, in groups of two and more."""
+    group, until = spans[:1], spans[0][1]
+    for span in spans[1:]:
+        if until - span[0] <= _OVERLAP_MS:
+            if len(group) > 1:
+                yield group
+            group, until = [span], span[1]
+        elif span[1] - span[0] > _OVERLAP_MS:
+            group.append(span)
+            until = max(until, span[1])
+    if len(group) > 1:
+        yield group
+
+
+def _again(scene: _Scene) -> Iterator[Oddity]:
+    """Streams that were published right after another one of the connection was made to stop."""
+    feeds = scene.session.feeds.values()
+    begun: dict[str | None, list[tuple[int, str]]] = {}
+    for one in feeds:
+        if one.created_ms is not None:
+            begun.setdefault(one.connection, []).append((one.created_ms, one.id))
+    for those in begun.values():
+        those.sort()
+    for stopped in feeds:
+        ended = stopped.ended_ms
+        if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
+            continue
+        those = begun.get(stopped.connection, [])
+        at = bisect_left(those, (ended, ""))
+        after = [one for one in those[at : at + 2] if one[1] != stopped.id]
+        if after and after[0][0] - ended <= _AT_ONCE_MS:
+            born, identifier = after[0]
+            said = (
+                f"{_whose(scene.session, stopped.connection)} published stream "
+                f"{handle(identifier)} {duration((born - ended) / 1000)} after "
+                f"{_what('stream', stopped)} was force-unpublished"
+            )
+            ids = (stopped.connection, stopped.id, identifier)
+            yield scene.odd("publish-after-unpublish", born, ids, said)
+
+
+def _stuck(scene: _Scene) -> Iterator[Oddity]:
+    for job in scene.session.jobs.values():
+        if _is_stopped(job) and scene.now_ms - (stopped := job.statuses["stopped"]) >= _STUCK_MS:
+            for_s = duration((scene.now_ms - stopped) / 1000)
+            said = f"{_what('archive', job)} stopped {for_s} ago, but its file never arrived"
+            yield scene.odd("archive-stuck", stopped + _STUCK_MS, (job.id,), said)
+
+
+def _is_stopped(job: Job) -> bool:
+    """Whether it is an archive of which nothing was told after it stopped."""
+    is_archive = job.kind == "archive" and "stopped" in job.statuses
+    return is_archive and not _FILED & job.statuses.keys()
+
+
+def _failed(scene: _Scene) -> Iterator[Oddity]:
+    session = scene.session
+    for job in session.jobs.values():
+        if (at_ms := job.statuses.get("failed")) is not None:
+            why = f": {_short(job.reason)}" if job.reason else ""
+            yield scene.odd("failed", at_ms, (job.id,), f"{_what(job.kind, job)} failed{why}")
+    for call in session.calls.values():
+        if call.ended_ms is not None and call.reason in _FAILURES:
+            said = f"{_what('call', call)} was ended by the platform: {call.reason}"
+            yield scene.odd("failed", call.ended_ms, (call.id,), said)
+    for at_ms, reason in session.destroyed.items():
+        if reason in _FAILURES:
+            said = f"the platform ended the session: {reason}"
+            yield scene.odd("failed", at_ms, (), said)

@@ -1,0 +1,82 @@
+"""What the rules look at: a session as of an instant, and how it is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vmon.analysis.oddities.codes import CODES, Oddity
+from vmon.events.names import called
+from vmon.humanize import handle
+from vmon.sanitize import disarm
+from vmon.sessions.model import Call, Feed, Job, Person, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GHOST_AFTER_S = 12 * 3600.0
+
+
+SETTLE_S = 10.0
+"""Events come in any order: so long what is missing may still be on its way."""
+
+
+class _Scene(NamedTuple):
+    """A session, and what it is looked at by: `now_ms` is the capture's end, or now.
+
+    `began_ms` is the capture's first event.
+    """
+
+    session: Session
+    now_ms: int
+    ghost_after_s: float
+    began_ms: int
+    settle_s: float
+
+    def odd(  # noqa: PLR0913, PLR0917 - an oddity has so many parts
+        self,
+        code: str,
+        at_ms: int,
+        ids: Iterable[str],
+        said: str,
+        missing: str | None = None,
+        doubt: str | None = None,
+    ) -> Oddity:
+        """An oddity of the session, of the severity its code has; an info where it is in doubt."""
+        severity = "info" if doubt else CODES[code].severity
+        said = f"{said}; {doubt}" if doubt else said
+        return Oddity(code, severity, at_ms, self.session.id, tuple(ids), said, missing)
+
+    def unseen(self, born_ms: int | None) -> str | None:
+        """The doubt about what may have been told before the capture began."""
+        if born_ms is None:
+            return "it may have started before the capture"
+        return "it started before the capture" if born_ms <= self.began_ms else None
+
+    def unsettled(self, at_ms: int) -> str | None:
+        """The doubt about what may still come."""
+        soon = self.now_ms - at_ms < self.settle_s * 1000
+        return "the capture ends there, it may still arrive" if soon else None
+
+
+def _what(kind: str, one: Person | Feed | Call | Job) -> str:
+    """A thing in words: `connection c053fcc8 (Ann)`, `stream 63245362 (desk)`."""
+    match one:
+        case Person():
+            name: str | None = called(one.id, one.name)
+        case Feed() | Job():
+            name = one.name
+        case _:
+            name = None
+    return f"{kind} {handle(one.id)}" + (f" ({_short(name)})" if name else "")
+
+
+def _whose(session: Session, connection: str) -> str:
+    return _what("connection", session.people.get(connection) or Person(connection))
+
+
+_LONGEST = 40
+
+
+def _short(text: str) -> str:
+    safe = disarm(text[: _LONGEST + 1])
+    return safe if len(text) <= _LONGEST else safe[:_LONGEST] + "…"

@@ -1,0 +1,131 @@
+"""Checks of this machine: Python, packages, settings, port, captures."""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import os
+import platform
+import shutil
+import socket
+import stat
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from vmon import __version__
+from vmon.doctor.network import _reason
+from vmon.doctor.results import Asked, Finding, Verdict
+from vmon.errors import WrongUse
+from vmon.humanize import size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LITTLE_SPACE = 1_000_000_000
+
+
+NO_SPACE = 10_000_000
+
+
+OLDEST_PYTHON = (3, 11)
+
+
+PACKAGES = ("aiohttp", "msgspec", "pyngrok")
+
+
+def python() -> Finding:
+    """Which Python runs this."""
+    said = f"{platform.python_implementation()} {platform.python_version()} on {_system()}"
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("fail", said, "Install Python 3.11 or newer.")
+    return Finding("pass", said)
+
+
+def _system() -> str:
+    return f"{platform.system()} {platform.release()} ({platform.machine()})"
+
+
+def packages() -> Finding:
+    """Which versions there are of what vmon is made of."""
+    versions = {name: _version(name) for name in (*PACKAGES, "uvloop")}
+    said = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
+    said = f"vmon {__version__}, {said}"
+    if any(versions[name] is None for name in PACKAGES):
+        return Finding(
+            "fail", said, "Install vmon again from its checkout: pip install --force-reinstall ."
+        )
+    if versions["uvloop"] is None and sys.platform != "win32":
+        return Finding("warn", said, "vmon works without uvloop, but slower: pip install uvloop.")
+    return Finding("pass", said)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def settings(asked: Asked) -> Finding:
+    """Whether the settings can be read, and where they are."""
+    if isinstance(asked.settings, WrongUse):
+        raise asked.settings
+    return Finding("pass", asked.settings)
+
+
+def port(host: str, number: int) -> Finding:
+    """Whether `vmon listen` could listen there."""
+    where = f"{host}:{number}"
+    if number == 0:
+        return Finding("pass", f"any free port of {host}")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as one:
+            if os.name == "posix":  # elsewhere it would take a port from who has it
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(address)
+    except (OSError, UnicodeError) as error:
+        return _no_port(where, number, error)
+    return Finding("pass", f"{where} is free")
+
+
+def _no_port(where: str, number: int, error: Exception) -> Finding:
+    if isinstance(error, PermissionError):
+        return Finding("fail", f"permission denied for {where}", "Choose a port above 1023.")
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        who = f"ss -ltnp 'sport = :{number}'" if sys.platform == "linux" else f"lsof -i :{number}"
+        fix = f"If that is not your vmon listen: find the program ({who}), or use another --port."
+        return Finding("fail", f"{where} is already in use", fix)
+    said = f"cannot listen on {where}: {_reason(error)}"
+    return Finding("fail", said, "--host must be an address of this machine, such as 127.0.0.1.")
+
+
+def captures(folder: Path | None) -> Finding:
+    """Whether captures can be written: the folder's mode, and the space there is."""
+    from vmon.capture.folder import default_folder
+
+    place = folder or default_folder()
+    there = next(one for one in (place, *place.absolute().parents) if one.exists())
+    fix = "Make it writable, or choose another file with --capture."
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        return Finding("fail", f"cannot write to {there}: {_reason(error)}", fix)
+    mode = stat.S_IMODE(there.stat().st_mode)
+    free = shutil.disk_usage(there).free
+    said = f"{place}, {size(free)} free"
+    if there != place.absolute() and there != place:
+        said += ", not created yet"
+    elif os.name == "posix" and mode & 0o022:
+        said += f", mode {mode:04o}"
+        return Finding(
+            "warn", said, f"Other users can change captures there; run: chmod go-w {place}"
+        )
+    if free < LITTLE_SPACE:
+        verdict: Verdict = "fail" if free < NO_SPACE else "warn"
+        return Finding(verdict, said, "Free some disk space: a capture grows with every delivery.")
+    return Finding("pass", said)

@@ -1,0 +1,151 @@
+"""Checks of the network: the clock, the public URL, the app."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from vmon.doctor.results import CONNECT_S, Asked, Finding, Verdict
+from vmon.errors import WrongUse
+from vmon.humanize import duration
+
+SKEW_WARN_S = 5.0
+
+
+SKEW_FAIL_S = 60.0
+"""Signatures that are so far in the future are refused."""
+
+
+def clock(asked: Asked) -> Finding:
+    """How far this machine's clock is from a server's (its Date header has whole seconds)."""
+    servers = (asked.public_url,) if asked.public_url else asked.clocks
+    if asked.offline:
+        return Finding("skip", "skipped: --offline")
+    reasons = []
+    for server in servers:
+        try:
+            ahead_s = _ahead(server)
+        except ssl.SSLCertVerificationError as error:
+            said = f"{_name(server)}: {error.verify_message}"
+            fix = "Sync this machine's clock, or check for a proxy that intercepts TLS."
+            return Finding("warn", said, fix)
+        except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
+            reasons.append(f"{_name(server)}: {_reason(error)}")
+        else:
+            return _judged(ahead_s, _name(server))
+    return Finding("skip", f"no server to compare it with ({'; '.join(reasons)})")
+
+
+def _ahead(server: str) -> float:
+    """By how many seconds our clock is ahead, 0 where whole seconds cannot tell."""
+    before = time.time()
+    told = _head(server).getheader("Date")
+    after = time.time()
+    if not told:
+        raise ValueError("no Date header")
+    at = parsedate_to_datetime(told).timestamp()
+    # It was some instant of that second, and some instant between our two.
+    if before > at + 1:
+        return before - at - 1
+    return min(0.0, after - at)
+
+
+def _judged(ahead_s: float, server: str) -> Finding:
+    off = abs(ahead_s)
+    if off < SKEW_WARN_S:
+        return Finding("pass", f"in sync with {server}")
+    where = "ahead of" if ahead_s > 0 else "behind"
+    verdict: Verdict = "fail" if off > SKEW_FAIL_S else "warn"
+    said = f"{duration(off)} {where} {server}"
+    fix = "Sync it (timedatectl set-ntp true): signature checks depend on it."
+    return Finding(verdict, said, fix)
+
+
+def public_url(asked: Asked) -> Finding:
+    """Whether the public URL answers, and whether it is vmon that does."""
+    url = asked.public_url
+    if not url:
+        return Finding("skip", "not given: --public-url URL")
+    if asked.offline:
+        return Finding("skip", "skipped: --offline")
+    try:
+        status = _head(url).status
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        fix = "Check the host name, the tunnel or proxy behind it, and the network."
+        return Finding("fail", f"cannot reach {_name(url)}: {_reason(error)}", fix)
+    said = f"{_name(url)} responds with {status}"
+    if status < 300:  # noqa: PLR2004 - 2xx
+        return Finding("pass", said)
+    if status >= 500:  # noqa: PLR2004 - 5xx
+        return Finding(
+            "warn", said, "Start vmon listen: nothing is listening behind the tunnel or proxy."
+        )
+    return Finding("warn", said, "Another server responds, or the path is wrong.")
+
+
+def app(url: str | None, *, offline: bool) -> Finding:
+    """Whether something listens where the app should be; nothing is sent."""
+    if url is None:
+        return Finding("skip", "not given: --app URL")
+    host, number = _address(url)
+    where = f"{host}:{number}"
+    if offline and host not in {"localhost", "127.0.0.1", "::1"}:
+        return Finding("skip", f"{where}: skipped: --offline")
+    try:
+        with socket.create_connection((host, number), CONNECT_S):
+            return Finding("pass", f"listening on {where}")
+    except ConnectionRefusedError:
+        return Finding(
+            "fail", f"connection refused: nothing is listening on {where}", "Start your app."
+        )
+    except (OSError, UnicodeError) as error:
+        fix = "Check the host name and the port."
+        return Finding("fail", f"cannot reach {where}: {_reason(error)}", fix)
+
+
+def _head(url: str) -> http.client.HTTPResponse:
+    host, number = _address(url)
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(host, number, timeout=CONNECT_S)
+    try:
+        connection.request("HEAD", parts.path or "/", headers={"User-Agent": "vmon"})
+        return connection.getresponse()
+    finally:
+        connection.close()
+
+
+def _address(url: str) -> tuple[str, int]:
+    """Host and port of a URL; `localhost:3000` means http. WrongUse for what is none."""
+    whole = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(whole)
+        default = {"http": 80, "https": 443}[parts.scheme]
+        host, number = parts.hostname, parts.port or default
+    except (ValueError, KeyError):
+        host, number = None, 0
+    if not host:
+        raise WrongUse(
+            f"{_name(url)} is not a valid URL", hint="Write it like http://localhost:3000."
+        )
+    return host, number
+
+
+def _name(url: str) -> str:
+    """A URL as it may be shown: without a user's name and password, and without a path.
+
+    The path of a public URL may be the secret that keeps strangers out.
+    """
+    head, sign, rest = url.partition("://")
+    place = (rest if sign else head).split("/", 1)[0].split("?", 1)[0].rpartition("@")[2]
+    return f"{head}{sign}{place}" if sign else place
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no response within {duration(CONNECT_S)}"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,79 @@
+"""Checks of what a tunnel needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from vmon.doctor.results import CONNECT_S, Asked, Finding, Verdict
+from vmon.errors import VmonError
+from vmon.tunnel.ngrok import config
+from vmon.tunnel.ngrok.locate import find_agent, own_place
+from vmon.tunnel.ngrok.tunnel import OLDEST_AGENT, check_version
+from vmon.tunnel.orphans import leftovers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSTALL = "Run: vmon tunnel install."
+
+
+def agent(asked: Asked) -> Finding:
+    """Whether there is an ngrok agent, and new enough."""
+    try:
+        found = find_agent(asked.ngrok)
+        major, minor = asyncio.run(asyncio.wait_for(check_version(found), CONNECT_S))
+    except TimeoutError:
+        return _unless_used(asked, "ngrok", f"cannot get the version of {found}", INSTALL)
+    except VmonError as error:
+        return _unless_used(asked, "ngrok", error.message, error.hint)
+    oldest = ".".join(map(str, OLDEST_AGENT))
+    return Finding("pass", f"{major}.{minor} at {found} ({oldest} or newer needed)")
+
+
+def token(asked: Asked) -> Finding:
+    """Whether there is an ngrok authtoken, and where; never what it is."""
+    if asked.token:
+        return Finding("pass", f"found in {asked.token[1]}")
+    if os.environ.get("NGROK_AUTHTOKEN", "").strip():
+        return Finding("pass", "found in NGROK_AUTHTOKEN")
+    file = own_place().parent / config.CONFIG
+    try:
+        found = config.user_config().get("authtoken")
+    except VmonError as error:
+        return _unless_used(asked, "ngrok", error.message, error.hint)
+    if found:
+        return Finding("pass", f"found in {file}")
+    fix = (
+        "Set NGROK_AUTHTOKEN, or run: ngrok config add-authtoken TOKEN. "
+        "Your token: https://dashboard.ngrok.com/get-started/your-authtoken"
+    )
+    return _unless_used(asked, "ngrok", f"not found in NGROK_AUTHTOKEN or {file}", fix)
+
+
+def program(asked: Asked, name: str) -> Finding:
+    """Whether a program is there that another tunnel needs."""
+    found = shutil.which(name)
+    if found:
+        return Finding("pass", found)
+    said = f"not installed (needed only for --tunnel {name})"
+    if asked.tunnel == name:
+        return Finding("fail", f"{name} is not on PATH", f"Install {name}.")
+    return Finding("skip", said)
+
+
+def left_over(folder: Path | None) -> Finding:
+    """Whether an agent outlived the vmon it served."""
+    found = leftovers(folder) if folder else []
+    if found:
+        pids = ", ".join(f"{one.provider} (pid {one.pid})" for one in found)
+        said = f"an earlier vmon left running: {pids}"
+        return Finding("warn", said, "Run: vmon tunnel leftovers --stop.")
+    return Finding("pass", "no agent of an earlier vmon is running")
+
+
+def _unless_used(asked: Asked, name: str, said: str, fix: str | None) -> Finding:
+    verdict: Verdict = "fail" if asked.tunnel == name else "warn"
+    return Finding(verdict, said, fix)

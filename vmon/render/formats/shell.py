@@ -1,0 +1,141 @@
+"""Deliveries as curl and HTTPie commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Protocol
+
+from vmon.events.delivery import HOP_BY_HOP, Delivery
+from vmon.events.entry import Entry, url_for
+from vmon.humanize import iso
+from vmon.sanitize import disarm
+from vmon.security.access import stored_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmon.render.formats.protocol import Sealing
+
+LISTENER = "http://127.0.0.1:4680"
+"""Where commands send to unless told otherwise: a `vmon listen`."""
+
+
+_LONGEST_WORD = 100_000
+"""Bytes of a word of a command line: Linux takes 128 KiB."""
+
+
+_TRICKY = re.compile(rb"[^A-Za-z0-9 ,.:;/=+_{}\[\]()<>@#&*?|~^]")
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class _Commands:
+    """A command for each delivery, in a script that any POSIX shell runs."""
+
+    def __init__(self, seal: Sealing, to: str, command: Command) -> None:
+        self._seal = seal
+        self._to = to
+        self._command = command
+        self._inner_path = stored_path()
+
+    def begin(self) -> bytes:
+        return b""
+
+    def each(self, entries: Iterable[Entry]) -> bytes:
+        return b"".join([self._one(entry) for entry in entries])
+
+    def _one(self, entry: Entry) -> bytes:
+        delivery = self._seal(entry)
+        about = f"# {disarm(entry.type)}, {iso(delivery.received_at)}, {disarm(delivery.id)}\n"
+        url = url_for(self._to, self._inner_path(delivery.path))
+        return about.encode() + self._command(delivery, url) + b"\n"
+
+    def end(self) -> bytes:
+        return b""
+
+
+class Command(Protocol):
+    """Makes the command that sends a delivery to a URL."""
+
+    def __call__(self, delivery: Delivery, url: str, /) -> bytes:
+        """The command."""
+
+
+def _curl(delivery: Delivery, url: str) -> bytes:
+    words = [b"curl -sS --globoff --path-as-is -X " + _word(delivery.method.encode())]
+    sent = list(_headers(delivery))
+    for name, value in sent:
+        said = f"{name}: {value}" if value else f"{name};"  # curl's way to say an empty one
+        words.append(b"-H " + _word(_wire(said)))
+    if not any(name.lower() == "content-type" for name, _ in sent):
+        words.append(b"-H 'Content-Type:'")  # else curl makes one up
+    return _piped(delivery.body, words, b"--data-raw ", b"--data-binary @-", _word(_wire(url)))
+
+
+def _httpie(delivery: Delivery, url: str) -> bytes:
+    items = []
+    for name, value in _headers(delivery):
+        if not _is_utf8(_wire(value)):  # HTTPie cannot send it
+            continue
+        escaped = "\\" + value if value.startswith(("=", "@", ":", "\\")) else value
+        items.append(_word(_wire(f"{name}:{escaped}" if value else f"{name};")))
+    where = _word(delivery.method.encode()) + b" " + _word(_wire(url))
+    words = [b"http --path-as-is", where, *items]
+    if delivery.body and _is_plain(delivery.body):
+        words.insert(1, b"--ignore-stdin --raw=" + _word(delivery.body))
+        return b" ".join(words)
+    return _octal(delivery.body) + b" | " + b" ".join(words)
+
+
+def _piped(body: bytes, words: list[bytes], as_word: bytes, as_input: bytes, last: bytes) -> bytes:
+    """The command with its body as a word, or in a pipe where it is none."""
+    if _is_plain(body):
+        return b" ".join((*words, as_word + _word(body), last))
+    return _octal(body) + b" | " + b" ".join((*words, as_input, last))
+
+
+def _headers(delivery: Delivery) -> Iterable[tuple[str, str]]:
+    """The headers that are the delivery's own and can be sent again."""
+    for name, value in delivery.headers:
+        whole = _TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value)
+        if whole and name.lower() not in HOP_BY_HOP:
+            yield name, value
+
+
+def _wire(text: str) -> bytes:
+    """The bytes of text of a request's head, of which each character is one."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_plain(word: bytes) -> bool:
+    """Whether the bytes can stand in a command as they are, and deceive nobody who reads it."""
+    try:
+        text = word.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(word) <= _LONGEST_WORD and disarm(text.replace("\n", "")) == text.replace("\n", "")
+
+
+def _word(word: bytes) -> bytes:
+    """A word of a shell; what cannot be shown comes out of printf."""
+    if _is_plain(word):
+        return shlex.quote(word.decode()).encode()
+    return b'"$(' + _octal(word.replace(b"\0", b"")) + b')"'
+
+
+def _octal(data: bytes) -> bytes:
+    """A printf that puts the bytes out."""
+    return b"printf '" + _TRICKY.sub(lambda one: b"\\%03o" % one[0][0], data) + b"'"

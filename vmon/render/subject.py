@@ -1,0 +1,153 @@
+"""What an event is about, in a few words."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from vmon.events.catalogue import ALL
+from vmon.events.models import (
+    ArchiveEvent,
+    BroadcastEvent,
+    CallEvent,
+    CaptionsEvent,
+    Connection,
+    ConnectionEvent,
+    Event,
+    RenderEvent,
+    SessionEvent,
+    StreamEvent,
+    Undecodable,
+    UnknownEvent,
+)
+from vmon.events.names import person
+from vmon.humanize import duration, handle, size
+from vmon.render.style import Piece, colour_of
+from vmon.sanitize import disarm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def subject(event: Event, who: str | None = None) -> list[Piece]:
+    """Who or what an event is about, and what there is to say of it.
+
+    `who` is what the person is called whose connection it is; without it, as the event says.
+    """
+    pieces = list(_what(event, who))
+    if event.reason:
+        pieces += _why(event)
+    if (lived := event.lived_s) is not None:
+        did = "recorded" if isinstance(event, ArchiveEvent) else "lasted"
+        crooked = f"ended {duration(-lived)} before it began "
+        pieces.append(("dim", f"{did} {duration(lived)} " if lived >= 0 else crooked))
+    if event.warnings:
+        more = f" (+{len(event.warnings) - 1} more)" if len(event.warnings) > 1 else ""
+        pieces.append(("warning", f"! {disarm(event.warnings[0])}{more}"))
+    return pieces
+
+
+def _what(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
+    match event:
+        case ConnectionEvent():
+            return _connection(event.connection, who)
+        case StreamEvent():
+            return _stream(event, who)
+        case CallEvent():
+            return _call(event, who)
+        case ArchiveEvent():
+            return _archive(event)
+        case BroadcastEvent() | RenderEvent() | CaptionsEvent():
+            return _output(event)
+        case SessionEvent():
+            return ()
+        case UnknownEvent():
+            return _unknown(event)
+        case Undecodable():
+            return (("failed", disarm(event.problem or "") + " "),)
+
+
+@lru_cache(maxsize=8192)
+def _handle(identifier: str) -> Piece:
+    return colour_of(identifier), handle(identifier) + " "
+
+
+def _connection(connection: Connection | None, who: str | None) -> list[Piece]:
+    if connection is None:
+        return []
+    pieces = [_handle(connection.id)] if connection.id else []
+    if name := who or (person(connection.data) if connection.data else None):
+        pieces.append(("name", short(name) + " "))
+    return pieces
+
+
+def _stream(event: StreamEvent, who: str | None) -> list[Piece]:
+    stream = event.stream
+    if stream is None:
+        return []
+    pieces = _connection(stream.connection, who)
+    if stream.name:
+        pieces.append(("", f'"{short(stream.name)}" '))
+    pieces.append(("", short(stream.video_type or "audio only") + " "))
+    if stream.id:
+        pieces.append(_handle(stream.id))
+    return pieces
+
+
+def _call(event: CallEvent, who: str | None) -> Iterator[Piece]:
+    if event.call_id:
+        yield _handle(event.call_id)
+    if event.connection_id:
+        yield _handle(event.connection_id)
+        if who:
+            yield "name", short(who) + " "
+    if event.status:
+        yield "name", short(event.status) + " "
+    if event.reason_code:
+        yield "", short(event.reason_code) + " "
+
+
+def _archive(event: ArchiveEvent) -> Iterator[Piece]:
+    yield from _output(event)
+    if event.name:
+        yield "", f'"{short(event.name)}" '
+    if event.size:
+        yield "", size(event.size) + " "
+
+
+def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> Iterator[Piece]:
+    if isinstance(event, CaptionsEvent):
+        identifier = event.captions_id or event.caption_id
+    else:
+        identifier = event.id
+    if identifier:
+        yield _handle(identifier)
+    if event.status:
+        yield "failed" if event.status == "failed" else "name", short(event.status) + " "
+
+
+def _unknown(event: UnknownEvent) -> Iterator[Piece]:
+    if event.event:
+        yield "name", f'"{short(event.event)}" '
+    yield "dim", "not a known event type "
+
+
+def _why(event: Event) -> Iterator[Piece]:
+    reason, entry = event.reason, ALL[event.type]
+    if not reason or reason in entry.ordinary_reasons:
+        return
+    meaning = entry.reasons.get(reason)
+    style = "failed" if event.status == "failed" else "warning"
+    yield style, short(reason) + (": " if meaning else " ")
+    if meaning:
+        yield "dim", meaning.rstrip(".") + " "
+
+
+_LONGEST = 60
+
+
+def short(text: str) -> str:
+    """A stranger's text, harmless and not so long that it hides the rest."""
+    if len(text) <= _LONGEST:
+        return disarm(text)
+    return disarm(text[: _LONGEST + 1])[:_LONGEST] + "…"
