@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmon.histogram import Lags
+from vmon.histogram import Histogram
 
 MS = st.lists(
     st.integers(-(10**6), 10**6) | st.integers(-3000, 3000) | st.integers(0, 10**13), min_size=1
 )
 
 
-def noted(values: list[int]) -> Lags:
-    lags = Lags()
+def noted(values: list[int]) -> Histogram:
+    lags = Histogram()
     for one in values:
         lags.note(one)
     return lags
@@ -46,7 +46,7 @@ def test_two_counted_apart_and_added_are_as_if_counted_together(
 
 
 def test_without_lags_there_is_no_percentile() -> None:
-    lags = Lags()
+    lags = Histogram()
     assert (lags.percentile(0.5), lags.least, lags.most, lags.number) == (None, 0, 0, 0)
 
 

@@ -19,7 +19,7 @@ _EXACT = 2048
 _DIGITS = 11
 
 
-class Lags(Struct):
+class Histogram(Struct):
     """Lags noted so far, in ms; they may be negative, where clocks disagree.
 
     `far` are the least and the most of those that are not kept exactly.
@@ -39,7 +39,7 @@ class Lags(Struct):
         cut = ms.bit_length() - _DIGITS
         return (ms >> cut) << cut
 
-    def add(self, other: Lags) -> None:
+    def add(self, other: Histogram) -> None:
         """Count all that another has counted."""
         for key, number in other.counts.items():
             self.counts[key] += number

@@ -1,13 +1,18 @@
 """Text for people: strangers' text disarmed, sizes and durations said shortly, ids as handles."""
 
+from __future__ import annotations
+
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vmon.errors import WrongUse
 from vmon.sanitize import disarm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def handle(identifier: str, kind: str = "") -> str:
@@ -75,7 +80,7 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-_SPLIT_S = 0.9995
+SPLIT_S = 0.9995
 """What is longer is told in seconds: else it would be rounded to 1000 ms."""
 
 
@@ -83,7 +88,7 @@ def compact(seconds: float) -> str:
     """A duration in at most six columns: `85ms`, `1.5s`, `20min`, `3h`, `412d`, `-3s`."""
     value = abs(seconds)
     sign = "-" if seconds < 0 else ""
-    if value < _SPLIT_S:
+    if value < SPLIT_S:
         return f"{sign}{value * 1000:.0f}ms"
     if value < 9.95:  # noqa: PLR2004 - one decimal where it tells something
         return f"{sign}{value:.1f}s"
@@ -96,7 +101,7 @@ def compact(seconds: float) -> str:
 def home(path: Path) -> str:
     """A path as a shell takes it, with `~` for the user's own folder."""
     try:
-        return "~/" + shlex.quote(str(path.absolute().relative_to(Path.home())))
+        return "~/" + shlex.quote(str(path.absolute().relative_to(path.home())))
     except (ValueError, RuntimeError):
         return shlex.quote(str(path))
 

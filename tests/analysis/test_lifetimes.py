@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmon.analysis.lifetimes import Life, Lives, Peak, _note, peak
+from vmon.analysis.lifetimes import Lifetime, Lifetimes, Peak, _note, peak
 from vmon.analysis.stats_row import Thing
 
 
@@ -19,19 +19,19 @@ def test_a_peak_is_what_counting_at_every_instant_finds(spans: list[tuple[int, i
 def test_of_what_is_told_twice_the_earliest_beginning_and_end_hold_in_any_order() -> None:
     made = []
     for order in (1, -1):
-        lives = Lives()
+        lives = Lifetimes()
         for begin, end in ((1_470_258_000_500, 0), (1_470_258_000_000, 0), (0, 1_470_258_000_900))[
             ::order
         ]:
             _note(lives.people, "2_A", Thing("a"), begin, end)
         made.append(lives)
     assert made[0] == made[1]
-    assert made[0].people == {"a": Life(1_470_258_000_000, 1_470_258_000_900, "2_A")}
+    assert made[0].people == {"a": Lifetime(1_470_258_000_000, 1_470_258_000_900, "2_A")}
 
 
 def test_what_is_open_lasts_until_its_owner_left_or_else_until_the_last_delivery() -> None:
-    lives = Lives()
-    lives.people["a"] = Life(100, 200)
-    lives.streams |= {"1": Life(150, owner="a"), "2": Life(160, owner="b")}
+    lives = Lifetimes()
+    lives.people["a"] = Lifetime(100, 200)
+    lives.streams |= {"1": Lifetime(150, owner="a"), "2": Lifetime(160, owner="b")}
     assert lives.peaks(300) == (Peak(1, 100), Peak(2, 160))
     assert [lives._end(one, 300) for one in lives.streams.values()] == [200, 301]

@@ -16,7 +16,7 @@ from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
 from vmon.render.reports.stats import fitted, sparkline
 from vmon.search.filter import Filter
-from vmon.sessions.store import Book
+from vmon.sessions.store import SessionStore
 
 Run = Callable[..., tuple[int, str, str]]
 Made = Callable[..., Entry]
@@ -60,7 +60,7 @@ def test_lives_are_those_of_the_book(bodies: dict[str, bytes], delivered: Made) 
     samples = [json.dumps(one.sample).encode() for one in TYPES.values()]
     seconds = body("connectionCreated", T // 1000, connection={"id": "s", "createdAt": 1470257999})
     others = [one for name, one in bodies.items() if name.startswith("opentok")]
-    entries, book = [delivered(one) for one in (*samples, seconds, *others)], Book()
+    entries, book = [delivered(one) for one in (*samples, seconds, *others)], SessionStore()
     for one in entries:
         book.apply(one)
     found, sessions = lines(entries), list(book.sessions())

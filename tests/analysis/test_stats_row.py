@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vmon.analysis.stats_row import Brief, brief_of, plain, said_ms, signed_ms, token_of
+from vmon.analysis.stats_row import StatsRow, plain, said_ms, signed_ms, stats_row_of, token_of
 from vmon.capture.codec import write_line
 from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
@@ -14,9 +14,9 @@ Made = Callable[..., Entry]
 T = 1_470_258_000_000
 
 
-def both(entry: Entry) -> list[Brief]:
+def both(entry: Entry) -> list[StatsRow]:
     """The brief of an entry, made of itself and of its line."""
-    return [brief_of(entry), plain.decode(write_line(entry))]
+    return [stats_row_of(entry), plain.decode(write_line(entry))]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.busy_day import Day
-from vmon.analysis.usage import DAY_MS, Bounds, By, Seen, Usage, minutes, spans_of, usage_of
+from vmon.analysis.usage import DAY_MS, Bounds, By, LastSeen, Usage, minutes, spans_of, usage_of
 from vmon.capture.codec import bare
 from vmon.events.entry import Entry
-from vmon.sessions.model import BEGUN, ENDED, Feed, Person, Session
-from vmon.sessions.store import Book
+from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
+from vmon.sessions.store import SessionStore
 
 Run = Callable[..., tuple[int, str, str]]
 SEED = Path(__file__).parents[1] / "data" / "seed"
@@ -39,7 +39,7 @@ def session_event(event: str, at: int) -> dict[str, Any]:
 
 
 def made(said: list[dict[str, Any]], by: By = "session", **window: int) -> Usage:
-    book, seen = Book(), Seen()
+    book, seen = SessionStore(), LastSeen()
     for one in said:
         entry = bare(json.dumps(one).encode())
         seen.span(int(entry.delivery.received_at.timestamp() * 1000))
@@ -152,8 +152,8 @@ def test_what_never_began_and_what_ends_before_it_begins_count_nothing_and_are_t
 
 def test_an_end_far_after_the_capture_counts_until_the_capture_ends() -> None:
     session = Session(S)
-    session.people["a"] = Person("a", BEGUN | ENDED, T, T + 400 * DAY_MS)
-    seen = Seen()
+    session.people["a"] = ConnectionState("a", BEGUN | ENDED, T, T + 400 * DAY_MS)
+    seen = LastSeen()
     seen.span(T + MIN)
     found = usage_of([session], seen, "day")
     assert found.total.connected == Bounds(MIN, MIN)
@@ -218,11 +218,11 @@ def sessions(draw: st.DrawFn) -> Session:
     made = Session(S)
     for number, (begin, lasts) in enumerate(draw(st.lists(span, max_size=5))):
         end = None if lasts is None else begin + lasts
-        made.people[f"p{number}"] = Person(f"p{number}", BEGUN, begin, end)
+        made.people[f"p{number}"] = ConnectionState(f"p{number}", BEGUN, begin, end)
     for number, (begin, lasts) in enumerate(draw(st.lists(span, max_size=5))):
         end = None if lasts is None else begin + lasts
         owner = f"p{number % 3}"
-        made.feeds[f"s{number}"] = Feed(f"s{number}", BEGUN, begin, end, connection=owner)
+        made.feeds[f"s{number}"] = StreamState(f"s{number}", BEGUN, begin, end, connection=owner)
     return made
 
 
@@ -230,7 +230,7 @@ def sessions(draw: st.DrawFn) -> Session:
 def test_days_and_connections_add_up_to_the_total_and_low_is_never_above_high(
     session: Session, later: int
 ) -> None:
-    seen = Seen()
+    seen = LastSeen()
     seen.span(T)
     seen.span(T + later)
     whole = usage_of([session], seen).total
@@ -265,7 +265,7 @@ def test_minutes_are_rounded_once_half_up(ms: int, said: str) -> None:
 
 @pytest.mark.parametrize("odd", [0.0, 0.5])
 def test_the_minutes_of_a_day_are_the_true_ones_shuffled_and_copied_as_it_is(odd: float) -> None:
-    day, book, seen = Day(40, 4000, odd=odd), Book(), Seen()
+    day, book, seen = Day(40, 4000, odd=odd), SessionStore(), LastSeen()
     for entry in day.entries():
         seen.span(int(entry.delivery.received_at.timestamp() * 1000))
         seen.note(entry)
@@ -388,7 +388,7 @@ def test_usage_imports_nothing_of_servers(imports_of: Callable[..., set[str]], s
 def test_an_entry_is_named_by_when_it_was_received_where_it_tells_no_time(
     delivered: Callable[..., Entry],
 ) -> None:
-    seen = Seen()
+    seen = LastSeen()
     body = {"id": "x", "sessionId": S, "status": "started", "streamId": "1"}
     seen.note(delivered(json.dumps(body).encode()))
     assert seen.last == {"1": 1_470_258_960_318}

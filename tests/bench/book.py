@@ -17,7 +17,7 @@ from statistics import median
 from tests.bench.table import Row
 from tests.support.busy_day import Day
 from vmon.capture.codec import read_line
-from vmon.sessions.store import Book
+from vmon.sessions.store import SessionStore
 
 SESSIONS, EVENTS = 10_000, 1_000_000
 PIECE = 10_000
@@ -44,7 +44,7 @@ def write(path: Path) -> None:
 
 
 def _speeds(path: Path) -> Iterator[Row]:
-    book, second, took = Book(), Book(), []
+    book, second, took = SessionStore(), SessionStore(), []
     gc.disable()  # as the reading commands do
     with path.open("rb") as file:
         while piece := list(islice(file, PIECE)):
@@ -65,14 +65,14 @@ def _decode(lines: list[bytes]) -> float:
     return time.process_time() - begun
 
 
-def _enter(lines: list[bytes], book: Book) -> float:
+def _enter(lines: list[bytes], book: SessionStore) -> float:
     begun = time.process_time()
     for line in lines:
         book.apply(read_line(line))
     return time.process_time() - begun
 
 
-def _decode_and_enter(lines: list[bytes], book: Book) -> float:
+def _decode_and_enter(lines: list[bytes], book: SessionStore) -> float:
     begun = time.process_time()
     for line in lines:
         entry = read_line(line)
@@ -82,7 +82,7 @@ def _decode_and_enter(lines: list[bytes], book: Book) -> float:
 
 
 def _megabytes(path: str) -> float:
-    book = Book(on_forgotten=list[str]().append)
+    book = SessionStore(on_forgotten=list[str]().append)
     with Path(path).open("rb") as file:
         for line in file:
             book.apply(read_line(line))

@@ -96,7 +96,7 @@ def test_what_goes_wrong_on_the_thread_is_raised_where_it_is_waited_for() -> Non
 
 @pytest.fixture
 def small_head(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(blocks, "_HEAD", 64)
+    monkeypatch.setattr(blocks, "HEAD", 64)
     yield
     assert not [one for one in threading.enumerate() if one.name.startswith("vmon-ahead")]
 

@@ -34,7 +34,7 @@ def seen(path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., bytes]:
 
         monkeypatch.setattr("time.sleep", waited)
         found, buffer = bytearray(), memoryview(bytearray(size))
-        with inputs.opened(str(path), follow=True, start=start) as stream:
+        with inputs.open_input(str(path), follow=True, start=start) as stream:
             try:
                 while count := stream.readinto(buffer):
                     found += buffer[:count]
@@ -140,7 +140,7 @@ def test_a_full_file_that_was_removed_is_no_end(seen: Seen, path: Path) -> None:
 
 def test_what_is_followed_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "_EVERY_S", 0.01)
-    with inputs.opened(str(path), follow=True) as stream:
+    with inputs.open_input(str(path), follow=True) as stream:
         buffer = memoryview(bytearray(64))
         assert stream.readinto(buffer) == 4
         timer = threading.Timer(0.02, rotate(path, b"new\n"))
@@ -155,7 +155,7 @@ def test_waiting_ends_when_nobody_reads_standard_output(
     reader, writer = os.pipe()
     monkeypatch.setattr(follow, "_STDOUT", writer)
     monkeypatch.setattr("time.sleep", lambda _: os.close(reader))
-    with inputs.opened(str(path), follow=True) as stream:
+    with inputs.open_input(str(path), follow=True) as stream:
         buffer = memoryview(bytearray(64))
         assert stream.readinto(buffer) == 4
         with pytest.raises(follow.Unread):

@@ -15,7 +15,7 @@ import pytest
 from vmon.capture.codec import write_line
 from vmon.capture.folder import captures_in
 from vmon.capture.rotation import Limit, Rotation, limit_of
-from vmon.capture.writer import Capture
+from vmon.capture.writer import CaptureWriter
 from vmon.errors import WrongUse
 from vmon.locks import lock
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def capture(tmp_path: Path) -> Iterator[Capture]:
-    one = Capture(tmp_path / "a[1].jsonl", trouble=lambda _why: None)
+def capture(tmp_path: Path) -> Iterator[CaptureWriter]:
+    one = CaptureWriter(tmp_path / "a[1].jsonl", trouble=lambda _why: None)
     yield one
     one.close()
 
@@ -63,7 +63,7 @@ def test_a_limit_is_a_size_or_a_time() -> None:
 
 
 def test_a_full_capture_is_compressed_and_the_new_one_has_its_name(
-    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+    capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     said: list[str] = []
     rotation = Rotation(capture, Limit(size=1000), said.append)
@@ -82,7 +82,7 @@ def test_a_full_capture_is_compressed_and_the_new_one_has_its_name(
 
 
 def test_a_capture_is_old_when_its_time_is_over(
-    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+    capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     rotation = Rotation(capture, Limit(age_s=1e-9), lambda _text: None)
     rotation.before(b"1")
@@ -96,7 +96,10 @@ def test_a_capture_is_old_when_its_time_is_over(
 
 
 def test_where_there_can_be_no_new_file_the_old_one_grows(
-    capture: Capture, line: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capture: CaptureWriter,
+    line: Callable[[int], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     said: list[str] = []
     rotation = Rotation(capture, Limit(size=1), said.append)
@@ -116,7 +119,10 @@ def test_where_there_can_be_no_new_file_the_old_one_grows(
 
 
 def test_where_compressing_fails_the_file_stays(
-    capture: Capture, line: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capture: CaptureWriter,
+    line: Callable[[int], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     def refuse(_fd: int) -> None:
         raise OSError(28, "No space left on device")
@@ -132,7 +138,7 @@ def test_where_compressing_fails_the_file_stays(
 
 
 def test_what_a_killed_run_left_is_compressed_by_the_next(
-    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+    capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "a[1].4.jsonl").write_bytes(line(4))
     (tmp_path / "a[1].4.jsonl.gz").write_bytes(gzip.compress(line(4)))
@@ -149,7 +155,7 @@ def test_what_a_killed_run_left_is_compressed_by_the_next(
 
 
 def test_in_the_folder_of_captures_other_runs_files_are_compressed_too(
-    capture: Capture,
+    capture: CaptureWriter,
     line: Callable[[int], bytes],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -182,7 +188,7 @@ class Sending:
 
 
 def test_a_full_file_is_compressed_once_all_of_it_was_sent(
-    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+    capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     (tmp_path / "a[1].1.jsonl").write_bytes(line(0))
     sending, said = Sending(), list[str]()
@@ -204,7 +210,7 @@ def test_a_full_file_is_compressed_once_all_of_it_was_sent(
 
 
 def test_what_cannot_be_announced_is_not_rotated(
-    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+    capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     sending, said = Sending(), list[str]()
     sending.fails = True
@@ -218,7 +224,7 @@ def test_what_cannot_be_announced_is_not_rotated(
 
 
 def test_a_full_file_that_somebody_has_locked_is_left_to_a_later_run(
-    capture: Capture, line: Callable[[int], bytes], tmp_path: Path
+    capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "a[1].1.jsonl"
     path.write_bytes(line(1))
@@ -233,7 +239,7 @@ def test_a_full_file_that_somebody_has_locked_is_left_to_a_later_run(
 def test_a_durable_capture_is_rotated_and_compressed_before_it_is_synced(
     line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
-    one = Capture(tmp_path / "a.jsonl", trouble=lambda _why: None, durable=True)
+    one = CaptureWriter(tmp_path / "a.jsonl", trouble=lambda _why: None, durable=True)
     rotation = Rotation(one, Limit(size=1), lambda _text: None)
     for number in (1, 2):
         rotation.before(line(number))

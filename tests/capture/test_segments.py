@@ -7,25 +7,25 @@ from pathlib import Path
 import pytest
 
 from vmon.capture import segments as module
-from vmon.capture.folder import capture_of, full_ones
-from vmon.capture.segments import Volume, Volumes, mark_in, mark_of
+from vmon.capture.folder import capture_of, closed_segments
+from vmon.capture.segments import Segment, Segments, fingerprint_in, fingerprint_of
 
 ONE, TWO, THREE = (b"%b\n" % (name * 20) for name in (b"1", b"2", b"3"))
 SIZE = len(ONE) * 2
-Made = Callable[..., Volumes]
+Made = Callable[..., Segments]
 
 
-def known(*lines: bytes) -> list[Volume]:
-    return [Volume(mark_of(line), number * SIZE) for number, line in enumerate(lines)]
+def known(*lines: bytes) -> list[Segment]:
+    return [Segment(fingerprint_of(line), number * SIZE) for number, line in enumerate(lines)]
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Made]:
     """Make the volumes of files that begin with lines, two lines each."""
-    every: list[Volumes] = []
+    every: list[Segments] = []
 
-    def making(*lines: bytes) -> Volumes:
-        every.append(Volumes(tmp_path / "a.jsonl", known(*lines)))
+    def making(*lines: bytes) -> Segments:
+        every.append(Segments(tmp_path / "a.jsonl", known(*lines)))
         return every[-1]
 
     yield making
@@ -43,7 +43,7 @@ def open_now() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def whole(volumes: Volumes) -> bytes:
+def whole(volumes: Segments) -> bytes:
     """All there is, as it is read piece by piece."""
     found = b""
     for at, stop in volumes.spans():
@@ -54,22 +54,22 @@ def whole(volumes: Volumes) -> bytes:
 
 
 def test_a_mark_is_of_the_first_line_plain_and_compressed(tmp_path: Path) -> None:
-    assert mark_in(keep(tmp_path / "a.jsonl", ONE)) == mark_of(ONE)
-    assert mark_in(keep(tmp_path / "a.1.jsonl.gz", ONE)) == mark_of(ONE)
+    assert fingerprint_in(keep(tmp_path / "a.jsonl", ONE)) == fingerprint_of(ONE)
+    assert fingerprint_in(keep(tmp_path / "a.1.jsonl.gz", ONE)) == fingerprint_of(ONE)
     (tmp_path / "torn").write_bytes(b"no newline")
     (tmp_path / "x.gz").write_bytes(b"not compressed")
     for name in ("torn", "x.gz", "none"):
-        assert mark_in(tmp_path / name) is None
+        assert fingerprint_in(tmp_path / name) is None
 
 
 def test_full_files_are_known_by_their_number_and_know_their_capture(tmp_path: Path) -> None:
     for name in ("a.1.jsonl.gz", "a.2.jsonl", "a.2.jsonl.gz", "a.x.jsonl", "b.3.jsonl", "a.jsonl"):
         (tmp_path / name).touch()
-    full = full_ones(tmp_path / "a.jsonl")
+    full = closed_segments(tmp_path / "a.jsonl")
     assert full == {1: tmp_path / "a.1.jsonl.gz", 2: tmp_path / "a.2.jsonl"}
     assert {capture_of(one) for one in full.values()} == {tmp_path / "a.jsonl"}
     assert capture_of(tmp_path / "a.jsonl") == tmp_path / "a.jsonl"
-    assert full_ones(tmp_path / "none" / "a.jsonl") == {}
+    assert closed_segments(tmp_path / "none" / "a.jsonl") == {}
 
 
 def test_files_are_read_as_one_wherever_they_are(made: Made, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_file_that_is_renamed_and_compressed_meanwhile_is_read_on(
     assert one.read(0, 3) == b"111"
     for number, line in ((1, TWO), (2, THREE)):
         (tmp_path / "a.jsonl").rename(tmp_path / f"a.{number}.jsonl")
-        one.begin(Volume(mark_of(line), number * SIZE))
+        one.begin(Segment(fingerprint_of(line), number * SIZE))
         keep(tmp_path / "a.jsonl", line)
         assert one.read(number * SIZE, 3) == line[:3]
     keep(tmp_path / "a.1.jsonl.gz", ONE)
@@ -109,7 +109,9 @@ def test_a_file_that_is_renamed_and_compressed_meanwhile_is_read_on(
 def test_where_a_file_was_announced_and_never_begun_the_one_before_goes_on(tmp_path: Path) -> None:
     (tmp_path / "a.1.jsonl").write_bytes(ONE * 4)
     keep(tmp_path / "a.jsonl", THREE)
-    one = Volumes(tmp_path / "a.jsonl", [*known(ONE, TWO), Volume(mark_of(THREE), len(ONE) * 4)])
+    one = Segments(
+        tmp_path / "a.jsonl", [*known(ONE, TWO), Segment(fingerprint_of(THREE), len(ONE) * 4)]
+    )
     assert whole(one) == ONE * 4 + THREE * 2
     one.close()
 
@@ -133,7 +135,7 @@ def test_a_file_whose_first_line_is_still_to_be_written_is_waited_for(
 ) -> None:
     one = made()
     (tmp_path / "a.jsonl").touch()
-    one.begin(Volume(mark_of(ONE), 0))
+    one.begin(Segment(fingerprint_of(ONE), 0))
     assert (one.read(0, 3), one.end(), one.has(0, 1)) == (b"", 0, False)
     keep(tmp_path / "a.jsonl", ONE)
     assert (one.read(0, 3), one.end(), one.has(0, SIZE)) == (b"111", SIZE, True)
@@ -154,8 +156,8 @@ def test_few_files_are_open_at_a_time(tmp_path: Path) -> None:
     lines = [b"%d\n" % (10_000 + number) for number in range(50)]
     for number, line in enumerate(lines):
         (tmp_path / f"a.{number}.jsonl").write_bytes(line)
-    one = Volumes(
-        tmp_path / "a.jsonl", [Volume(mark_of(line), n * 6) for n, line in enumerate(lines)]
+    one = Segments(
+        tmp_path / "a.jsonl", [Segment(fingerprint_of(line), n * 6) for n, line in enumerate(lines)]
     )
     before = open_now()
     assert whole(one) == b"".join(lines)

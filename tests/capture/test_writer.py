@@ -14,17 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from vmon.capture import folder, format, fsync
+from vmon.capture import folder, fsync
 from vmon.capture.codec import write_line
-from vmon.capture.writer import Capture
+from vmon.capture.format import START
+from vmon.capture.writer import CaptureWriter
 from vmon.errors import CannotListen, WrongUse
 from vmon.events.entry import Entry
 from vmon.events.ids import Ids
 from vmon.locks import is_in_use, lock
 
 Delivered = Callable[..., Entry]
-Opened = Callable[..., Capture]
-LINES = [format.START + b'archive","session":null,"n":%d,"body":{}}\n' % n for n in range(6)]
+Opened = Callable[..., CaptureWriter]
+LINES = [START + b'archive","session":null,"n":%d,"body":{}}\n' % n for n in range(6)]
 
 
 @pytest.fixture
@@ -36,10 +37,10 @@ def told() -> list[str | None]:
 @pytest.fixture
 def opened(told: list[str | None]) -> Iterator[Opened]:
     """Open captures that are closed after the test."""
-    every: list[Capture] = []
+    every: list[CaptureWriter] = []
 
-    def open_one(path: Path, bound: int = 1 << 20) -> Capture:
-        every.append(Capture(path, bound=bound, trouble=told.append))
+    def open_one(path: Path, bound: int = 1 << 20) -> CaptureWriter:
+        every.append(CaptureWriter(path, bound=bound, trouble=told.append))
         return every[-1]
 
     yield open_one
@@ -112,7 +113,7 @@ def test_a_line_is_appended_with_one_write(
         return write(fd, data)
 
     monkeypatch.setattr("vmon.capture.writer.os.write", noted)
-    long = format.START + b"x" * 200_000 + b"}\n"
+    long = START + b"x" * 200_000 + b"}\n"
     assert one.append(long)
     assert writes == [long]
 
@@ -127,7 +128,7 @@ def test_the_next_run_appends(tmp_path: Path, opened: Opened) -> None:
     assert path.read_bytes() == LINES[0] + LINES[1]
 
 
-@pytest.mark.parametrize("length", [1, 10, len(format.START), len(LINES[0]) - 2])
+@pytest.mark.parametrize("length", [1, 10, len(START), len(LINES[0]) - 2])
 @pytest.mark.parametrize("before", [b"", LINES[0], b"".join(LINES) * 2000])
 def test_a_torn_last_line_is_taken_out_by_the_next_writer(
     length: int, before: bytes, tmp_path: Path, opened: Opened
@@ -338,7 +339,7 @@ def test_many_waiting_lines_are_written_in_a_moment(
 def test_what_waits_at_the_end_is_tried_once_more(
     tmp_path: Path, disk: Disk, told: list[str | None]
 ) -> None:
-    one = Capture(tmp_path / "a", trouble=told.append)
+    one = CaptureWriter(tmp_path / "a", trouble=told.append)
     disk.room = 0
     one.append(LINES[0])
     disk.room = 1 << 20
@@ -350,7 +351,7 @@ def test_what_cannot_be_written_at_the_end_is_kept_elsewhere(
     tmp_path: Path, disk: Disk, told: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    one = Capture(tmp_path / "a", trouble=told.append)
+    one = CaptureWriter(tmp_path / "a", trouble=told.append)
     disk.room = 0
     for line in LINES[:2]:
         one.append(line)
@@ -365,7 +366,7 @@ def test_what_can_be_written_nowhere_is_said_to_be_lost(
     tmp_path: Path, disk: Disk, told: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
-    one = Capture(tmp_path / "a", trouble=told.append)
+    one = CaptureWriter(tmp_path / "a", trouble=told.append)
     disk.room = 0
     one.append(LINES[0])
     said = one.close()
@@ -381,7 +382,8 @@ def _limit_files() -> None:
 _FILLING = """
 import resource, sys
 from pathlib import Path
-from vmon.capture.writer import START, Capture
+from vmon.capture.format import START
+from vmon.capture.writer import CaptureWriter as Capture
 told = []
 one = Capture(Path(sys.argv[1]), trouble=told.append)
 lines = [START + b"%d" % n + b"x" * 300 + b"}\\n" for n in range(6)]
@@ -415,7 +417,7 @@ def test_ids_are_sorted_and_unique_when_the_clock_goes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter([5_000, 5_000, 5_999, 4_000, 1, 6_000, 9_000_000, 8_000_000])
-    monkeypatch.setattr("vmon.capture.writer.time.time_ns", lambda: next(clock))
+    monkeypatch.setattr("vmon.events.ids.time.time_ns", lambda: next(clock))
     ids = Ids()
     made = [ids.next() for _ in range(8)]
     assert made == sorted(set(made))
@@ -423,7 +425,7 @@ def test_ids_are_sorted_and_unique_when_the_clock_goes_back(
 
 
 def test_two_runs_of_one_moment_have_different_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vmon.capture.writer.time.time_ns", lambda: 5_000)
+    monkeypatch.setattr("vmon.events.ids.time.time_ns", lambda: 5_000)
     one, other = Ids().next(), Ids().next()
     assert one != other
     assert len(one) == len(other)
@@ -496,7 +498,7 @@ def test_an_empty_capture_is_the_newest_only_while_it_is_written(
     written = opened(home / "a.jsonl")
     written.append(LINES[0])
     os.utime(home / "a.jsonl", (1, 1))
-    empty = Capture(home / "b.jsonl", trouble=lambda _why: None)
+    empty = CaptureWriter(home / "b.jsonl", trouble=lambda _why: None)
     assert folder.newest() == home / "b.jsonl"
     empty.close()
     assert folder.newest() == home / "a.jsonl"
@@ -516,13 +518,13 @@ def test_what_is_appended_can_be_read_as_json(
 
 
 @pytest.fixture
-def durable(tmp_path: Path) -> Iterator[Capture]:
-    one = Capture(tmp_path / "a.jsonl", trouble=lambda _why: None, durable=True)
+def durable(tmp_path: Path) -> Iterator[CaptureWriter]:
+    one = CaptureWriter(tmp_path / "a.jsonl", trouble=lambda _why: None, durable=True)
     yield one
     one.close()
 
 
-def test_places_are_counted_over_all_files(durable: Capture, tmp_path: Path) -> None:
+def test_places_are_counted_over_all_files(durable: CaptureWriter, tmp_path: Path) -> None:
     durable.append(LINES[0])
     os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
     assert (durable.is_empty, durable.begin, durable.end) == (True, len(LINES[0]), len(LINES[0]))
@@ -542,7 +544,7 @@ def no(*_: object) -> None:
     "fails", ["vmon.capture.writer._made", "vmon.capture.writer._take_name", None]
 )
 def test_where_there_can_be_no_new_file_all_is_as_it_was(
-    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str | None
+    durable: CaptureWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str | None
 ) -> None:
     durable.append(LINES[0])
     if fails:
@@ -557,7 +559,7 @@ def test_where_there_can_be_no_new_file_all_is_as_it_was(
 
 
 def test_a_name_that_is_another_file_s_by_now_is_left_to_it(
-    durable: Capture, tmp_path: Path
+    durable: CaptureWriter, tmp_path: Path
 ) -> None:
     durable.append(LINES[0])
     durable.path.rename(tmp_path / "moved.jsonl")
@@ -570,7 +572,7 @@ def test_a_name_that_is_another_file_s_by_now_is_left_to_it(
 
 
 def test_what_a_killed_run_left_of_a_new_file_does_no_harm(
-    durable: Capture, tmp_path: Path
+    durable: CaptureWriter, tmp_path: Path
 ) -> None:
     durable.append(LINES[0])
     os.link(durable.path, tmp_path / "a.jsonl.new")  # killed between two of its steps
@@ -580,7 +582,7 @@ def test_what_a_killed_run_left_of_a_new_file_does_no_harm(
 
 
 def test_where_there_are_no_links_the_new_file_is_renamed(
-    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    durable: CaptureWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", no)
     durable.append(LINES[0])
@@ -591,7 +593,7 @@ def test_where_there_are_no_links_the_new_file_is_renamed(
 
 
 def test_a_full_file_and_the_name_of_the_new_one_are_synced_too(
-    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    durable: CaptureWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
     monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.fstat(fd).st_ino))
@@ -627,7 +629,7 @@ def test_a_folder_is_not_waited_for_where_it_cannot_be_opened(
 
 
 def test_a_file_that_becomes_full_while_the_disk_is_waited_for_is_synced_the_next_time(
-    durable: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    durable: CaptureWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     durable.append(LINES[0])
     what = durable.unsynced()
@@ -643,7 +645,7 @@ def test_a_file_that_becomes_full_while_the_disk_is_waited_for_is_synced_the_nex
 
 
 def test_while_lines_wait_in_memory_nothing_counts_as_synced(
-    durable: Capture, monkeypatch: pytest.MonkeyPatch
+    durable: CaptureWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk()
     monkeypatch.setattr(os, "write", disk)

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from vmon.tunnel import orphans
-from vmon.tunnel.orphans import Record, note_agent, settle
+from vmon.tunnel.orphans import Record, claim_folder, note_agent
 from vmon.tunnel.processes import look
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def agent() -> Iterator[subprocess.Popen[bytes]]:
 
 def orphan(state: Path, agent: subprocess.Popen[bytes], **changed: object) -> Path:
     """Make the folder that a killed vmon would have left of this agent."""
-    folder = settle(state, "ngrok")
+    folder = claim_folder(state, "ngrok")
     note_agent(folder, agent.pid, ENDING)
     path = folder / orphans.RECORD
     record = msgspec.json.decode(path.read_bytes(), type=Record)

@@ -532,7 +532,9 @@ def test_a_full_disk_is_said_loudly_and_nothing_acknowledged_is_lost(
 def test_beyond_what_memory_may_hold_it_answers_503_so_that_they_come_again(
     listen: "Listen", bodies: dict[str, bytes]
 ) -> None:
-    patch = "import vmon.capture.writer as c\nc.Capture.__init__.__kwdefaults__['bound'] = 2000"
+    patch = (
+        "import vmon.capture.writer as c\nc.CaptureWriter.__init__.__kwdefaults__['bound'] = 2000"
+    )
     run = listen(file_size=4096, code=patch)
     statuses = [run.post(bodies[SEED]) for _ in range(20)]
     taken = statuses.index(503)

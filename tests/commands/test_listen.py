@@ -14,7 +14,7 @@ import pytest
 
 from vmon.capture.codec import write_line
 from vmon.commands.listen import Bugs, Options, Run
-from vmon.receive.group_commit import _Sync
+from vmon.receive.group_commit import GroupCommit
 from vmon.render.formats.entries import Form
 from vmon.security.access import secret_path
 from vmon.security.signature import Secret, sign
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import App, Listen
-    from vmon.capture.writer import Capture
+    from vmon.capture.writer import CaptureWriter
     from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
 
@@ -52,7 +52,7 @@ class Disk:
 
 
 async def settled(disk: Disk, number: int) -> list[int]:
-    sync = _Sync(cast("Capture", disk))
+    sync = GroupCommit(cast("CaptureWriter", disk))
     waiting = [asyncio.ensure_future(sync.settle(ANY, 200)) for _ in range(number)]
     async with asyncio.timeout(10):
         while not disk.syncs:  # noqa: ASYNC110 - a thread sets it
@@ -78,7 +78,7 @@ async def test_a_disk_that_failed_is_tried_again_for_the_next() -> None:
     disk = Disk()
     disk.may.set()
     disk.fails = True
-    sync = _Sync(cast("Capture", disk))
+    sync = GroupCommit(cast("CaptureWriter", disk))
     assert await sync.settle(ANY, 200) == 503
     disk.fails = False
     assert await sync.settle(ANY, 200) == 200
@@ -87,7 +87,7 @@ async def test_a_disk_that_failed_is_tried_again_for_the_next() -> None:
 async def test_another_status_is_kept_when_it_is_settled() -> None:
     disk = Disk()
     disk.may.set()
-    assert await _Sync(cast("Capture", disk)).settle(ANY, 503) == 503
+    assert await GroupCommit(cast("CaptureWriter", disk)).settle(ANY, 503) == 503
 
 
 def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
@@ -110,13 +110,13 @@ def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
     patch = f"""
 import os, vmon.capture.writer as c, vmon.commands.listen as l
 l._RETRY_S = 0.02
-write = c.Capture._write
+write = c.CaptureWriter._write
 def full(self, line):
     if os.path.exists({str(room)!r}):
         return write(self, line)
     self._trouble("a.jsonl: No space left on device")
     return False
-c.Capture._write = full
+c.CaptureWriter._write = full
 """
     run = listen("-q", code=patch)
     assert [run.post(b"%d" % number) for number in range(5)] == [200] * 5

@@ -224,9 +224,9 @@ def test_kills_while_the_capture_rotates_keep_nothing_from_the_app(
 KILLED_AT = """
 import os, signal
 from pathlib import Path
-from vmon.capture.writer import Capture
+from vmon.capture.writer import CaptureWriter as Capture
 from vmon.capture import writer as capture
-from vmon.forward.journal import Spool
+from vmon.forward.journal import Journal as Spool
 steps, renew = [], Capture.renew
 def counted(do):
     def doing(*args, **more):

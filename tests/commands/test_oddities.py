@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vmon.analysis.oddities.codes import CODES, SEVERITIES
-from vmon.analysis.oddities.survey import Survey
+from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.capture.codec import write_line
 from vmon.events.catalogue import TYPES
 from vmon.events.delivery import Delivery
@@ -214,12 +214,12 @@ def test_ghosts_are_after_as_long_as_you_say(tmp_path: Path, vmon_run: Run) -> N
 # The survey itself.
 
 
-def codes_of(survey: Survey) -> list[str]:
+def codes_of(survey: OddityAnalysis) -> list[str]:
     return [odd.code for odd in survey.oddities()]
 
 
 def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() -> None:
-    survey = Survey(Filter(types=frozenset({"connectionDestroyed"})))
+    survey = OddityAnalysis(Filter(types=frozenset({"connectionDestroyed"})))
     for body in STORY:
         survey.note(entry(body))
     assert (survey.number, survey.sessions) == (1, 1)
@@ -228,7 +228,7 @@ def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() ->
 
 
 def test_the_survey_gives_the_changes_of_its_book() -> None:
-    survey, one = Survey(), entry(STORY[0])
+    survey, one = OddityAnalysis(), entry(STORY[0])
     assert [survey.note(one).copies, survey.note(one).copies] == [1, 2]
     (session,) = survey.book.sessions()
     assert session.duplicates == 1

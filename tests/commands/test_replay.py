@@ -17,7 +17,8 @@ from vmon.commands.replay import Options
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.render.formats.entries import Form
-from vmon.replay.schedule import Pace
+from vmon.replay import tally
+from vmon.replay.schedule import PlaybackSpeed
 from vmon.security.access import secret_path
 
 if TYPE_CHECKING:
@@ -73,24 +74,25 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(replay, "time", SimpleNamespace(monotonic=made.monotonic, sleep=made.sleep))
+    monkeypatch.setattr(tally, "time", SimpleNamespace(monotonic=made.monotonic))
     return made
 
 
 @pytest.mark.parametrize(
     ("pace", "slept"),
     [
-        (Pace(), [0.25, 0.5, 2.0, 1.0]),
-        (Pace(max_gap_s=10), [0.25, 0.5, 10.0, 1.0]),
-        (Pace(max_gap_s=10_000), [0.25, 0.5, 3600.0, 1.0]),
-        (Pace(speed=10, max_gap_s=10), [0.025, 0.05, 1.0, 0.1]),
-        (Pace(speed=0.5), [0.5, 1.0, 4.0, 2.0]),
-        (Pace(speed=float("inf")), []),
+        (PlaybackSpeed(), [0.25, 0.5, 2.0, 1.0]),
+        (PlaybackSpeed(max_gap_s=10), [0.25, 0.5, 10.0, 1.0]),
+        (PlaybackSpeed(max_gap_s=10_000), [0.25, 0.5, 3600.0, 1.0]),
+        (PlaybackSpeed(speed=10, max_gap_s=10), [0.025, 0.05, 1.0, 0.1]),
+        (PlaybackSpeed(speed=0.5), [0.5, 1.0, 4.0, 2.0]),
+        (PlaybackSpeed(speed=float("inf")), []),
     ],
 )
 def test_it_takes_its_original_time_or_the_part_of_it_asked_for(
     clock: Clock,
     capture: Path,
-    pace: Pace,
+    pace: PlaybackSpeed,
     slept: list[float],
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:

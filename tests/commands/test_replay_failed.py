@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmon.capture.codec import write_line
-from vmon.capture.segments import mark_of
+from vmon.capture.segments import fingerprint_of
 from vmon.events.entry import Entry
 from vmon.forward import journal as spool
 
@@ -31,14 +31,16 @@ def left(tmp_path: Path, delivered: Callable[..., Entry]) -> Left:
 
     def leaving(url: str, run: str = RUN, name: str = "a.jsonl") -> Path:
         capture, starts = tmp_path / name, []
-        journal = spool.begin(capture, run, (spool.Place(url, types=("streamCreated",)),), 0)
+        journal = spool.begin(
+            capture, run, (spool.JournalTarget(url, types=("streamCreated",)),), 0
+        )
         with capture.open("ab") as file:
             for number in range(10):
                 body = b'{"event":"streamCreated","sessionId":"2_A","n":%d}' % number
                 starts.append(file.tell())
                 file.write(write_line(delivered(body, id=f"{number:014x}-{run}", path="/hook")))
         failed = (starts[1], starts[3])
-        journal.write([spool.Note(done=(starts[0], starts[2], starts[4]), failed=failed)])
+        journal.write([spool.JournalLine(done=(starts[0], starts[2], starts[4]), failed=failed)])
         journal.close(keep=True)
         return capture
 
@@ -172,7 +174,7 @@ async def test_what_a_rotated_capture_left_is_sent_from_its_files_also_compresse
     capture.write_bytes(b"".join(lines[7:]))
     at = [sum(map(len, lines[:number])) for number in (0, 4, 7)]
     files = [
-        {"file": mark_of(lines[number]), "at": start}
+        {"file": fingerprint_of(lines[number]), "at": start}
         for number, start in zip((0, 4, 7), at, strict=True)
     ]
     with journal.open("a") as file:

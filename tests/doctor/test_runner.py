@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vmon.doctor import runner
-from vmon.doctor.results import Asked, Check, Finding, Result
+from vmon.doctor import machine as machine_checks
+from vmon.doctor import network
+from vmon.doctor.results import Check, DoctorOptions, Finding, Result
 from vmon.doctor.runner import checks, examine
 from vmon.errors import WrongUse
 from vmon.tunnel.ngrok.locate import own_place
@@ -65,7 +66,7 @@ def program(folder: Path, name: str, text: str) -> Path:
     return made
 
 
-def found(name: str, asked: Asked) -> Result:
+def found(name: str, asked: DoctorOptions) -> Result:
     """The result of one check."""
     (result,) = examine([one for one in checks(asked) if one.name == name])
     assert not result.said.startswith("the check itself failed"), result
@@ -118,8 +119,8 @@ def server() -> Iterator[Server]:
 
 
 def test_checks_are_told_in_their_order() -> None:
-    assert [one.name for one in checks(Asked())] == NAMES
-    assert [one.name for one in checks(Asked(apps=("a", "b")))][-2:] == ["app", "app"]
+    assert [one.name for one in checks(DoctorOptions())] == NAMES
+    assert [one.name for one in checks(DoctorOptions(apps=("a", "b")))][-2:] == ["app", "app"]
 
 
 def test_a_check_that_hangs_is_given_up_and_hides_no_other() -> None:
@@ -166,7 +167,7 @@ def test_a_check_that_breaks_is_told_and_hides_no_other() -> None:
 
 
 def test_whatever_is_asked_nothing_breaks_and_what_is_wrong_has_a_way_out() -> None:
-    strange = Asked(
+    strange = DoctorOptions(
         host="\x00",
         port=70000,
         public_url="http://[",
@@ -185,67 +186,67 @@ def test_whatever_is_asked_nothing_breaks_and_what_is_wrong_has_a_way_out() -> N
 def test_python_and_packages_are_named_with_their_versions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert found("python", Asked()).verdict == "pass"
-    packages = found("packages", Asked())
+    assert found("python", DoctorOptions()).verdict == "pass"
+    packages = found("packages", DoctorOptions())
     assert packages.verdict == "pass"
     for name in ("vmon ", "aiohttp ", "msgspec ", "pyngrok ", "uvloop "):
         assert name in packages.said
-    monkeypatch.setattr(runner, "_version", lambda name: None if name == "uvloop" else "1")
-    assert found("packages", Asked()).verdict == "warn"
-    monkeypatch.setattr(runner, "_version", lambda _: None)
-    assert found("packages", Asked()).verdict == "fail"
+    monkeypatch.setattr(machine_checks, "_version", lambda name: None if name == "uvloop" else "1")
+    assert found("packages", DoctorOptions()).verdict == "warn"
+    monkeypatch.setattr(machine_checks, "_version", lambda _: None)
+    assert found("packages", DoctorOptions()).verdict == "fail"
 
 
 def test_settings_that_cannot_be_read_fail() -> None:
     fault = WrongUse("./vmon.toml: no", hint="mend it")
-    assert found("settings", Asked(settings=fault)).fix == "mend it"
-    assert found("settings", Asked(settings="./vmon.toml")).verdict == "pass"
+    assert found("settings", DoctorOptions(settings=fault)).fix == "mend it"
+    assert found("settings", DoctorOptions(settings="./vmon.toml")).verdict == "pass"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_a_port_is_free_or_taken(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
-        result = found("port", Asked(host=host, port=number))
+        result = found("port", DoctorOptions(host=host, port=number))
         assert short(result) == ("fail", f"{host}:{number} is already in use")
         assert "another --port" in (result.fix or "")
-    assert short(found("port", Asked(host=host, port=number))) == (
+    assert short(found("port", DoctorOptions(host=host, port=number))) == (
         "pass",
         f"{host}:{number} is free",
     )
-    assert found("port", Asked(port=0)).verdict == "pass"
+    assert found("port", DoctorOptions(port=0)).verdict == "pass"
 
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid", "a" * 70 + ".x", "\x00"])
 def test_an_address_that_is_not_ours_cannot_be_listened_on(host: str) -> None:
-    assert found("port", Asked(host=host)).verdict == "fail"
+    assert found("port", DoctorOptions(host=host)).verdict == "fail"
 
 
 def test_the_folder_of_captures_is_writable_or_not(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
-    result = found("captures", Asked(captures=deep))
+    result = found("captures", DoctorOptions(captures=deep))
     assert result.verdict == "pass"
     assert result.said.endswith("not created yet")
     assert not deep.exists()
     deep.mkdir(parents=True, mode=0o700)
-    assert found("captures", Asked(captures=deep)).said.startswith(f"{deep}, ")
+    assert found("captures", DoctorOptions(captures=deep)).said.startswith(f"{deep}, ")
     assert not list(deep.iterdir())
     deep.chmod(0o777)
-    result = found("captures", Asked(captures=deep))
+    result = found("captures", DoctorOptions(captures=deep))
     assert (result.verdict, result.fix) == (
         "warn",
         f"Other users can change captures there; run: chmod go-w {deep}",
     )
     (tmp_path / "file").write_text("")
-    assert found("captures", Asked(captures=tmp_path / "file")).verdict == "fail"
-    assert found("captures", Asked(captures=tmp_path / "file" / "x")).verdict == "fail"
+    assert found("captures", DoctorOptions(captures=tmp_path / "file")).verdict == "fail"
+    assert found("captures", DoctorOptions(captures=tmp_path / "file" / "x")).verdict == "fail"
 
 
 def test_the_space_that_is_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for free, verdict in ((10**12, "pass"), (10**8, "warn"), (10**6, "fail")):
         usage = type("Usage", (), {"free": free})
         monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
-        assert found("captures", Asked(captures=tmp_path / "x")).verdict == verdict
+        assert found("captures", DoctorOptions(captures=tmp_path / "x")).verdict == verdict
 
 
 # The ways to a public URL.
@@ -253,10 +254,10 @@ def test_the_space_that_is_left_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("tunnel", "verdict"), [(None, "warn"), ("ngrok", "fail")])
 def test_what_is_missing_fails_only_where_it_is_used(tunnel: str | None, verdict: str) -> None:
-    agent = found("ngrok agent", Asked(tunnel=tunnel))
+    agent = found("ngrok agent", DoctorOptions(tunnel=tunnel))
     assert short(agent) == (verdict, "the ngrok agent is not installed")
     assert "vmon tunnel install" in (agent.fix or "")
-    token = found("ngrok token", Asked(tunnel=tunnel))
+    token = found("ngrok token", DoctorOptions(tunnel=tunnel))
     assert token.verdict == verdict
     assert token.said.startswith("not found in NGROK_AUTHTOKEN or ")
     assert "NGROK_AUTHTOKEN" in (token.fix or "")
@@ -264,10 +265,10 @@ def test_what_is_missing_fails_only_where_it_is_used(tunnel: str | None, verdict
 
 @pytest.mark.parametrize("name", ["cloudflared", "ssh"])
 def test_other_programs_are_needed_by_their_own_tunnel_only(name: str, machine: Path) -> None:
-    assert found(name, Asked()).verdict == "skip"
-    assert found(name, Asked(tunnel=name)).verdict == "fail"
+    assert found(name, DoctorOptions()).verdict == "skip"
+    assert found(name, DoctorOptions(tunnel=name)).verdict == "fail"
     path = program(machine, name, "")
-    assert short(found(name, Asked())) == ("pass", str(path))
+    assert short(found(name, DoctorOptions())) == ("pass", str(path))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def test_the_version_of_the_agent_is_asked(
     says: str, verdict: str, said: str, machine: Path
 ) -> None:
     program(machine, "ngrok", says)
-    result = found("ngrok agent", Asked())
+    result = found("ngrok agent", DoctorOptions())
     assert result.verdict == verdict
     assert said in result.said
 
@@ -291,16 +292,16 @@ def test_the_version_of_the_agent_is_asked(
 def test_the_agent_that_was_chosen_is_the_one_that_counts(machine: Path, tmp_path: Path) -> None:
     program(machine, "ngrok", "echo ngrok version 3.39.1")
     other = program(tmp_path, "other", "echo ngrok version 3.31.0")
-    assert short(found("ngrok agent", Asked(ngrok=other)))[1].startswith(f"3.31 at {other}")
-    assert found("ngrok agent", Asked(ngrok=tmp_path / "none")).verdict == "warn"
+    assert short(found("ngrok agent", DoctorOptions(ngrok=other)))[1].startswith(f"3.31 at {other}")
+    assert found("ngrok agent", DoctorOptions(ngrok=tmp_path / "none")).verdict == "warn"
 
 
 def test_an_agent_that_does_not_answer_is_given_up(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "CONNECT_S", 0.3)
+    monkeypatch.setattr(network, "CONNECT_S", 0.3)
     program(machine, "ngrok", "exec /bin/sleep 60")
-    result = found("ngrok agent", Asked())
+    result = found("ngrok agent", DoctorOptions())
     assert short(result) == ("warn", f"cannot get the version of {machine}/ngrok")
 
 
@@ -309,7 +310,7 @@ def test_the_token_is_found_wherever_it_is_and_never_told(
 ) -> None:
     said = []
 
-    def look(asked: Asked) -> str:
+    def look(asked: DoctorOptions) -> str:
         result = found("ngrok token", asked)
         said.append(f"{result}{asked}")
         assert result.verdict == "pass"
@@ -321,10 +322,10 @@ def test_the_token_is_found_wherever_it_is_and_never_told(
     file.parent.mkdir(parents=True)
     for text in (f"authtoken: {TOKEN}", f"version: 3\nagent:\n  authtoken: {TOKEN}"):
         file.write_text(text)
-        assert look(Asked()) == f"found in {file}"
+        assert look(DoctorOptions()) == f"found in {file}"
     monkeypatch.setenv("NGROK_AUTHTOKEN", TOKEN)
-    assert look(Asked()) == "found in NGROK_AUTHTOKEN"
-    assert look(Asked(token=(TOKEN, "./vmon.toml"))) == "found in ./vmon.toml"
+    assert look(DoctorOptions()) == "found in NGROK_AUTHTOKEN"
+    assert look(DoctorOptions(token=(TOKEN, "./vmon.toml"))) == "found in ./vmon.toml"
     assert TOKEN not in "".join(said)
 
 
@@ -332,7 +333,7 @@ def test_an_ngrok_yml_that_cannot_be_read_is_told() -> None:
     file = own_place().parent / "ngrok.yml"
     file.parent.mkdir(parents=True)
     file.write_text("{[")
-    result = found("ngrok token", Asked())
+    result = found("ngrok token", DoctorOptions())
     assert result.verdict == "warn"
     assert str(file) in result.said
 
@@ -342,7 +343,7 @@ def test_an_ngrok_yml_that_cannot_be_read_is_told() -> None:
 
 def test_a_clock_that_agrees_and_one_that_does_not(server: Server) -> None:
     def look() -> tuple[str, str]:
-        return short(found("clock", Asked(clocks=(server.url,))))
+        return short(found("clock", DoctorOptions(clocks=(server.url,))))
 
     assert look() == ("pass", f"in sync with {server.url}")
     server.skew_s = -30
@@ -362,26 +363,26 @@ def test_a_clock_that_agrees_and_one_that_does_not(server: Server) -> None:
 
 def test_the_clock_of_the_public_url_is_the_one_that_counts(server: Server) -> None:
     server.skew_s = 3600
-    asked = Asked(public_url=f"{server.url}/secret-path", clocks=("http://127.0.0.1:9",))
+    asked = DoctorOptions(public_url=f"{server.url}/secret-path", clocks=("http://127.0.0.1:9",))
     result = found("clock", asked)
     assert result.verdict == "fail"
     assert "secret-path" not in result.said
 
 
 def test_the_next_clock_is_asked_where_one_is_not_there(server: Server) -> None:
-    asked = Asked(clocks=("http://127.0.0.1:9", server.url))
+    asked = DoctorOptions(clocks=("http://127.0.0.1:9", server.url))
     assert found("clock", asked).verdict == "pass"
 
 
 def test_offline_the_clock_is_skipped_and_is_no_failure() -> None:
-    asked = Asked(clocks=("http://127.0.0.1:9", "https://no-such-host.invalid"))
+    asked = DoctorOptions(clocks=("http://127.0.0.1:9", "https://no-such-host.invalid"))
     verdict, said = short(found("clock", asked))
     assert verdict == "skip"
     assert said.startswith("no server to compare it with (http://127.0.0.1:9: Connection refused; ")
 
 
 def test_nothing_leaves_the_machine_where_that_is_asked(server: Server) -> None:
-    asked = Asked(
+    asked = DoctorOptions(
         offline=True, clocks=(server.url,), public_url=server.url, apps=("http://203.0.113.1",)
     )
     for name in ("clock", "public URL", "app"):
@@ -397,7 +398,7 @@ def test_a_public_url_is_judged_by_what_it_answers(
     status: int, verdict: str, server: Server
 ) -> None:
     server.status = status
-    result = found("public URL", Asked(public_url=f"{server.url}/token?a=b"))
+    result = found("public URL", DoctorOptions(public_url=f"{server.url}/token?a=b"))
     assert short(result) == (verdict, f"{server.url} responds with {status}")
     assert server.seen == ["HEAD /token"]
 
@@ -405,24 +406,24 @@ def test_a_public_url_is_judged_by_what_it_answers(
 def test_a_public_url_that_nobody_answers_fails(free_port: int) -> None:
     url = f"http://127.0.0.1:{free_port}"
     said = f"cannot reach {url}: Connection refused"
-    assert short(found("public URL", Asked(public_url=f"{url}/x"))) == ("fail", said)
-    assert found("public URL", Asked()).verdict == "skip"
+    assert short(found("public URL", DoctorOptions(public_url=f"{url}/x"))) == ("fail", said)
+    assert found("public URL", DoctorOptions()).verdict == "skip"
 
 
 def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "CONNECT_S", 0.2)
+    monkeypatch.setattr(network, "CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        result = found("public URL", Asked(public_url=url))
+        result = found("public URL", DoctorOptions(public_url=url))
     assert short(result) == ("fail", f"cannot reach {url}: no response within 200 ms")
 
 
 def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
     there = (f"127.0.0.1:{server.server_port}", f"{server.url}/hooks")
     for url in there:
-        assert found("app", Asked(apps=(url,), offline=True)).verdict == "pass"
+        assert found("app", DoctorOptions(apps=(url,), offline=True)).verdict == "pass"
     assert server.seen == []
-    result = found("app", Asked(apps=(f"http://me:secret@127.0.0.1:{free_port}/",)))
+    result = found("app", DoctorOptions(apps=(f"http://me:secret@127.0.0.1:{free_port}/",)))
     assert short(result) == (
         "fail",
         f"connection refused: nothing is listening on 127.0.0.1:{free_port}",

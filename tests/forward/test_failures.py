@@ -1,8 +1,8 @@
-from vmon.forward.failures import Gauge
+from vmon.forward.failures import FailureCounter
 
 
 def test_the_cutoff_counts_the_failures_of_half_an_hour() -> None:
-    gauge = Gauge("cutoff")
+    gauge = FailureCounter("cutoff")
     said = [gauge.note(b"%d" % number, number * 60.0) for number in range(40)]
     assert said[0] == "1 of 50 failures in 30 min"
     assert said[11] == "12 of 50 failures in 30 min"
@@ -10,7 +10,7 @@ def test_the_cutoff_counts_the_failures_of_half_an_hour() -> None:
 
 
 def test_more_than_fifty_failures_are_the_end_of_forwarding() -> None:
-    gauge = Gauge("cutoff")
+    gauge = FailureCounter("cutoff")
     said = [gauge.note(b"", 0.0) for _ in range(1000)]
     assert said[49] == "50 of 50 failures in 30 min"
     assert said[50] == "50 of 50 failures in 30 min: Vonage disables event forwarding"
@@ -19,7 +19,7 @@ def test_more_than_fifty_failures_are_the_end_of_forwarding() -> None:
 
 
 def test_a_retry_is_told_by_its_body_and_waits_twice_as_long() -> None:
-    gauge = Gauge("retry")
+    gauge = FailureCounter("retry")
     assert gauge.note(b"a", 0.0) == "Vonage retries in 5.0 s, for another 1 d"
     assert gauge.note(b"b", 1.0) == "Vonage retries in 5.0 s, for another 1 d"
     assert gauge.note(b"a", 5.0).startswith("Vonage retries in 10.0 s, for ")
@@ -28,18 +28,18 @@ def test_a_retry_is_told_by_its_body_and_waits_twice_as_long() -> None:
 
 
 def test_waits_are_at_most_15_min_and_end_after_24_h() -> None:
-    gauge = Gauge("retry")
+    gauge = FailureCounter("retry")
     said = [gauge.note(b"a", number * 900.0) for number in range(97)]
     assert said[20] == "Vonage retries in 15 min, for another 19 h"
     assert said[96] == "Vonage stops retrying (24 h limit)"
 
 
 def test_it_remembers_a_bounded_number_of_bodies() -> None:
-    gauge = Gauge("retry")
+    gauge = FailureCounter("retry")
     for number in range(5000):
         gauge.note(b"%d" % number, 0.0)
     assert len(gauge._failing) == 1000
 
 
 def test_without_failures_there_is_nothing_to_say() -> None:
-    assert Gauge("retry").summary() == ""
+    assert FailureCounter("retry").summary() == ""

@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from vmon.capture.codec import write_line
 from vmon.capture.folder import newest
-from vmon.capture.segments import Volume, Volumes
+from vmon.capture.segments import Segment, Segments
 from vmon.errors import WrongUse
 from vmon.events.entry import Entry
 from vmon.forward import backlog, leftovers
 from vmon.forward import journal as spool
-from vmon.forward.journal import Note, Place, Progress, Spool
+from vmon.forward.journal import Journal, JournalLine, JournalTarget, TargetProgress
 from vmon.locks import lock
 
-PLACES = (Place("http://a.test", types=("streamCreated",)), Place("http://b.test", exact_path=True))
+PLACES = (
+    JournalTarget("http://a.test", types=("streamCreated",)),
+    JournalTarget("http://b.test", exact_path=True),
+)
 RUN = "5a17c0de"
 
 Line = Callable[..., bytes]
@@ -36,11 +39,11 @@ def line(delivered: Callable[..., Entry]) -> Line:
     return made
 
 
-def begun(tmp_path: Path, end: int = 0) -> Spool:
+def begun(tmp_path: Path, end: int = 0) -> Journal:
     return spool.begin(tmp_path / "a.jsonl", RUN, PLACES, end)
 
 
-def reopened(path: Path) -> tuple[Spool, bool]:
+def reopened(path: Path) -> tuple[Journal, bool]:
     found = leftovers.reopen(path)
     assert found
     return found
@@ -62,7 +65,7 @@ def test_a_journal_that_is_not_needed_is_removed(tmp_path: Path) -> None:
 
 def test_what_was_noted_is_known_again(tmp_path: Path) -> None:
     journal = begun(tmp_path)
-    journal.write([Note(to=0, done=(0, 20)), Note(to=1, failed=(10,))])
+    journal.write([JournalLine(to=0, done=(0, 20)), JournalLine(to=1, failed=(10,))])
     journal.close(keep=True)
     again, alive = reopened(journal.path)
     assert (again.run, again.places, again.capture, alive) == (
@@ -138,16 +141,24 @@ def test_a_file_announced_while_a_journal_is_written_anew_outlives_a_power_loss(
 def test_a_rewritten_journal_is_small_and_says_the_same(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     for number in range(3000):
-        journal.write([Note(to=0, done=(number * 10,))])
-    journal.write([Note(to=0, failed=(30_000,)), Note(to=1, failed=(7, 9)), Note(to=1, done=(7,))])
+        journal.write([JournalLine(to=0, done=(number * 10,))])
+    journal.write(
+        [
+            JournalLine(to=0, failed=(30_000,)),
+            JournalLine(to=1, failed=(7, 9)),
+            JournalLine(to=1, done=(7,)),
+        ]
+    )
     assert journal.grown > 40_000
     journal.rewrite({0: (40_000, [30_010, 30_020]), 1: (9, [])})
     assert (journal.path.stat().st_size < 1000, journal.grown) == (True, 0)
     first, second = spool.progress(journal.path, 2)
-    assert first == Progress(40_000, {30_010, 30_020}, set(), {30_000})
-    assert second == Progress(9, set(), set(), {9})
-    journal.write([Note(to=0, done=(30_010, 40_000))])
-    assert spool.progress(journal.path, 2)[0] == Progress(40_000, {30_020}, {40_000}, {30_000})
+    assert first == TargetProgress(40_000, {30_010, 30_020}, set(), {30_000})
+    assert second == TargetProgress(9, set(), set(), {9})
+    journal.write([JournalLine(to=0, done=(30_010, 40_000))])
+    assert spool.progress(journal.path, 2)[0] == TargetProgress(
+        40_000, {30_020}, {40_000}, {30_000}
+    )
     journal.close(keep=True)
     assert [path.name for path in tmp_path.iterdir()] == [journal.path.name]
 
@@ -156,9 +167,9 @@ def test_what_another_process_sent_again_is_no_longer_given_up_after_a_rewrite(
     tmp_path: Path,
 ) -> None:
     journal = begun(tmp_path)
-    journal.write([Note(to=0, failed=(1, 2, 3))])
+    journal.write([JournalLine(to=0, failed=(1, 2, 3))])
     other, _ = reopened(journal.path)
-    other.write([Note(to=0, done=(2,))])
+    other.write([JournalLine(to=0, done=(2,))])
     other.close(keep=True)
     journal.rewrite({0: (9, []), 1: (9, [])})
     assert spool.progress(journal.path, 2)[0].failed == {1, 3}
@@ -170,7 +181,7 @@ def test_only_so_many_given_up_deliveries_are_remembered(
 ) -> None:
     monkeypatch.setattr(spool, "MOST_FAILED", 3)
     journal = begun(tmp_path)
-    journal.write([Note(to=0, failed=tuple(range(10)))])
+    journal.write([JournalLine(to=0, failed=tuple(range(10)))])
     journal.rewrite({0: (10, [])})
     assert spool.progress(journal.path, 2)[0].failed == {7, 8, 9}
     journal.close(keep=True)
@@ -178,14 +189,14 @@ def test_only_so_many_given_up_deliveries_are_remembered(
 
 def test_a_torn_line_says_nothing_and_spoils_no_other(tmp_path: Path) -> None:
     journal = begun(tmp_path)
-    journal.write([Note(to=0, done=(1,))])
+    journal.write([JournalLine(to=0, done=(1,))])
     journal.close(keep=True)
     whole = journal.path.read_bytes()
     torn = b'{"to":0,"done":[2'
     for end in range(1, len(torn) + 1):
         journal.path.write_bytes(whole + torn[:end])
         again, _ = reopened(journal.path)
-        again.write([Note(to=0, done=(3,))])
+        again.write([JournalLine(to=0, done=(3,))])
         again.close(keep=True)
         assert spool.progress(again.path, 2)[0].done == {1, 3}
 
@@ -235,7 +246,7 @@ def test_a_journal_is_not_taken_for_the_newest_capture(
 # The files of a run.
 
 
-def turned(journal: Spool, line: bytes, at: int, number: int) -> None:
+def turned(journal: Journal, line: bytes, at: int, number: int) -> None:
     """Rotate a capture as a run does: announce, put aside, begin."""
     journal.announce(line, at)
     journal.capture.rename(journal.capture.with_name(f"a.{number}.jsonl"))
@@ -243,9 +254,9 @@ def turned(journal: Spool, line: bytes, at: int, number: int) -> None:
     journal.capture.write_bytes(line)
 
 
-def sent(journal: Spool) -> list[bytes]:
+def sent(journal: Journal) -> list[bytes]:
     """What is pending for the first target, by the journal alone."""
-    reading = backlog.reading_of(journal.volumes, journal.run, journal.places[0])
+    reading = backlog.backlog_reader(journal.volumes, journal.run, journal.places[0])
     known = spool.progress(journal.path, len(journal.places))[0]
     return [got for _, got in backlog.unsent(reading, known, journal.volumes.end())]
 
@@ -258,7 +269,7 @@ def test_what_is_in_several_files_is_found_in_its_order(tmp_path: Path, line: Li
     turned(journal, lines[1], len(lines[0]), 1)
     turned(journal, lines[2], len(lines[0]) * 2, 2)
     assert sent(journal) == lines
-    journal.write([Note(done=(len(lines[0]),))])
+    journal.write([JournalLine(done=(len(lines[0]),))])
     journal.close(keep=True)
     (tmp_path / "a.1.jsonl.gz").write_bytes(gzip.compress(lines[0]))
     (tmp_path / "a.1.jsonl").unlink()
@@ -325,14 +336,14 @@ def test_a_rewritten_journal_names_the_files_in_which_something_is_left(
     journal.capture.write_bytes(line(0))
     for number in range(1, 6):
         turned(journal, line(number), number * size, number)
-    journal.write([Note(to=1, failed=(2 * size,))])
+    journal.write([JournalLine(to=1, failed=(2 * size,))])
     journal.rewrite({0: (5 * size, [3 * size]), 1: (6 * size, [])})
     assert [one.at for one in journal.volumes.known()] == [at * size for at in (2, 3, 4, 5)]
     assert journal.path.read_bytes().count(b'"file"') == 4
     assert sent(journal) == [line(3), line(5)]
-    assert backlog.reading_of(journal.volumes, journal.run, journal.places[1]).at(2 * size) == line(
-        2
-    )
+    assert backlog.backlog_reader(journal.volumes, journal.run, journal.places[1]).at(
+        2 * size
+    ) == line(2)
     journal.close(keep=False)
 
 
@@ -356,8 +367,8 @@ def test_what_comes_after_a_line_that_did_not_fit_is_a_line_of_its_own(
 # What is left in a capture.
 
 
-def read_from(path: Path) -> backlog.Reading:
-    return backlog.reading_of(Volumes(path, [Volume("", 0)]), RUN, PLACES[0])
+def read_from(path: Path) -> backlog.BacklogReader:
+    return backlog.backlog_reader(Segments(path, [Segment("", 0)]), RUN, PLACES[0])
 
 
 def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, line: Line) -> None:
@@ -366,7 +377,7 @@ def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, 
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"".join(lines))
     reading = read_from(path)
-    known = Progress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
+    known = TargetProgress(starts[3], {starts[1]}, {starts[4]}, {starts[0]})
     found = list(backlog.unsent(reading, known, path.stat().st_size))
     assert found == [(starts[number], lines[number]) for number in (1, 3, 5)]
 
@@ -375,7 +386,7 @@ def test_what_is_unsent_is_what_is_pending_and_what_comes_after(tmp_path: Path, 
 def test_only_whole_lines_of_the_run_and_its_types_are_meant(
     tmp_path: Path, line: Line, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "_BLOCK", block)
+    monkeypatch.setattr(backlog, "_BLOCK", block)
     lines = [
         line(0, run="07e8e99d"),
         line(1),

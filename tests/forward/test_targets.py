@@ -2,77 +2,77 @@ import pytest
 
 from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES
-from vmon.forward.targets import Asked, aims_of, headers_of
+from vmon.forward.targets import RouteArguments, headers_of, routes_of
 
 A, B, C = "http://a.test", "http://b.test/x", "http://c.test"
 
 
-def types(asked: Asked) -> dict[str, set[str]]:
-    return {aim.target.url: set(aim.types) for aim in aims_of(asked)}
+def types(asked: RouteArguments) -> dict[str, set[str]]:
+    return {aim.target.url: set(aim.types) for aim in routes_of(asked)}
 
 
 def test_without_routes_every_target_gets_everything() -> None:
-    assert types(Asked((A, B))) == {A: set(NAMES), B: set(NAMES)}
+    assert types(RouteArguments((A, B))) == {A: set(NAMES), B: set(NAMES)}
 
 
 def test_a_type_goes_to_every_route_that_names_it_and_else_to_the_rest() -> None:
-    found = types(Asked((C,), (f"archive={A}", f"archive,stream*={B}")))
+    found = types(RouteArguments((C,), (f"archive={A}", f"archive,stream*={B}")))
     streams = {"streamCreated", "streamDestroyed"}
     assert found == {A: {"archive"}, B: {"archive", *streams}, C: {*NAMES} - {"archive", *streams}}
 
 
 def test_routes_to_one_url_are_one_target() -> None:
-    assert types(Asked((), (f"archive={A}", f"call*={A}"))) == {
+    assert types(RouteArguments((), (f"archive={A}", f"call*={A}"))) == {
         A: {"archive", "callCreated", "callUpdated", "callDestroyed"}
     }
 
 
 def test_an_equals_sign_in_a_url_is_part_of_it() -> None:
-    assert list(types(Asked((), (f"archive={A}/?key=1",)))) == [f"{A}/?key=1"]
+    assert list(types(RouteArguments((), (f"archive={A}/?key=1",)))) == [f"{A}/?key=1"]
 
 
 def test_the_filter_of_forwards_holds_for_all_of_them() -> None:
-    found = types(Asked((C,), (f"archive={A}",), ("!stream*,!connection*",)))
+    found = types(RouteArguments((C,), (f"archive={A}",), ("!stream*,!connection*",)))
     assert found[A] == {"archive"}
     assert "streamCreated" not in found[C]
     assert "sessionCreated" in found[C]
 
 
 def test_an_aim_says_which_types_it_is_about() -> None:
-    aims = aims_of(Asked((C, A), ("archive,captions=" + B,)))
+    aims = routes_of(RouteArguments((C, A), ("archive,captions=" + B,)))
     assert [aim.said for aim in aims] == [
         "archive, captions",
         "all except archive, captions",
         "all except archive, captions",
     ]
-    assert aims_of(Asked((C,)))[0].said == ""
+    assert routes_of(RouteArguments((C,)))[0].said == ""
 
 
 @pytest.mark.parametrize("route", ["archive", "=http://a.test", "archive=", "  ="])
 def test_what_is_no_route_is_refused_with_an_example(route: str) -> None:
     with pytest.raises(WrongUse, match="invalid route") as told:
-        aims_of(Asked((), (route,)))
+        routes_of(RouteArguments((), (route,)))
     assert "--route" in str(told.value.hint)
 
 
 def test_a_route_of_a_type_that_is_none_gets_a_suggestion() -> None:
     with pytest.raises(WrongUse) as told:
-        aims_of(Asked((), (f"archives={A}",)))
+        routes_of(RouteArguments((), (f"archives={A}",)))
     assert "did you mean archive?" in str(told.value.hint)
 
 
 @pytest.mark.parametrize(
     "asked",
-    [Asked((C,), ("*=" + A,)), Asked((), (f"archive={A}",), ("stream*",))],
+    [RouteArguments((C,), ("*=" + A,)), RouteArguments((), (f"archive={A}",), ("stream*",))],
     ids=["the rest of nothing", "filtered away"],
 )
-def test_a_target_that_would_get_nothing_is_refused(asked: Asked) -> None:
+def test_a_target_that_would_get_nothing_is_refused(asked: RouteArguments) -> None:
     with pytest.raises(WrongUse, match="no event type is forwarded to http"):
-        aims_of(asked)
+        routes_of(asked)
 
 
 def test_settings_are_those_of_every_target() -> None:
-    aims = aims_of(Asked((A, B)), timeout_s=3.0, insecure=True, headers=(("X", "1"),))
+    aims = routes_of(RouteArguments((A, B)), timeout_s=3.0, insecure=True, headers=(("X", "1"),))
     assert {(a.target.timeout_s, a.target.insecure, a.target.headers) for a in aims} == {
         (3.0, True, (("X", "1"),))
     }

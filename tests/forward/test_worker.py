@@ -11,17 +11,17 @@ import pytest
 from msgspec.structs import replace
 
 from vmon.capture.codec import read_line, write_line
-from vmon.capture.segments import Volume, Volumes
+from vmon.capture.segments import Segment, Segments
 from vmon.events.catalogue import NAMES
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.events.redelivery import LIKE_VONAGE, Schedule
 from vmon.forward import backlog
 from vmon.forward import worker as module
-from vmon.forward.client import Client, Told
-from vmon.forward.queue import Source
-from vmon.forward.targets import Aim, target_of
-from vmon.forward.worker import Calm, Course, Hearing
+from vmon.forward.client import Client, ForwardResult
+from vmon.forward.queue import JournalCursor
+from vmon.forward.targets import Route, target_of
+from vmon.forward.worker import TargetWorker, Throttle, WorkerListener
 
 if TYPE_CHECKING:
     from tests.conftest import App, Request
@@ -50,10 +50,10 @@ class Ears:
     """What a course tells."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
+        self.told: list[ForwardResult] = []
         self.said: list[str] = []
         self.bugs: list[Exception] = []
-        self.hearing = Hearing(self.told.append, self.said.append, self.bugs.append)
+        self.hearing = WorkerListener(self.told.append, self.said.append, self.bugs.append)
 
     @property
     def ends(self) -> list[tuple[int, int | None, int]]:
@@ -79,8 +79,8 @@ class Tape:
         self.file = path.open("w+b", buffering=0)
         self.end = 0
         types = frozenset(name.encode() for name in NAMES)
-        volumes = Volumes(path, [Volume("", 0)])
-        self.source = Source(None, 0, backlog.Reading(volumes, RUN.encode(), types))
+        volumes = Segments(path, [Segment("", 0)])
+        self.source = JournalCursor(None, 0, backlog.BacklogReader(volumes, RUN.encode(), types))
 
     def write(self, entry: Entry) -> tuple[Entry, int, int]:
         line = write_line(entry)
@@ -101,15 +101,15 @@ def tape(tmp_path: Path) -> Iterator[Tape]:
 async def a_course(  # noqa: PLR0913 - a test says what it is about
     url: str,
     ears: Ears,
-    own: Source | None = None,
+    own: JournalCursor | None = None,
     schedule: Schedule = QUICK,
     *,
     types: frozenset[str] = frozenset(NAMES),
     timeout_s: float = 10.0,
     width: int = 4,
-) -> AsyncIterator[Course]:
-    aim = Aim(target_of(url, timeout_s=timeout_s), types)
-    one = Course(aim, schedule, ears.hearing, own or Source())
+) -> AsyncIterator[TargetWorker]:
+    aim = Route(target_of(url, timeout_s=timeout_s), types)
+    one = TargetWorker(aim, schedule, ears.hearing, own or JournalCursor())
     async with Client(width) as client:
         one.work(client, width)
         yield one
@@ -421,7 +421,7 @@ async def test_the_end_waits_for_what_is_on_its_way_and_not_for_what_must_wait(
 
 
 async def test_while_many_are_answered_sending_is_slow_and_afterwards_it_is_not() -> None:
-    calm = Calm()
+    calm = Throttle()
     await calm.wait()
     calm._since_s -= 0.06
     calm.note(200)
@@ -451,7 +451,7 @@ def an_entry_at(number: int, session: str = "2_A") -> Entry:
     return Entry(replace(an_entry(number, session).delivery, path=f"/{number}"))
 
 
-def fails_for(course: Course, number: int) -> None:
+def fails_for(course: TargetWorker, number: int) -> None:
     def inner(path: str) -> str:
         if path == f"/{number}":
             raise ZeroDivisionError
@@ -507,16 +507,16 @@ async def test_a_capture_that_cannot_be_read_for_a_while_is_read_again(
     app: "App", ears: Ears, tape: Tape, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     left = [error, error]
-    whole = backlog.Reading.lines
+    whole = backlog.BacklogReader.lines
 
-    def failing(self: backlog.Reading, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    def failing(self: backlog.BacklogReader, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         if left:
             raise left.pop()
         return whole(self, start, end)
 
     monkeypatch.setattr("vmon.forward.worker._MOST_ITEMS", 2)
     monkeypatch.setattr("vmon.forward.worker._DISK_S", 0.01)
-    monkeypatch.setattr(backlog.Reading, "lines", failing)
+    monkeypatch.setattr(backlog.BacklogReader, "lines", failing)
     async with a_course(app.url, ears, tape.source) as course:
         for number in range(8):
             course.take(*tape.write(an_entry(number)))

@@ -17,7 +17,7 @@ from vmon.events.payload import read_body
 from vmon.receive import http_server
 from vmon.receive import receiver as module
 from vmon.receive.http_server import Limits
-from vmon.receive.receiver import Hooks, Receiver
+from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.security.access import Guard
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -72,7 +72,7 @@ class Served:
         return 200
 
     async def open(self) -> None:
-        hooks = Hooks(
+        hooks = ReceiverCallbacks(
             lambda delivery: self.accept(delivery),  # noqa: PLW0108 - a test may change it
             self.notices.append,
             self.bugs.append,
@@ -114,7 +114,7 @@ Serve = Callable[..., Awaitable[Served]]
 def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to answer a request: every test that serves goes down each of them."""
     if request.param == "aiohttp":
-        monkeypatch.setattr(module, "_SHORTCUT", False)
+        monkeypatch.setattr(http_server, "_SHORTCUT", False)
     return str(request.param)
 
 
@@ -772,7 +772,7 @@ async def test_closing_gives_up_on_what_never_comes(serve: Serve) -> None:
 async def test_a_receiver_that_never_opened_closes() -> None:
     receiver = Served(Limits())
     receiver.receiver = Receiver(
-        Hooks(receiver._take, receiver.notices.append, receiver.bugs.append), ids=Ids()
+        ReceiverCallbacks(receiver._take, receiver.notices.append, receiver.bugs.append), ids=Ids()
     )
     await receiver.receiver.close()
     assert receiver.notices == []
@@ -916,7 +916,7 @@ async def test_no_answer_names_a_server_or_a_version(
 
 
 def an_idle_receiver() -> Receiver:
-    return Receiver(Hooks(lambda _: 200, print, print), ids=Ids())
+    return Receiver(ReceiverCallbacks(lambda _: 200, print, print), ids=Ids())
 
 
 async def test_a_port_that_is_taken_is_named_with_a_way_out() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmon.render.columns import Page, folded, wide
+from vmon.render.columns import OutputPage, folded, wide
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_rows_have_all_the_words_and_only_one_word_may_be_too_wide(text: str, ro
 
 
 def test_a_page_is_as_wide_as_its_terminal_and_a_pipe_has_no_end() -> None:
-    page = Page()
+    page = OutputPage()
     assert page.width is None
     assert page.fits(10**9)
     assert page.wrapped("a sentence " * 99) == ["a sentence " * 99]

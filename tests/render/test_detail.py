@@ -13,14 +13,14 @@ from rich.console import Console
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.render.detail import fields, whole
-from vmon.render.style import Look, Paint
+from vmon.render.style import LineStyle, Paint
 
 Delivered = Callable[..., Entry]
 
 DATA = Path(__file__).parents[1] / "data"
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
-PLAIN = Look(Paint())
-COLOURED = Look(Paint(Console(force_terminal=True, color_system="256")))
+PLAIN = LineStyle(Paint())
+COLOURED = LineStyle(Paint(Console(force_terminal=True, color_system="256")))
 
 FIELDS = """\
     POST /hook?a=1 from 127.0.0.1:50412, 474 B, 1 min 40 s after the event, id 00053932d7f0ab-5a17c0de
@@ -52,7 +52,7 @@ WHOLE = """\
     │ }"""
 
 
-def drawn(entry: Entry, look: Look = PLAIN) -> list[str]:
+def drawn(entry: Entry, look: LineStyle = PLAIN) -> list[str]:
     return [*fields(entry, look), *whole(entry, look)]
 
 
@@ -79,7 +79,7 @@ def test_warnings_come_first(delivered: Delivered) -> None:
 def test_ids_are_never_cut(delivered: Delivered) -> None:
     for one in TYPES.values():
         entry = delivered(json.dumps(one.sample).encode())
-        shown = "\n".join(fields(entry, Look(Paint(), 40)))
+        shown = "\n".join(fields(entry, LineStyle(Paint(), 40)))
         ids = re.findall(r'"\w*[iI]d": "([^"]+)"', json.dumps(one.sample))
         assert ids
         assert [identifier for identifier in ids if identifier not in shown] == []

@@ -18,9 +18,9 @@ from vmon.events.verdict import Verdict
 from vmon.humanize import compact
 from vmon.render.detail import fields
 from vmon.render.line import line, not_drawn
-from vmon.render.style import HANDLES, STYLES, Look, Paint, colour_of
+from vmon.render.style import HANDLES, STYLES, LineStyle, Paint, colour_of
 from vmon.sanitize import disarm
-from vmon.sessions.tracker import Note
+from vmon.sessions.tracker import Annotation
 
 Delivered = Callable[..., Entry]
 
@@ -149,7 +149,7 @@ def drawings() -> list[tuple[str, list[str]]]:
 def test_a_body_is_drawn_so(name: str, lines: list[str], delivered: Delivered) -> None:
     (path,) = DATA.glob(f"{name}.*")
     entry = delivered(path.read_bytes())
-    assert [line(entry, Look(PLAIN, width)) for width in (None, 80, 40)] == lines
+    assert [line(entry, LineStyle(PLAIN, width)) for width in (None, 80, 40)] == lines
 
 
 def test_the_seeds_samples_and_every_type_are_drawn() -> None:
@@ -217,10 +217,10 @@ def test_whatever_happened_is_one_harmless_line_that_fits(
 ) -> None:
     entry = delivered(body)
     entry = delivered(body, received_at=entry.delivery.received_at + timedelta(seconds=late))
-    drawn = line(entry, Look(PLAIN, width))
+    drawn = line(entry, LineStyle(PLAIN, width))
     assert cell_len(drawn) <= width
     assert drawn.isprintable()
-    whole = line(entry, Look(PLAIN))
+    whole = line(entry, LineStyle(PLAIN))
     assert whole.isprintable()
     assert drawn == whole if cell_len(whole) <= width and width >= 72 else True
 
@@ -231,8 +231,10 @@ def test_colours_add_escapes_and_nothing_else(
     delivered: Delivered, body: bytes, width: int | None
 ) -> None:
     entry = delivered(body)
-    coloured = line(entry, Look(Paint(Console(force_terminal=True, color_system="256")), width))
-    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).rstrip() == line(entry, Look(PLAIN, width))
+    coloured = line(
+        entry, LineStyle(Paint(Console(force_terminal=True, color_system="256")), width)
+    )
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).rstrip() == line(entry, LineStyle(PLAIN, width))
     assert coloured.endswith("\x1b[0m")
 
 
@@ -257,7 +259,7 @@ def test_columns_stay_where_they_are(
     said = entry.event.timestamp_at
     assert said is not None
     entry = delivered(entry.delivery.body, received_at=said + timedelta(seconds=late))
-    before, found, _ = line(entry, Look(PLAIN, width)).partition(" b0a5a8c7")
+    before, found, _ = line(entry, LineStyle(PLAIN, width)).partition(" b0a5a8c7")
     assert found
     assert cell_len(before) == len("21:16:00.318 ~ callUpdated         kxOH45   2min ")
 
@@ -268,7 +270,7 @@ def test_a_type_that_a_file_made_up_is_harmless_and_keeps_the_columns(delivered:
         made = known.replace(
             b'"sessionCreated","session"', json.dumps(made_up).encode() + b',"session"'
         )
-        drawn = line(read_line(made), Look(PLAIN))
+        drawn = line(read_line(made), LineStyle(PLAIN))
         assert drawn.isprintable()
         assert cell_len(drawn.partition(" -  ")[0]) == len("21:16:00.318 ~ sessionNotification")
 
@@ -281,12 +283,14 @@ def test_the_clock_tells_the_millisecond_that_has_begun(
     micros: int, millis: str, delivered: Delivered
 ) -> None:
     at = delivered(b"").delivery.received_at.replace(microsecond=micros)
-    assert line(delivered(b"", received_at=at), Look(PLAIN)).startswith(f"21:16:00.{millis} ! ")
+    assert line(delivered(b"", received_at=at), LineStyle(PLAIN)).startswith(
+        f"21:16:00.{millis} ! "
+    )
 
 
 def test_the_clock_is_local(zone: Callable[[str], None], delivered: Delivered) -> None:
     zone("Asia/Kolkata")
-    assert line(delivered(b""), Look(PLAIN)).startswith("02:46:00.318 ! ")
+    assert line(delivered(b""), LineStyle(PLAIN)).startswith("02:46:00.318 ! ")
 
 
 @pytest.mark.parametrize(
@@ -322,7 +326,7 @@ def test_a_bare_body_was_received_by_nobody_and_has_no_lag(
 ) -> None:
     entry = delivered(json.dumps(TYPES["streamCreated"].sample).encode(), remote=remote)
     assert (entry.lag_s is None) == (remote is None)
-    assert (" -  c053fcc8" in line(entry, Look(PLAIN))) == (remote is None)
+    assert (" -  c053fcc8" in line(entry, LineStyle(PLAIN))) == (remote is None)
 
 
 def test_what_was_not_drawn_is_said() -> None:
@@ -364,12 +368,12 @@ def test_a_verdict_stands_before_what_it_is_about(
     verdict: Verdict, shown: str, delivered: Delivered
 ) -> None:
     entry = delivered(b'{"event":"archive","status":"started"}')
-    plain = line(entry, Look(PLAIN))
+    plain = line(entry, LineStyle(PLAIN))
     entry.verdict = verdict
-    assert line(entry, Look(PLAIN)) == plain.replace("started", shown)
+    assert line(entry, LineStyle(PLAIN)) == plain.replace("started", shown)
     for width in (80, 40, 10):
-        assert cell_len(line(entry, Look(PLAIN, width))) <= width
-    told = [one for one in fields(entry, Look(PLAIN)) if "signature" in one]
+        assert cell_len(line(entry, LineStyle(PLAIN, width))) <= width
+    told = [one for one in fields(entry, LineStyle(PLAIN)) if "signature" in one]
     assert told == [f"    signature {disarm(verdict.kind)}: {disarm(verdict.why)}"]
 
 
@@ -377,7 +381,7 @@ def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Deliver
     entry = delivered(b'{"event":"archive","status":"started"}')
     entry.verdict = Verdict("unsigned", "there is none", refused=True)
     for copies, due in ((0, "5.0 s"), (2, "10.0 s"), (99, "15 min")):
-        assert f"401, retry in {due} " in line(entry, Look(PLAIN), Note(copies=copies))
+        assert f"401, retry in {due} " in line(entry, LineStyle(PLAIN), Annotation(copies=copies))
 
 
 @pytest.mark.usefixtures("utc")
@@ -404,19 +408,19 @@ def test_where_there_is_little_room_a_name_goes_before_a_badge_and_an_id(
     width: int, said: str, delivered: Delivered
 ) -> None:
     body = (DATA / "seed" / "connectionCreated.json").read_bytes()
-    note = Note("TOKENDATA", 2, "duplicate #2 +0.2 s")
-    assert line(delivered(body), Look(PLAIN, width), note) == said
+    note = Annotation("TOKENDATA", 2, "duplicate #2 +0.2 s")
+    assert line(delivered(body), LineStyle(PLAIN, width), note) == said
 
 
 def test_an_event_of_nobody_has_its_badge_where_who_would_stand(delivered: Delivered) -> None:
     body = (DATA / "opentok" / "sessionCreated.json").read_bytes()
-    drawn = line(delivered(body), Look(PLAIN, 40), Note(badge="↩ 2.0 s late"))
+    drawn = line(delivered(body), LineStyle(PLAIN, 40), Annotation(badge="↩ 2.0 s late"))
     assert drawn.endswith(" + sessionCreated ↩ 2.0 s late")
 
 
 def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) -> None:
     body = TYPES["streamDestroyed"].sample
     body = body | {"timestamp": body["stream"]["createdAt"] - 3600}
-    drawn = line(delivered(json.dumps(body).encode()), Look(PLAIN, None))
+    drawn = line(delivered(json.dumps(body).encode()), LineStyle(PLAIN, None))
     assert "ended 3.6 s before it began" in drawn
     assert "lasted" not in drawn

@@ -13,7 +13,7 @@ from vmon.forward.client import Outcome
 from vmon.forward.targets import target_of
 from vmon.replay import dispatcher
 from vmon.replay.dispatcher import Sender
-from vmon.replay.schedule import Due
+from vmon.replay.schedule import ScheduledDelivery
 
 if TYPE_CHECKING:
     from tests.conftest import App, Request
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-def due(number: int, session: str | None = None, at_s: float = 0.0) -> Due:
+def due(number: int, session: str | None = None, at_s: float = 0.0) -> ScheduledDelivery:
     body = json.dumps({"sessionId": session, "n": number}).encode()
     entry = Entry(Delivery(str(number), NOW, "POST", "/", (), None, body))
-    return Due(at_s, entry, b"", 0.0)
+    return ScheduledDelivery(at_s, entry, b"", 0.0)
 
 
 def said(request: "Request") -> tuple[str | None, int]:
@@ -42,7 +42,7 @@ class Told:
 
 async def send(
     app: "App",
-    dues: Iterable[Due],
+    dues: Iterable[ScheduledDelivery],
     width: int,
     told: Callable[[Entry, Outcome], None] | None = None,
 ) -> None:
@@ -125,7 +125,7 @@ async def test_reading_waits_for_the_app(app: "App", monkeypatch: pytest.MonkeyP
     app.gate = asyncio.Event()
     read = []
 
-    def dues() -> Iterator[Due]:
+    def dues() -> Iterator[ScheduledDelivery]:
         for number in range(500):
             read.append(number)
             yield due(number, str(number % 7))
@@ -165,7 +165,7 @@ async def test_what_is_raised_when_an_outcome_is_told_ends_it(app: "App") -> Non
 async def test_what_was_read_of_a_source_is_sent_before_it_is_raised_that_it_broke(
     app: "App",
 ) -> None:
-    def broken() -> Iterator[Due]:
+    def broken() -> Iterator[ScheduledDelivery]:
         for number in range(20):
             yield due(number, "AB"[number % 2])
         raise WrongUse("it breaks off")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmon.events.entry import Entry
-from vmon.replay.schedule import Due, Pace, schedule, survey
+from vmon.replay.schedule import PlaybackSpeed, ScheduledDelivery, estimate, schedule
 
 Delivered = Callable[..., Entry]
 
@@ -36,26 +36,30 @@ def stored(delivered: Delivered) -> Callable[..., list[tuple[bytes, Entry]]]:
 Stored = Callable[..., list[tuple[bytes, Entry]]]
 
 
-def times(due: list[Due]) -> list[tuple[float, float]]:
+def times(due: list[ScheduledDelivery]) -> list[tuple[float, float]]:
     return [(round(one.at_s, 6), round(one.cut_s, 6)) for one in due]
 
 
 def test_entries_are_due_in_their_own_time_and_long_pauses_are_cut(stored: Stored) -> None:
-    due = list(schedule(stored(0, 1, 1.5, 60), Pace()))
+    due = list(schedule(stored(0, 1, 1.5, 60), PlaybackSpeed()))
     assert times(due) == [(0, 0), (1, 0), (1.5, 0), (3.5, 56.5)]
     assert [one.line for one in due] == [b"0\n", b"1\n", b"2\n", b"3\n"]
 
 
 def test_a_speed_shortens_what_is_left_of_a_pause(stored: Stored) -> None:
-    assert times(list(schedule(stored(0, 1, 60), Pace(10)))) == [(0, 0), (0.1, 0), (0.3, 57)]
-    assert times(list(schedule(stored(0, 60), Pace(10, inf)))) == [(0, 0), (6, 0)]
-    assert times(list(schedule(stored(0, 1, 9), Pace(inf)))) == [(0, 0), (0, 0), (0, 0)]
+    assert times(list(schedule(stored(0, 1, 60), PlaybackSpeed(10)))) == [
+        (0, 0),
+        (0.1, 0),
+        (0.3, 57),
+    ]
+    assert times(list(schedule(stored(0, 60), PlaybackSpeed(10, inf)))) == [(0, 0), (6, 0)]
+    assert times(list(schedule(stored(0, 1, 9), PlaybackSpeed(inf)))) == [(0, 0), (0, 0), (0, 0)]
 
 
 def test_what_was_received_earlier_is_due_at_once_and_its_pause_is_not_paid_twice(
     stored: Stored,
 ) -> None:
-    due = list(schedule(stored(0, 2, 1, 3), Pace()))
+    due = list(schedule(stored(0, 2, 1, 3), PlaybackSpeed()))
     assert times(due) == [(0, 0), (2, 0), (2, 0), (3, 0)]
 
 
@@ -68,24 +72,24 @@ def test_what_was_received_earlier_is_due_at_once_and_its_pause_is_not_paid_twic
 def test_time_never_goes_back_and_no_pause_is_longer_than_it_may_be(
     stored: Stored, offsets: list[float], speed: float, gap: float
 ) -> None:
-    at = [one.at_s for one in schedule(stored(*offsets), Pace(speed, gap))]
+    at = [one.at_s for one in schedule(stored(*offsets), PlaybackSpeed(speed, gap))]
     steps = [later - earlier for earlier, later in pairwise(at)]
     assert len(at) == len(offsets)
     assert all(-1e-9 <= step <= gap / speed + 1e-6 for step in steps)
 
 
 def test_a_survey_tells_what_a_replay_would_be(stored: Stored) -> None:
-    found = survey(stored(10, 0, 12, 60), Pace(2))
+    found = estimate(stored(10, 0, 12, 60), PlaybackSpeed(2))
     assert (found.deliveries, found.span_s, found.cut, found.out_of_order) == (4, 60, 1, 1)
     assert found.takes_s == pytest.approx(2)
     assert found.types == {"undecodable": 2, "archive": 2}
 
 
 def test_where_nothing_is_waited_for_no_pause_is_cut(stored: Stored) -> None:
-    found = survey(stored(0, 60, 120), Pace(inf))
+    found = estimate(stored(0, 60, 120), PlaybackSpeed(inf))
     assert (found.takes_s, found.cut) == (0, 0)
 
 
 def test_a_survey_of_nothing_is_empty() -> None:
-    found = survey([], Pace())
+    found = estimate([], PlaybackSpeed())
     assert (found.deliveries, found.span_s, found.takes_s, found.types) == (0, 0, 0, {})

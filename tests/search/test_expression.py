@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
-from vmon.search.expression import LONGEST, MOST_LOOPED, Where
+from vmon.search.expression import LONGEST, MOST_LOOPED, Expression
 from vmon.search.filter import Filter
 
 Delivered = Callable[..., Entry]
@@ -68,9 +68,9 @@ def test_an_expression_is_true_of_an_event_or_not(
 ) -> None:
     if true is None:
         with pytest.raises(WrongUse, match="must be true or false, not str"):
-            Where(source)
+            Expression(source)
         return
-    where = Where(source)
+    where = Expression(source)
     assert [where(sample(name)), where(sample(name))] == [true, true]
     assert Filter(where=where)(sample(name)) is true
     assert Filter(where=where, invert=True)(sample(name)) is not true
@@ -105,7 +105,7 @@ def test_what_cannot_be_meant_is_refused_with_its_place(
     source: str, message: str, hint: str | None
 ) -> None:
     with pytest.raises(WrongUse) as caught:
-        Where(source)
+        Expression(source)
     assert message in caught.value.message
     assert hint is None or hint in str(caught.value.hint)
 
@@ -114,13 +114,13 @@ def test_what_cannot_be_meant_is_refused_with_its_place(
 def test_what_is_short_enough_never_runs_out_of_stack(
     inner: str, sample: Callable[..., Entry]
 ) -> None:
-    assert not Where(f"({inner}) == null")(sample("archive"))
+    assert not Expression(f"({inner}) == null")(sample("archive"))
 
 
 def test_a_list_is_gone_over_once_and_not_when_the_body_is_large(
     sample: Callable[..., Entry],
 ) -> None:
-    where = Where("streams.exists(s, s == 7) || streams[0] == 0")
+    where = Expression("streams.exists(s, s == 7) || streams[0] == 0")
     assert where(sample("archive", streams=list(range(2000))))
     assert not where(sample("archive", streams=list(range(MOST_LOOPED // 2))))
 
@@ -128,7 +128,7 @@ def test_a_list_is_gone_over_once_and_not_when_the_body_is_large(
 def test_bodies_as_deep_as_can_be_read_and_half_surrogates_are_no_match(
     delivered: Delivered,
 ) -> None:
-    where = Where('body.x != "a"')
+    where = Expression('body.x != "a"')
     for depth, true in ((100, True), (201, False), (900, False)):
         assert where(delivered(b'{"x":' + b"[" * depth + b"]" * depth + b"}")) is true
     assert not where(delivered(b'{"x":"\\ud800"}'))
@@ -137,7 +137,7 @@ def test_bodies_as_deep_as_can_be_read_and_half_surrogates_are_no_match(
 
 
 def test_values_of_other_types_are_never_mixed_up(delivered: Delivered) -> None:
-    where = Where("type(body.x) == int && body.x == 1")
+    where = Expression("type(body.x) == int && body.x == 1")
     found = [where(delivered(b'{"x":%b}' % x)) for x in (b"1", b"true", b"1.0", b'"1"', b"1")]
     assert found == [True, False, False, False, True]
 
@@ -145,7 +145,7 @@ def test_values_of_other_types_are_never_mixed_up(delivered: Delivered) -> None:
 def test_an_expression_is_compiled_in_one_thread_and_used_in_another(
     sample: Callable[..., Entry],
 ) -> None:
-    where, found = Where('type == "archive"'), list[bool]()
+    where, found = Expression('type == "archive"'), list[bool]()
     thread = threading.Thread(target=lambda: found.append(where(sample("archive"))))
     thread.start()
     thread.join()
@@ -153,7 +153,7 @@ def test_an_expression_is_compiled_in_one_thread_and_used_in_another(
 
 
 def test_it_is_said_as_it_was_written_and_disarmed() -> None:
-    where = Where('type == "archive" // \x1b[2J')
+    where = Expression('type == "archive" // \x1b[2J')
     assert str(Filter(where=where)) == 'where type == "archive" // ␛[2J'
 
 
@@ -181,7 +181,7 @@ ARCHIVE, BOTH = frozenset({"archive"}), frozenset({"archive", "render"})
 def test_what_must_be_in_a_line_is_read_from_the_outermost_comparisons(
     source: str, types: frozenset[str] | None, needle: str | None
 ) -> None:
-    where = Where(source)
+    where = Expression(source)
     assert (where.types, where.needle) == (types, needle)
 
 
@@ -195,7 +195,7 @@ reason type session lag stream.name streams body 1 2u 1.5 'a' "b" r'\' && || ! =
 @given(st.lists(st.sampled_from([*PIECES, "\n"]), max_size=12).map(" ".join) | st.text(max_size=20))
 def test_any_text_is_an_expression_or_refused_in_words(delivered: Delivered, source: str) -> None:
     try:
-        where = Where(source)
+        where = Expression(source)
     except WrongUse:
         return
     assert where(delivered(json.dumps(TYPES["archive"].sample).encode())) in {True, False}
@@ -205,5 +205,5 @@ def test_a_moment_is_compared_to_the_microsecond(delivered: Delivered) -> None:
     entry = delivered(b"{}")
     at = entry.delivery.received_at
     before = (at - timedelta(microseconds=1)).isoformat()
-    assert Where(f'received_at > timestamp("{before}")')(entry)
-    assert not Where(f'received_at > timestamp("{at.isoformat()}")')(entry)
+    assert Expression(f'received_at > timestamp("{before}")')(entry)
+    assert not Expression(f'received_at > timestamp("{at.isoformat()}")')(entry)

@@ -1,12 +1,12 @@
 from vmon.errors import Refused
 from vmon.events.names import two_words
 from vmon.search.filter import Filter
-from vmon.search.not_found import nothing
+from vmon.search.not_found import nothing_found
 
 
 def test_where_it_looked_and_what_was_asked_for_is_said_in_one_sentence() -> None:
     asked = Filter(types=frozenset({"archive"}), session=("YzYxM2",))
-    found = nothing("deliveries", ("a.jsonl",), asked)
+    found = nothing_found("deliveries", ("a.jsonl",), asked)
     assert isinstance(found, Refused)
     said = "no deliveries found in a.jsonl (filter: archive, session YzYxM2)"
     assert (found.message, found.exit_code) == (said, 1)
@@ -14,20 +14,20 @@ def test_where_it_looked_and_what_was_asked_for_is_said_in_one_sentence() -> Non
 
 
 def test_an_empty_capture_has_a_way_out_of_its_own() -> None:
-    found = nothing("minutes", (None,))
+    found = nothing_found("minutes", (None,))
     assert found.message == "no minutes found in standard input"
     assert found.hint == "capture events with vmon listen, or send samples with vmon trigger"
 
 
 def test_several_files_are_counted_and_a_name_of_one_is_disarmed() -> None:
-    assert nothing("sessions", ("a", "b"), Filter()).message.endswith(
+    assert nothing_found("sessions", ("a", "b"), Filter()).message.endswith(
         "no sessions found in 2 files"
     )
-    assert nothing("sessions", ("a\x1b[2J",)).message.endswith("no sessions found in a␛[2J")
+    assert nothing_found("sessions", ("a\x1b[2J",)).message.endswith("no sessions found in a␛[2J")
 
 
 def test_two_words_are_told_to_be_a_connections_whatever_option_they_were_given_to() -> None:
     name = two_words("c053fcc8-c681-41d5-8ec2-7a9e1434a21e")
     wanted = f"{name} is vmon's label for a connection without a name; use the ID"
     for asked in (Filter(session=("2_A", name)), Filter(connection=(name,))):
-        assert (nothing("deliveries", ("a",), asked).hint or "").startswith(wanted)
+        assert (nothing_found("deliveries", ("a",), asked).hint or "").startswith(wanted)

@@ -20,7 +20,7 @@ from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES, TYPES
 from vmon.events.entry import Entry
 from vmon.search import matching, scan
-from vmon.search.expression import Where
+from vmon.search.expression import Expression
 from vmon.search.filter import Filter
 from vmon.search.plan import explain, plan_of
 
@@ -53,7 +53,7 @@ def chosen_of(
     bad: Bad = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks.Blocks.__init__, "__defaults__", (size,))
-        batches = scan.choose(stream, "x.jsonl", asked, bad.append, entries=entries)
+        batches = scan.select(stream, "x.jsonl", asked, bad.append, entries=entries)
         return [line for batch in batches for line, _ in batch], bad
 
 
@@ -175,7 +175,7 @@ def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
         "path": st.sampled_from([("a1",), ("\\", '"'), ("é", '"'), ("/",), ("",)]),
         "since": st.just(at),
         "until": st.just(at + timedelta(seconds=1)),
-        "where": st.sampled_from(WHERES).map(Where),
+        "where": st.sampled_from(WHERES).map(Expression),
         "invert": st.just(value=True),
     }
     names = draw(st.lists(st.sampled_from(list(made)), max_size=3, unique=True))
@@ -381,7 +381,7 @@ PACKERS = [gzip.compress, packed_zstd]
 
 
 def chosen_of_file(path: Path | None, asked: Filter) -> list[bytes]:
-    with inputs.opened(str(path) if path else None) as stream:
+    with inputs.open_input(str(path) if path else None) as stream:
         return chosen_of(stream, asked)[0]
 
 
@@ -424,8 +424,8 @@ def test_what_stands_before_damage_is_found(
     found: list[bytes] = []
 
     def find() -> None:
-        with inputs.opened(str(path)) as stream:
-            for batch in scan.choose(stream, "a", Filter(), lambda _bad: None):
+        with inputs.open_input(str(path)) as stream:
+            for batch in scan.select(stream, "a", Filter(), lambda _bad: None):
                 found.extend(line for line, _ in batch)
 
     with pytest.raises(WrongUse, match="cannot read all of"):
@@ -465,8 +465,8 @@ def test_a_line_in_a_pipe_is_chosen_before_the_pipe_ends(
     lines: list[bytes], piped: io.FileIO
 ) -> None:
     piped.write(lines[0])
-    with inputs.opened(None) as stream:
-        batches = scan.choose(stream, "standard input", Filter(), print)
+    with inputs.open_input(None) as stream:
+        batches = scan.select(stream, "standard input", Filter(), print)
         watch = threading.Timer(5, piped.close)  # else a failure would hang
         watch.start()
         assert [line for line, _ in next(batches)] == lines[:1]
@@ -479,8 +479,8 @@ def test_a_line_in_a_pipe_is_chosen_before_the_pipe_ends(
 def test_a_followed_file_gives_what_is_appended_later(lines: list[bytes], tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(lines[0])
-    with inputs.opened(str(path), follow=True) as stream:
-        batches = scan.choose(stream, "a", Filter(), print)
+    with inputs.open_input(str(path), follow=True) as stream:
+        batches = scan.select(stream, "a", Filter(), print)
         assert [line for line, _ in next(batches)] == lines[:1]
         with path.open("ab", buffering=0) as file:
             file.write(lines[1][:50])
@@ -530,8 +530,8 @@ HIDDEN = (b"\\u00", b'"body_base64"')
         (Filter(stream=("6324.5",)), False, ()),
         (Filter(stream=("6324",), invert=True), False, ()),
         (Filter(session=("‹U+200B›",)), False, ()),
-        (Filter(where=Where('type == "archive"')), False, ()),
-        (Filter(where=Where('lag > 1 && reason == "x-y"')), False, (b"x-y", *HIDDEN)),
+        (Filter(where=Expression('type == "archive"')), False, ()),
+        (Filter(where=Expression('lag > 1 && reason == "x-y"')), False, (b"x-y", *HIDDEN)),
         (Filter(path=("/hooks",)), False, (b"/hooks",)),
         (Filter(path=("/hooks", "")), False, ()),
         (Filter(reason=("Forced",)), False, (b"forced", *HIDDEN, "\u212a".encode(), b"\\u212a")),

@@ -80,7 +80,7 @@ def test_a_file_is_opened_when_its_time_has_come(at: Callable[..., bytes], tmp_p
     open_now: set[str | None] = set()
     most = 0
 
-    def read(source: str | None) -> Iterator[list[matching.Stored]]:
+    def read(source: str | None) -> Iterator[list[matching.StoredLine]]:
         nonlocal most
         open_now.add(source)
         most = max(most, len(open_now))

@@ -54,8 +54,8 @@ def test_the_last_are_those_that_reading_it_all_gives(
     path = tmp_path_factory.mktemp("tail") / "a.jsonl"
     first = LINES[1]  # what begins with a document is read whole
     path.write_bytes(b"\n".join((first, *lines)) + end_of_it)
-    with inputs.opened(str(path)) as stream:
-        batches = scan.choose(stream, "a", chosen, lambda _bad: None)
+    with inputs.open_input(str(path)) as stream:
+        batches = scan.select(stream, "a", chosen, lambda _bad: None)
         whole = [line for batch in batches for line, _ in batch]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tail, "_FIRST", size)

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmon.errors import WrongUse
-from vmon.security.access import Guard, Strangers, host_name, known_paths, secret_path, stored_path
+from vmon.security.access import (
+    BlockedRequests,
+    Guard,
+    host_name,
+    known_paths,
+    secret_path,
+    stored_path,
+)
 
 TOKEN = "Zq3x_-0aBcDeFgHiJkLmNo"
 PUBLIC = "abc.ngrok.app"
@@ -143,7 +150,7 @@ def test_a_host_is_a_name_or_none(text: str) -> None:
 
 
 def test_a_scanner_does_not_flood_the_screen() -> None:
-    strangers = Strangers()
+    strangers = BlockedRequests()
     assert strangers.note("GET /a", 100.0) == "blocked: GET /a (404)"
     assert [strangers.note(f"GET /{n}", 100.0 + n / 100) for n in range(500)] == [None] * 500
     assert strangers.note("GET /b", 110.0) == (

@@ -19,7 +19,7 @@ from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
 from vmon.render.detail import fields, whole
 from vmon.render.line import line
-from vmon.render.style import Look, Paint
+from vmon.render.style import LineStyle, Paint
 from vmon.security.masking import MASK, masked, masked_header, masked_layout, masked_text
 from vmon.security.pseudonyms import Redactor, paths_of
 from vmon.security.pseudonyms import redactor_of as made
@@ -29,7 +29,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 KEY = b"a key of this user"
 BOTH = ("connection.data", "stream.name")
-PLAIN = Look(Paint())
+PLAIN = LineStyle(Paint())
 PATIENT = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -16,7 +16,7 @@ from vmon.events.verdict import Kind, Verdict
 from vmon.search.filter import Filter
 from vmon.search.plan import plan_of
 from vmon.security.signature import Secret, sign
-from vmon.security.verifier import Signer, Trust, secrets_of
+from vmon.security.verifier import Signer, Verifier, secrets_of
 
 Delivered = Callable[..., Entry]
 
@@ -31,19 +31,19 @@ def signed(delivered: Delivered, body: bytes = BODY, secret: Secret = SECRET) ->
 
 
 def test_without_a_secret_and_a_signature_there_is_no_verdict(delivered: Delivered) -> None:
-    assert Trust().verdict(delivered(BODY).delivery) is None
+    assert Verifier().verdict(delivered(BODY).delivery) is None
     basic = delivered(BODY, headers=(("Authorization", "Basic dXNlcjpwYXNz"),))
-    assert Trust().verdict(basic.delivery) is None
+    assert Verifier().verdict(basic.delivery) is None
 
 
 def test_the_kinds_of_verdicts_are_told_apart(delivered: Delivered) -> None:
-    entry, trust = signed(delivered), Trust((SECRET,))
+    entry, trust = signed(delivered), Verifier((SECRET,))
     verdicts = {
         "valid": trust.verdict(entry.delivery),
         "unsigned": trust.verdict(delivered(BODY).delivery),
-        "invalid": Trust((Secret("x", "y"),)).verdict(entry.delivery),
-        "stale": Trust((SECRET,), max_age_s=299).verdict(entry.delivery),
-        "unchecked": Trust().verdict(entry.delivery),
+        "invalid": Verifier((Secret("x", "y"),)).verdict(entry.delivery),
+        "stale": Verifier((SECRET,), max_age_s=299).verdict(entry.delivery),
+        "unchecked": Verifier().verdict(entry.delivery),
     }
     assert {kind: verdict and verdict.kind for kind, verdict in verdicts.items()} == {
         kind: kind for kind in VERDICTS
@@ -159,7 +159,7 @@ def test_what_is_signed_is_valid_and_in_the_name_of_its_project(
         entry = delivered(msgspec.json.encode(sample), headers=(("X", "y"), old))
         sent = Signer(SECRET)(entry)
         assert [key for key, _ in sent.headers] == ["X", "Authorization"]
-        verdict = Trust((SECRET,), max_age_s=60).verdict(
+        verdict = Verifier((SECRET,), max_age_s=60).verdict(
             msgspec.structs.replace(sent, received_at=datetime.now(UTC))
         )
         assert verdict is not None
@@ -173,7 +173,7 @@ def test_what_is_signed_is_valid_and_in_the_name_of_its_project(
 
 def test_an_api_key_of_ones_own_is_what_is_claimed(delivered: Delivered) -> None:
     sent = Signer(SECRET, "a1b2c3d4")(delivered(b"not json"))
-    verdict = Trust((SECRET,)).verdict(sent)
+    verdict = Verifier((SECRET,)).verdict(sent)
     assert verdict is not None
     assert verdict.claims is not None
     assert verdict.claims.api_key == "a1b2c3d4"

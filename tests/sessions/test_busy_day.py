@@ -15,8 +15,8 @@ from vmon.events.entry import Entry
 from vmon.events.redelivery import retry_of
 from vmon.search import reader
 from vmon.search.filter import Filter
-from vmon.sessions.model import Feed, Person, Totals, is_open
-from vmon.sessions.store import Book
+from vmon.sessions.model import ConnectionState, StreamState, Totals, is_open
+from vmon.sessions.store import SessionStore
 
 SESSIONS, EVENTS = 120, 6000
 TOLD_ONCE = {"unknown-reason", "seconds-for-ms"}  # for the whole capture
@@ -29,26 +29,26 @@ def day() -> tuple[Truth, list[bytes]]:
     return one.truth, list(one.lines())
 
 
-def _book(lines: Iterable[bytes], **asked: Any) -> Book:
-    book = Book(**asked)
+def _book(lines: Iterable[bytes], **asked: Any) -> SessionStore:
+    book = SessionStore(**asked)
     for line in lines:
         book.apply(read_line(line))
     return book
 
 
-def _life(one: Person | Feed) -> Life:
+def _life(one: ConnectionState | StreamState) -> Life:
     assert one.created_ms is not None
     return one.created_ms, one.ended_ms
 
 
-def _totals(book: Book) -> Totals:
+def _totals(book: SessionStore) -> Totals:
     found = Totals()
     for session in book.sessions():
         found.add(session)
     return found
 
 
-def _check(book: Book, truth: Truth) -> None:
+def _check(book: SessionStore, truth: Truth) -> None:
     sessions = list(book.sessions())
     people = {(one.id, who): _life(p) for one in sessions for who, p in one.people.items()}
     feeds = {(one.id, what): _life(f) for one in sessions for what, f in one.feeds.items()}
@@ -92,15 +92,15 @@ def test_and_from_captures_that_were_torn(day: tuple[Truth, list[bytes]], tmp_pa
     for file, content in zip(files, torn(lines, 7), strict=True):
         file.write_bytes(content)
     bad: list[int] = []
-    book = Book()
-    reader.read(map(str, files), Filter(), book.apply, lambda line: bad.append(line.number))
+    book = SessionStore()
+    reader.entries(map(str, files), Filter(), book.apply, lambda line: bad.append(line.number))
     _check(book, truth)
     assert len(bad) == 6
 
 
 def test_every_copy_is_told_with_its_place_on_the_schedule(day: tuple[Truth, list[bytes]]) -> None:
     truth, lines = day
-    book, copies = Book(), 0
+    book, copies = SessionStore(), 0
     for entry in map(read_line, lines):
         change = book.apply(entry)
         if change.copies > 1:
@@ -128,7 +128,7 @@ def test_a_book_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) ->
 
 
 def test_every_planted_oddity_is_there_and_no_other() -> None:
-    survey = pytest.importorskip("vmon.commands.oddities").Survey()
+    survey = pytest.importorskip("vmon.analysis.oddities.survey").OddityAnalysis()
     one = Day(400, 12_000, odd=0.3)
     for entry in one.entries():
         survey.note(entry)

@@ -5,8 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.factories import BODIES, entry, facts
-from vmon.sessions.model import Feed, Person, Session, Totals, is_open, lived_ms, there
-from vmon.sessions.snapshot import standing
+from vmon.sessions.model import (
+    ConnectionState,
+    Session,
+    StreamState,
+    Totals,
+    is_open,
+    lived_ms,
+    there,
+)
+from vmon.sessions.snapshot import snapshot
 
 
 @pytest.mark.parametrize(
@@ -16,11 +24,13 @@ from vmon.sessions.snapshot import standing
 def test_a_life_lasts_from_one_known_end_to_the_other(
     born: int | None, ended: int | None, lived: int
 ) -> None:
-    assert lived_ms(Person("c", created_ms=born, ended_ms=ended)) == lived
+    assert lived_ms(ConnectionState("c", created_ms=born, ended_ms=ended)) == lived
 
 
 def session(*lives: tuple[int, int | None], created: set[int], destroyed: set[int]) -> Session:
-    people = {str(at): Person(str(at), 0, born, end) for at, (born, end) in enumerate(lives)}
+    people = {
+        str(at): ConnectionState(str(at), 0, born, end) for at, (born, end) in enumerate(lives)
+    }
     return Session("S", created_ms=created, destroyed=dict.fromkeys(destroyed), people=people)
 
 
@@ -40,22 +50,25 @@ def test_its_end_is_everybodys_even_if_theirs_never_came() -> None:
 
 def test_a_stream_is_gone_with_its_connection() -> None:
     one = session((1, 5), (2, None), created={1}, destroyed=set())
-    one.feeds = {"s": Feed("s", 0, 3, None, None, "0"), "t": Feed("t", 0, 3, None, None, "1")}
+    one.feeds = {
+        "s": StreamState("s", 0, 3, None, None, "0"),
+        "t": StreamState("t", 0, 3, None, None, "1"),
+    }
     assert there(one) == (1, 1, 0)
 
 
 def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
     one = session((1, None), created={1}, destroyed={4})
-    one.feeds = {"s": Feed("s", 0, 5, None, None, "0")}
+    one.feeds = {"s": StreamState("s", 0, 5, None, None, "0")}
     assert there(one) == (0, 0, 0)
-    assert not any(each.span.is_open for each in standing(one).all_feeds())
+    assert not any(each.span.is_open for each in snapshot(one).all_feeds())
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(BODIES, max_size=12))
 def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, Any]]) -> None:
     for one in facts(map(entry, bodies)).values():
-        laid = standing(one)
+        laid = snapshot(one)
         seen = (laid.members, list(laid.all_feeds()), list(laid.all_calls()))
         assert there(one) == tuple(sum(each.span.is_open for each in kind) for kind in seen)
         if any(seen) or one.created_ms or one.destroyed:
@@ -64,7 +77,7 @@ def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, 
 
 def test_totals_add_up() -> None:
     one = session((1, 5), (2, 12), created={1}, destroyed={15})
-    one.feeds["s"] = Feed("s", created_ms=3, ended_ms=4)
+    one.feeds["s"] = StreamState("s", created_ms=3, ended_ms=4)
     one.events, one.duplicates = 7, 2
     found = Totals()
     found.add(one)

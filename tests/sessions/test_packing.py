@@ -4,16 +4,18 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.busy_day import Day
-from vmon.sessions.model import Job, Person, Session
-from vmon.sessions.packing import Packed, Record, drop, pack, unpack, weight
-from vmon.sessions.store import Book
+from vmon.sessions.model import ConnectionState, OutputState, Session
+from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
+from vmon.sessions.store import SessionStore
 
 
-def a_record() -> Record:
+def a_record() -> StoredSession:
     session = Session("S", projects={"7"}, created_ms={5, 9}, destroyed={7: None}, events=3)
-    session.people["c"] = Person("c", 3, 8, None, None, "Zoë")
-    session.jobs["archive", "a"] = Job("a", "archive", statuses={"failed": 6}, duration_s=1.5)
-    return Record(
+    session.people["c"] = ConnectionState("c", 3, 8, None, None, "Zoë")
+    session.jobs["archive", "a"] = OutputState(
+        "a", "archive", statuses={"failed": 6}, duration_s=1.5
+    )
+    return StoredSession(
         session,
         marks={2**63 - 1: 1_700_000_000_000, -(2**63): 1_600_000_000_000, 0: -5},
         copies={0: 3},
@@ -46,26 +48,26 @@ def test_marks_are_dropped_when_no_copy_comes_any_more() -> None:
 
 
 def test_an_empty_record_can_be_packed() -> None:
-    assert unpack(pack(Record(Session("")))) == Record(Session(""))
+    assert unpack(pack(StoredSession(Session("")))) == StoredSession(Session(""))
 
 
 def test_half_a_surrogate_pair_survives() -> None:
     record = a_record()
-    record.session.people["\ud800"] = Person("\ud800", name="\udfff")
+    record.session.people["\ud800"] = ConnectionState("\ud800", name="\udfff")
     packed = pack(record)
     assert unpack(packed) == record
     assert packed.open
 
 
 @pytest.fixture(scope="module")
-def books() -> tuple[Book, int]:
+def books() -> tuple[SessionStore, int]:
     """A book of a day, all unpacked, and how many bytes it takes."""
     entries = list(Day(60, 6000).entries())
     for entry in entries:
         assert entry.event
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    book = Book()
+    book = SessionStore()
     for entry in entries:
         book.apply(entry)
     taken = tracemalloc.get_traced_memory()[0] - before
@@ -73,9 +75,11 @@ def books() -> tuple[Book, int]:
     return book, taken
 
 
-def test_a_session_takes_little_memory_and_far_less_when_packed(books: tuple[Book, int]) -> None:
+def test_a_session_takes_little_memory_and_far_less_when_packed(
+    books: tuple[SessionStore, int],
+) -> None:
     book, taken = books
-    records = [held for held in book._sessions.values() if isinstance(held, Record)]
+    records = [held for held in book._sessions.values() if isinstance(held, StoredSession)]
     marks = sum(map(weight, records))
     packed = sum(len(one.facts) + len(one.marks) for one in map(pack, records))
     assert marks > 5000
@@ -85,10 +89,10 @@ def test_a_session_takes_little_memory_and_far_less_when_packed(books: tuple[Boo
 
 @pytest.mark.parametrize("room", [300, 1000, 3000])
 def test_no_more_is_held_unpacked_than_there_is_room_for(room: int) -> None:
-    book, most = Book(room=room), 0
+    book, most = SessionStore(room=room), 0
     for entry in Day(60, 6000).entries():
         book.apply(entry)
-        held = [one for one in book._sessions.values() if isinstance(one, Record)]
+        held = [one for one in book._sessions.values() if isinstance(one, StoredSession)]
         most = max(most, sum(map(weight, held)))
     assert sum(isinstance(one, Packed) for one in book._sessions.values()) > 10
     assert most <= room + 200  # the one that was fetched last

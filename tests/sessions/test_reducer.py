@@ -2,7 +2,7 @@ from typing import Any
 
 from tests.support.factories import T, connection, entry, facts, only, stream, told
 from vmon.sessions.model import BEGUN, ENDED, NAMED, SECONDS, Totals
-from vmon.sessions.store import Book
+from vmon.sessions.store import SessionStore
 
 
 def test_a_person_is_joined_from_all_events_of_the_connection() -> None:
@@ -127,7 +127,7 @@ def test_a_render_without_a_time_has_the_receivers() -> None:
 
 def test_a_bare_body_without_any_time_is_no_event_of_1970() -> None:
     render = {"id": "r", "sessionId": "S", "status": "stopped"}
-    book = Book()
+    book = SessionStore()
     book.apply(entry(render, -T / 1000))
     (session,) = book.sessions()
     assert (session.first_ms, session.last_ms) == (0, 0)

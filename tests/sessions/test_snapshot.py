@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 
 from tests.support.busy_day import BEGIN_MS, Day, there_at
 from vmon.sessions import snapshot
-from vmon.sessions.model import BEGUN, ENDED, Call, Feed, Job, Person, Session
-from vmon.sessions.snapshot import Span, cut, state_of, status_of
-from vmon.sessions.store import Book
+from vmon.sessions.model import (
+    BEGUN,
+    ENDED,
+    Call,
+    ConnectionState,
+    OutputState,
+    Session,
+    StreamState,
+)
+from vmon.sessions.snapshot import Span, as_of, state_of, status_of
+from vmon.sessions.store import SessionStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,12 +35,12 @@ def session(**told: Any) -> Session:
     return Session("2_A", **all_)
 
 
-def laid(**told: Any) -> snapshot.Standing:
-    return snapshot.standing(session(**told))
+def laid(**told: Any) -> snapshot.SessionSnapshot:
+    return snapshot.snapshot(session(**told))
 
 
-def person(identifier: str, begin: int | None, end: int | None = None) -> Person:
-    return Person(identifier, BEGUN | (ENDED if end else 0), begin, end)
+def person(identifier: str, begin: int | None, end: int | None = None) -> ConnectionState:
+    return ConnectionState(identifier, BEGUN | (ENDED if end else 0), begin, end)
 
 
 # Rounds.
@@ -88,9 +96,9 @@ def test_an_end_that_is_told_twice_makes_no_second_round() -> None:
 
 
 def test_a_session_of_an_archive_alone_is_as_open_as_it_is() -> None:
-    recording = Job("a", "archive", created_ms=200, statuses={"started": 210})
+    recording = OutputState("a", "archive", created_ms=200, statuses={"started": 210})
     assert laid(jobs=[recording]).is_open
-    done = Job("a", "archive", created_ms=200, ended_ms=300, statuses={"stopped": 300})
+    done = OutputState("a", "archive", created_ms=200, ended_ms=300, statuses={"stopped": 300})
     assert laid(jobs=[done]).rounds == [Span(200, 300, begin_told=False, end_told=False)]
 
 
@@ -103,7 +111,7 @@ def test_who_has_no_end_went_with_the_session() -> None:
 
 
 def test_a_stream_without_an_end_went_with_its_connection() -> None:
-    feed = Feed("s", BEGUN, 200, connection="a")
+    feed = StreamState("s", BEGUN, 200, connection="a")
     one = laid(people=[person("a", 150, 400)], feeds=[feed])
     assert one.members[0].feeds[0].span == Span(200, 400, end_told=False)
 
@@ -120,7 +128,10 @@ def test_an_end_before_its_begin_lasts_no_time() -> None:
 
 
 def test_streams_and_calls_hang_from_their_connection_or_stand_alone() -> None:
-    feeds = [Feed("s", BEGUN, 300, connection="a"), Feed("t", BEGUN, 200, connection="z")]
+    feeds = [
+        StreamState("s", BEGUN, 300, connection="a"),
+        StreamState("t", BEGUN, 200, connection="z"),
+    ]
     calls = [Call("c", BEGUN, 200, connection="a"), Call("d", BEGUN, 200)]
     one = laid(people=[person("a", 150)], feeds=feeds, calls=calls)
     assert [seen.thing.id for seen in one.members[0].feeds] == ["s"]
@@ -130,9 +141,11 @@ def test_streams_and_calls_hang_from_their_connection_or_stand_alone() -> None:
 
 
 def test_the_status_is_the_newest_but_stopped_does_not_undo_uploaded() -> None:
-    assert status_of(Job("a", "archive", statuses={"started": 1, "paused": 5})) == "paused"
-    assert status_of(Job("a", "archive", statuses={"uploaded": 3, "stopped": 4})) == "uploaded"
-    assert status_of(Job("a", "archive")) is None
+    assert status_of(OutputState("a", "archive", statuses={"started": 1, "paused": 5})) == "paused"
+    assert (
+        status_of(OutputState("a", "archive", statuses={"uploaded": 3, "stopped": 4})) == "uploaded"
+    )
+    assert status_of(OutputState("a", "archive")) is None
     assert state_of(Call("c", states={"DIALING": 1, "ACTIVE": 5})) == "ACTIVE"
 
 
@@ -141,22 +154,22 @@ def test_the_status_is_the_newest_but_stopped_does_not_undo_uploaded() -> None:
 
 def test_a_cut_knows_nothing_of_what_came_later() -> None:
     told = {"started": 200, "stopped": 480}
-    recorded = Job("j", "archive", created_ms=200, ended_ms=480, statuses=told, size=7)
+    recorded = OutputState("j", "archive", created_ms=200, ended_ms=480, statuses=told, size=7)
     whole = session(
         created_ms={100, 600},
         destroyed={500: "serverRotation"},
         people=[person("a", 150, 450), person("b", 650)],
         jobs=[recorded],
     )
-    then = cut(whole, 300)
+    then = as_of(whole, 300)
     assert then is not None
-    one = snapshot.standing(then)
+    one = snapshot.snapshot(then)
     assert one.rounds == [Span(100, None)]
     assert [(member.person.id, member.span.is_open) for member in one.members] == [("a", True)]
     (job,) = one.jobs
-    assert isinstance(job.thing, Job)
+    assert isinstance(job.thing, OutputState)
     assert (status_of(job.thing), job.span.is_open, job.thing.size) == ("started", True, None)
-    assert cut(whole, 99) is None
+    assert as_of(whole, 99) is None
 
 
 @given(
@@ -171,10 +184,10 @@ def test_who_is_there_at_an_instant_is_who_came_and_had_not_left(
         person(str(number), begin, begin + lasted) for number, (begin, lasted) in enumerate(stays)
     ]
     whole = session(destroyed=dict.fromkeys(ends), people=people, first_ms=1)
-    then = cut(whole, at_ms)
+    then = as_of(whole, at_ms)
     here = {
         member.person.id
-        for member in (snapshot.standing(then).members if then else ())
+        for member in (snapshot.snapshot(then).members if then else ())
         if member.span.is_open
     }
     present = {
@@ -229,7 +242,7 @@ def test_a_session_of_which_nothing_is_known_is_open_all_the_same(told: dict[str
 
 
 def test_at_any_instant_of_a_generated_day_it_is_known_who_was_there() -> None:
-    day, book = Day(60, 3000), Book()
+    day, book = Day(60, 3000), SessionStore()
     entries = list(day.entries())
     random.Random(5).shuffle(entries)
     seen = 0
@@ -238,8 +251,8 @@ def test_at_any_instant_of_a_generated_day_it_is_known_who_was_there() -> None:
     for at_ms in random.Random(6).sample(range(BEGIN_MS, BEGIN_MS + 20 * 3_600_000), 40):
         here = set[tuple[str, str]]()
         for one in book.sessions():
-            then = cut(one, at_ms)
-            members = snapshot.standing(then).members if then else ()
+            then = as_of(one, at_ms)
+            members = snapshot.snapshot(then).members if then else ()
             here |= {(one.id, each.person.id) for each in members if each.span.is_open}
         true = there_at(day.truth.people, at_ms)
         assert here - true == set()

@@ -11,8 +11,8 @@ from vmon.events.entry import Entry
 from vmon.events.verdict import Claims, Verdict
 from vmon.security.signature import Secret, sign
 from vmon.sessions.model import Totals
-from vmon.sessions.packing import Packed, Record, pack
-from vmon.sessions.store import Book, Change
+from vmon.sessions.packing import Packed, StoredSession, pack
+from vmon.sessions.store import ApplyResult, SessionStore
 
 NEVER = -T // 1000  # as a bare body without a time
 RECEIPTS = st.lists(st.integers(-20, 100_000) | st.just(NEVER), min_size=1, max_size=4)
@@ -51,19 +51,19 @@ def test_copies_received_later_change_nothing_but_their_number(
 
 
 def test_a_copy_tells_which_it_is_and_how_long_after_the_first() -> None:
-    book, body = Book(), connection("Created", 0)
+    book, body = SessionStore(), connection("Created", 0)
     changes = [book.apply(entry(body, at)) for at in (0, 5, 15)]
     (session,) = book.sessions()
     assert changes == [
-        Change(session, 1, 0.0),
-        Change(session, 2, 5.0),
-        Change(session, 3, 15.0),
+        ApplyResult(session, 1, 0.0),
+        ApplyResult(session, 2, 5.0),
+        ApplyResult(session, 3, 15.0),
     ]
     assert (session.events, session.duplicates) == (1, 2)
 
 
 def test_a_copy_received_before_the_first_one_known_becomes_the_first() -> None:
-    book, body = Book(), {"id": "r", "sessionId": "S", "status": "started"}
+    book, body = SessionStore(), {"id": "r", "sessionId": "S", "status": "started"}
     seen = [book.apply(entry(body, at)) for at in (NEVER, 40, 5, NEVER, 10)]
     assert [change.since_first_s for change in seen] == [0, 0, 0, 0, 5]
     (session,) = book.sessions()
@@ -78,14 +78,14 @@ def test_an_empty_reason_is_none_whichever_comes_first() -> None:
 
 
 def test_the_same_body_is_another_event_in_another_session() -> None:
-    book = Book()
+    book = SessionStore()
     body = json.dumps({"event": "sessionCreated"}).encode()
     for name in ("A", "B"):
         assert book.apply(entry(body, told=("sessionCreated", name))).copies == 1
 
 
 def test_an_event_older_than_one_seen_is_late_by_event_time() -> None:
-    book = Book()
+    book = SessionStore()
     assert book.apply(entry(connection("Destroyed", 10))).late_s == 0
     assert book.apply(entry(connection("Created", 6.8))).late_s == pytest.approx(3.2)
     assert book.apply(entry(connection("Created", 11, "d"))).late_s == 0
@@ -98,7 +98,7 @@ def signed(body: dict[str, Any], jti: str, kind: str = "valid") -> Entry:
 
 def test_a_copy_is_sure_when_a_verified_token_has_the_same_jti() -> None:
     body = connection("Created", 0)
-    book = Book(room=0)
+    book = SessionStore(room=0)
     assert not book.apply(signed(body, "1")).sure
     assert book.apply(signed(body, "1")).sure
     assert not book.apply(signed(body, "2")).sure
@@ -111,7 +111,7 @@ def test_the_claims_of_a_stored_delivery_stand_in_its_header() -> None:
     coded = json.dumps(connection("Created", 0)).encode()
     token = sign(coded, Secret("key", "secret"), now=T / 1000, jti="1", api_key="7")
     headers = (("Authorization", token),)
-    book = Book()
+    book = SessionStore()
     stored = [entry(coded, headers=headers, verdict=Verdict("valid")) for _ in range(2)]
     assert [book.apply(one).sure for one in stored] == [False, True]
     broken = entry(coded, headers=(("Authorization", "x"),), verdict=Verdict("valid"))
@@ -119,10 +119,10 @@ def test_the_claims_of_a_stored_delivery_stand_in_its_header() -> None:
 
 
 def test_what_belongs_to_no_session_changes_none() -> None:
-    book = Book()
-    assert book.apply(entry(b"{")) == Change(None)
-    assert book.apply(entry(b"{", 5)) == Change(None, 2, 5.0)
-    assert book.apply(entry(b"")) == book.apply(entry(b"")) == Change(None)
+    book = SessionStore()
+    assert book.apply(entry(b"{")) == ApplyResult(None)
+    assert book.apply(entry(b"{", 5)) == ApplyResult(None, 2, 5.0)
+    assert book.apply(entry(b"")) == book.apply(entry(b"")) == ApplyResult(None)
     assert list(book.sessions()) == []
     assert book.session("S") is None
 
@@ -143,7 +143,7 @@ DAY_S = 86400.0
 
 
 def test_a_closed_session_is_forgotten_when_no_retry_comes_any_more() -> None:
-    book = Book(on_forgotten=list[str]().append)
+    book = SessionStore(on_forgotten=list[str]().append)
     for body in (connection("Created", 0), connection("Destroyed", 60)):
         book.apply(entry(body, 70))
     book.apply(entry(connection("Created", 0, session="open"), 70))
@@ -156,7 +156,7 @@ def test_a_closed_session_is_forgotten_when_no_retry_comes_any_more() -> None:
 
 
 def test_a_late_retry_keeps_a_session() -> None:
-    book = Book(on_forgotten=list[str]().append, room=0)
+    book = SessionStore(on_forgotten=list[str]().append, room=0)
     gone = connection("Destroyed", 60)
     book.apply(entry(gone, 60))
     assert book.apply(entry(gone, DAY_S)).copies == 2
@@ -166,7 +166,7 @@ def test_a_late_retry_keeps_a_session() -> None:
 
 def test_an_open_session_that_is_silent_for_a_week_is_forgotten() -> None:
     gone: list[str] = []
-    book = Book(on_forgotten=gone.append)
+    book = SessionStore(on_forgotten=gone.append)
     book.apply(entry(connection("Created", 0)))
     book.apply(entry(b"{", 7 * DAY_S + 601))
     assert list(book.sessions()) == []
@@ -175,7 +175,7 @@ def test_an_open_session_that_is_silent_for_a_week_is_forgotten() -> None:
 
 
 def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
-    book = Book(on_forgotten=list[str]().append)
+    book = SessionStore(on_forgotten=list[str]().append)
     for hour in range(240):
         book.apply(entry(told("sessionNotification", hour * 3600), hour * 3600))
     assert book._held == 25 + 1
@@ -184,7 +184,7 @@ def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
 
 
 def test_a_book_of_stored_deliveries_forgets_nothing() -> None:
-    book = Book()
+    book = SessionStore()
     for body in (connection("Created", 0), connection("Destroyed", 60)):
         book.apply(entry(body, 70))
     book.apply(entry(b"{", 900 * DAY_S))
@@ -192,7 +192,7 @@ def test_a_book_of_stored_deliveries_forgets_nothing() -> None:
 
 
 def test_what_belongs_to_no_session_is_not_remembered_for_ever() -> None:
-    book = Book(on_forgotten=list[str]().append)
+    book = SessionStore(on_forgotten=list[str]().append)
     for number in range(20_001):
         book.apply(entry(b"%d" % number))
     assert book._held == 20_001
@@ -205,12 +205,12 @@ def test_a_session_larger_than_the_room_is_not_packed_again_and_again(
 ) -> None:
     packed: list[str] = []
 
-    def counted(record: Record) -> Packed:
+    def counted(record: StoredSession) -> Packed:
         packed.append(record.session.id)
         return pack(record)
 
     monkeypatch.setattr("vmon.sessions.store.pack", counted)
-    book = Book(room=400)
+    book = SessionStore(room=400)
     for number in range(3000):
         book.apply(entry(told("sessionNotification", number)))
         book.apply(entry(told("sessionNotification", number, session="other"), 1))

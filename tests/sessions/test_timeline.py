@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vmon.render.axis import Tick, ticks
-from vmon.sessions.model import BEGUN, ENDED, Feed, Person, Session
-from vmon.sessions.snapshot import standing
-from vmon.sessions.store import Book
+from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
+from vmon.sessions.snapshot import snapshot
+from vmon.sessions.store import SessionStore
 from vmon.sessions.timeline import Chart, Mark, chart, marks_of, told
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_a_span_of_ages_and_the_end_of_time_have_ticks() -> None:
 @pytest.fixture
 def marked(delivered: Callable[..., Entry]) -> Callable[..., list[Mark]]:
     def of(*told: tuple[int, bytes]) -> list[Mark]:
-        book, found = Book(), list[Mark]()
+        book, found = SessionStore(), list[Mark]()
         for received_s, body in told:
             at = datetime.fromtimestamp(NOON / 1000 + received_s, UTC)
             entry = delivered(body, received_at=at)
@@ -103,7 +103,7 @@ def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Ma
 
 
 def test_what_nobody_received_is_not_late(delivered: Callable[..., Entry]) -> None:
-    book = Book()
+    book = SessionStore()
     for at_ms in (NOON + 9000, NOON):
         entry = delivered(body("sessionCreated", at_ms), remote=None)
         assert list(marks_of(entry, book.apply(entry))) == []
@@ -151,7 +151,9 @@ def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None
 # Rows.
 
 
-def drawn(*people: Person, feeds: tuple[Feed, ...] = (), marks: tuple[Mark, ...] = ()) -> Chart:
+def drawn(
+    *people: ConnectionState, feeds: tuple[StreamState, ...] = (), marks: tuple[Mark, ...] = ()
+) -> Chart:
     session = Session(
         "2_A",
         first_ms=NOON,
@@ -159,14 +161,16 @@ def drawn(*people: Person, feeds: tuple[Feed, ...] = (), marks: tuple[Mark, ...]
         people={one.id: one for one in people},
         feeds={one.id: one for one in feeds},
     )
-    return chart(standing(session), marks, NOON + 2 * MIN)
+    return chart(snapshot(session), marks, NOON + 2 * MIN)
 
 
 def test_streams_stand_under_their_people_in_the_order_of_their_begin() -> None:
     made = drawn(
-        Person("b", BEGUN, NOON + 5, name="Bob"),
-        Person("a", BEGUN, NOON, name="Ann"),
-        feeds=(Feed("s", BEGUN, NOON + 9, connection="a", video_type="camera", name="desk"),),
+        ConnectionState("b", BEGUN, NOON + 5, name="Bob"),
+        ConnectionState("a", BEGUN, NOON, name="Ann"),
+        feeds=(
+            StreamState("s", BEGUN, NOON + 9, connection="a", video_type="camera", name="desk"),
+        ),
     )
     assert [(row.kind, row.name, row.depth) for row in made.rows] == [
         ("session", "session 2_A", 0),
@@ -178,16 +182,16 @@ def test_streams_stand_under_their_people_in_the_order_of_their_begin() -> None:
 
 
 def test_what_began_ages_ago_does_not_stretch_the_chart() -> None:
-    made = drawn(Person("a", BEGUN | ENDED, 1, NOON + MIN))
+    made = drawn(ConnectionState("a", BEGUN | ENDED, 1, NOON + MIN))
     assert made.from_ms == NOON - 7 * D
     assert made.at(1) == 0.0
 
 
 def test_a_moment_has_a_chart() -> None:
     one = Session("2_A", first_ms=NOON, last_ms=NOON)
-    made = chart(standing(one), (), NOON)
+    made = chart(snapshot(one), (), NOON)
     assert made.until_ms - made.from_ms == 1000
-    nothing = chart(standing(Session("2_A")), (), 0)
+    nothing = chart(snapshot(Session("2_A")), (), 0)
     assert nothing.at(0) == 0.0
 
 
@@ -195,8 +199,8 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
     on = Mark(NOON + 7, "failed", ("stream", "s"), "networkDisconnected")
     off = Mark(NOON + 3, "late", ("stream", "unheard"), "streamCreated, late 9 s")
     made = drawn(
-        Person("a", BEGUN, NOON, name="Ann"),
-        feeds=(Feed("s", BEGUN, NOON, connection="a"),),
+        ConnectionState("a", BEGUN, NOON, name="Ann"),
+        feeds=(StreamState("s", BEGUN, NOON, connection="a"),),
         marks=(on, off),
     )
     assert [row.marks for row in made.rows] == [(off,), (), (on,)]
@@ -204,15 +208,15 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
 
 
 def test_only_a_reason_out_of_the_ordinary_is_told() -> None:
-    left = Person("a", ENDED, NOON, NOON + 5, "clientDisconnected")
-    cut_off = Person("b", ENDED, NOON, NOON + 5, "networkDisconnected")
+    left = ConnectionState("a", ENDED, NOON, NOON + 5, "clientDisconnected")
+    cut_off = ConnectionState("b", ENDED, NOON, NOON + 5, "networkDisconnected")
     made = drawn(left, cut_off)
     assert [row.reason for row in made.rows] == [None, None, "networkDisconnected"]
 
 
 def test_strangers_names_are_harmless() -> None:
     made = drawn(
-        Person("a", BEGUN, NOON, name="A\x1b[2J"),
-        feeds=(Feed("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
+        ConnectionState("a", BEGUN, NOON, name="A\x1b[2J"),
+        feeds=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
     )
     assert [row.name for row in made.rows[1:]] == ["A␛[2J", '‹U+202E›cam "␊"']

@@ -9,17 +9,17 @@ import pytest
 
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.render.live.status_line import Footer, told
+from vmon.render.live.status_line import StatusLine, told
 from vmon.render.live.summary import summed_up
 from vmon.sessions.model import Session
-from vmon.sessions.tracker import Known, Note, Present, note_of, present_in
+from vmon.sessions.tracker import Annotation, Occupancy, SessionTracker, annotate, occupancy_of
 
 
-class Noting(Known):
+class Noting(SessionTracker):
     """Enters a delivery and tells what there is to say beside it."""
 
-    def note(self, entry: Entry) -> Note:
-        return note_of(entry, self.enter(entry))
+    def note(self, entry: Entry) -> Annotation:
+        return annotate(entry, self.enter(entry))
 
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -53,7 +53,7 @@ def stream(identifier: str, owner: str) -> dict[str, object]:
 def test_a_person_is_named_in_every_later_event_of_the_connection(say: Say) -> None:
     known = Noting()
     first = say("connectionCreated", 0, **connection("c1", '{"userName":"Ann"}'))
-    assert known.note(first) == Note("Ann", 1, "")
+    assert known.note(first) == Annotation("Ann", 1, "")
     assert known.note(say("streamCreated", 1, **stream("s1", "c1"))).who == "Ann"
     assert known.note(say("callCreated", 2, call={"id": "x", "connectionId": "c1"})).who == "Ann"
     assert known.note(say("sessionCreated", 3)).who is None
@@ -77,7 +77,7 @@ def test_what_comes_again_says_when_and_as_which_retry(
 ) -> None:
     known = Noting()
     assert known.note(say("sessionCreated", 0, 1)).badge == ""
-    assert known.note(say("sessionCreated", 0, 1 + since_s)) == Note(None, 2, badge)
+    assert known.note(say("sessionCreated", 0, 1 + since_s)) == Annotation(None, 2, badge)
     assert known.copies == 1
     assert known.lags.number == 1
 
@@ -94,26 +94,26 @@ def test_what_is_older_than_what_came_before_it_is_late(say: Say) -> None:
 
 def test_who_is_there_is_counted_as_events_come(say: Say) -> None:
     known = Noting()
-    assert known.present() == Present(0, 0, 0)
+    assert known.present() == Occupancy(0, 0, 0)
     known.enter(say("sessionCreated", 0))
     known.enter(say("connectionCreated", 1, **connection("c1")))
     known.enter(say("connectionCreated", 1, **connection("c2")))
     known.enter(say("streamCreated", 2, **stream("s1", "c1")))
-    assert known.present() == Present(1, 2, 1)
+    assert known.present() == Occupancy(1, 2, 1)
     known.enter(say("streamDestroyed", 3, **stream("s1", "c1")))
     known.enter(say("connectionDestroyed", 3, **connection("c1")))
-    assert known.present() == known.present() == Present(1, 1, 0)
+    assert known.present() == known.present() == Occupancy(1, 1, 0)
     known.enter(say("sessionDestroyed", 4))
-    assert known.present() == Present(0, 0, 0)
-    assert present_in(Session("x")) == Present(0, 0, 0)
+    assert known.present() == Occupancy(0, 0, 0)
+    assert occupancy_of(Session("x")) == Occupancy(0, 0, 0)
 
 
 def test_whoever_was_forgotten_is_not_there_any_more(say: Say) -> None:
-    known = Known(forgets=True)
+    known = SessionTracker(forgets=True)
     known.enter(say("connectionCreated", 0, **connection("c1")))
-    assert known.present() == Present(1, 1, 0)
+    assert known.present() == Occupancy(1, 1, 0)
     known.enter(say("sessionCreated", 8 * 86400, sessionId="2_B"))
-    assert known.present() == Present(1, 0, 0)
+    assert known.present() == Occupancy(1, 0, 0)
     assert known.book.totals.sessions == 1
 
 
@@ -148,7 +148,7 @@ def test_the_foot_leaves_room_for_an_echo_and_is_drawn_only_when_it_changes(
     say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "44")
-    foot, known = Footer(), Noting()
+    foot, known = StatusLine(), Noting()
     known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
     assert foot(known, 0) == "1 session open · 1 connection · 0 streams".encode()
     assert foot(known, 0) is None
@@ -157,7 +157,7 @@ def test_the_foot_leaves_room_for_an_echo_and_is_drawn_only_when_it_changes(
 
 
 def test_a_narrow_foot_leaves_out_whole_parts_and_oddities_last(say: Say) -> None:
-    known = Known()
+    known = SessionTracker()
     known.enter(say("connectionCreated", 1, 0.18, **connection("c1")))
     known.enter(say("connectionCreated", 1, 5, **connection("c1")))
     known.oddities = 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.sessions.model import Session
-from vmon.sessions.store import Book
+from vmon.sessions.store import SessionStore
 
 T = 1_700_000_000_000  # in ms; what a test counts from
 START = datetime.fromtimestamp(T / 1000, UTC)
@@ -41,7 +41,7 @@ def stream(verb: str, after_s: float, identifier: str = "s", by: str = "c", **mo
 
 
 def facts(entries: Iterable[Entry], **asked: Any) -> dict[str, Session]:
-    book = Book(**asked)
+    book = SessionStore(**asked)
     for one in entries:
         book.apply(one)
     return {session.id: session for session in book.sessions()}

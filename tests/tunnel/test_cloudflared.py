@@ -12,7 +12,7 @@ from vmon.tunnel import subprocess_tunnel
 from vmon.tunnel.cloudflared import Cloudflared, cloudflared
 from vmon.tunnel.model import CannotTunnel, State
 from vmon.tunnel.orphans import Leftover, Record, is_alive
-from vmon.tunnel.subprocess_tunnel import EngineTunnel, Said
+from vmon.tunnel.subprocess_tunnel import EngineEvent, EngineTunnel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +191,7 @@ async def test_a_line_without_end_does_not_deafen_us(
 def test_the_url_counts_only_once_a_connection_is_registered() -> None:
     heard_by = Cloudflared("http://127.0.0.1:1")
     assert heard_by.hear(BOX) is None
-    assert heard_by.hear(REGISTERED.format(0)) == Said(
+    assert heard_by.hear(REGISTERED.format(0)) == EngineEvent(
         State.ONLINE, "https://a-b.trycloudflare.com"
     )
 

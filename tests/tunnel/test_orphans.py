@@ -10,7 +10,15 @@ import pytest
 
 from vmon.tunnel import orphans
 from vmon.tunnel.model import CannotTunnel
-from vmon.tunnel.orphans import Record, end, is_alive, leave, leftovers, note_agent, settle
+from vmon.tunnel.orphans import (
+    Record,
+    claim_folder,
+    end,
+    is_alive,
+    leftovers,
+    note_agent,
+    release_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +53,7 @@ def agent() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 def orphan(state_dir: Path, pid: int) -> Path:
     """Make the folder that a killed vmon would have left of this agent."""
-    folder = settle(state_dir, "ngrok")
+    folder = claim_folder(state_dir, "ngrok")
     note_agent(folder, pid, ENDING)
     rewrite(folder, owner=2**22 + 1)
     return folder
@@ -78,7 +86,7 @@ async def test_the_agent_of_a_vmon_that_is_gone_is_found_and_ended(
 async def test_the_agent_of_a_vmon_that_runs_is_none(
     state_dir: Path, agent: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    folder = settle(state_dir, "ngrok")
+    folder = claim_folder(state_dir, "ngrok")
     note_agent(folder, agent().pid, ENDING)
     assert leftovers(state_dir) == []
     assert folder.exists()
@@ -115,9 +123,9 @@ def test_what_a_dead_agent_left_is_removed(
 
 
 def test_folders_that_are_not_ours_to_judge_stay(state_dir: Path) -> None:
-    of_another_machine = settle(state_dir, "ngrok")
+    of_another_machine = claim_folder(state_dir, "ngrok")
     rewrite(of_another_machine, host="elsewhere", owner=2**22 + 1)
-    unreadable = settle(state_dir, "ngrok")
+    unreadable = claim_folder(state_dir, "ngrok")
     (unreadable / orphans.RECORD).write_text("{")
     (state_dir / "other").mkdir()
     assert leftovers(state_dir) == []
@@ -131,7 +139,7 @@ def test_a_state_folder_that_does_not_exist_has_none(state_dir: Path) -> None:
 def test_a_state_folder_that_cannot_be_made_is_told(state_dir: Path) -> None:
     state_dir.write_text("a file")
     with pytest.raises(CannotTunnel) as failed:
-        settle(state_dir, "ngrok")
+        claim_folder(state_dir, "ngrok")
     assert (failed.value.code, failed.value.fatal) == ("STATE_DIR", True)
 
 
@@ -141,12 +149,12 @@ def test_an_agent_that_is_gone_already_is_not_written_down(
     process = agent()
     process.kill()
     process.wait()
-    folder = settle(state_dir, "ssh")
+    folder = claim_folder(state_dir, "ssh")
     note_agent(folder, process.pid, ENDING)
     record = msgspec.json.decode((folder / orphans.RECORD).read_bytes(), type=Record)
     assert (record.owner, record.pid) == (os.getpid(), None)
-    leave(folder)
-    leave(folder)
+    release_folder(folder)
+    release_folder(folder)
     assert not folder.exists()
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
 from vmon.tunnel.ssh import Ssh, ssh
-from vmon.tunnel.subprocess_tunnel import Said
+from vmon.tunnel.subprocess_tunnel import EngineEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -249,7 +249,7 @@ def test_only_a_tunnels_own_url_is_taken_from_the_banner(
 ) -> None:
     options = TunnelOptions(local_url="http://127.0.0.1:80", state_dir=Path())
     heard = Ssh(None, host, None, options).hear(line)
-    assert heard == (Said(State.ONLINE, url) if url else None)
+    assert heard == (EngineEvent(State.ONLINE, url) if url else None)
 
 
 def test_the_command_line_settles_what_the_users_configuration_might_break() -> None:

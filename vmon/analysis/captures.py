@@ -91,7 +91,7 @@ def _journals(folder: Path) -> dict[str, list[Path]]:
 
 def held(path: Path) -> Held:
     """Read a capture through, and count; WrongUse where it cannot be read."""
-    with inputs.opened(str(path)) as stream:
+    with inputs.open_input(str(path)) as stream:
         blocks = Blocks(stream)
         if blocks.fill() and blocks.is_capture():
             return _by_lines(blocks)
@@ -133,7 +133,7 @@ def _by_decoding(path: Path) -> Held:
     types: Counter[str] = Counter()
     sessions: set[str | None] = set()
     times: list[datetime] = []
-    with inputs.opened(str(path)) as stream:
+    with inputs.open_input(str(path)) as stream:
         for _, entry in scan.read(stream, path.name, Filter(), lambda _bad: None):
             types[entry.type] += 1
             sessions.add(entry.session)
@@ -179,10 +179,10 @@ def _unsent(journal: Path, path: Path) -> int:
         own.close(keep=True)
 
 
-def _starts(own: spool.Spool, to: int, known: spool.Progress, *, alive: bool) -> set[int]:
+def _starts(own: spool.Journal, to: int, known: spool.TargetProgress, *, alive: bool) -> set[int]:
     if alive:
         return known.failed
-    reading, end = backlog.reading_of(own.volumes, own.run, own.places[to]), own.volumes.end()
+    reading, end = backlog.backlog_reader(own.volumes, own.run, own.places[to]), own.volumes.end()
     return known.failed.union(start for start, _ in backlog.unsent(reading, known, end))
 
 

@@ -11,11 +11,11 @@ from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from vmon.analysis.stats_row import Brief, Thing
-    from vmon.histogram import Lags
+    from vmon.analysis.stats_row import StatsRow, Thing
+    from vmon.histogram import Histogram
 
 
-class Life(Struct, gc=False):
+class Lifetime(Struct, gc=False):
     """How long a connection or stream lived, ms; 0: not told. `owner` is a stream's connection."""
 
     begin: int = 0
@@ -31,11 +31,11 @@ class Peak(NamedTuple):
     at_ms: int = 0
 
 
-class Lives(Struct):
+class Lifetimes(Struct):
     """Of each connection and stream by its ID, and the ends of sessions by theirs (ms)."""
 
-    people: dict[str, Life] = {}
-    streams: dict[str, Life] = {}
+    people: dict[str, Lifetime] = {}
+    streams: dict[str, Lifetime] = {}
     destroyed: dict[str, list[int]] = {}
 
     def peaks(self, last_ms: int) -> tuple[Peak, Peak]:
@@ -50,7 +50,7 @@ class Lives(Struct):
             peak([(one.begin, self._end(one, last_ms)) for one in streams if one.begin]),
         )
 
-    def _end(self, life: Life, last_ms: int) -> int:
+    def _end(self, life: Lifetime, last_ms: int) -> int:
         if life.end:
             return life.end
         ends = [at for at in self.destroyed.get(life.session or "", ()) if at >= life.begin]
@@ -73,13 +73,15 @@ def peak(spans: Iterable[tuple[int, int]]) -> Peak:
     return best
 
 
-def _note(lives: dict[str, Life], session: str | None, thing: Thing, begin: int, end: int) -> None:
+def _note(
+    lives: dict[str, Lifetime], session: str | None, thing: Thing, begin: int, end: int
+) -> None:
     """Merge what an event told: the earliest beginning, the earliest end; 0: it told none."""
     if not thing.id:
         return
     one = lives.get(thing.id)
     if one is None:
-        one = lives[thing.id] = Life(session=session)
+        one = lives[thing.id] = Lifetime(session=session)
     created = thing.created_at
     if created is not None and not FIRST_MS <= created <= LAST_MS:
         created = in_ms(created)
@@ -94,24 +96,24 @@ def _note(lives: dict[str, Life], session: str | None, thing: Thing, begin: int,
         one.owner = owner.id
 
 
-def _lag(lag: Lags, at: int, thing: Thing) -> None:
+def _lag(lag: Histogram, at: int, thing: Thing) -> None:
     created = thing.created_at
     if created is not None and FIRST_MS <= created <= LAST_MS:
         lag.note(at - created)
 
 
-def _connected(lives: Lives, told: Brief, at: int, lag: Lags) -> None:
+def _connected(lives: Lifetimes, told: StatsRow, at: int, lag: Histogram) -> None:
     if thing := told.body.connection:
         _note(lives.people, told.session, thing, at, 0)
         _lag(lag, at, thing)
 
 
-def _disconnected(lives: Lives, told: Brief, at: int, _: Lags) -> None:
+def _disconnected(lives: Lifetimes, told: StatsRow, at: int, _: Histogram) -> None:
     if thing := told.body.connection:
         _note(lives.people, told.session, thing, 0, at)
 
 
-def _published(lives: Lives, told: Brief, at: int, lag: Lags) -> None:
+def _published(lives: Lifetimes, told: StatsRow, at: int, lag: Histogram) -> None:
     if thing := told.body.stream:
         _note(lives.streams, told.session, thing, at, 0)
         _lag(lag, at, thing)
@@ -119,24 +121,24 @@ def _published(lives: Lives, told: Brief, at: int, lag: Lags) -> None:
             _note(lives.people, told.session, thing.connection, 0, 0)
 
 
-def _unpublished(lives: Lives, told: Brief, at: int, _: Lags) -> None:
+def _unpublished(lives: Lifetimes, told: StatsRow, at: int, _: Histogram) -> None:
     if thing := told.body.stream:
         _note(lives.streams, told.session, thing, 0, at)
         if thing.connection:
             _note(lives.people, told.session, thing.connection, 0, 0)
 
 
-def _called(_: Lives, told: Brief, at: int, lag: Lags) -> None:
+def _called(_: Lifetimes, told: StatsRow, at: int, lag: Histogram) -> None:
     if thing := told.body.call:
         _lag(lag, at, thing)
 
 
-def _closed(lives: Lives, told: Brief, at: int, _: Lags) -> None:
+def _closed(lives: Lifetimes, told: StatsRow, at: int, _: Histogram) -> None:
     if told.session is not None:
         lives.destroyed.setdefault(told.session, []).append(at)
 
 
-NOTES: dict[str, Callable[[Lives, Brief, int, Lags], None]] = {
+RECORDERS: dict[str, Callable[[Lifetimes, StatsRow, int, Histogram], None]] = {
     "connectionCreated": _connected,
     "connectionDestroyed": _disconnected,
     "streamCreated": _published,

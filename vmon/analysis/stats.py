@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from vmon.analysis.lifetimes import NOTES, Lives
+from vmon.analysis.lifetimes import RECORDERS, Lifetimes
 from vmon.analysis.stats_row import (
     BODY,
     END,
-    Brief,
-    brief_of,
+    StatsRow,
     plain,
     reason_of_call,
     said_ms,
     signed_ms,
+    stats_row_of,
     token_of,
 )
 from vmon.capture import inputs
@@ -27,7 +27,7 @@ from vmon.capture.format import START
 from vmon.errors import VmonError
 from vmon.events.redelivery import retry_of
 from vmon.events.timestamps import FIRST_MS, LAST_MS
-from vmon.histogram import Lags
+from vmon.histogram import Histogram
 from vmon.search import matching, reader, scan
 from vmon.search.filter import Filter
 
@@ -51,12 +51,12 @@ class OfType(Struct):
     `lives` notes when something began or ended, where the type tells that.
     """
 
-    lives: Callable[[Lives, Brief, int, Lags], None] | None = None
+    lives: Callable[[Lifetimes, StatsRow, int, Histogram], None] | None = None
     deliveries: int = 0
     reasons: defaultdict[str, int] = field(default_factory=_counter)
     statuses: defaultdict[str, int] = field(default_factory=_counter)
-    delivery_lag: Lags = field(default_factory=Lags)
-    platform_lag: Lags = field(default_factory=Lags)
+    delivery_lag: Histogram = field(default_factory=Histogram)
+    platform_lag: Histogram = field(default_factory=Histogram)
 
 
 class Skew(Struct):
@@ -86,11 +86,11 @@ class Stats:
         self.minutes = Counter[int]()  # since the epoch
         self.duplicates = self.retries = 0
         self.repeated: defaultdict[int, int] = defaultdict(int)
-        self.after_first = Lags()
+        self.after_first = Histogram()
         self.skew = Skew()
         self.first_ms: int | None = None
         self.last_ms = 0
-        self._lives = Lives()
+        self._lives = Lifetimes()
         self.people, self.streams = self._lives.people, self._lives.streams
         self.oddities: dict[str, int] | None = None
         self._copies: dict[int, int] = {}
@@ -128,7 +128,7 @@ class Stats:
 
     def entry(self, entry: Entry) -> None:
         """Count a delivery that has been read."""
-        told = brief_of(entry)
+        told = stats_row_of(entry)
         received_ms = int(told.received_at.timestamp() * 1000)
         if (signed := signed_ms(told, token_of(entry))) is not None:
             self.skew.note(received_ms - signed)
@@ -136,7 +136,7 @@ class Stats:
         body = entry.delivery.body or entry.delivery.id.encode()
         self._enter([told], [received_ms], [hash(body + END)])
 
-    def _enter_all(self, told: list[Brief], lines: list[bytes]) -> None:
+    def _enter_all(self, told: list[StatsRow], lines: list[bytes]) -> None:
         """Enter lines that were decoded."""
         received = [int(one.received_at.timestamp() * 1000) for one in told]
         for number, one in enumerate(told):
@@ -144,11 +144,11 @@ class Stats:
                 self.skew.note(received[number] - signed)
         self._enter(told, received, [hash(line.partition(BODY)[2]) for line in lines])
 
-    def _enter(self, told: list[Brief], received: list[int], marks: list[int]) -> None:
+    def _enter(self, told: list[StatsRow], received: list[int], marks: list[int]) -> None:
         """Enter deliveries column by column, as far as that goes: it is much faster."""
         for name, number in Counter([one.type for one in told]).items():
             if name not in self.types:
-                self.types[name] = OfType(NOTES.get(name))
+                self.types[name] = OfType(RECORDERS.get(name))
             self.types[name].deliveries += number
         self.sessions.update([one.session for one in told if one.session is not None])
         self.minutes.update([ms // MINUTE_MS for ms in received])
@@ -167,7 +167,7 @@ class Stats:
                 self.after_first.note(received_ms - first_ms)
                 self.retries += retry_of((received_ms - first_ms) / 1000) is not None
 
-    def _first(self, told: Brief, received_ms: int, of_type: OfType) -> None:
+    def _first(self, told: StatsRow, received_ms: int, of_type: OfType) -> None:
         """Enter what a delivery says that is not a copy."""
         body = told.body
         said = body.timestamp
@@ -197,8 +197,8 @@ def stats_of(
     stats = Stats()
     for source in sources:
         name = inputs.source_name(source)
-        with inputs.opened(source) as stream:
-            for batch in scan.choose(stream, name, chosen, bad):
+        with inputs.open_input(source) as stream:
+            for batch in scan.select(stream, name, chosen, bad):
                 _count(stats, batch, name, bad)
     return stats
 
@@ -217,12 +217,15 @@ def stats_with(
         if chosen(entry):
             stats.entry(entry)
 
-    reader.read(sources, Filter(), both, bad)
+    reader.entries(sources, Filter(), both, bad)
     return stats
 
 
 def _count(
-    stats: Stats, batch: list[matching.Stored], name: str, bad: Callable[[matching.BadLine], None]
+    stats: Stats,
+    batch: list[matching.StoredLine],
+    name: str,
+    bad: Callable[[matching.BadLine], None],
 ) -> None:
     plain = [line for line, entry in batch if entry is None or line.startswith(START)]
     for line, entry in batch:

@@ -60,7 +60,7 @@ class _Judged(Struct, gc=False):
     kind: str = ""
 
 
-class Brief(Struct, gc=False):
+class StatsRow(Struct, gc=False):
     """A capture line, as far as figures need it."""
 
     type: str
@@ -75,12 +75,12 @@ class _Claims(Struct, gc=False):
     iat: float | None = None
 
 
-plain = msgspec.json.Decoder(Brief)
+plain = msgspec.json.Decoder(StatsRow)
 """Decodes capture lines; what it refuses, or has no `END`, is read as an entry."""
 _claims = msgspec.json.Decoder(_Claims)
 
 
-def said_ms(told: Brief) -> int | None:
+def said_ms(told: StatsRow) -> int | None:
     """When an event happened by its own clock; None where it does not say."""
     said, body = told.body.timestamp, told.body
     if said is None and told.type in _DATED:
@@ -95,7 +95,7 @@ def reason_of_call(body: Body, call: Thing) -> str | None:
     return told or body.reason_code or call.reason_code
 
 
-def signed_ms(told: Brief, line: bytes) -> int | None:
+def signed_ms(told: StatsRow, line: bytes) -> int | None:
     """When the token was signed that stands in a line; None where nobody can trust or read it."""
     if told.verdict is None or told.verdict.kind not in _SIGNED:
         return None
@@ -108,11 +108,11 @@ def signed_ms(told: Brief, line: bytes) -> int | None:
     return round(at * 1000) if at is not None and 0 < at < LAST_MS / 1000 else None
 
 
-def brief_of(entry: Entry) -> Brief:
+def stats_row_of(entry: Entry) -> StatsRow:
     """The brief of an entry that was read with all its tolerance."""
     at, remote = entry.delivery.received_at, entry.delivery.remote
     judged = _Judged(entry.verdict.kind) if entry.verdict else None
-    return Brief(entry.type, at, _body_of(entry), entry.session, remote, judged)
+    return StatsRow(entry.type, at, _body_of(entry), entry.session, remote, judged)
 
 
 def token_of(entry: Entry) -> bytes:

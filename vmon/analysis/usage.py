@@ -16,13 +16,13 @@ from msgspec import Struct, field
 from vmon.events.models import ArchiveEvent
 from vmon.events.names import called
 from vmon.events.timestamps import LAST_MS, in_ms
-from vmon.sessions.model import BEGUN, Feed, first_after
+from vmon.sessions.model import BEGUN, StreamState, first_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmon.events.entry import Entry
-    from vmon.sessions.model import Person, Session
+    from vmon.sessions.model import ConnectionState, Session
 
 By = Literal["session", "connection", "day"]
 Kind = Literal["connection", "stream"]
@@ -44,7 +44,7 @@ _LONGEST_MS = 366 * DAY_MS
 _RECORDED = frozenset({"started", "paused"})
 
 
-class Seen:
+class LastSeen:
     """What the book does not keep: when a thing was last named, and what the capture spans (ms)."""
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class Usage(Struct):
 
 def usage_of(
     sessions: Iterable[Session],
-    seen: Seen,
+    seen: LastSeen,
     by: By = "session",
     since_ms: int | None = None,
     until_ms: int | None = None,
@@ -166,7 +166,7 @@ def usage_of(
 # Spans.
 
 
-def spans_of(session: Session, seen: Seen, end_ms: int) -> Iterator[Span]:
+def spans_of(session: Session, seen: LastSeen, end_ms: int) -> Iterator[Span]:
     """The spans of a session's connections and streams, open ones until `end_ms` at most."""
     ends = sorted(session.destroyed)
     for person in session.people.values():
@@ -186,15 +186,15 @@ def _credible(span: Span) -> Span:
 
 def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
     session: Session,
-    one: Person | Feed,
-    owner: Person | None,
+    one: ConnectionState | StreamState,
+    owner: ConnectionState | None,
     ends: list[int],
-    seen: Seen,
+    seen: LastSeen,
     end_ms: int,
 ) -> Span:
-    kind: Kind = "stream" if isinstance(one, Feed) else "connection"
-    connection = one.connection if isinstance(one, Feed) else one.id
-    person = owner if isinstance(one, Feed) else one
+    kind: Kind = "stream" if isinstance(one, StreamState) else "connection"
+    connection = one.connection if isinstance(one, StreamState) else one.id
+    person = owner if isinstance(one, StreamState) else one
     name = called(person.id, person.name) if person else None
     whose = kind, session.id, one.id, connection, name
     begin = one.created_ms
@@ -214,7 +214,9 @@ def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
     return Span(*whose, begin, one.ended_ms, one.ended_ms, why)
 
 
-def _at_most(ends: list[int], owner: Person | None, low: int, end_ms: int) -> tuple[int, Until]:
+def _at_most(
+    ends: list[int], owner: ConnectionState | None, low: int, end_ms: int
+) -> tuple[int, Until]:
     """Until when what was alive at `low` can have lived, and what says so."""
     limits: list[tuple[int, Until]] = [(end_ms, "capture")]
     if (destroyed := first_after(ends, low - 1)) is not None:

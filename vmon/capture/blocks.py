@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ahocorasick_rs import BytesAhoCorasick
 
 from vmon.capture.format import START
-from vmon.capture.inputs import _HEAD, BLOCK, Readable, Room
+from vmon.capture.inputs import BLOCK, HEAD, Buffer, Readable
 
 if TYPE_CHECKING:
     import re
@@ -33,7 +33,7 @@ class Blocks:
             reading = Ahead(stream, size)
             self._next, self.close = reading.next, reading.close
         else:
-            room = Room(size)
+            room = Buffer(size)
             self._next = lambda: (room, room.read(stream))
         self.data, self.view = bytearray(), memoryview(b"")
         self.start = self.end = self._filled = 0
@@ -49,21 +49,21 @@ class Blocks:
                 self.data, self.start, self.end, self._filled = kept, 0, 0, len(kept)
                 self.view, self.rest = memoryview(kept), bytes(kept)
                 return False
-            newline = room.data.rfind(b"\n", _HEAD, _HEAD + count)
+            newline = room.data.rfind(b"\n", HEAD, HEAD + count)
             if newline < 0:
-                kept += room.view[_HEAD : _HEAD + count]
-        self._put(kept, room, _HEAD + count)
-        self.end = newline + 1 + self._filled - (_HEAD + count)
+                kept += room.view[HEAD : HEAD + count]
+        self._put(kept, room, HEAD + count)
+        self.end = newline + 1 + self._filled - (HEAD + count)
         return True
 
-    def _put(self, kept: bytearray, room: Room, filled: int) -> None:
+    def _put(self, kept: bytearray, room: Buffer, filled: int) -> None:
         """Have what was kept before what was read: in its head, or in one place anew."""
-        if len(kept) < _HEAD:
+        if len(kept) < HEAD:
             self.data, self.view = room.data, room.view
-            self.start, self._filled = _HEAD - len(kept), filled
-            self.data[self.start - 1 : _HEAD] = b"\n" + kept
+            self.start, self._filled = HEAD - len(kept), filled
+            self.data[self.start - 1 : HEAD] = b"\n" + kept
         else:
-            self.data = bytearray(b"\n") + kept + room.view[_HEAD:filled]
+            self.data = bytearray(b"\n") + kept + room.view[HEAD:filled]
             self.view, self.start, self._filled = memoryview(self.data), 1, len(self.data)
 
     def begin(self) -> bytes:

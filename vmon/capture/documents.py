@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmon.capture.format import START
-from vmon.capture.inputs import GZIP, ZSTD, told
+from vmon.capture.inputs import GZIP, ZSTD, errors_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ def _is_foreign(begin: bytes) -> bool:
 
 def has_lines(path: str) -> bool:
     """Whether a file can be read from its end: plain lines, and no document; else WrongUse."""
-    with told(path), open(path, "rb", buffering=0) as raw:  # noqa: PTH123 - pathlib costs 5 ms
+    with errors_in_words(path), open(path, "rb", buffering=0) as raw:  # noqa: PTH123 - pathlib costs 5 ms
         if not raw.seekable():
             return False
         begin = raw.read(4096)

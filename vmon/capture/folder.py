@@ -85,7 +85,7 @@ def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, 
     return found
 
 
-def full_ones(capture: Path) -> dict[int, Path]:
+def closed_segments(capture: Path) -> dict[int, Path]:
     """The full files of a capture by their number; of two twins the plain one."""
     stem = re.escape(capture.name.removesuffix(".jsonl"))
     pattern = re.compile(rf"{stem}\.([0-9]+)\.jsonl(\.gz)?")

@@ -24,13 +24,13 @@ _ZSTD_CHUNK = 1 << 12  # at most 128 MiB when unpacked: runs of one byte
 
 
 @contextmanager
-def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Stream]:
+def open_input(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Stream]:
     """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable.
 
     A file that is followed is read from `start`, never decompressed, and has no end.
     """
     name = source_name(path)
-    with told(name):
+    with errors_in_words(name):
         raw = _stdin() if path is None else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed below
         raw.seek(start) if start else None
         following = Following(raw, path) if follow else None
@@ -46,7 +46,7 @@ def opened(path: str | None, *, follow: bool = False, start: int = 0) -> Iterato
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
+def errors_in_words(name: str) -> Iterator[None]:
     """What goes wrong in reading becomes words."""
     try:
         yield
@@ -74,7 +74,7 @@ class Stream:
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Read into the buffer."""
-        with told(self._name):
+        with errors_in_words(self._name):
             count = self._stream.readinto(buffer)
         if self._place is None:
             self._done += count or 0
@@ -197,7 +197,7 @@ def _is_damage(error: Exception) -> bool:
 BLOCK = 1 << 20
 
 
-_HEAD = (1 << 16) + (1 << 11)
+HEAD = (1 << 16) + (1 << 11)
 """Where a block is read to: half a page past a page's beginning, or nearly so. A kernel may copy to
 an address a little past its source's place in the page at a quarter of the speed."""
 
@@ -209,13 +209,13 @@ class Readable(Protocol):
         """Read into the buffer."""
 
 
-class Room:
+class Buffer:
     """Memory for what is read, and before it a head for what is kept from before."""
 
     def __init__(self, size: int) -> None:
-        self.data = bytearray(_HEAD + size)
+        self.data = bytearray(HEAD + size)
         self.view = memoryview(self.data)
 
     def read(self, stream: Readable) -> int:
         """Read from a stream; how many bytes, 0 at the end."""
-        return stream.readinto(self.view[_HEAD:]) or 0
+        return stream.readinto(self.view[HEAD:]) or 0

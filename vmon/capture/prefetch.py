@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from vmon.capture.inputs import Room
+from vmon.capture.inputs import Buffer
 
 if TYPE_CHECKING:
     from vmon.capture.inputs import Readable
@@ -20,11 +20,11 @@ class Ahead:
 
     def __init__(self, stream: Readable, size: int) -> None:
         self._stream = stream
-        self._free: SimpleQueue[Room | None] = SimpleQueue()
-        self._full: SimpleQueue[tuple[Room, int | Exception]] = SimpleQueue()
-        self._now: tuple[Room, int | Exception] | None = None
+        self._free: SimpleQueue[Buffer | None] = SimpleQueue()
+        self._full: SimpleQueue[tuple[Buffer, int | Exception]] = SimpleQueue()
+        self._now: tuple[Buffer, int | Exception] | None = None
         for _ in range(_ROOMS):
-            self._free.put(Room(size))
+            self._free.put(Buffer(size))
         self._thread = Thread(target=self._read, name="vmon-ahead", daemon=True)
         self._thread.start()
 
@@ -36,7 +36,7 @@ class Ahead:
                 count = error
             self._full.put((room, count))
 
-    def next(self) -> tuple[Room, int]:
+    def next(self) -> tuple[Buffer, int]:
         """What was read next, and how much; 0 at the end. It stays as it is until the next call."""
         if self._now:
             self._free.put(self._now[0])

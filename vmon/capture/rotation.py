@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from msgspec import Struct
 
-from vmon.capture.folder import capture_of, default_folder, full_ones
+from vmon.capture.folder import capture_of, closed_segments, default_folder
 from vmon.capture.format import FRESH
 from vmon.capture.fsync import sync_folder
 from vmon.errors import WrongUse, unreadable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from vmon.capture.writer import Capture
+    from vmon.capture.writer import CaptureWriter
 
 _AGAIN_S = 60.0
 """How long after a failure rotation is tried again."""
@@ -78,7 +78,7 @@ class Rotation:
 
     def __init__(
         self,
-        capture: Capture,
+        capture: CaptureWriter,
         limit: Limit,
         say: Callable[[str], None],
         sending: Sending | None = None,
@@ -89,7 +89,7 @@ class Rotation:
         self._sending = sending
         self._begun_s = time.monotonic()
         self._not_before_s = 0.0
-        self._packer = _Packer()
+        self._packer = Compressor()
         with contextlib.suppress(FileNotFoundError):
             capture.path.with_name(capture.path.name + FRESH).unlink()
         try:
@@ -148,7 +148,7 @@ class Rotation:
         self._packer.close(within_s)
 
 
-class _Packer:
+class Compressor:
     """Compresses one file after the other, in a thread of its own."""
 
     def __init__(self) -> None:
@@ -156,6 +156,7 @@ class _Packer:
         self._thread: threading.Thread | None = None
 
     def put(self, full: Path) -> None:
+        """Compress a closed segment, sometime soon."""
         self._waiting.put(full)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="vmon-pack", daemon=True)
@@ -166,6 +167,7 @@ class _Packer:
             _pack(full)
 
     def close(self, within_s: float) -> None:
+        """Wait so long for what is being compressed."""
         self._waiting.put(None)
         if self._thread:
             self._thread.join(within_s)
@@ -176,7 +178,7 @@ def _left_full(capture: Path) -> Iterator[Path]:
 
     Each run has a capture of its own there. One that is written is its writer's care.
     """
-    for one in full_ones(capture).values():
+    for one in closed_segments(capture).values():
         if one.name.endswith(".jsonl"):
             yield one
     if capture.parent == default_folder():
@@ -188,7 +190,7 @@ def _left_full(capture: Path) -> Iterator[Path]:
 
 def _free(path: Path) -> Path:
     """The next name for a full file: greater than those there are."""
-    number = max(full_ones(path), default=0) + 1
+    number = max(closed_segments(path), default=0) + 1
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.{number}.jsonl")
 
 

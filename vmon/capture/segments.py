@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from vmon.capture.folder import full_ones
+from vmon.capture.folder import closed_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,19 +33,19 @@ _MISSED_S = 60.0
 _BLOCK = 64 << 10
 
 
-class Volume(Struct, frozen=True):
+class Segment(Struct, frozen=True):
     """A file of a run; `mark` "" is the one that has the capture's name, whatever it is."""
 
     mark: str
     at: int
 
 
-def mark_of(line: bytes) -> str:
+def fingerprint_of(line: bytes) -> str:
     """The mark of a file whose first line this is."""
     return blake2b(line, digest_size=8).hexdigest()
 
 
-def mark_in(path: Path) -> str | None:
+def fingerprint_in(path: Path) -> str | None:
     """The mark of a file; None where there is none, or no whole line in it."""
     line = b""
     with contextlib.suppress(OSError, EOFError, zlib.error):
@@ -55,7 +55,7 @@ def mark_in(path: Path) -> str | None:
         else:
             with path.open("rb", _BLOCK) as file:
                 line = file.readline()
-    return mark_of(line) if line.endswith(b"\n") else None
+    return fingerprint_of(line) if line.endswith(b"\n") else None
 
 
 class _Open(Protocol):
@@ -99,10 +99,10 @@ class _Packed:
         self._file.close()
 
 
-class Volumes:
+class Segments:
     """The files of a run, oldest first, in the folder of its capture."""
 
-    def __init__(self, capture: Path, known: Iterable[Volume] = ()) -> None:
+    def __init__(self, capture: Path, known: Iterable[Segment] = ()) -> None:
         self.capture = capture
         self._known = list(known)
         self._paths: dict[str, Path] = {"": capture}
@@ -110,11 +110,11 @@ class Volumes:
         self._missed_s: dict[str, float] = {}
         self._begun = ""
 
-    def known(self) -> tuple[Volume, ...]:
+    def known(self) -> tuple[Segment, ...]:
         """All of them, also those that are not there."""
         return tuple(self._known)
 
-    def begin(self, volume: Volume) -> None:
+    def begin(self, volume: Segment) -> None:
         """Go on in a file that has the capture's name now."""
         self._known.append(volume)
         self._paths[volume.mark] = self.capture
@@ -154,7 +154,7 @@ class Volumes:
 
     def place_of(self, path: Path) -> range:
         """The places that are in a file, by its name; none where it has none of them."""
-        mark = mark_in(path)
+        mark = fingerprint_in(path)
         for volume, (start, stop) in zip(self._there(), self.spans(), strict=True):
             if volume.mark == mark or (not volume.mark and path == self.capture):
                 return range(start, stop)
@@ -170,18 +170,18 @@ class Volumes:
             file.close()
         self._open.clear()
 
-    def _there(self) -> list[Volume]:
+    def _there(self) -> list[Segment]:
         for one in self._known:
             if one.mark not in self._paths:
                 self._look_for(one.mark)
         return [one for one in self._known if one.mark in self._paths]
 
-    def _file_at(self, at: int) -> tuple[Volume, _Open] | None:
+    def _file_at(self, at: int) -> tuple[Segment, _Open] | None:
         volume = next((one for one in reversed(self._there()) if one.at <= at), None)
         file = self._opened(volume) if volume else None
         return (volume, file) if volume and file else None
 
-    def _opened(self, volume: Volume) -> _Open | None:
+    def _opened(self, volume: Segment) -> _Open | None:
         if file := self._open.pop(volume.mark, None):
             self._open[volume.mark] = file  # the last one is the last to be closed
             return file
@@ -215,7 +215,7 @@ class Volumes:
             return False
         is_there = False
         for path in self._candidates():
-            if found := mark_in(path):
+            if found := fingerprint_in(path):
                 self._paths[found] = path
                 is_there = is_there or found == mark
             if is_there and path.name.endswith(".gz"):
@@ -228,7 +228,7 @@ class Volumes:
     def _candidates(self) -> Iterator[Path]:
         """Where a file may be: under its name, put aside since we looked there, compressed."""
         yield self.capture
-        full = full_ones(self.capture).values()
+        full = closed_segments(self.capture).values()
         yield from sorted(full, key=lambda path: path.name.endswith(".gz"))
 
 
@@ -238,5 +238,5 @@ def _mark_of(file: _Open) -> str | None:
         head, newline, _ = piece.partition(b"\n")
         line += head + newline
         if newline:
-            return mark_of(line)
+            return fingerprint_of(line)
     return None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _TRIES = 5
 
 
-class Capture:
+class CaptureWriter:
     """An open capture file: appended to with one write per delivery, for this process alone.
 
     When the file cannot be written, lines wait in memory (`waiting`, at most `bound` bytes) and go

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmon.cli.options import REPORT, Command, Duration, option
-from vmon.commands.captures import _held, _prune
+from vmon.commands.captures import list_captures, prune
 
 
 @click.command("captures", cls=Command, short_help="List captures; remove old ones.")
@@ -40,15 +40,15 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
         click.echo(str(folder))
         return 0
     if older_s is not None:
-        return _prune(folder, older_s, yes=yes)
+        return prune(folder, older_s, yes=yes)
     found = kept(folder)
     if form == "json":
-        sys.stdout.write(drawn.as_json([(one, _held(one)) for one in found], folder))
+        sys.stdout.write(drawn.as_json([(one, list_captures(one)) for one in found], folder))
         return 0
     if not found:
         click.echo(f"no captures in {folder}", err=True)
     look = drawn.Drawn()
     for one in found:  # each as soon as it is counted
-        sys.stdout.write(look.rows(one, _held(one)))
+        sys.stdout.write(look.rows(one, list_captures(one)))
         sys.stdout.flush()
     return 0

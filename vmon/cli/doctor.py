@@ -10,7 +10,7 @@ from vmon.cli.options import Command, option
 
 if TYPE_CHECKING:
     from vmon.config import Setting
-    from vmon.doctor.results import Asked
+    from vmon.doctor.results import DoctorOptions
 
 
 @click.command("doctor", cls=Command, short_help="Diagnose problems and suggest fixes.")
@@ -42,11 +42,11 @@ def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
     return int(any(result.verdict == "fail" for result in results))
 
 
-def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
+def _asked(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
     from pathlib import Path
 
     from vmon.config import files_read
-    from vmon.doctor.results import Asked
+    from vmon.doctor.results import DoctorOptions
     from vmon.errors import WrongUse
     from vmon.state import state_dir
 
@@ -60,7 +60,7 @@ def _asked(ctx: click.Context, given: dict[str, Any]) -> Asked:
     else:
         settings = ", ".join(files_read(Path())) or "no config file; environment variables only"
     token = listen.get("authtoken")
-    return Asked(
+    return DoctorOptions(
         host=_value(listen, "host") or "127.0.0.1",
         port=4680 if (port := _value(listen, "port")) is None else port,
         captures=Path(capture).parent if capture else None,

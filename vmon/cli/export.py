@@ -47,8 +47,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.commands.filter import Options, run
     from vmon.errors import WrongUse
     from vmon.render.formats.choose import writing
-    from vmon.render.formats.protocol import Sealing
-    from vmon.search.not_found import nothing
+    from vmon.render.formats.protocol import ScrubPolicy
+    from vmon.search.not_found import nothing_found
 
     if asked["kind"] is None:
         raise WrongUse(
@@ -58,9 +58,9 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         )
     to = asked["to"] if "://" in asked["to"] else f"http://{asked['to']}"
     left_out = Counter[str]()
-    form = writing(asked["kind"], Sealing(left_out, keep=asked["with_secrets"]), to)
+    form = writing(asked["kind"], ScrubPolicy(left_out, keep=asked["with_secrets"]), to)
     sources = sources_of(files)
     if run(Options(sources=sources, chosen=chosen, writing=form)):
-        raise nothing("deliveries", sources, chosen)
+        raise nothing_found("deliveries", sources, chosen)
     tell_left_out(left_out)
     return 0

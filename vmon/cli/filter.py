@@ -26,7 +26,7 @@ from vmon.cli.options import (
 if TYPE_CHECKING:
     from collections import Counter
 
-    from vmon.render.formats.protocol import Writing
+    from vmon.render.formats.protocol import Formatter
     from vmon.render.formats.table import Table
     from vmon.search.filter import Filter
 
@@ -124,9 +124,9 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     for name in table.unseen() if table and asked["fields"] and not code else ():
         click.echo(f"warning: no match has a field {name}", err=True)
     if code and not asked["only_count"]:
-        from vmon.search.not_found import nothing
+        from vmon.search.not_found import nothing_found
 
-        raise nothing("deliveries", sources, chosen)
+        raise nothing_found("deliveries", sources, chosen)
     return code
 
 
@@ -147,7 +147,7 @@ def _table(asked: dict[str, Any]) -> Table | None:
     return Table(fields_of(names), kind, for_people=sys.stdout.isatty())
 
 
-def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:
+def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Formatter | None:
     """What writes in a form that is not a line's, if one was asked for."""
     match asked["kind"]:
         case "body":
@@ -158,8 +158,8 @@ def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Writing | None:
             return Bodies(for_people=sys.stdout.isatty())
         case "curl" | "httpie" | "har" as kind:
             from vmon.render.formats.choose import writing
-            from vmon.render.formats.protocol import Sealing
+            from vmon.render.formats.protocol import ScrubPolicy
 
-            return writing(kind, Sealing(left_out, keep=asked["with_secrets"]))
+            return writing(kind, ScrubPolicy(left_out, keep=asked["with_secrets"]))
         case _:
             return None

@@ -12,7 +12,7 @@ from vmon.cli.options import Duration, forward_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.forward.forwarder import Onward
+    from vmon.forward.forwarder import ForwardOptions
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -85,7 +85,7 @@ def _flag_of(asked: dict[str, Any]) -> str:
     return "--forward-event" if asked["forward_events"] else "--forward-header"
 
 
-def _onward_of(asked: dict[str, Any]) -> Onward | None:
+def _onward_of(asked: dict[str, Any]) -> ForwardOptions | None:
     from vmon.errors import WrongUse
 
     if not (asked["forward_to"] or asked["routes"]):
@@ -96,16 +96,16 @@ def _onward_of(asked: dict[str, Any]) -> Onward | None:
             )
         return None
     from vmon.events.redelivery import LIKE_VONAGE
-    from vmon.forward.forwarder import Onward
+    from vmon.forward.forwarder import ForwardOptions
     from vmon.forward.retry import EAGER
-    from vmon.forward.targets import Asked, aims_of, headers_of
+    from vmon.forward.targets import RouteArguments, headers_of, routes_of
 
-    aims = aims_of(
-        Asked(asked["forward_to"], asked["routes"], asked["forward_events"]),
+    aims = routes_of(
+        RouteArguments(asked["forward_to"], asked["routes"], asked["forward_events"]),
         exact_path=asked["exact_path"],
         timeout_s=asked["forward_timeout"],
         headers=headers_of(asked["forward_headers"]),
         insecure=asked["insecure"],
     )
     schedule = LIKE_VONAGE if asked["retry_like_vonage"] else EAGER
-    return Onward(aims, asked["ack"], asked["failure_policy"], schedule)
+    return ForwardOptions(aims, asked["ack"], asked["failure_policy"], schedule)

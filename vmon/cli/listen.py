@@ -28,9 +28,9 @@ from vmon.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmon.forward.forwarder import Onward
+    from vmon.forward.forwarder import ForwardOptions
     from vmon.search.filter import Filter
-    from vmon.tunnel.choice import Opening
+    from vmon.tunnel.choice import TunnelRequest
 
 
 _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
@@ -102,7 +102,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @form_options
 @output_option("-q", "--quiet", is_flag=True, help="Don't print events.")
 @output_option("--json-ready", is_flag=True, help="Print readiness as one line of JSON to stderr.")
-def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
+def command(chosen: Filter, onward: ForwardOptions | None, **asked: Any) -> int:
     """Receive callbacks on any path, capture them and show them live.
 
     Vonage gets 200 as soon as an event is captured (see --ack). Filters only choose what is shown:
@@ -124,7 +124,7 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     from vmon.render.formats.entries import Form
     from vmon.render.live.banner import Extras
     from vmon.security.pseudonyms import paths_of
-    from vmon.security.verifier import Trust, secrets_of
+    from vmon.security.verifier import Verifier, secrets_of
 
     if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
         raise WrongUse("--no-capture cannot be used with --capture or --fsync")
@@ -133,7 +133,7 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     if asked["secret_path"] and asked["no_secret_path"]:
         raise WrongUse("--secret-path cannot be used with --no-secret-path")
     secrets = secrets_of(asked["secrets"], asked["secret_files"])
-    trust = Trust(secrets, asked["max_age"], asked["require_signature"])
+    trust = Verifier(secrets, asked["max_age"], asked["require_signature"])
     if trust.required and not secrets:
         raise WrongUse(
             "--require-signature needs a signature secret",
@@ -167,12 +167,12 @@ def command(chosen: Filter, onward: Onward | None, **asked: Any) -> int:
     )
 
 
-def _opening(asked: dict[str, Any]) -> Opening | None:
+def _opening(asked: dict[str, Any]) -> TunnelRequest | None:
     """The tunnel asked for, with what it needs at hand; None when none is."""
     from pathlib import Path
 
     from vmon.errors import WrongUse
-    from vmon.tunnel.choice import NoTunnel, Opening, ViaNgrok, ViaPublicUrl, parse
+    from vmon.tunnel.choice import NoTunnel, TunnelRequest, ViaNgrok, ViaPublicUrl, parse
     from vmon.tunnel.fixed_url import checked
 
     choice = parse(asked["tunnel"])
@@ -186,7 +186,9 @@ def _opening(asked: dict[str, Any]) -> Opening | None:
     if choice == ViaNgrok():
         _have_agent(binary, yes=asked["yes"])
     _end_leftovers(yes=asked["yes"])
-    return Opening(choice, asked["domain"], binary, asked["ssh_url"], asked["ssh_remote_port"])
+    return TunnelRequest(
+        choice, asked["domain"], binary, asked["ssh_url"], asked["ssh_remote_port"]
+    )
 
 
 def _have_agent(binary: Path | None, *, yes: bool) -> None:

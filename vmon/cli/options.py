@@ -164,9 +164,9 @@ def _filter_of(asked: dict[str, Any]) -> Filter:
     for name in ("since", "until"):
         asked[name] = parse_instant(asked[name], now) if asked[name] else None
     if asked["where"] is not None:
-        from vmon.search.expression import Where
+        from vmon.search.expression import Expression
 
-        asked["where"] = Where(asked["where"])
+        asked["where"] = Expression(asked["where"])
     asked["types"] = types_of(asked["types"]) if asked["types"] else None
     return Filter(**asked)
 

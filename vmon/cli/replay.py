@@ -99,7 +99,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     from vmon.commands.replay import Options, run
     from vmon.errors import WrongUse
     from vmon.render.formats.entries import Form
-    from vmon.replay.schedule import Pace
+    from vmon.replay.schedule import PlaybackSpeed
 
     source, *more = (None,) if asked["failed"] else sources_of((file,) if file else ())
     if more:
@@ -131,7 +131,7 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     options = Options(
         source=source,
         chosen=chosen,
-        pace=Pace(asked["speed"], asked["max_gap"], asked["sort"] == "event"),
+        pace=PlaybackSpeed(asked["speed"], asked["max_gap"], asked["sort"] == "event"),
         form=Form(asked["kind"], asked["verbosity"]),
         target=target,
         width=asked["concurrency"],

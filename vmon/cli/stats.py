@@ -8,7 +8,7 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
-from vmon.commands.stats import _read
+from vmon.commands.stats import read_stats
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -37,14 +37,14 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
 
     from vmon.capture.folder import sources_of
     from vmon.render.reports import stats as drawn
-    from vmon.search.not_found import nothing
+    from vmon.search.not_found import nothing_found
 
     sources = sources_of(files)
-    found = _read(chosen, sources, oddities=oddities)
+    found = read_stats(chosen, sources, oddities=oddities)
     if form == "json":
         sys.stdout.write(drawn.as_json(found, top))
     elif found.deliveries:
         sys.stdout.writelines(line + "\n" for line in drawn.Drawn(top).lines(found))
     if not found.deliveries:
-        raise nothing("deliveries", sources, chosen)
+        raise nothing_found("deliveries", sources, chosen)
     return 0

@@ -29,12 +29,12 @@ def install_(source: str | None, *, yes: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 def status(*, as_json: bool) -> int:
     """Show installed agents, where the authtoken is stored, and stale agents."""
-    from vmon.doctor.results import Asked
+    from vmon.doctor.results import DoctorOptions
     from vmon.doctor.runner import examine, tunnel_checks
     from vmon.render.reports import doctor as drawn
     from vmon.state import state_dir
 
-    results = list(examine(tunnel_checks(Asked(state_dir=state_dir()))))
+    results = list(examine(tunnel_checks(DoctorOptions(state_dir=state_dir()))))
     look = drawn.Drawn()
     lines = "".join(look.line(result) for result in results)
     click.echo(drawn.as_json(results) if as_json else lines, nl=False)

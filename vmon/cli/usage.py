@@ -8,7 +8,7 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
-from vmon.commands.usage import _read, _write_csv
+from vmon.commands.usage import read_usage, write_csv
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -54,19 +54,19 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.capture.folder import sources_of
     from vmon.errors import WrongUse
     from vmon.render.reports import usage as drawn
-    from vmon.search.not_found import nothing
+    from vmon.search.not_found import nothing_found
 
     if asked["csv_file"] == "-" and asked["form"] != "auto":
         raise WrongUse("--csv - cannot be used with --format", hint="both write to standard output")
     sources = sources_of(files)
-    found = _read(chosen, sources, asked["by"])
+    found = read_usage(chosen, sources, asked["by"])
     if asked["csv_file"]:
         for_people = asked["csv_file"] == "-" and sys.stdout.isatty()
-        _write_csv(asked["csv_file"], drawn.as_csv(found, for_people=for_people))
+        write_csv(asked["csv_file"], drawn.as_csv(found, for_people=for_people))
     if asked["form"] == "json":
         sys.stdout.write(drawn.as_json(found))
     elif asked["csv_file"] != "-":
         sys.stdout.writelines(drawn.Drawn().lines(found))
     if not found.rows:
-        raise nothing("minutes", sources, chosen)
+        raise nothing_found("minutes", sources, chosen)
     return 0

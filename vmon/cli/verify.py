@@ -31,7 +31,7 @@ def command(files: tuple[str, ...], **asked: Any) -> int:
     from vmon.capture.folder import sources_of
     from vmon.commands.verify import Options, run
     from vmon.errors import WrongUse
-    from vmon.security.verifier import Trust, secrets_of
+    from vmon.security.verifier import Verifier, secrets_of
 
     secrets = secrets_of(asked["secrets"], asked["secret_files"])
     if not secrets:
@@ -43,7 +43,7 @@ def command(files: tuple[str, ...], **asked: Any) -> int:
     return run(
         Options(
             sources=sources_of(files),
-            trust=Trust(secrets, asked["max_age"]),
+            trust=Verifier(secrets, asked["max_age"]),
             every=asked["every"],
             as_json=asked["form"] == "json",
         )

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from vmon.analysis.captures import Gone, Held, Kept
 
 
-def _held(one: Kept) -> Held | None:
+def list_captures(one: Kept) -> Held | None:
+    """Show the captures that are kept."""
     from vmon.analysis.captures import held
     from vmon.errors import VmonError
 
@@ -25,8 +26,8 @@ def _held(one: Kept) -> Held | None:
         return None
 
 
-def _prune(folder: Path, older_s: float, *, yes: bool) -> int:
-
+def prune(folder: Path, older_s: float, *, yes: bool) -> int:
+    """Remove old captures, after a question where somebody is there."""
     from vmon.analysis.captures import old
     from vmon.errors import Refused, WrongUse
     from vmon.humanize import count, size

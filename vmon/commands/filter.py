@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO, Literal
 
-    from vmon.render.formats.protocol import Writing
+    from vmon.render.formats.protocol import Formatter
     from vmon.search.dedupe import Dedupe
     from vmon.search.filter import Filter
     from vmon.search.sort import Sort
@@ -36,7 +36,7 @@ class Options(NamedTuple):
     only_count: bool = False
     follow: bool = False
     redact: Redactor | None = None
-    writing: Writing | None = None
+    writing: Formatter | None = None
     tail: int | None = None
     sort: Sort = "none"
     name_of: Callable[[str | None], str | None] | None = None
@@ -90,7 +90,7 @@ def run(asked: Options) -> int:
 
 
 @contextmanager
-def _document(writing: Writing | None, out: BinaryIO) -> Iterator[None]:
+def _document(writing: Formatter | None, out: BinaryIO) -> Iterator[None]:
     """What stands around the deliveries in another form; an interrupted document is whole too."""
     if writing:
         out.write(writing.begin())
@@ -101,17 +101,17 @@ def _document(writing: Writing | None, out: BinaryIO) -> Iterator[None]:
             out.write(writing.end())
 
 
-def _all(asked: Options, progress: Progress) -> Iterator[list[matching.Stored]]:
+def _all(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
     """What is found in all sources, in the order asked for; the last of all, where the last are."""
     if asked.tail is None or len(asked.sources) == 1:
         return _in_order(asked, progress)
-    kept: deque[matching.Stored] = deque(maxlen=asked.tail)
+    kept: deque[matching.StoredLine] = deque(maxlen=asked.tail)
     for batch in _in_order(asked, progress):
         kept.extend(batch)
     return iter([list(kept)])
 
 
-def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.Stored]]:
+def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
     """What is found in the sources, in the order asked for: one source is in that of receipt."""
     if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
         from vmon.search.sort import merged
@@ -126,7 +126,7 @@ def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.Stor
 
 def _batches(
     asked: Options, source: str | None, progress: Progress
-) -> Iterator[list[matching.Stored]]:
+) -> Iterator[list[matching.StoredLine]]:
     """What is found in a source, some at a time."""
     start, name = 0, inputs.source_name(source)
     if asked.tail is not None:
@@ -138,22 +138,24 @@ def _batches(
         yield _readable(asked, found, name)
         if not asked.follow:
             return
-    with inputs.opened(source, follow=asked.follow, start=start) as stream:
+    with inputs.open_input(source, follow=asked.follow, start=start) as stream:
         progress.reads(stream)
         chosen, reads = asked.chosen, asked.needs_entries
         try:
-            for batch in scan.choose(stream, name, chosen, scan.say_bad, entries=reads):
+            for batch in scan.select(stream, name, chosen, scan.say_bad, entries=reads):
                 yield _readable(asked, batch, name)
         except Unread:
             raise BrokenPipeError from None  # it ends as it would at the next line
 
 
-def _readable(asked: Options, batch: list[matching.Stored], name: str) -> list[matching.Stored]:
+def _readable(
+    asked: Options, batch: list[matching.StoredLine], name: str
+) -> list[matching.StoredLine]:
     """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
     return [*scan.with_entries(batch, name, scan.say_bad)] if asked.needs_entries else batch
 
 
-def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.Stored]], None]:
+def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine]], None]:
     if asked.only_count:
         return lambda _batch: None
     if asked.writing:
@@ -164,7 +166,7 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.Stored]], 
 
     at_once = asked.follow or sys.stdout.isatty()
 
-    def put(batch: list[matching.Stored]) -> None:
+    def put(batch: list[matching.StoredLine]) -> None:
         out.write(write(batch))
         if at_once:
             out.flush()
@@ -172,28 +174,30 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.Stored]], 
     return put
 
 
-def _unchanged(batch: list[matching.Stored]) -> bytes:
+def _unchanged(batch: list[matching.StoredLine]) -> bytes:
     return b"".join([line for line, _ in batch])
 
 
-def _shown(batch: list[matching.Stored]) -> bytes:
+def _shown(batch: list[matching.StoredLine]) -> bytes:
     return b"".join([disarm_json(line) for line, _ in batch])
 
 
-def _written(writing: Writing, redact: Redactor | None) -> Callable[[list[matching.Stored]], bytes]:
+def _written(
+    writing: Formatter, redact: Redactor | None
+) -> Callable[[list[matching.StoredLine]], bytes]:
     from vmon.capture.codec import read_line
 
-    def write(batch: list[matching.Stored]) -> bytes:
+    def write(batch: list[matching.StoredLine]) -> bytes:
         entries = [entry or read_line(line) for line, entry in batch]
         return writing.each([redact(entry) for entry in entries] if redact else entries)
 
     return write
 
 
-def _drawn(asked: Options) -> Callable[[list[matching.Stored]], bytes]:
+def _drawn(asked: Options) -> Callable[[list[matching.StoredLine]], bytes]:
     from vmon.capture.codec import read_line
     from vmon.render.formats.entries import Form, drawing
-    from vmon.sessions.tracker import Known
+    from vmon.sessions.tracker import SessionTracker
 
-    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, Known(asked.name_of))
+    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, SessionTracker(asked.name_of))
     return lambda batch: b"".join([draw(entry or read_line(line), None) for line, entry in batch])

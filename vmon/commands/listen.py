@@ -22,30 +22,30 @@ from msgspec.structs import replace
 from vmon import event_loop
 from vmon.capture.codec import outage_line, write_line
 from vmon.capture.rotation import Limit, Rotation
-from vmon.capture.writer import Capture
+from vmon.capture.writer import CaptureWriter
 from vmon.errors import BUG, INTERRUPTED, VmonError, traceback_of
 from vmon.events.delivery import encoding_of
 from vmon.events.entry import Entry
 from vmon.events.ids import Ids
 from vmon.events.payload import read_body
-from vmon.forward.forwarder import Forwarding, Onward, Voice, of_left
-from vmon.receive.group_commit import _Sync
+from vmon.forward.forwarder import Forwarder, ForwardListener, ForwardOptions, of_left
+from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
 from vmon.receive.pipeline import Totals
-from vmon.receive.receiver import Hooks, Receiver
+from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.render.formats.entries import Form, drawing
 from vmon.render.live.banner import Extras, Report, banner_rows
 from vmon.render.live.screen import Screen
-from vmon.render.live.status_line import Footer
+from vmon.render.live.status_line import StatusLine
 from vmon.render.live.summary import summed_up
 from vmon.render.outcome import Outcomes
 from vmon.sanitize import disarm
 from vmon.search.filter import Filter
-from vmon.security.access import LOOPBACK, Guard, Strangers, host_name, secret_path
+from vmon.security.access import LOOPBACK, BlockedRequests, Guard, host_name, secret_path
 from vmon.security.pseudonyms import redactor_of
-from vmon.security.verifier import Trust
-from vmon.sessions.tracker import Known
-from vmon.tunnel.choice import Opening, named
+from vmon.security.verifier import Verifier
+from vmon.sessions.tracker import SessionTracker
+from vmon.tunnel.choice import TunnelRequest, named
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from vmon.analysis.oddities.codes import Oddity
     from vmon.capture.codec import Outage
     from vmon.events.delivery import Delivery
-    from vmon.forward.client import Told
+    from vmon.forward.client import ForwardResult
     from vmon.tunnel.supervisor import Down
 
 _DRAIN_S = 3.0
@@ -87,11 +87,11 @@ class Options(Struct, frozen=True):
     chosen: Filter = field(default_factory=Filter)
     form: Form = field(default_factory=Form)
     quiet: bool = False
-    tunnel: Opening | None = None
+    tunnel: TunnelRequest | None = None
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
-    onward: Onward | None = None
-    trust: Trust = field(default_factory=Trust)
+    onward: ForwardOptions | None = None
+    trust: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
     dedupe: bool = False
@@ -164,32 +164,32 @@ class Run:
         self._public: asyncio.Task[None] | None = None
         self._prefix: str | None = None
         self._ids = Ids()
-        self._strangers = Strangers()
+        self._strangers = BlockedRequests()
         self._report = Report()
         self._totals = Totals(capture=options.capture)
         onward = options.onward
         redact = None if options.redact is None else redactor_of(options.redact)
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
-        self._known = Known(options.name_of, forgets=True)
+        self._known = SessionTracker(options.name_of, forgets=True)
         self._screen = Screen(
             None if options.quiet else drawing(options.form, redact),
             options.chosen,
             self._stop.set,
             Outcomes(aside=options.form.is_json, several=len(onward.aims) > 1) if onward else None,
             known=self._known,
-            foot=Footer() if on_terminal else None,
+            foot=StatusLine() if on_terminal else None,
             on_oddity=None if options.redact is not None else self._odd,
             dedupe=options.dedupe,
             on_bug=self._bug,
         )
         file = options.capture
         self._capture = (
-            Capture(file, trouble=self._trouble, durable=options.fsync) if file else None
+            CaptureWriter(file, trouble=self._trouble, durable=options.fsync) if file else None
         )
         self._needs_line = self._capture is not None or options.form.is_json
-        self._sync = _Sync(self._capture) if options.fsync and self._capture else None
-        run, voice = self._ids.salt, Voice(self._told, self._say_news, self._bug)
-        self._forwarding = Forwarding(onward, self._capture, run, voice) if onward else None
+        self._sync = GroupCommit(self._capture) if options.fsync and self._capture else None
+        run, voice = self._ids.salt, ForwardListener(self._told, self._say_news, self._bug)
+        self._forwarding = Forwarder(onward, self._capture, run, voice) if onward else None
         self._rotation: Rotation | None = None
         if options.rotate and self._capture:
             say = self._notice_aside
@@ -199,7 +199,7 @@ class Run:
         self._offers = onward is not None and onward.ack == "always"
         waits = self._sync or (self._forwarding and not self._offers)
         self._receiver = Receiver(
-            Hooks(
+            ReceiverCallbacks(
                 self._accept,
                 self._notice,
                 self._bug,
@@ -266,11 +266,11 @@ class Run:
             course.inner_path = guard.inner_path
         return f"{public_url}/{prefix}" if prefix else public_url
 
-    async def _expose(self, opening: Opening) -> None:
-        from vmon.receive.public_url import Exposure, Hooks
+    async def _expose(self, opening: TunnelRequest) -> None:
+        from vmon.receive.public_url import PublicUrlCallbacks, PublicUrlKeeper
 
         everyone = not opening.marks_requests
-        hooks = Hooks(
+        hooks = PublicUrlCallbacks(
             prepare=lambda url: self.guarded(url, everyone=everyone),
             ready=self._proved,
             down=self._went_down,
@@ -280,7 +280,7 @@ class Run:
         )
         self.guarded("", everyone=everyone)  # nobody gets in before the URL is known
         try:
-            await Exposure(lambda: opening.tunnel(self._local), hooks).run()
+            await PublicUrlKeeper(lambda: opening.tunnel(self._local), hooks).run()
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
 
@@ -386,7 +386,7 @@ class Run:
             self._forwarding.offer(entry, start, len(line or delivery.body))
         return 200
 
-    def _keep(self, capture: Capture, line: bytes) -> bool:
+    def _keep(self, capture: CaptureWriter, line: bytes) -> bool:
         """Append a line, where it is time to in a new file; False when it can be kept nowhere."""
         if self._rotation:
             self._rotation.before(line)
@@ -417,7 +417,7 @@ class Run:
 
     # What an app answered.
 
-    def _told(self, told: Told) -> None:
+    def _told(self, told: ForwardResult) -> None:
         if not self._options.quiet:
             self._screen.offer_outcome(told)
 

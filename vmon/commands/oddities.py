@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.analysis.oddities.codes import SEVERITIES, Oddity, Severity
 from vmon.analysis.oddities.scene import GHOST_AFTER_S
-from vmon.analysis.oddities.survey import Survey
+from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.search import reader, scan
 from vmon.search.filter import Filter
-from vmon.search.not_found import nothing
+from vmon.search.not_found import nothing_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,10 +37,10 @@ def run(asked: Options) -> int:
     """
     from vmon.render.reports.oddities import Drawn, as_json
 
-    survey = Survey(None if asked.chosen.chooses_all else asked.chosen)
-    reader.read(asked.sources, Filter(), survey.note, scan.say_bad)
+    survey = OddityAnalysis(None if asked.chosen.chooses_all else asked.chosen)
+    reader.entries(asked.sources, Filter(), survey.note, scan.say_bad)
     if not survey.number:
-        raise nothing("deliveries", asked.sources, asked.chosen)
+        raise nothing_found("deliveries", asked.sources, asked.chosen)
     least = SEVERITIES.index(asked.least)
     found = survey.oddities(asked.ghost_after_s)
     told = [one for one in found if SEVERITIES.index(one.severity) >= least]

@@ -18,14 +18,14 @@ from vmon.errors import INTERRUPTED, VmonError
 from vmon.humanize import count, duration
 from vmon.render.formats.entries import Form, drawing
 from vmon.render.style import console
-from vmon.replay.schedule import Pace, schedule, survey
+from vmon.replay.schedule import PlaybackSpeed, estimate, schedule
 from vmon.replay.tally import Tally
 from vmon.search import scan
 from vmon.search.dedupe import Dedupe
 from vmon.search.filter import Filter
-from vmon.search.not_found import nothing
+from vmon.search.not_found import nothing_found
 from vmon.search.sort import by_event
-from vmon.sessions.tracker import Known
+from vmon.sessions.tracker import SessionTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
     from vmon.forward.client import Outcome
     from vmon.forward.targets import Target
-    from vmon.replay.schedule import Due
+    from vmon.replay.schedule import ScheduledDelivery
     from vmon.security.pseudonyms import Redactor
     from vmon.security.verifier import Signer
 
@@ -45,7 +45,7 @@ class Options:
 
     source: str | None
     chosen: Filter = field(default_factory=Filter)
-    pace: Pace = field(default_factory=Pace)
+    pace: PlaybackSpeed = field(default_factory=PlaybackSpeed)
     form: Form = field(default_factory=Form)
     target: Target | None = None
     width: int = 16
@@ -78,13 +78,13 @@ def run(asked: Options) -> int:
             tell(tally, asked)
         raise
     if not tally.played:
-        raise nothing("deliveries", (asked.source,), asked.chosen)
+        raise nothing_found("deliveries", (asked.source,), asked.chosen)
     tell(tally, asked)
     return 1 if tally.refused else 0
 
 
 def _entries(asked: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
-    with inputs.opened(asked.source) as stream:
+    with inputs.open_input(asked.source) as stream:
         found = scan.read(stream, inputs.source_name(asked.source), asked.chosen, scan.say_bad)
         firsts = _firsts(found, tally) if asked.dedupe else found
         yield from by_event(firsts) if asked.pace.by_event else firsts
@@ -102,12 +102,12 @@ def _firsts(
             tally.copies += 1
 
 
-def _sending() -> Callable[[Iterator[Due], Options, Tally], None]:
+def _sending() -> Callable[[Iterator[ScheduledDelivery], Options, Tally], None]:
     """What sends entries to an app; it imports the client before the clock starts."""
     from vmon import event_loop
     from vmon.replay.dispatcher import Sender
 
-    def send_all(dues: Iterator[Due], asked: Options, tally: Tally) -> None:
+    def send_all(dues: Iterator[ScheduledDelivery], asked: Options, tally: Tally) -> None:
         assert asked.target is not None  # noqa: S101 - said to mypy: that is why this is called
         with _progress(asked) as step:
             told = teller(asked, tally, step)
@@ -133,15 +133,15 @@ def ready_of(signer: Signer | None) -> Callable[[Entry], Delivery]:
     return ready
 
 
-def _dues(asked: Options, tally: Tally) -> Iterator[Due]:
+def _dues(asked: Options, tally: Tally) -> Iterator[ScheduledDelivery]:
     for due in schedule(_entries(asked, tally), asked.pace):
         tally.played += 1
         tally.cut += due.cut_s > 0
         yield due
 
 
-def _show_all(dues: Iterator[Due], asked: Options, _tally: Tally) -> None:
-    draw = drawing(asked.form, asked.redact, Known(asked.name_of))
+def _show_all(dues: Iterator[ScheduledDelivery], asked: Options, _tally: Tally) -> None:
+    draw = drawing(asked.form, asked.redact, SessionTracker(asked.name_of))
     out = sys.stdout.buffer
     start = time.monotonic()
     for due in dues:
@@ -167,8 +167,8 @@ def _progress(asked: Options) -> Iterator[Callable[[], None]]:
 
 
 def _total(source: str, chosen: Filter) -> int:
-    with inputs.opened(source) as stream:
-        return sum(map(len, scan.choose(stream, source, chosen, lambda _bad: None)))
+    with inputs.open_input(source) as stream:
+        return sum(map(len, scan.select(stream, source, chosen, lambda _bad: None)))
 
 
 def teller(
@@ -177,7 +177,7 @@ def teller(
     """What is done with each outcome: counted, and drawn under its event."""
     from vmon.render.outcome import as_json, drawn
 
-    draw = drawing(asked.form, asked.redact, Known(asked.name_of))
+    draw = drawing(asked.form, asked.redact, SessionTracker(asked.name_of))
     redact = asked.redact or (lambda entry: entry)
     out, as_lines = sys.stdout.buffer, not asked.form.is_json
 
@@ -196,7 +196,7 @@ def teller(
 
 
 def _tell_survey(asked: Options) -> int:
-    found = survey(_entries(asked), asked.pace)
+    found = estimate(_entries(asked), asked.pace)
     if asked.form.is_json:
         said = json.dumps(
             {
@@ -215,7 +215,7 @@ def _tell_survey(asked: Options) -> int:
         )
     sys.stdout.write(said + "\n")
     if not found.deliveries:
-        raise nothing("deliveries", (asked.source,), asked.chosen)
+        raise nothing_found("deliveries", (asked.source,), asked.chosen)
     return 0
 
 
@@ -234,5 +234,5 @@ def _deliveries(number: int) -> str:
     return count(number, "delivery", "deliveries")
 
 
-def _cut(number: int, pace: Pace) -> str:
+def _cut(number: int, pace: PlaybackSpeed) -> str:
     return f", {count(number, 'pause')} shortened to {duration(pace.max_gap_s)}" if number else ""

@@ -19,17 +19,17 @@ from vmon.events.names import person
 from vmon.events.timestamps import instant
 from vmon.humanize import count, parse_instant
 from vmon.search import reader, scan
-from vmon.search.not_found import nothing
-from vmon.sessions.loader import Reading, now_ms_of
+from vmon.search.not_found import nothing_found
+from vmon.sessions.loader import SessionLoader, now_ms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from vmon.events.entry import Entry
-    from vmon.render.live.redraw import Redrawn
-    from vmon.render.style import Look
+    from vmon.render.live.redraw import LiveArea
+    from vmon.render.style import LineStyle
     from vmon.search.filter import Filter
-    from vmon.sessions.snapshot import Order, Standing
+    from vmon.sessions.snapshot import Order, SessionSnapshot
 
 _FEW = 20
 """Sessions that are drawn where somebody looks and nothing else was asked for."""
@@ -53,8 +53,8 @@ def run(asked: Options) -> int:
     """Draw the sessions once; Refused when there is none."""
     if asked.at is not None:
         parse_instant(asked.at, datetime.now(UTC))  # wrong before all is read
-    reading = Reading(asked.name_of)
-    reader.read(asked.sources, asked.chosen, reading.enter, scan.say_bad)
+    reading = SessionLoader(asked.name_of)
+    reader.entries(asked.sources, asked.chosen, reading.enter, scan.say_bad)
     if asked.at is None:
         return _put(asked, reading.order, now_ms_of(asked.sources, reading.last_ms))
     at_ms = _at_ms(asked.at, reading.last_ms)
@@ -74,7 +74,7 @@ def _put(asked: Options, order: Order, now_ms: int) -> int:
     total, is_open = order.counts()
     if not total:
         then = f" before {_instant(now_ms)}" if asked.at else ""
-        raise nothing(f"sessions{then}", asked.sources, asked.chosen)
+        raise nothing_found(f"sessions{then}", asked.sources, asked.chosen)
     few = _FEW if sys.stdout.isatty() and not asked.as_json else 0
     most = (few if asked.limit is None else asked.limit) or total
     lines = _as_json if asked.as_json else _drawn
@@ -87,19 +87,19 @@ def _put(asked: Options, order: Order, now_ms: int) -> int:
     return 0
 
 
-def _as_json(asked: Options, first: Iterable[Standing], _now_ms: int) -> Iterator[str]:
+def _as_json(asked: Options, first: Iterable[SessionSnapshot], _now_ms: int) -> Iterator[str]:
     from vmon.render.reports.sessions_json import as_json
 
     for laid in first:
         yield as_json(laid, counted=asked.at is None)
 
 
-def _drawn(asked: Options, first: Iterable[Standing], now_ms: int) -> Iterator[str]:
+def _drawn(asked: Options, first: Iterable[SessionSnapshot], now_ms: int) -> Iterator[str]:
     from vmon.render.reports.sessions import rows
-    from vmon.render.style import Look, Paint, console
+    from vmon.render.style import LineStyle, Paint, console
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
-    look_ = Look(Paint(terminal), terminal.width if is_terminal else None)
+    look_ = LineStyle(Paint(terminal), terminal.width if is_terminal else None)
     fold = is_terminal and asked.limit is None and not asked.chosen.session
     for laid in first:
         yield from rows(laid, look_, now_ms, fold=fold)
@@ -113,17 +113,17 @@ def _instant(at_ms: int) -> str:
 # Again and again.
 
 
-class Watch:
+class LiveSessions:
     """A book that a thread of its own goes on entering deliveries into, as they are captured."""
 
     def __init__(self, asked: Options) -> None:
         self._asked = asked
-        self._reading = Reading(asked.name_of)
+        self._reading = SessionLoader(asked.name_of)
         self._lock = threading.Lock()
         self._news, self._over = threading.Event(), threading.Event()
         self._trouble: Exception | None = None
 
-    def run(self, place: Redrawn) -> None:
+    def run(self, place: LiveArea) -> None:
         """Draw until the source ends, or somebody presses Ctrl-C."""
         threading.Thread(target=self._read, name="vmon-watch", daemon=True).start()
         while not self._over.wait(_PAUSE_S):
@@ -137,9 +137,9 @@ class Watch:
     def _read(self) -> None:
         try:
             (source,) = self._asked.sources
-            with inputs.opened(source, follow=source is not None) as stream:
+            with inputs.open_input(source, follow=source is not None) as stream:
                 name = inputs.source_name(source)
-                for batch in scan.choose(stream, name, self._asked.chosen, scan.say_bad):
+                for batch in scan.select(stream, name, self._asked.chosen, scan.say_bad):
                     self._enter(scan.with_entries(batch, name, scan.say_bad))
         except Unread:
             self._trouble = BrokenPipeError()
@@ -155,7 +155,7 @@ class Watch:
                 self._reading.enter(entry)
         self._news.set()
 
-    def _lines(self, look_: Look, height: int) -> list[str]:
+    def _lines(self, look_: LineStyle, height: int) -> list[str]:
         from vmon.render.reports.sessions import rows
 
         order, now_ms = self._reading.order, int(time.time() * 1000)
@@ -192,9 +192,9 @@ def watch(asked: Options) -> int:
         )
     if len(asked.sources) > 1:
         raise WrongUse("--watch takes only one capture")
-    from vmon.render.live.redraw import Redrawn
+    from vmon.render.live.redraw import LiveArea
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the cursor comes back
-    with Redrawn() as place:
-        Watch(asked).run(place)
+    with LiveArea() as place:
+        LiveSessions(asked).run(place)
     return 0

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
 
-def _read(chosen: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
+def read_stats(chosen: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
+    """Count the chosen deliveries of the sources."""
     from collections import Counter
 
     from vmon.analysis.stats import stats_of, stats_with
@@ -17,9 +18,9 @@ def _read(chosen: Filter, sources: tuple[str | None, ...], *, oddities: bool) ->
 
     if not oddities:
         return stats_of(sources, chosen, say_bad)
-    from vmon.analysis.oddities.survey import Survey
+    from vmon.analysis.oddities.survey import OddityAnalysis
 
-    survey = Survey(chosen)
+    survey = OddityAnalysis(chosen)
     found = stats_with(sources, chosen, survey.note, say_bad)
     found.oddities = dict(Counter(one.code for one in survey.oddities()))
     return found

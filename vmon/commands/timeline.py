@@ -14,10 +14,10 @@ from vmon.errors import WrongUse
 from vmon.events.names import person
 from vmon.humanize import handle
 from vmon.search import matching, reader, scan
-from vmon.search.not_found import nothing
+from vmon.search.not_found import nothing_found
 from vmon.search.sort import merged
-from vmon.sessions.loader import Reading, now_ms_of
-from vmon.sessions.snapshot import standing
+from vmon.sessions.loader import SessionLoader, now_ms_of
+from vmon.sessions.snapshot import snapshot
 from vmon.sessions.timeline import Mark, chart, marks_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from vmon.events.entry import Entry
     from vmon.search.filter import Filter
-    from vmon.sessions.snapshot import Standing
+    from vmon.sessions.snapshot import SessionSnapshot
     from vmon.sessions.timeline import Chart
 
 _MOST_NAMED = 5
@@ -48,7 +48,7 @@ def run(asked: Options) -> int:
     """Draw the one session that is chosen; Refused when there is none, WrongUse when several."""
     if asked.svg == asked.html == "-":
         raise WrongUse("--svg - cannot be used with --html -")
-    reading, marks = Reading(asked.name_of), dict[str, list[Mark]]()
+    reading, marks = SessionLoader(asked.name_of), dict[str, list[Mark]]()
 
     def enter(entry: Entry) -> None:
         change = reading.enter(entry)
@@ -69,13 +69,13 @@ def run(asked: Options) -> int:
 def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
     """Enter what is chosen in the order of its receipt, by which it is late or not."""
     if len(asked.sources) == 1:
-        reader.read(asked.sources, asked.chosen, enter, scan.say_bad)
+        reader.entries(asked.sources, asked.chosen, enter, scan.say_bad)
         return
 
-    def batches(source: str | None) -> Iterator[list[matching.Stored]]:
+    def batches(source: str | None) -> Iterator[list[matching.StoredLine]]:
         name = inputs.source_name(source)
-        with inputs.opened(source) as stream:
-            for batch in scan.choose(stream, name, asked.chosen, scan.say_bad):
+        with inputs.open_input(source) as stream:
+            for batch in scan.select(stream, name, asked.chosen, scan.say_bad):
                 yield list(scan.with_entries(batch, name, scan.say_bad))
 
     for batch in merged(asked.sources, batches, "received"):
@@ -83,10 +83,10 @@ def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
             enter(entry or read_line(line))
 
 
-def _the_one(reading: Reading, asked: Options) -> Standing:
+def _the_one(reading: SessionLoader, asked: Options) -> SessionSnapshot:
     found = [one.id for one in reading.book.sessions()]
     if not found:
-        raise nothing("sessions", asked.sources, asked.chosen)
+        raise nothing_found("sessions", asked.sources, asked.chosen)
     session = reading.book.session(found[0])
     if len(found) > 1 or session is None:
         reading.order.settle()
@@ -97,17 +97,17 @@ def _the_one(reading: Reading, asked: Options) -> Standing:
             f"more than one session ({len(found):,})",
             hint=f"choose one with --session: {named}{more} (see vmon sessions)",
         )
-    return standing(session)
+    return snapshot(session)
 
 
-def _draw(asked: Options, laid: Standing, made: Chart) -> None:
+def _draw(asked: Options, laid: SessionSnapshot, made: Chart) -> None:
     from vmon.render.reports.sessions import head
     from vmon.render.reports.timeline import drawn
-    from vmon.render.style import Look, Paint, console, painted
+    from vmon.render.style import LineStyle, Paint, console, painted
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
     width = asked.width or (terminal.width if is_terminal else _PIPED)
-    look_ = Look(Paint(terminal), width)
+    look_ = LineStyle(Paint(terminal), width)
     sys.stdout.write(painted(head(laid, made.now_ms), look_) + "\n")
     for line in drawn(made, look_, most_marks=_MOST_MARKS if is_terminal else None):
         sys.stdout.write(line + "\n")

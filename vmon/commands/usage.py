@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
 
-def _read(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
+def read_usage(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
     """Read all there is: also what is not chosen tells when the capture ends."""
-    from vmon.analysis.usage import Seen, usage_of
+    from vmon.analysis.usage import LastSeen, usage_of
     from vmon.search.filter import Filter
-    from vmon.search.reader import read
+    from vmon.search.reader import entries
     from vmon.search.scan import say_bad
-    from vmon.sessions.store import Book
+    from vmon.sessions.store import SessionStore
 
-    book, seen = Book(), Seen()
+    book, seen = SessionStore(), LastSeen()
     within = chosen._replace(since=None, until=None)
 
     def each(entry: Any) -> None:
@@ -28,7 +28,7 @@ def _read(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
             seen.note(entry)
             book.apply(entry)
 
-    read(sources, Filter(), each, say_bad)
+    entries(sources, Filter(), each, say_bad)
     return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
 
 
@@ -36,7 +36,8 @@ def _ms(at: datetime | None) -> int | None:
     return int(at.timestamp() * 1000) if at else None
 
 
-def _write_csv(path: str, text: str) -> None:
+def write_csv(path: str, text: str) -> None:
+    """Write the rows as CSV; WrongUse when the file cannot be written."""
     import sys
     from pathlib import Path
 

@@ -14,20 +14,20 @@ from vmon.humanize import count, iso
 from vmon.sanitize import disarm
 from vmon.search import matching, scan
 from vmon.search.filter import Filter
-from vmon.search.not_found import nothing
+from vmon.search.not_found import nothing_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmon.events.entry import Entry
-    from vmon.security.verifier import Trust
+    from vmon.security.verifier import Verifier
 
 
 class Options(NamedTuple):
     """What was asked for: a source of None is standard input, `every` tells the valid ones too."""
 
     sources: tuple[str | None, ...]
-    trust: Trust
+    trust: Verifier
     every: bool = False
     as_json: bool = False
 
@@ -43,7 +43,7 @@ def run(asked: Options) -> int:
             out.write(put(entry, verdict))
     out.flush()
     if not tally and not bad:
-        raise nothing("deliveries", asked.sources)
+        raise nothing_found("deliveries", asked.sources)
     said = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
     number = count(tally.total(), "delivery", "deliveries")
     sys.stderr.write(f"{number}" + (f": {said}\n" if said else "\n"))
@@ -58,7 +58,7 @@ def _entries(asked: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
         sys.stderr.write(f"warning: {line}\n")
 
     for source in asked.sources:
-        with inputs.opened(source) as stream:
+        with inputs.open_input(source) as stream:
             for _, entry in scan.read(stream, inputs.source_name(source), Filter(), note):
                 yield entry
 

@@ -14,8 +14,8 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from vmon import __version__
-from vmon.doctor.network import _reason
-from vmon.doctor.results import Asked, Finding, Verdict
+from vmon.doctor.network import reason_of
+from vmon.doctor.results import DoctorOptions, Finding, Verdict
 from vmon.errors import WrongUse
 from vmon.humanize import size
 
@@ -67,7 +67,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def settings(asked: Asked) -> Finding:
+def settings(asked: DoctorOptions) -> Finding:
     """Whether the settings can be read, and where they are."""
     if isinstance(asked.settings, WrongUse):
         raise asked.settings
@@ -99,7 +99,7 @@ def _no_port(where: str, number: int, error: Exception) -> Finding:
         who = f"ss -ltnp 'sport = :{number}'" if sys.platform == "linux" else f"lsof -i :{number}"
         fix = f"If that is not your vmon listen: find the program ({who}), or use another --port."
         return Finding("fail", f"{where} is already in use", fix)
-    said = f"cannot listen on {where}: {_reason(error)}"
+    said = f"cannot listen on {where}: {reason_of(error)}"
     return Finding("fail", said, "--host must be an address of this machine, such as 127.0.0.1.")
 
 
@@ -114,7 +114,7 @@ def captures(folder: Path | None) -> Finding:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        return Finding("fail", f"cannot write to {there}: {_reason(error)}", fix)
+        return Finding("fail", f"cannot write to {there}: {reason_of(error)}", fix)
     mode = stat.S_IMODE(there.stat().st_mode)
     free = shutil.disk_usage(there).free
     said = f"{place}, {size(free)} free"

@@ -9,7 +9,7 @@ import time
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from vmon.doctor.results import CONNECT_S, Asked, Finding, Verdict
+from vmon.doctor.results import CONNECT_S, DoctorOptions, Finding, Verdict
 from vmon.errors import WrongUse
 from vmon.humanize import duration
 
@@ -20,7 +20,7 @@ SKEW_FAIL_S = 60.0
 """Signatures that are so far in the future are refused."""
 
 
-def clock(asked: Asked) -> Finding:
+def clock(asked: DoctorOptions) -> Finding:
     """How far this machine's clock is from a server's (its Date header has whole seconds)."""
     servers = (asked.public_url,) if asked.public_url else asked.clocks
     if asked.offline:
@@ -34,7 +34,7 @@ def clock(asked: Asked) -> Finding:
             fix = "Sync this machine's clock, or check for a proxy that intercepts TLS."
             return Finding("warn", said, fix)
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
-            reasons.append(f"{_name(server)}: {_reason(error)}")
+            reasons.append(f"{_name(server)}: {reason_of(error)}")
         else:
             return _judged(ahead_s, _name(server))
     return Finding("skip", f"no server to compare it with ({'; '.join(reasons)})")
@@ -65,7 +65,7 @@ def _judged(ahead_s: float, server: str) -> Finding:
     return Finding(verdict, said, fix)
 
 
-def public_url(asked: Asked) -> Finding:
+def public_url(asked: DoctorOptions) -> Finding:
     """Whether the public URL answers, and whether it is vmon that does."""
     url = asked.public_url
     if not url:
@@ -76,7 +76,7 @@ def public_url(asked: Asked) -> Finding:
         status = _head(url).status
     except (OSError, http.client.HTTPException, ValueError) as error:
         fix = "Check the host name, the tunnel or proxy behind it, and the network."
-        return Finding("fail", f"cannot reach {_name(url)}: {_reason(error)}", fix)
+        return Finding("fail", f"cannot reach {_name(url)}: {reason_of(error)}", fix)
     said = f"{_name(url)} responds with {status}"
     if status < 300:  # noqa: PLR2004 - 2xx
         return Finding("pass", said)
@@ -104,7 +104,7 @@ def app(url: str | None, *, offline: bool) -> Finding:
         )
     except (OSError, UnicodeError) as error:
         fix = "Check the host name and the port."
-        return Finding("fail", f"cannot reach {where}: {_reason(error)}", fix)
+        return Finding("fail", f"cannot reach {where}: {reason_of(error)}", fix)
 
 
 def _head(url: str) -> http.client.HTTPResponse:
@@ -145,7 +145,8 @@ def _name(url: str) -> str:
     return f"{head}{sign}{place}" if sign else place
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Why something failed, in the words of the system."""
     if isinstance(error, TimeoutError):
         return f"no response within {duration(CONNECT_S)}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -35,7 +35,7 @@ class Result(Struct, frozen=True):
     fix: str | None = None
 
 
-class Asked(Struct, frozen=True):
+class DoctorOptions(Struct, frozen=True):
     """What is to be looked at.
 
     `tunnel` is the provider that is used (ngrok, cloudflared, ssh), None when nobody said; `ngrok`

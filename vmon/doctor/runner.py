@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vmon.doctor.machine import captures, packages, port, python, settings
 from vmon.doctor.network import app, clock, public_url
-from vmon.doctor.results import PATIENCE_S, Asked, Check, Finding, Result
+from vmon.doctor.results import PATIENCE_S, Check, DoctorOptions, Finding, Result
 from vmon.doctor.tunnels import agent, left_over, program, token
 from vmon.errors import VmonError
 from vmon.humanize import duration
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def checks(asked: Asked) -> list[Check]:
+def checks(asked: DoctorOptions) -> list[Check]:
     """What is looked at, in the order it is told."""
     found = [
         Check("python", python),
@@ -40,7 +40,7 @@ def checks(asked: Asked) -> list[Check]:
     return found + [Check("app", partial(app, url, offline=asked.offline), "fail") for url in apps]
 
 
-def tunnel_checks(asked: Asked) -> list[Check]:
+def tunnel_checks(asked: DoctorOptions) -> list[Check]:
     """Those that are about the ways to a public URL."""
     return [
         Check("ngrok agent", partial(agent, asked)),

@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from vmon.doctor.results import CONNECT_S, Asked, Finding, Verdict
+from vmon.doctor.results import CONNECT_S, DoctorOptions, Finding, Verdict
 from vmon.errors import VmonError
 from vmon.tunnel.ngrok import config
 from vmon.tunnel.ngrok.locate import find_agent, own_place
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INSTALL = "Run: vmon tunnel install."
 
 
-def agent(asked: Asked) -> Finding:
+def agent(asked: DoctorOptions) -> Finding:
     """Whether there is an ngrok agent, and new enough."""
     try:
         found = find_agent(asked.ngrok)
@@ -33,7 +33,7 @@ def agent(asked: Asked) -> Finding:
     return Finding("pass", f"{major}.{minor} at {found} ({oldest} or newer needed)")
 
 
-def token(asked: Asked) -> Finding:
+def token(asked: DoctorOptions) -> Finding:
     """Whether there is an ngrok authtoken, and where; never what it is."""
     if asked.token:
         return Finding("pass", f"found in {asked.token[1]}")
@@ -53,7 +53,7 @@ def token(asked: Asked) -> Finding:
     return _unless_used(asked, "ngrok", f"not found in NGROK_AUTHTOKEN or {file}", fix)
 
 
-def program(asked: Asked, name: str) -> Finding:
+def program(asked: DoctorOptions, name: str) -> Finding:
     """Whether a program is there that another tunnel needs."""
     found = shutil.which(name)
     if found:
@@ -74,6 +74,6 @@ def left_over(folder: Path | None) -> Finding:
     return Finding("pass", "no agent of an earlier vmon is running")
 
 
-def _unless_used(asked: Asked, name: str, said: str, fix: str | None) -> Finding:
+def _unless_used(asked: DoctorOptions, name: str, said: str, fix: str | None) -> Finding:
     verdict: Verdict = "fail" if asked.tunnel == name else "warn"
     return Finding(verdict, said, fix)

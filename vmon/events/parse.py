@@ -31,7 +31,7 @@ from vmon.events.models import (
     Undecodable,
     UnknownEvent,
 )
-from vmon.events.payload import _COLON, Payload, _kind
+from vmon.events.payload import COLON, Payload, kind_of
 from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.sanitize import disarm
 
@@ -136,7 +136,7 @@ def _repeated(payload: Payload) -> list[str]:
     if line is None or _encoded(payload.value) == line:
         return []
     keys = _count_keys(payload.value)
-    if line.count(_COLON) == keys:
+    if line.count(COLON) == keys:
         return []
     # Colons in strings: an address, or JSON in token data, where the quote is escaped.
     if line.count(b'":') - line.count(b'\\":') == keys and b'" :' not in line:
@@ -218,7 +218,7 @@ def _fitted(raw: Any, wanted: inspect.Type, where: str, warnings: list[str]) -> 
                 return [one for one in fits if one is not None]
             case _ if _is(raw, option):
                 return raw
-    warnings.append(f"{where} should be {_names(options)}, not {_kind(raw)}")
+    warnings.append(f"{where} should be {_names(options)}, not {kind_of(raw)}")
     turned = (_turned(raw, option) for option in options)
     return next((one for one in turned if one is not None), None)
 

@@ -67,7 +67,7 @@ def _read_plain(body: bytes, notes: tuple[str, ...]) -> Payload:
 
 
 # As numbers: bytes methods take those twice as fast as a bytes of one.
-_NEWLINE, _RETURN, _BRACKET, _BRACE, _COLON = b"\n\r[{:"
+_NEWLINE, _RETURN, _BRACKET, _BRACE, COLON = b"\n\r[{:"
 
 
 def _line(body: bytes) -> bytes:
@@ -78,7 +78,7 @@ def _line(body: bytes) -> bytes:
 
 def _payload(value: Any, line: bytes | None, notes: tuple[str, ...]) -> Payload:
     if type(value) is not dict:
-        noted = (*notes, f"{_kind(value)}, not an object")
+        noted = (*notes, f"{kind_of(value)}, not an object")
         return Payload("unknown", None, value, line, None, noted)
     session = value.get("sessionId")
     if type(session) is not str or not session or (not session.isascii() and _halved(session)):
@@ -264,5 +264,6 @@ _KINDS: dict[type, str] = {
 }
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What kind of JSON value something is."""
     return _KINDS[type(value)]

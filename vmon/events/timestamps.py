@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_S, _MIN, _H, _D = 1000, 60_000, 3_600_000, 86_400_000
+SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1000, 60_000, 3_600_000, 86_400_000
 
 FIRST_MS = 100_000_000_000  # March 1973 in ms, the year 5138 in seconds: less are seconds
 LAST_MS = 253_402_300_799_999  # the end of the year 9999, which is datetime's
-_LAST_LOCAL_MS = LAST_MS - 2 * _D
+_LAST_LOCAL_MS = LAST_MS - 2 * DAY_MS
 """Beyond, a zone east of Greenwich has the year 10,000."""
 
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmon.capture.segments import Volumes
-    from vmon.forward.journal import Place, Progress
+    from vmon.capture.segments import Segments
+    from vmon.forward.journal import JournalTarget, TargetProgress
 
 _BLOCK = 256 << 10
 
@@ -25,10 +25,10 @@ _REFUSED = b',"refused":true},"id":"'
 """In a verdict: the delivery was turned away. In a string the quotes would be escaped."""
 
 
-class Reading(Struct, frozen=True):
+class BacklogReader(Struct, frozen=True):
     """Where a target's deliveries of a run are read: its files, and which lines are meant."""
 
-    volumes: Volumes
+    volumes: Segments
     run: bytes
     types: frozenset[bytes]
 
@@ -63,12 +63,12 @@ class Reading(Struct, frozen=True):
                 begin += len(line) + 1
 
 
-def reading_of(volumes: Volumes, run: str, place: Place) -> Reading:
+def backlog_reader(volumes: Segments, run: str, place: JournalTarget) -> BacklogReader:
     """Where what a run has for a place is read."""
-    return Reading(volumes, run.encode(), frozenset(name.encode() for name in place.types))
+    return BacklogReader(volumes, run.encode(), frozenset(name.encode() for name in place.types))
 
 
-def unsent(reading: Reading, known: Progress, end: int) -> Iterator[tuple[int, bytes]]:
+def unsent(reading: BacklogReader, known: TargetProgress, end: int) -> Iterator[tuple[int, bytes]]:
     """What a target has still to get of a run, in its order; not what was given up."""
     for start in sorted(known.pending):
         if line := reading.at(start):

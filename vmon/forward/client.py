@@ -299,7 +299,7 @@ def _broken(error: Exception, where: str, target: Target) -> str:
     return said
 
 
-class Told(NamedTuple):
+class ForwardResult(NamedTuple):
     """What became of an entry: at its first failure, and in the end.
 
     `again_s` is when it is sent again; None: never, it was sent or given up.

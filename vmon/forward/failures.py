@@ -21,7 +21,7 @@ class _Failing(NamedTuple):
     times: int
 
 
-class Gauge:
+class FailureCounter:
     """Counts failures let through, on a clock in seconds, and says what follows from one."""
 
     def __init__(self, policy: Policy) -> None:

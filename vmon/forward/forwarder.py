@@ -24,14 +24,14 @@ from vmon.errors import WrongUse
 from vmon.events.entry import Entry
 from vmon.forward import backlog, leftovers
 from vmon.forward import journal as spool
-from vmon.forward.backlog import reading_of
-from vmon.forward.client import Client, Told
-from vmon.forward.failures import Gauge
+from vmon.forward.backlog import backlog_reader
+from vmon.forward.client import Client, ForwardResult
+from vmon.forward.failures import FailureCounter
 from vmon.forward.leftovers import Left
-from vmon.forward.queue import Source
+from vmon.forward.queue import JournalCursor
 from vmon.forward.retry import EAGER
 from vmon.forward.targets import is_at
-from vmon.forward.worker import WIDTH, WIDTH_ASKED, Calm, Course, Hearing
+from vmon.forward.worker import WIDTH, WIDTH_ASKED, TargetWorker, Throttle, WorkerListener
 from vmon.humanize import count, duration
 from vmon.sanitize import disarm
 
@@ -39,63 +39,69 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from vmon.capture.writer import Capture
+    from vmon.capture.writer import CaptureWriter
     from vmon.events.delivery import Delivery
     from vmon.events.redelivery import Schedule
     from vmon.forward.client import Outcome
     from vmon.forward.failures import Policy
-    from vmon.forward.targets import Aim
+    from vmon.forward.targets import Route
 
 _KEEP_S = 0.1
 """How long what was sent may stay unsaid in the journal: after a crash it is sent again."""
 _OK, _UNREACHABLE, _LATE = 200, 502, 504
 
 
-class Onward(Struct, frozen=True):
+class ForwardOptions(Struct, frozen=True):
     """What is forwarded where; whether Vonage gets 200 at once or what the app answers."""
 
-    aims: tuple[Aim, ...]
+    aims: tuple[Route, ...]
     ack: Literal["always", "app"] = "always"
     policy: Policy = "retry"
     schedule: Schedule = EAGER
 
 
-class Voice(NamedTuple):
+class ForwardListener(NamedTuple):
     """Who is told of outcomes, of sentences worth saying, and of bugs."""
 
-    told: Callable[[Told], None]
+    told: Callable[[ForwardResult], None]
     said: Callable[[str], None]
     bug: Callable[[Exception], None]
 
 
-class Forwarding:
+class Forwarder:
     """The courses of a run, and its spool; `run` is what its deliveries' ids end in.
 
     `moved` is called when more was sent, and `sent_upto` may have grown.
     """
 
-    def __init__(self, onward: Onward, capture: Capture | None, run: str, voice: Voice) -> None:
+    def __init__(
+        self,
+        onward: ForwardOptions,
+        capture: CaptureWriter | None,
+        run: str,
+        voice: ForwardListener,
+    ) -> None:
         self.onward = onward
         self.survives = bool(capture and capture.can_be_read) and onward.ack == "always"
         self.left: list[Left] = []
-        self.gauge = Gauge(onward.policy)
+        self.gauge = FailureCounter(onward.policy)
         self._capture = capture if self.survives else None
         self._run = run
         self._voice = voice
         self._inbox: deque[tuple[Entry, int, int]] = deque()
         self._stack = AsyncExitStack()
-        self._own: spool.Spool | None = None
-        self._earlier: list[tuple[spool.Spool, list[Source]]] = []
-        self._fed: list[Source] = []
+        self._own: spool.Journal | None = None
+        self._earlier: list[tuple[spool.Journal, list[JournalCursor]]] = []
+        self._fed: list[JournalCursor] = []
         self._unsaid: list[tuple[bytes, int]] = []
         self._news = asyncio.Event()
         self._ending = False
         self._keeper: asyncio.Task[None] | None = None
-        self._calm = Calm()
+        self._calm = Throttle()
         self.moved: Callable[[], None] = lambda: None
-        hearing = Hearing(voice.told, voice.said, voice.bug, self._news.set, self._calm)
+        hearing = WorkerListener(voice.told, voice.said, voice.bug, self._news.set, self._calm)
         self.courses = [
-            Course(aim, onward.schedule, hearing, Source(to=to))
+            TargetWorker(aim, onward.schedule, hearing, JournalCursor(to=to))
             for to, aim in enumerate(onward.aims)
         ]
 
@@ -121,7 +127,7 @@ class Forwarding:
                     hint="set your app's URL with --forward-to",
                 )
 
-    def _begin(self, capture: Capture) -> None:
+    def _begin(self, capture: CaptureWriter) -> None:
         places = tuple(_place(course.aim) for course in self.courses)
         self._own = own = spool.begin(
             capture.path, self._run, places, capture.end, durable=capture.durable
@@ -129,7 +135,7 @@ class Forwarding:
         backlogs = self._backlogs(capture.path)
         for to, course in enumerate(self.courses):
             course.own.spool = own
-            course.own.reading = reading_of(own.volumes, own.run, own.places[to])
+            course.own.reading = backlog_reader(own.volumes, own.run, own.places[to])
             course.begin(backlogs.get(places[to].url, []), capture.end)
 
     async def close(self, within_s: float) -> None:
@@ -146,7 +152,7 @@ class Forwarding:
             await self._end(self._own)
         await self._stack.aclose()
 
-    async def _end(self, own: spool.Spool) -> None:
+    async def _end(self, own: spool.Journal) -> None:
         waiting = any(course.left or course.is_behind for course in self.courses)
         keep = waiting or any(course.own.gave_up for course in self.courses)
         if keep:
@@ -169,7 +175,7 @@ class Forwarding:
                 self._take_up(earlier, found)
         return found
 
-    def _take_up(self, earlier: spool.Spool, found: dict[str, list[_Feed]]) -> None:
+    def _take_up(self, earlier: spool.Journal, found: dict[str, list[_Feed]]) -> None:
         ours = {_place(course.aim).url: course for course in self.courses}
         if not earlier.volumes.is_anywhere():  # and with the capture what was to be sent
             earlier.close(keep=False)
@@ -177,8 +183,8 @@ class Forwarding:
         end, sources = earlier.volumes.end(), []
         known = spool.progress(earlier.path, len(earlier.places))
         for to, (place, far) in enumerate(zip(earlier.places, known, strict=True)):
-            source = Source(
-                earlier, to, reading_of(earlier.volumes, earlier.run, earlier.places[to])
+            source = JournalCursor(
+                earlier, to, backlog_reader(earlier.volumes, earlier.run, earlier.places[to])
             )
             source.gave_up = bool(far.failed)
             sources.append(source)
@@ -254,7 +260,7 @@ class Forwarding:
         asked = [course for course in self.courses if entry.type in course.aim.types]
         outcomes = await asyncio.gather(*(course.ask(entry) for course in asked))
         for course, outcome in zip(asked, outcomes, strict=True):
-            self._voice.told(Told(entry, course.aim.target.name, outcome))
+            self._voice.told(ForwardResult(entry, course.aim.target.name, outcome))
         told = next((_status(outcome) for outcome in outcomes if not outcome.ok), None)
         if told is None:
             told = next((outcome.status or _OK for outcome in outcomes), _OK)
@@ -295,13 +301,13 @@ class Forwarding:
             if notes := [note for source in sources for note in source.notes()]:
                 self._try(journal, notes)
 
-    def _try(self, journal: spool.Spool, notes: list[spool.Note]) -> None:
+    def _try(self, journal: spool.Journal, notes: list[spool.JournalLine]) -> None:
         try:
             journal.write(notes)
         except OSError as error:
             self._trouble(journal, error)
 
-    async def _rewrite(self, journal: spool.Spool) -> None:
+    async def _rewrite(self, journal: spool.Journal) -> None:
         where = {to: course.where() for to, course in enumerate(self.courses)}
         try:
             journal.adopt(await asyncio.to_thread(journal.fresh, where, journal.files()))
@@ -311,7 +317,7 @@ class Forwarding:
 
     def _trouble(
         self,
-        journal: spool.Spool,
+        journal: spool.Journal,
         error: OSError,
         then: str = "some deliveries may be forwarded twice after a restart",
     ) -> None:
@@ -330,10 +336,10 @@ class Forwarding:
             yield "resend with", f"vmon replay --failed{named}"
 
 
-_Feed = tuple[Source, "Iterator[tuple[int, bytes]]"]
+_Feed = tuple[JournalCursor, "Iterator[tuple[int, bytes]]"]
 
 
-def _figures(course: Course) -> Iterator[str]:
+def _figures(course: TargetWorker) -> Iterator[str]:
     figures = course.figures
     yield f"{figures.sent:,} sent"
     for number, what in ((figures.failed, "failed"), (figures.retried, "retried")):
@@ -348,11 +354,11 @@ def _figures(course: Course) -> Iterator[str]:
         yield f"p50 {duration(half)}, p95 {duration(most)}"
 
 
-def _place(aim: Aim) -> spool.Place:
-    return spool.Place(aim.target.url, aim.target.exact_path, tuple(sorted(aim.types)))
+def _place(aim: Route) -> spool.JournalTarget:
+    return spool.JournalTarget(aim.target.url, aim.target.exact_path, tuple(sorted(aim.types)))
 
 
-def _has_some(journal: spool.Spool, sources: list[Source]) -> bool:
+def _has_some(journal: spool.Journal, sources: list[JournalCursor]) -> bool:
     """Whether a journal of an earlier run has to be kept."""
     with contextlib.suppress(OSError):
         known = spool.progress(journal.path, len(journal.places))

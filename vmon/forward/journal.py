@@ -32,7 +32,7 @@ import msgspec
 from msgspec import Struct, field
 
 from vmon.capture.format import FRESH
-from vmon.capture.segments import Volume, Volumes, mark_in, mark_of
+from vmon.capture.segments import Segment, Segments, fingerprint_in, fingerprint_of
 from vmon.errors import WrongUse
 from vmon.locks import lock
 
@@ -47,7 +47,7 @@ MOST_FAILED = 50_000
 """Deliveries given up that a target's journal remembers: the newest."""
 
 
-class Place(Struct, frozen=True):
+class JournalTarget(Struct, frozen=True):
     """A target as a journal names it: enough to know it again, and nothing secret of it."""
 
     url: str
@@ -55,18 +55,20 @@ class Place(Struct, frozen=True):
     types: tuple[str, ...] = ()
 
 
-class _Head(Struct, frozen=True):
+class JournalHead(Struct, frozen=True):
+    """The first line of a journal."""
+
     capture: str
     run: str
     begun_s: float
-    to: tuple[Place, ...]
+    to: tuple[JournalTarget, ...]
     vmon_forward: int = 1
 
 
-_head = msgspec.json.Decoder(_Head)
+head_decoder = msgspec.json.Decoder(JournalHead)
 
 
-class Note(Struct, omit_defaults=True):
+class JournalLine(Struct, omit_defaults=True):
     """A line of a journal about the target `to`; with `upto` it stands for all before it."""
 
     to: int = 0
@@ -76,7 +78,7 @@ class Note(Struct, omit_defaults=True):
     pending: tuple[int, ...] = ()
 
 
-class Progress(Struct):
+class TargetProgress(Struct):
     """How far a target has come: all before `upto` is sent but `pending`; beyond, `done` is."""
 
     upto: int = 0
@@ -84,7 +86,7 @@ class Progress(Struct):
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
 
-    def take(self, note: Note) -> None:
+    def take(self, note: JournalLine) -> None:
         """Go on by a line of the journal."""
         if note.upto is not None:
             self.upto, self.pending, self.failed = note.upto, set(note.pending), set(note.failed)
@@ -97,20 +99,20 @@ class Progress(Struct):
         self.failed.update(note.failed)
 
 
-class _File(Struct, frozen=True):
+class JournalFile(Struct, frozen=True):
     """A line of a journal: the run goes on in a file with that mark, which begins `at`."""
 
     file: str
     at: int
 
 
-class Spool:
+class Journal:
     """A run's journal, open to be appended to and locked against other processes.
 
     `volumes` are the files that its deliveries are in; a `durable` journal outlives a power loss.
     """
 
-    def __init__(self, path: Path, head: _Head, fd: int, volumes: Volumes) -> None:
+    def __init__(self, path: Path, head: JournalHead, fd: int, volumes: Segments) -> None:
         self.path = path
         self.capture = volumes.capture
         self.run = head.run
@@ -122,7 +124,7 @@ class Spool:
         self._fd = fd
         self._is_torn = False
         self._oldest = 0
-        self._announced: Volume | None = None
+        self._announced: Segment | None = None
         self._since: list[bytes] = []
 
     def announce(self, line: bytes, at: int) -> None:
@@ -130,9 +132,9 @@ class Spool:
 
         Where there will be no such file after all, that does no harm.
         """
-        volume = Volume(mark_of(line), at)
+        volume = Segment(fingerprint_of(line), at)
         if volume != self._announced:
-            said = msgspec.json.encode(_File(volume.mark, at)) + b"\n"
+            said = msgspec.json.encode(JournalFile(volume.mark, at)) + b"\n"
             self._put(said)
             if self.durable:
                 os.fsync(self._fd)
@@ -141,10 +143,10 @@ class Spool:
 
     def begin(self, line: bytes, at: int) -> None:
         """Go on in a file that this line will be the first of; OSError: nobody will find it."""
-        self.volumes.begin(Volume(mark_of(line), at))
+        self.volumes.begin(Segment(fingerprint_of(line), at))
         self.announce(line, at)
 
-    def write(self, notes: Iterable[Note]) -> None:
+    def write(self, notes: Iterable[JournalLine]) -> None:
         """Append lines, in one write; OSError when that cannot be."""
         self._put(b"".join(msgspec.json.encode(note) + b"\n" for note in notes))
 
@@ -164,16 +166,16 @@ class Spool:
         """
         self.adopt(self.fresh(where, self.files()))
 
-    def files(self) -> tuple[Volume, ...]:
+    def files(self) -> tuple[Segment, ...]:
         """The files as `fresh` is to name them; `adopt` adds those announced from now on."""
         self._since = []
         return self.volumes.known()
 
-    def fresh(self, where: dict[int, tuple[int, list[int]]], files: tuple[Volume, ...]) -> int:
+    def fresh(self, where: dict[int, tuple[int, list[int]]], files: tuple[Segment, ...]) -> int:
         """Write the new journal, in any thread: the descriptor for `adopt`."""
         known = progress(self.path, len(self.places))
         notes = [
-            Note(
+            JournalLine(
                 to=to,
                 upto=upto,
                 pending=tuple(pending),
@@ -185,7 +187,7 @@ class Spool:
         try:
             lock(fd)
             needed = _needed(files, notes)
-            named = [_File(one.mark, one.at) for one in needed]
+            named = [JournalFile(one.mark, one.at) for one in needed]
             _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*named, *notes)))
             os.fsync(fd)
         except OSError:
@@ -221,7 +223,7 @@ class Spool:
         self.volumes.close()
 
 
-def _needed(files: tuple[Volume, ...], notes: list[Note]) -> tuple[Volume, ...]:
+def _needed(files: tuple[Segment, ...], notes: list[JournalLine]) -> tuple[Segment, ...]:
     """The files in which something is still to be sent, or was given up, and what comes after."""
     least = min(at for one in notes for at in (one.upto or 0, *one.pending, *one.failed))
     before = [number for number, one in enumerate(files) if one.at <= least]
@@ -234,20 +236,20 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def begin(
-    capture: Path, run: str, places: tuple[Place, ...], end: int, *, durable: bool = False
-) -> Spool:
+    capture: Path, run: str, places: tuple[JournalTarget, ...], end: int, *, durable: bool = False
+) -> Journal:
     """Begin the journal of a run whose first delivery will stand at `end`; it may be WrongUse."""
     path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
-    head = _Head(capture.name, run, time.time(), places)
-    volumes = Volumes(capture, [Volume(mark_in(capture) or "", 0)] if end else [])
+    head = JournalHead(capture.name, run, time.time(), places)
+    volumes = Segments(capture, [Segment(fingerprint_in(capture) or "", 0)] if end else [])
     fresh = path.with_name(path.name + FRESH)
     try:
         fd = _create(fresh, head)
         lock(fd)
-        spool = Spool(path, head, fd, volumes)
+        spool = Journal(path, head, fd, volumes)
         spool.durable = durable
-        files = [_File(one.mark, one.at) for one in volumes.known()]
-        notes = [Note(to=to, upto=end) for to in range(len(places))]
+        files = [JournalFile(one.mark, one.at) for one in volumes.known()]
+        notes = [JournalLine(to=to, upto=end) for to in range(len(places))]
         _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*files, *notes)))
         os.fsync(fd)
         fresh.replace(path)  # who finds it finds it locked
@@ -261,19 +263,19 @@ def begin(
     return spool
 
 
-def _create(path: Path, head: _Head) -> int:
+def _create(path: Path, head: JournalHead) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
     fd = os.open(path, flags, 0o600)
     os.write(fd, msgspec.json.encode(head) + b"\n")
     return fd
 
 
-def progress(path: Path, places: int) -> list[Progress]:
+def progress(path: Path, places: int) -> list[TargetProgress]:
     """How far each target has come, by the journal's lines; a torn one says nothing."""
-    found = [Progress() for _ in range(places)]
+    found = [TargetProgress() for _ in range(places)]
     for line in path.read_bytes().splitlines()[1:]:
         with contextlib.suppress(ValueError):
-            note = msgspec.json.decode(line, type=Note)
+            note = msgspec.json.decode(line, type=JournalLine)
             if 0 <= note.to < places:
                 found[note.to].take(note)
     return found

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from vmon.capture.folder import capture_of, default_folder, files_in
-from vmon.capture.segments import Volume, Volumes, mark_in
-from vmon.forward.journal import SUFFIX, Spool, _File, _head
+from vmon.capture.segments import Segment, Segments, fingerprint_in
+from vmon.forward.journal import SUFFIX, Journal, JournalFile, head_decoder
 from vmon.locks import has_name, lock
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ class Left(NamedTuple):
     is_sent: bool
 
 
-class Journal(NamedTuple):
+class LeftJournal(NamedTuple):
     """A run's journal, and whether that run goes on: then only what it gave up is ours to send.
 
     `only` is a file of several that a rotated capture is in: nothing of the others is meant.
     """
 
-    spool: Spool
+    spool: Journal
     is_alive: bool
     only: Path | None = None
 
 
-def _journals(file: str | None) -> Iterator[Journal]:
+def journals_of(file: str | None) -> Iterator[LeftJournal]:
     """The journals of a capture, or of a full file of it; without one all in the default folder."""
     path = Path(file) if file else None
     for one in left_in(path.parent if path else default_folder()):
@@ -47,7 +47,7 @@ def _journals(file: str | None) -> Iterator[Journal]:
                 continue
             only = path
         if opened := reopen(one):
-            yield Journal(*opened, only)
+            yield LeftJournal(*opened, only)
 
 
 def left_in(folder: Path) -> list[Path]:
@@ -60,11 +60,11 @@ def left_in(folder: Path) -> list[Path]:
 
 def _begun_s(path: Path) -> float:
     with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
-        return _head.decode(file.readline(1 << 20)).begun_s
+        return head_decoder.decode(file.readline(1 << 20)).begun_s
     return 0.0
 
 
-def reopen(path: Path) -> tuple[Spool, bool] | None:
+def reopen(path: Path) -> tuple[Journal, bool] | None:
     """A journal of another run, and whether that run goes on; None when it is none (any more)."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
@@ -75,7 +75,7 @@ def reopen(path: Path) -> tuple[Spool, bool] | None:
         if not alive and not has_name(fd, path):  # its run wrote it anew, or was done with it
             raise ValueError(path)  # noqa: TRY301 - as below: nothing of it is ours
         data = path.read_bytes()
-        head = _head.decode(data.partition(b"\n")[0])
+        head = head_decoder.decode(data.partition(b"\n")[0])
         if "/" in head.capture:
             raise ValueError(head.capture)  # noqa: TRY301 - a journal is beside its capture
         if not alive and not data.endswith(b"\n"):
@@ -84,15 +84,15 @@ def reopen(path: Path) -> tuple[Spool, bool] | None:
         os.close(fd)
         return None
     capture = path.with_name(head.capture)
-    files = _files(data) or [Volume(mark_in(capture) or "", 0)]
-    return Spool(path, head, fd, Volumes(capture, files)), alive
+    files = _files(data) or [Segment(fingerprint_in(capture) or "", 0)]
+    return Journal(path, head, fd, Segments(capture, files)), alive
 
 
-def _files(journal: bytes) -> list[Volume]:
+def _files(journal: bytes) -> list[Segment]:
     found = []
     for line in journal.splitlines():
         if line.startswith(b'{"file":'):
             with contextlib.suppress(ValueError):
-                said = msgspec.json.decode(line, type=_File)
-                found.append(Volume(said.file, said.at))
+                said = msgspec.json.decode(line, type=JournalFile)
+                found.append(Segment(said.file, said.at))
     return sorted(found, key=lambda one: one.at)

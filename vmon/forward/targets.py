@@ -90,7 +90,7 @@ async def connectable(target: Target, within_s: float) -> bool:
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 
 
-class Aim(Struct, frozen=True):
+class Route(Struct, frozen=True):
     """A target and the types that go there."""
 
     target: Target
@@ -107,7 +107,7 @@ class Aim(Struct, frozen=True):
         return ", ".join(name for name in NAMES if name in self.types)
 
 
-class Asked(NamedTuple):
+class RouteArguments(NamedTuple):
     """What was asked for: URLs for the rest, `types=URL` routes, a filter by type."""
 
     forward_to: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Asked(NamedTuple):
     events: tuple[str, ...] = ()
 
 
-def aims_of(asked: Asked, **settings: Any) -> tuple[Aim, ...]:
+def routes_of(asked: RouteArguments, **settings: Any) -> tuple[Route, ...]:
     """The aims of what was asked for; WrongUse for what is no route or gets nothing.
 
     A type goes to every route that names it, else to the targets without one. `settings` are
@@ -128,7 +128,7 @@ def aims_of(asked: Asked, **settings: Any) -> tuple[Aim, ...]:
     for types, url in (*routes, *((frozenset(NAMES) - routed, url) for url in asked.forward_to)):
         found[url] = found.get(url, frozenset()) | (types & wanted)
     return tuple(
-        Aim(target_of(url, forwarded=True, **settings), _some(types, url))
+        Route(target_of(url, forwarded=True, **settings), _some(types, url))
         for url, types in found.items()
     )
 

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 
 from vmon.capture.codec import read_line
 from vmon.events.entry import Entry
-from vmon.forward.client import Client, Outcome, Told
-from vmon.forward.queue import Item, Source
+from vmon.forward.client import Client, ForwardResult, Outcome
+from vmon.forward.queue import JournalCursor, QueuedDelivery
 from vmon.forward.retry import again_in_s
 from vmon.humanize import duration
 from vmon.sanitize import disarm
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmon.events.redelivery import Schedule
-    from vmon.forward.targets import Aim
+    from vmon.forward.targets import Route
 
 WIDTH = 16
 """Sessions sent side by side to one app."""
@@ -51,7 +51,7 @@ _IMPATIENT_S = 1.0
 """A new delivery tries an app that is down again, if the last attempt is that long ago."""
 
 
-class Calm:
+class Throttle:
     """How busy a run is with answers: while it is, sending leaves most of the time to them.
 
     It is shared by all courses. Rates are per second.
@@ -84,7 +84,7 @@ class Calm:
         await asyncio.sleep(self._free_s - now)
 
 
-class Figures(Struct):
+class TargetStats(Struct):
     """What a course has come to; `took_s` are the app's last answers, in seconds."""
 
     sent: int = 0
@@ -99,38 +99,40 @@ class Figures(Struct):
         return took[min(len(took) - 1, int(len(took) * part))] if took else None
 
 
-class Hearing(NamedTuple):
+class WorkerListener(NamedTuple):
     """Who is told of outcomes, of health in a sentence, of bugs, and that a journal has news."""
 
-    told: Callable[[Told], None]
+    told: Callable[[ForwardResult], None]
     said: Callable[[str], None]
     bug: Callable[[Exception], None]
     changed: Callable[[], None] = lambda: None
-    calm: Calm | None = None
+    calm: Throttle | None = None
 
 
-class Course:
+class TargetWorker:
     """A target and all that is on its way there; `own` is where this run's deliveries come from.
 
     Where `waits` is false, somebody waits for each answer, and a delivery is sent but once.
     `inner_path` makes the path that an app gets of the one that was received.
     """
 
-    def __init__(self, aim: Aim, schedule: Schedule, hearing: Hearing, own: Source) -> None:
+    def __init__(
+        self, aim: Route, schedule: Schedule, hearing: WorkerListener, own: JournalCursor
+    ) -> None:
         self.aim = aim
         self.own = own
         self.upto = 0
-        self.figures = Figures()
+        self.figures = TargetStats()
         self.waits = True
         self.inner_path: Callable[[str], str] | None = None
         self._read_upto = 0
         self._schedule = schedule
         self._hearing = hearing
-        self._lanes: dict[str | None, deque[Item]] = {}
+        self._lanes: dict[str | None, deque[QueuedDelivery]] = {}
         self._ready: asyncio.Queue[str | None] = asyncio.Queue()
         self._held: deque[str | None] = deque()
         self._probing: set[str | None] = set()
-        self._feeds: deque[tuple[Source, Iterator[tuple[int, bytes] | None]]] = deque()
+        self._feeds: deque[tuple[JournalCursor, Iterator[tuple[int, bytes] | None]]] = deque()
         self._timers: dict[str | None, asyncio.TimerHandle] = {}
         self._probe: asyncio.TimerHandle | None = None
         self._refilling = self._is_unreadable = False
@@ -143,7 +145,9 @@ class Course:
 
     # Beginning and end.
 
-    def begin(self, backlog: list[tuple[Source, Iterator[tuple[int, bytes]]]], end: int) -> None:
+    def begin(
+        self, backlog: list[tuple[JournalCursor, Iterator[tuple[int, bytes]]]], end: int
+    ) -> None:
         """Begin with what earlier runs left; this run's deliveries stand at `end` and beyond."""
         self.upto = self._read_upto = end
         if backlog:
@@ -209,7 +213,7 @@ class Course:
             self._refill_soon()
         elif self._waiting < _MOST_ITEMS and (self.own.reading or self._bytes < _MOST_BYTES_ALONE):
             bare = Entry(entry.delivery, told=(entry.type, entry.session))  # without its payload
-            self._queue(entry.session, Item(self.own, start, size, bare))
+            self._queue(entry.session, QueuedDelivery(self.own, start, size, bare))
         elif self.own.reading:
             self._fall_behind(start)
         else:
@@ -218,7 +222,7 @@ class Course:
 
     async def ask(self, entry: Entry) -> Outcome:
         """Send a delivery after those of its session, once; what the app answers, in its time."""
-        item = Item(self.own, 0, len(entry.delivery.body), entry)
+        item = QueuedDelivery(self.own, 0, len(entry.delivery.body), entry)
         item.answer = asyncio.get_running_loop().create_future()
         self._queue(entry.session, item)
         try:
@@ -230,7 +234,7 @@ class Course:
                 None, self.aim.target.timeout_s, f"no response within {took}", kind="late"
             )
 
-    def _queue(self, session: str | None, item: Item) -> None:
+    def _queue(self, session: str | None, item: QueuedDelivery) -> None:
         item.source.left += 1
         self._waiting += 1
         self._bytes += item.size
@@ -241,12 +245,12 @@ class Course:
             self._ready.put_nowait(session)
         lane.append(item)
 
-    def _forget_body(self, item: Item) -> None:
+    def _forget_body(self, item: QueuedDelivery) -> None:
         item.entry = None
         self._bytes -= item.size
         item.size = 0
 
-    def _is_on_disk(self, item: Item) -> bool:
+    def _is_on_disk(self, item: QueuedDelivery) -> bool:
         reading = item.source.reading
         return reading is not None and reading.volumes.has(item.start, item.size)
 
@@ -313,7 +317,7 @@ class Course:
             self._refilling = True
             asyncio.get_running_loop().call_soon(self._refill)
 
-    def _take_line(self, source: Source, start: int, line: bytes) -> None:
+    def _take_line(self, source: JournalCursor, start: int, line: bytes) -> None:
         source.unread -= 1
         try:
             entry = read_line(line)
@@ -321,9 +325,9 @@ class Course:
             return
         except Exception as error:  # noqa: BLE001 - a bug ends this delivery, and not the run
             self._hearing.bug(error)
-            self._give_up(Item(source, start, len(line), None))
+            self._give_up(QueuedDelivery(source, start, len(line), None))
             return
-        self._queue(entry.session, Item(source, start, len(line), entry))
+        self._queue(entry.session, QueuedDelivery(source, start, len(line), entry))
 
     # Sending.
 
@@ -351,7 +355,7 @@ class Course:
             self._sending -= 1
             self._refill_soon()
 
-    def _abandon(self, session: str | None, item: Item | None, error: Exception) -> None:
+    def _abandon(self, session: str | None, item: QueuedDelivery | None, error: Exception) -> None:
         """Give up a delivery that a bug of ours has hit, and go on with those behind it."""
         self._probing.discard(session)
         if item and item.answer and not item.answer.done():
@@ -386,7 +390,7 @@ class Course:
         item.attempts += 1
         self._settle(session, item, entry, outcome)
 
-    def _read(self, item: Item) -> Entry | None:
+    def _read(self, item: QueuedDelivery) -> Entry | None:
         if item.source.reading is None:
             return None
         try:
@@ -400,7 +404,9 @@ class Course:
             return entry
         return Entry(replace(entry.delivery, path=inner), told=(entry.type, entry.session))
 
-    def _settle(self, session: str | None, item: Item, entry: Entry, outcome: Outcome) -> None:
+    def _settle(
+        self, session: str | None, item: QueuedDelivery, entry: Entry, outcome: Outcome
+    ) -> None:
         self._hear(outcome)
         self._probing.discard(session)
         if outcome.status is not None:
@@ -411,7 +417,7 @@ class Course:
             return
         again_s = None if outcome.ok else self._again_in_s(item, outcome)
         if again_s is None or (item.attempts == 1 and self._down_since is None):
-            told = Told(entry, self.aim.target.name, outcome, item.attempts, again_s)
+            told = ForwardResult(entry, self.aim.target.name, outcome, item.attempts, again_s)
             self._hearing.told(told)
         if again_s is None:
             self._end(item, outcome)
@@ -421,18 +427,18 @@ class Course:
         if self._down_since is not None and self._held:
             self._ask_after(again_s or self._schedule.first_s)
 
-    def _answer(self, item: Item, outcome: Outcome) -> None:
+    def _answer(self, item: QueuedDelivery, outcome: Outcome) -> None:
         self.figures.sent += outcome.ok
         self.figures.failed += not outcome.ok
         if item.answer and not item.answer.done():
             item.answer.set_result(outcome)
 
-    def _again_in_s(self, item: Item, outcome: Outcome) -> float | None:
+    def _again_in_s(self, item: QueuedDelivery, outcome: Outcome) -> float | None:
         now = time.monotonic()
         item.failed_s = item.failed_s or now
         return again_in_s(self._schedule, outcome, item.attempts, now - item.failed_s)
 
-    def _end(self, item: Item, outcome: Outcome) -> None:
+    def _end(self, item: QueuedDelivery, outcome: Outcome) -> None:
         if not outcome.ok:
             self._give_up(item)
             return
@@ -440,7 +446,7 @@ class Course:
         item.source.done.append(item.start)
         self._hearing.changed()
 
-    def _give_up(self, item: Item) -> None:
+    def _give_up(self, item: QueuedDelivery) -> None:
         self.figures.failed += 1
         item.source.gave_up = True
         item.source.failed.append(item.start)

@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vmon.capture.writer import Capture
+    from vmon.capture.writer import CaptureWriter
     from vmon.events.delivery import Delivery
 
 
-class _Sync:
+class GroupCommit:
     """Answers wait until the disk has what they acknowledge; a wait is shared."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: CaptureWriter) -> None:
         self._capture = capture
         self._lock = asyncio.Lock()
         self._written = self._synced = 0

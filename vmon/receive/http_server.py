@@ -95,7 +95,7 @@ class Handler(Protocol):
         """The answer to a request that a bug of ours ended."""
 
 
-class _Server(web.Server):
+class Server(web.Server):
     """web.Server, its connections made and bounded by us."""
 
     def __init__(self, handler: Handler) -> None:
@@ -104,7 +104,8 @@ class _Server(web.Server):
         self.most = handler.limits.connections
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self)
+        """Make a connection for a client."""
+        return Connection(self)
 
     def dismiss(self) -> None:
         """Close the connections on which no request has begun."""
@@ -128,12 +129,12 @@ _SHORTCUT = all(
 """Whether aiohttp's connection has the inner names that `_Connection.data_received` uses."""
 
 
-class _Connection(web.RequestHandler):
+class Connection(web.RequestHandler):
     """One client's connection."""
 
     __slots__ = ("_server",)
 
-    def __init__(self, server: _Server) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),

@@ -30,7 +30,7 @@ _TOLD_AFTER_S = 10.0
 """A URL that is not reachable yet is worth a word after so long."""
 
 
-class Hooks(Struct, frozen=True):
+class PublicUrlCallbacks(Struct, frozen=True):
     """What the exposure tells its owner.
 
     `prepare` gets a base URL before anything is sent there, lets its requests in, and gives the
@@ -49,10 +49,10 @@ class Hooks(Struct, frozen=True):
     expect: Callable[[str], asyncio.Event]
 
 
-class Exposure:
+class PublicUrlKeeper:
     """Keeps one receiver reachable from outside for as long as `run` runs."""
 
-    def __init__(self, make: Callable[[], Tunnel], hooks: Hooks) -> None:
+    def __init__(self, make: Callable[[], Tunnel], hooks: PublicUrlCallbacks) -> None:
         self._make = make
         self._hooks = hooks
         self._told: str | None = None

@@ -21,7 +21,7 @@ from vmon.errors import CannotListen
 from vmon.events.delivery import Delivery
 from vmon.events.payload import TooLarge
 from vmon.humanize import count, size
-from vmon.receive.http_server import Answer, Limits, _Server
+from vmon.receive.http_server import Answer, Limits, Server
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _PARTING_S = 0.5
 """How long the last answers may take to leave."""
 
 
-class Hooks(Struct, frozen=True):
+class ReceiverCallbacks(Struct, frozen=True):
     """What the receiver tells its owner.
 
     `accept` takes a delivery and gives the status of its answer; it may raise TooLarge. `settle`,
@@ -60,13 +60,13 @@ class Hooks(Struct, frozen=True):
 class Receiver:
     """Listens on one address and turns what comes into deliveries."""
 
-    def __init__(self, hooks: Hooks, *, ids: Ids, limits: Limits | None = None) -> None:
+    def __init__(self, hooks: ReceiverCallbacks, *, ids: Ids, limits: Limits | None = None) -> None:
         self.hooks = hooks
         self.limits = limits or Limits()
         self.guard: Guard | None = None
         self._ids = ids
         self._answers: dict[tuple[int, bool], Answer] = {}
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._listener: asyncio.Server | None = None
         self._expected: tuple[str, asyncio.Event] | None = None
         self._closing = False
@@ -80,7 +80,7 @@ class Receiver:
 
     async def open(self, host: str, port: int) -> str:
         """Listen on host and port (0: any free one); the local URL, or CannotListen."""
-        self._server = _Server(self)
+        self._server = Server(self)
         try:
             self._listener = await asyncio.get_running_loop().create_server(
                 self._server, host, port, backlog=1024

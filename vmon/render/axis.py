@@ -5,12 +5,38 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
-from vmon.events.timestamps import _D, _H, _MIN, _S, local
+from vmon.events.timestamps import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, local
 
 _STEPS = (
-    *(10, 20, 50, 100, 200, 500, _S, 2 * _S, 5 * _S, 10 * _S, 15 * _S, 30 * _S),
-    *(_MIN, 2 * _MIN, 5 * _MIN, 10 * _MIN, 15 * _MIN, 30 * _MIN),
-    *(_H, 2 * _H, 3 * _H, 6 * _H, 12 * _H, _D, 2 * _D, 7 * _D, 14 * _D, 28 * _D, 91 * _D, 364 * _D),
+    *(
+        10,
+        20,
+        50,
+        100,
+        200,
+        500,
+        SECOND_MS,
+        2 * SECOND_MS,
+        5 * SECOND_MS,
+        10 * SECOND_MS,
+        15 * SECOND_MS,
+        30 * SECOND_MS,
+    ),
+    *(MINUTE_MS, 2 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS, 15 * MINUTE_MS, 30 * MINUTE_MS),
+    *(
+        HOUR_MS,
+        2 * HOUR_MS,
+        3 * HOUR_MS,
+        6 * HOUR_MS,
+        12 * HOUR_MS,
+        DAY_MS,
+        2 * DAY_MS,
+        7 * DAY_MS,
+        14 * DAY_MS,
+        28 * DAY_MS,
+        91 * DAY_MS,
+        364 * DAY_MS,
+    ),
 )
 
 
@@ -39,11 +65,11 @@ def _offset_ms(at_ms: int) -> int:
 
 
 def _form(step: int) -> str:
-    if step >= _D:
-        return "%m-%d" if step < 91 * _D else "%Y-%m"
-    if step >= _MIN:
+    if step >= DAY_MS:
+        return "%m-%d" if step < 91 * DAY_MS else "%Y-%m"
+    if step >= MINUTE_MS:
         return "%H:%M"
-    return "%H:%M:%S" if step >= _S else "%S.%f"
+    return "%H:%M:%S" if step >= SECOND_MS else "%S.%f"
 
 
 def _written(at_ms: int, form: str) -> str:

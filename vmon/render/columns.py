@@ -14,7 +14,7 @@ _NARROWEST = 20
 _PAINT = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class Page:
+class OutputPage:
     """Standard output as what is drawn on: its colours, and its columns; a pipe has no end."""
 
     def __init__(self) -> None:

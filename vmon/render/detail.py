@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmon.events.entry import Entry
-    from vmon.render.style import Look, Paint
+    from vmon.render.style import LineStyle, Paint
 
 _INDENT = "    "
 _MOST_LINES = 400
 _MOST_CHARS = 4000
 
 
-def fields(entry: Entry, look: Look) -> Iterator[str]:
+def fields(entry: Entry, look: LineStyle) -> Iterator[str]:
     """The lines of `-v`: how the delivery came, its warnings, every field of its payload."""
     paint, delivery = look.paint, entry.delivery
     for warning in entry.event.warnings:
@@ -39,7 +39,7 @@ def fields(entry: Entry, look: Look) -> Iterator[str]:
         yield _INDENT + paint("dim", f"… {count(len(pairs) - _MOST_LINES, 'more field')}")
 
 
-def whole(entry: Entry, look: Look) -> Iterator[str]:
+def whole(entry: Entry, look: LineStyle) -> Iterator[str]:
     """The lines that `-vv` adds: headers, then the body, laid out and coloured."""
     paint, body = look.paint, entry.delivery.body
     for name, value in entry.delivery.headers:

@@ -22,9 +22,9 @@ from vmon.events.models import (
     CallEvent,
 )
 from vmon.events.redelivery import LIKE_VONAGE
-from vmon.humanize import _SPLIT_S, compact, count, duration, handle
-from vmon.render.style import Look, Piece, colour_of, painted
-from vmon.render.subject import _handle, subject
+from vmon.humanize import SPLIT_S, compact, count, duration, handle
+from vmon.render.style import LineStyle, Piece, colour_of, painted
+from vmon.render.subject import handle_of, subject
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from vmon.events.entry import Entry
     from vmon.events.verdict import Verdict
-    from vmon.sessions.tracker import Note
+    from vmon.sessions.tracker import Annotation
 
 GLYPHS = {"created": "+", "destroyed": "-", "changed": "~", "failed": "!"}
 _TYPE_WIDTH = 19
@@ -43,7 +43,7 @@ _ROOMY, _NARROW, _SLIM = 100, 72, 50
 and the milliseconds go; then the session, the alignment, and the ID of who has a name."""
 
 
-def line(entry: Entry, look: Look, note: Note | None = None) -> str:
+def line(entry: Entry, look: LineStyle, note: Annotation | None = None) -> str:
     """The line of an entry, without a newline; its width in columns is at most the look's.
 
     `note` is what is known of it from other events.
@@ -76,7 +76,7 @@ def line(entry: Entry, look: Look, note: Note | None = None) -> str:
 
 def _named(pieces: list[Piece], connection: str | None) -> list[Piece]:
     """Pieces without the ID of a person whose name follows: there is no room for both."""
-    own = _handle(connection) if connection else None
+    own = handle_of(connection) if connection else None
     return [
         piece
         for piece, after in zip_longest(pieces, pieces[1:])
@@ -89,7 +89,7 @@ def _behind_who(pieces: list[Piece]) -> int:
     return next((at for at, piece in enumerate(pieces, 1) if piece[0] == "name"), 0)
 
 
-def verdict_line(entry: Entry, verdict: Verdict, look: Look) -> str:
+def verdict_line(entry: Entry, verdict: Verdict, look: LineStyle) -> str:
     """The line of an entry for one who asks about its signature alone."""
     style = {"valid": "created", "invalid": "failed"}.get(verdict.kind, "warning")
     pieces = [
@@ -146,7 +146,7 @@ def _session_column(session: str | None) -> Piece:
 def _lag_column(lag: float | None) -> Piece:
     if lag is None:
         return "dim", "-".rjust(_LAG_WIDTH) + "  "
-    if 0 <= lag < _SPLIT_S:
+    if 0 <= lag < SPLIT_S:
         return _milliseconds(round(lag * 1000))
     style = "warning" if lag > _LATE_S or lag < -1 else "dim"
     return style, compact(lag).rjust(_LAG_WIDTH) + "  "

@@ -17,7 +17,7 @@ from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from vmon.events.entry import Entry
-    from vmon.forward.client import Outcome, Told
+    from vmon.forward.client import ForwardResult, Outcome
 
 
 @cache
@@ -55,7 +55,7 @@ class Outcomes:
         self._paint = Paint(self._console)
         self._is_terminal = stream.isatty()
 
-    def __call__(self, told: Told, *, is_last: bool) -> bytes:
+    def __call__(self, told: ForwardResult, *, is_last: bool) -> bytes:
         """The line of an outcome; where its event is not the last that was drawn, it names it."""
         before = time.strftime("%H:%M:%S ") if self.aside else "    "
         target = f"{told.target} " if self._several else ""
@@ -68,7 +68,7 @@ class Outcomes:
         return line.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _in_words(told: Told) -> str:
+def _in_words(told: ForwardResult) -> str:
     outcome = told.outcome
     parts = [str(outcome)]
     if told.attempts > 1:

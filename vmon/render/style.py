@@ -85,7 +85,7 @@ Piece = tuple[str, str]
 """A style, and harmless text with the space that follows it."""
 
 
-class Look(NamedTuple):
+class LineStyle(NamedTuple):
     """How lines are drawn: the paint, how many columns there are (None: no end), dated or not."""
 
     paint: Paint
@@ -93,7 +93,7 @@ class Look(NamedTuple):
     is_dated: bool = False
 
 
-def painted(pieces: list[Piece], look: Look) -> str:
+def painted(pieces: list[Piece], look: LineStyle) -> str:
     """Pieces as one line, cut to the look's width."""
     paint, width = look.paint, look.width
     plain = "".join([text for _, text in pieces]).rstrip()

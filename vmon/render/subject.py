@@ -68,14 +68,15 @@ def _what(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - 
 
 
 @lru_cache(maxsize=8192)
-def _handle(identifier: str) -> Piece:
+def handle_of(identifier: str) -> Piece:
+    """The short handle of an id."""
     return colour_of(identifier), handle(identifier) + " "
 
 
 def _connection(connection: Connection | None, who: str | None) -> list[Piece]:
     if connection is None:
         return []
-    pieces = [_handle(connection.id)] if connection.id else []
+    pieces = [handle_of(connection.id)] if connection.id else []
     if name := who or (person(connection.data) if connection.data else None):
         pieces.append(("name", short(name) + " "))
     return pieces
@@ -90,15 +91,15 @@ def _stream(event: StreamEvent, who: str | None) -> list[Piece]:
         pieces.append(("", f'"{short(stream.name)}" '))
     pieces.append(("", short(stream.video_type or "audio only") + " "))
     if stream.id:
-        pieces.append(_handle(stream.id))
+        pieces.append(handle_of(stream.id))
     return pieces
 
 
 def _call(event: CallEvent, who: str | None) -> Iterator[Piece]:
     if event.call_id:
-        yield _handle(event.call_id)
+        yield handle_of(event.call_id)
     if event.connection_id:
-        yield _handle(event.connection_id)
+        yield handle_of(event.connection_id)
         if who:
             yield "name", short(who) + " "
     if event.status:
@@ -121,7 +122,7 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
     else:
         identifier = event.id
     if identifier:
-        yield _handle(identifier)
+        yield handle_of(identifier)
     if event.status:
         yield "failed" if event.status == "failed" else "name", short(event.status) + " "
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
     from vmon.forward.client import Outcome
     from vmon.forward.targets import Target
-    from vmon.replay.schedule import Due
+    from vmon.replay.schedule import ScheduledDelivery
 
 _AHEAD = 1000
 """Deliveries that may wait for one of their session to be answered: beyond, reading waits."""
@@ -41,12 +41,12 @@ class Sender:
         self._target = target
         self._width = width
         self._told = told
-        self._behind: dict[str | None, deque[Due]] = {}
+        self._behind: dict[str | None, deque[ScheduledDelivery]] = {}
         self._waiting = 0
         self._room = asyncio.Event()
         self._unreadable: VmonError | None = None
 
-    async def send_all(self, dues: Iterable[Due]) -> None:
+    async def send_all(self, dues: Iterable[ScheduledDelivery]) -> None:
         """Send everything; returns when the last answer is there.
 
         Where the source cannot be read on, that is raised once what was read is sent. What `told`
@@ -66,14 +66,14 @@ class Sender:
         if self._unreadable:
             raise self._unreadable
 
-    def _readable(self, source: Iterator[Due]) -> Iterator[Due]:
+    def _readable(self, source: Iterator[ScheduledDelivery]) -> Iterator[ScheduledDelivery]:
         """What can be read of the source; the other workers find that it has ended."""
         try:
             yield from source
         except VmonError as error:
             self._unreadable = error
 
-    async def _work(self, client: Client, source: Iterator[Due]) -> None:
+    async def _work(self, client: Client, source: Iterator[ScheduledDelivery]) -> None:
         for due in source:
             session = due.entry.session
             if (behind := self._behind.get(session)) is None:
@@ -83,7 +83,9 @@ class Sender:
                 self._waiting += 1
                 await self._wait_for_room()
 
-    async def _send_session(self, client: Client, session: str | None, due: Due) -> None:
+    async def _send_session(
+        self, client: Client, session: str | None, due: ScheduledDelivery
+    ) -> None:
         """Send an entry, and those of its session that came up meanwhile."""
         behind = self._behind[session] = deque()
         while True:

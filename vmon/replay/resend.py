@@ -10,7 +10,7 @@ from vmon.capture.codec import read_line
 from vmon.forward import backlog
 from vmon.forward import journal as spool
 from vmon.replay.dispatcher import Sender
-from vmon.replay.schedule import Due
+from vmon.replay.schedule import ScheduledDelivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
     from vmon.forward.client import Outcome
-    from vmon.forward.leftovers import Journal
+    from vmon.forward.leftovers import LeftJournal
     from vmon.forward.targets import Target
     from vmon.search.filter import Filter
 
@@ -33,13 +33,13 @@ class Road(NamedTuple):
     told: Callable[[Entry, Outcome], None]
 
 
-class _Resent:
+class Resend:
     """What a journal has left for one of its targets."""
 
-    def __init__(self, journal: Journal, to: int) -> None:
+    def __init__(self, journal: LeftJournal, to: int) -> None:
         self._spool = journal.spool
         self._to = to
-        self._reading = backlog.reading_of(
+        self._reading = backlog.backlog_reader(
             journal.spool.volumes, journal.spool.run, journal.spool.places[to]
         )
         known = spool.progress(journal.spool.path, len(journal.spool.places))[to]
@@ -51,7 +51,9 @@ class _Resent:
         self._begun: dict[str, int] = {}
         self._done: list[int] = []
 
-    def send(self, target: Target, width: int, dues: Iterator[Due], road: Road) -> None:
+    def send(
+        self, target: Target, width: int, dues: Iterator[ScheduledDelivery], road: Road
+    ) -> None:
         """Send it, in its order within each session, and write into the journal what was taken."""
 
         def told(entry: Entry, outcome: Outcome) -> None:
@@ -63,7 +65,7 @@ class _Resent:
         finally:
             self._write()
 
-    def dues(self, chosen: Filter) -> Iterator[Due]:
+    def dues(self, chosen: Filter) -> Iterator[ScheduledDelivery]:
         """What is to be sent, as far as a filter lets it through."""
         for start in self.starts:
             line = self._reading.at(start)
@@ -73,7 +75,7 @@ class _Resent:
                 continue
             if chosen(entry):
                 self._begun[entry.delivery.id] = start
-                yield Due(0.0, entry, line, 0.0)
+                yield ScheduledDelivery(0.0, entry, line, 0.0)
 
     def _note(self, entry: Entry, outcome: Outcome) -> None:
         start = self._begun.pop(entry.delivery.id)
@@ -84,5 +86,5 @@ class _Resent:
 
     def _write(self) -> None:
         if self._done:
-            self._spool.write([spool.Note(to=self._to, done=tuple(self._done))])
+            self._spool.write([spool.JournalLine(to=self._to, done=tuple(self._done))])
             self._done = []

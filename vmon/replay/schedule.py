@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 
-class Pace(Struct, frozen=True):
+class PlaybackSpeed(Struct, frozen=True):
     """How time passes: so many times as fast, and no pause longer than `max_gap_s`.
 
     Time is that of receipt, or, with `by_event`, that which events tell.
@@ -31,7 +31,7 @@ class Pace(Struct, frozen=True):
         return happened_s(entry) if self.by_event else entry.delivery.received_at.timestamp()
 
 
-class Due(Struct, frozen=True):
+class ScheduledDelivery(Struct, frozen=True):
     """An entry, when it is due (seconds after the start), and the pause that was cut short."""
 
     at_s: float
@@ -40,7 +40,9 @@ class Due(Struct, frozen=True):
     cut_s: float
 
 
-def schedule(entries: Iterable[tuple[bytes, Entry]], pace: Pace) -> Iterator[Due]:
+def schedule(
+    entries: Iterable[tuple[bytes, Entry]], pace: PlaybackSpeed
+) -> Iterator[ScheduledDelivery]:
     """When each entry is due: pauses as they were, shortened; never back in time."""
     at_s, last = 0.0, None
     for line, entry in entries:
@@ -49,10 +51,10 @@ def schedule(entries: Iterable[tuple[bytes, Entry]], pace: Pace) -> Iterator[Due
         waited = min(pause, pace.max_gap_s)
         at_s += waited / pace.speed
         last = then if last is None else max(last, then)
-        yield Due(at_s, entry, line, pause - waited if pace.speed != inf else 0.0)
+        yield ScheduledDelivery(at_s, entry, line, pause - waited if pace.speed != inf else 0.0)
 
 
-class Survey(Struct):
+class ReplayEstimate(Struct):
     """What a replay would be, without its being done: `--dry-run`."""
 
     deliveries: int = 0
@@ -63,12 +65,12 @@ class Survey(Struct):
     types: Counter[str] = field(default_factory=Counter)
 
 
-def survey(entries: Iterable[tuple[bytes, Entry]], pace: Pace) -> Survey:
+def estimate(entries: Iterable[tuple[bytes, Entry]], pace: PlaybackSpeed) -> ReplayEstimate:
     """Count entries, and say how long they would take.
 
     Out of order is what was received (or happened) before the one ahead of it.
     """
-    found, first, last, before = Survey(), None, None, None
+    found, first, last, before = ReplayEstimate(), None, None, None
     for due in schedule(entries, pace):
         then = pace.at_s(due.entry)
         first = then if first is None else min(first, then)

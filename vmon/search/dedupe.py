@@ -14,7 +14,7 @@ from vmon.errors import VmonError
 
 if TYPE_CHECKING:
     from vmon.events.entry import Entry
-    from vmon.search.matching import Stored
+    from vmon.search.matching import StoredLine
 
 ROOM = 500_000
 """So many bodies are remembered (some 60 MB), then those of the session not heard of for longest
@@ -47,7 +47,7 @@ class Dedupe:
             self._forget()
         return True
 
-    def line(self, stored: Stored) -> bool:
+    def line(self, stored: StoredLine) -> bool:
         """The same of a stored line; one that holds nothing is let through, to be told."""
         line, entry = stored
         try:

@@ -43,7 +43,7 @@ _LONGEST_KNOWN = 512
 _EVER_NEW = frozenset({"received_at", "lag"})
 
 
-class Where:
+class Expression:
     """A compiled expression: callable on an entry, true where the expression is.
 
     A field that is not there makes it false. WrongUse, with the place, for what is no expression,
@@ -64,7 +64,7 @@ class Where:
         self._loops = any(token.text in _LOOPS and token.kind == "name" for token in tokens)
         self._tree = _tree(use.parts for use in uses)
         self._known: dict[str, bool] | None = None if self._tree.keys() & _EVER_NEW else {}
-        self.types, self.needle = _musts(tokens)
+        self.types, self.needle = required_conditions(tokens)
         self._check_result()
 
     def __call__(self, entry: Entry) -> bool:
@@ -197,7 +197,7 @@ def _no_expression(source: str, said: str) -> WrongUse:
     return WrongUse(f"--where at character {at}: {disarm(why)}", hint=hint)
 
 
-def _musts(tokens: list[_Token]) -> tuple[frozenset[str] | None, str | None]:
+def required_conditions(tokens: list[_Token]) -> tuple[frozenset[str] | None, str | None]:
     """What holds wherever the expression is true: the types, and a word in the line.
 
     Read from the comparisons that are joined by && at the outermost level, and from nothing else.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vmon.events.entry import Entry
-    from vmon.search.expression import Where
+    from vmon.search.expression import Expression
 
 _IDS = ("session", "connection", "stream", "archive", "call", "project")
 _WORDS = ("reason", "status", "path")
@@ -43,7 +43,7 @@ class Filter(NamedTuple):
     verdict: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
-    where: Where | None = None
+    where: Expression | None = None
     invert: bool = False
 
     @property

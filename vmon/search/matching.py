@@ -32,7 +32,7 @@ class BadLine(NamedTuple):
         return f"{self.source}{place}: skipped: {disarm(self.why)}"
 
 
-Stored = tuple[bytes, "Entry | None"]
+StoredLine = tuple[bytes, "Entry | None"]
 """A line of a file, and the entry it holds (None where nobody had to decode it yet)."""
 
 
@@ -49,7 +49,7 @@ def _entry(line: bytes, name: str, bad: Callable[[BadLine], None], number: int =
         return None
 
 
-class _Judge:
+class LineMatcher:
     """Puts a filter to lines by decoding them, and reports those that hold nothing."""
 
     def __init__(self, name: str, chosen: Filter, bad: Callable[[BadLine], None]) -> None:
@@ -63,9 +63,9 @@ class _Judge:
         """Lines went by uncounted: those that follow have no number."""
         self._counts = False
 
-    def all(self, lines: Iterable[bytes], begins: tuple[bytes, ...] = ()) -> list[Stored]:
+    def all(self, lines: Iterable[bytes], begins: tuple[bytes, ...] = ()) -> list[StoredLine]:
         """The chosen ones of consecutive lines; capture lines that do not begin so are not read."""
-        found: list[Stored] = []
+        found: list[StoredLine] = []
         for line in lines:
             self._number += 1
             if begins and line.startswith(START) and not line.startswith(begins):
@@ -75,9 +75,9 @@ class _Judge:
                 found.append((line if line.endswith(b"\n") else line + b"\n", entry))
         return found
 
-    def as_they_are(self, lines: Iterable[bytes]) -> list[Stored]:
+    def as_they_are(self, lines: Iterable[bytes]) -> list[StoredLine]:
         """All of consecutive lines: those that begin a capture line are not read."""
-        found: list[Stored] = []
+        found: list[StoredLine] = []
         for line in lines:
             self._number += 1
             if not line.startswith(START):
@@ -87,9 +87,9 @@ class _Judge:
                 found.append((line, None))
         return found
 
-    def some(self, lines: Iterable[bytes], settled: bytes | None) -> list[Stored]:
+    def some(self, lines: Iterable[bytes], settled: bytes | None) -> list[StoredLine]:
         """The chosen ones of lines picked out of many: nobody knows their numbers."""
-        found: list[Stored] = []
+        found: list[StoredLine] = []
         for line in lines:
             if settled and _is_settled(line, settled):
                 found.append((line, None))
@@ -103,12 +103,12 @@ class _Judge:
 
     def placed(
         self, lines: Iterable[tuple[int, bytes]], blocks: Blocks, types: frozenset[str] | None
-    ) -> list[Stored]:
+    ) -> list[StoredLine]:
         """The chosen ones of lines picked out of a block's data, each with where it begins.
 
         Where all that is asked for are `types`, nothing else is read.
         """
-        found: list[Stored] = []
+        found: list[StoredLine] = []
         number, at, count = self._number + 1, blocks.start, blocks.data.count
         for start, line in lines:
             if types is not None and (told := _bare_type(line)):
@@ -222,7 +222,7 @@ def _signed(
         yield start, view[start:end].tobytes()
 
 
-def _begun(blocks: Blocks, begins: tuple[bytes, ...]) -> list[Stored]:
+def _begun(blocks: Blocks, begins: tuple[bytes, ...]) -> list[StoredLine]:
     """The lines of a block that begin so."""
     if len(begins) != 1:
         return [(line, None) for line in blocks.lines() if line.startswith(begins)]

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
 
-def nothing(what: str, sources: tuple[str | None, ...], chosen: Filter | None = None) -> Refused:
+def nothing_found(
+    what: str, sources: tuple[str | None, ...], chosen: Filter | None = None
+) -> Refused:
     """The error that nothing of a kind was found in sources, by a filter where there is one.
 
     `what` follows a `no`: `deliveries`, `sessions`, `minutes`.

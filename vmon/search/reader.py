@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
 
-def read(
+def entries(
     sources: Iterable[str | None],
     chosen: Filter,
     each: Callable[[Entry], object],
@@ -25,7 +25,7 @@ def read(
     gc.disable()  # what is read makes no cycles, and is much
     for source in sources:
         name = inputs.source_name(source)
-        with inputs.opened(source) as stream:
-            for batch in scan.choose(stream, name, chosen, bad):
+        with inputs.open_input(source) as stream:
+            for batch in scan.select(stream, name, chosen, bad):
                 for _, entry in scan.with_entries(batch, name, bad):
                     each(entry)

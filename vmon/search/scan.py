@@ -16,10 +16,10 @@ from vmon.capture.format import START
 from vmon.capture.inputs import Stream
 from vmon.search.matching import (
     BadLine,
-    Stored,
+    LineMatcher,
+    StoredLine,
     _begun,
     _entry,
-    _Judge,
     _looks_whole,
     _place,
     _signed,
@@ -44,7 +44,7 @@ _TOGETHER = 64
 each takes twice as long, for by then the processor's caches hold other things."""
 
 
-def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
+def select(  # noqa: PLR0913 - one for each thing that can be asked of reading
     stream: Readable,
     name: str,
     chosen: Filter,
@@ -52,14 +52,14 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
     *,
     only_lines: bool = False,
     entries: bool = True,
-) -> Iterator[list[Stored]]:
+) -> Iterator[list[StoredLine]]:
     """The chosen lines of a stream in their order, a block at a time; `bad` is told of bad lines.
 
     With `only_lines` it is taken for lines, however it begins. A bad line is told of where every
     line is looked at, and has its number where all before it are counted. Without `entries` no bare
     body is read for more than what the filter asks.
     """
-    judge = _Judge(name, chosen, bad)
+    judge = LineMatcher(name, chosen, bad)
     blocks = Blocks(stream, ahead=isinstance(stream, Stream) and stream.is_long)
     try:
         yield from _chosen(blocks, chosen, judge, only_lines=only_lines, entries=entries)
@@ -68,8 +68,8 @@ def choose(  # noqa: PLR0913 - one for each thing that can be asked of reading
 
 
 def _chosen(
-    blocks: Blocks, chosen: Filter, judge: _Judge, *, only_lines: bool, entries: bool
-) -> Iterator[list[Stored]]:
+    blocks: Blocks, chosen: Filter, judge: LineMatcher, *, only_lines: bool, entries: bool
+) -> Iterator[list[StoredLine]]:
     whole = plan_of(chosen)
     span = None if chosen.invert else span_of(chosen)
     in_time = plan_of(chosen._replace(since=None, until=None)) if span else whole
@@ -93,7 +93,9 @@ def _chosen(
         yield judge.all([blocks.rest])
 
 
-def _of_capture(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
+def _of_capture(
+    blocks: Blocks, plan: Plan, judge: LineMatcher, *, entries: bool
+) -> list[StoredLine]:
     """The chosen lines of a block of capture lines."""
     del entries  # they are read when they are wanted
     if plan.needles and not (plan.numbers and blocks.has(NUMBER)):
@@ -110,7 +112,9 @@ def _of_capture(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> 
     return begun if plan.exact else judge.some((line for line, _ in begun), None)
 
 
-def _of_bodies(blocks: Blocks, plan: Plan, judge: _Judge, *, entries: bool) -> list[Stored]:
+def _of_bodies(
+    blocks: Blocks, plan: Plan, judge: LineMatcher, *, entries: bool
+) -> list[StoredLine]:
     """The chosen lines of a block of bare bodies."""
     holds = plan.signs and not (plan.numbers and blocks.has(NUMBER))
     if holds and (lines := _looks_whole(blocks)):
@@ -125,13 +129,13 @@ def read(
     stream: Readable, name: str, chosen: Filter, bad: Callable[[BadLine], None]
 ) -> Iterator[tuple[bytes, Entry]]:
     """The chosen lines of a stream, each with its entry, one by one."""
-    for batch in choose(stream, name, chosen, bad):
+    for batch in select(stream, name, chosen, bad):
         for at in range(0, len(batch), _TOGETHER):
             yield from list(with_entries(batch[at : at + _TOGETHER], name, bad))
 
 
 def with_entries(
-    batch: Iterable[Stored], name: str, bad: Callable[[BadLine], None]
+    batch: Iterable[StoredLine], name: str, bad: Callable[[BadLine], None]
 ) -> Iterator[tuple[bytes, Entry]]:
     """The lines that hold something, each with its entry: nobody may have looked at them yet.
 

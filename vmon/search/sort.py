@@ -35,12 +35,12 @@ _HEAD = 4096
 
 def merged(
     sources: Iterable[str | None],
-    read: Callable[[str | None], Iterator[list[matching.Stored]]],
+    read: Callable[[str | None], Iterator[list[matching.StoredLine]]],
     order: Sort,
-) -> Iterator[list[matching.Stored]]:
+) -> Iterator[list[matching.StoredLine]]:
     """What is found in the sources, some at a time; by the event's time as far as BOUND goes."""
     found = _by_receipt(sources, read)
-    batch: list[matching.Stored] = []
+    batch: list[matching.StoredLine] = []
     for one in found if order == "received" else by_event(found):
         batch.append(one)
         if len(batch) >= _BATCH:
@@ -50,12 +50,12 @@ def merged(
 
 
 def _by_receipt(
-    sources: Iterable[str | None], read: Callable[[str | None], Iterator[list[matching.Stored]]]
-) -> Iterator[matching.Stored]:
+    sources: Iterable[str | None], read: Callable[[str | None], Iterator[list[matching.StoredLine]]]
+) -> Iterator[matching.StoredLine]:
     waiting = sorted(
         ((_begins(source), place, source) for place, source in enumerate(sources)), reverse=True
     )
-    heap: list[tuple[str, int, matching.Stored, Iterator[matching.Stored]]] = []
+    heap: list[tuple[str, int, matching.StoredLine, Iterator[matching.StoredLine]]] = []
     while waiting or heap:
         while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
             _, place, source = waiting.pop()
@@ -67,16 +67,16 @@ def _by_receipt(
 
 
 def _push(
-    heap: list[tuple[str, int, matching.Stored, Iterator[matching.Stored]]],
+    heap: list[tuple[str, int, matching.StoredLine, Iterator[matching.StoredLine]]],
     place: int,
-    rest: Iterator[matching.Stored],
+    rest: Iterator[matching.StoredLine],
 ) -> None:
     for stored in rest:
         heapq.heappush(heap, (_received(stored), place, stored, rest))
         return
 
 
-def _received(stored: matching.Stored) -> str:
+def _received(stored: matching.StoredLine) -> str:
     """When a line's delivery was received, so that text sorts as time.
 
     A torn line tells nothing, and goes out at once: behind the one that it stands behind.
@@ -95,14 +95,14 @@ def _begins(source: str | None) -> str:
     if source is None:
         return ""
     head = memoryview(bytearray(_HEAD))
-    with inputs.opened(source) as stream:
+    with inputs.open_input(source) as stream:
         count = stream.readinto(head) or 0
     line = bytes(head[:count]).partition(b"\n")[0]
     found = _RECEIVED.search(line) if line.startswith(START) else None
     return found[1].decode() if found else ""
 
 
-def by_event(found: Iterable[matching.Stored]) -> Iterator[tuple[bytes, Entry]]:
+def by_event(found: Iterable[matching.StoredLine]) -> Iterator[tuple[bytes, Entry]]:
     """Lines in the order of their events' own times, as far as BOUND goes."""
     heap: list[tuple[float, int, tuple[bytes, Entry]]] = []
     for number, (line, entry) in enumerate(found):

@@ -41,7 +41,7 @@ class _Window:
 def last(
     path: str | None, number: int, chosen: Filter, bad: Callable[[matching.BadLine], None], *,
     whole_lines: bool = False,
-) -> tuple[list[matching.Stored], int]:  # fmt: skip # one thing a line
+) -> tuple[list[matching.StoredLine], int]:  # fmt: skip # one thing a line
     """So many of the chosen lines, in their order, and where reading may go on.
 
     With `whole_lines`, a last line that has no newline yet is left to be read then.
@@ -55,9 +55,9 @@ def last(
             return _backwards(fd, end, number, (name, chosen, bad)), end
         finally:
             os.close(fd)
-    kept: deque[matching.Stored] = deque(maxlen=number)
-    with inputs.opened(path) as stream:
-        for batch in scan.choose(stream, name, chosen, bad):
+    kept: deque[matching.StoredLine] = deque(maxlen=number)
+    with inputs.open_input(path) as stream:
+        for batch in scan.select(stream, name, chosen, bad):
             kept.extend(batch)
     return list(kept), os.path.getsize(path) if path is not None else 0  # noqa: PTH202 - pathlib costs 5 ms
 
@@ -67,15 +67,15 @@ def _backwards(
     end: int,
     number: int,
     how: tuple[str, Filter, Callable[[matching.BadLine], None]],
-) -> list[matching.Stored]:
+) -> list[matching.StoredLine]:
     name, chosen, bad = how
-    found: list[matching.Stored] = []
+    found: list[matching.StoredLine] = []
     size = _FIRST
     while end > 0 and len(found) < number:
         start = _line_start(fd, max(0, end - size))
-        before: deque[matching.Stored] = deque(maxlen=number - len(found))
+        before: deque[matching.StoredLine] = deque(maxlen=number - len(found))
         part = _Window(fd, start, end)
-        for batch in scan.choose(part, name, chosen, _uncounted(bad), only_lines=True):
+        for batch in scan.select(part, name, chosen, _uncounted(bad), only_lines=True):
             before.extend(batch)
         found[:0] = before
         end, size = start, min(size * 2, _MOST)

@@ -81,7 +81,7 @@ def _first(path: str) -> str:
     return re.split(r"[/?#]", path[1:], maxsplit=1)[0]
 
 
-class Strangers:
+class BlockedRequests:
     """Counts strangers, and says so now and then: a scanner is not to flood the screen."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MASK = "••••"
 
 
-_SECRETS = frozenset({"password", "streamName"})
+SECRETS = frozenset({"password", "streamName"})
 """Keys of payloads whose values open something: an archive, a live stream."""
 
 
@@ -32,7 +32,7 @@ _KEYED = re.compile(r'(?P<indent>\s*)(?P<key>"(?:[^"\\]|\\.)*"): (?P<said>.+?)(?
 """A line of laid-out JSON that begins with a key."""
 
 
-_SIGNS = (*_SECRETS, "\\u")
+_SIGNS = (*SECRETS, "\\u")
 
 
 _NOTHING = frozenset({"null", '""', "[]", "{}", "false"})
@@ -48,9 +48,7 @@ def masked(value: Any) -> Any:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
-            key: MASK if key in _SECRETS and one else _masked(one) for key, one in value.items()
-        }
+        return {key: MASK if key in SECRETS and one else _masked(one) for key, one in value.items()}
     return [_masked(one) for one in value] if isinstance(value, list) else value
 
 
@@ -69,7 +67,7 @@ def _masked_lines(lines: Iterable[str]) -> Iterator[str]:
         if ends and line.startswith(ends):
             yield f'{head}"{MASK}"' + "," * line.endswith(",")
             ends = ()
-        elif found and json.loads(found["key"]) in _SECRETS and found["said"] not in _NOTHING:
+        elif found and json.loads(found["key"]) in SECRETS and found["said"] not in _NOTHING:
             head = f"{found['indent']}{found['key']}: "
             if found["said"] in {"{", "["}:  # the secret's own lines follow
                 ends = (found["indent"] + "}", found["indent"] + "]")

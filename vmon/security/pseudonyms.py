@@ -22,7 +22,7 @@ from vmon.events.entry import Entry
 from vmon.events.payload import read_body
 from vmon.humanize import size
 from vmon.security.access import Guard, known_paths
-from vmon.security.masking import _SECRETS, MASK, masked_header
+from vmon.security.masking import MASK, SECRETS, masked_header
 from vmon.state import made_once
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Redactor:
         return {key: self._field(one, (*path, key), found) for key, one in value.items()}
 
     def _field(self, value: Any, path: tuple[str, ...], found: dict[str, str]) -> Any:
-        if path[-1] in _SECRETS and value:
+        if path[-1] in SECRETS and value:
             _note(value, lambda _text: MASK, found)
             return MASK
         asked = self._asked_at(path)

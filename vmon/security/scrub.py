@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
 
-LEFT_OUT = "left-out"
+REMOVED = "left-out"
 """What stands in a secret's place."""
 
 _NAMES = re.compile(r"auth|cookie|token|secret|passw|api-?key|signature|credential", re.IGNORECASE)
@@ -29,7 +29,7 @@ _IN_TEXT = re.compile(
 )
 
 
-def sealed(entry: Entry) -> tuple[Delivery, tuple[str, ...]]:
+def scrub(entry: Entry) -> tuple[Delivery, tuple[str, ...]]:
     """The delivery without its secrets, and what they were called."""
     delivery, found = entry.delivery, []
     headers = []
@@ -55,7 +55,7 @@ def _without(match: re.Match[str], found: list[str]) -> str:
     if not _NAMES.search(match[2]) or not match[3]:
         return match[0]
     found.append(match[2])
-    return f"{match[1]}{match[2]}={LEFT_OUT}"
+    return f"{match[1]}{match[2]}={REMOVED}"
 
 
 def _sealed_body(entry: Entry, found: list[str]) -> tuple[bytes, bool]:
@@ -86,10 +86,10 @@ def _is_clean(text: bytes) -> bool:
 
 
 def _cut(match: re.Match[bytes], names: list[str]) -> bytes:
-    if match[0] == match[1] + LEFT_OUT.encode() + match[2] or match[0] == match[1] + match[2]:
+    if match[0] == match[1] + REMOVED.encode() + match[2] or match[0] == match[1] + match[2]:
         return match[0]
     names.append(match[1].split(b'"')[1].decode("latin-1"))
-    return match[1] + LEFT_OUT.encode() + match[2]
+    return match[1] + REMOVED.encode() + match[2]
 
 
 def _walked(value: Any, names: list[str]) -> Any:
@@ -105,7 +105,7 @@ def _walked(value: Any, names: list[str]) -> Any:
 
 def _kept(key: str, value: Any, names: list[str]) -> Any:
     plain = key.replace("_", "").replace("-", "").lower()
-    if plain not in _KEYS or value in (None, "", LEFT_OUT) or isinstance(value, bool):
+    if plain not in _KEYS or value in (None, "", REMOVED) or isinstance(value, bool):
         return _walked(value, names)
     names.append(key)
-    return LEFT_OUT
+    return REMOVED

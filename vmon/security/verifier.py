@@ -26,7 +26,7 @@ _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_*.-]{0,39})=(.*[^=].*)")
 """`name=secret`; a secret that merely ends in the padding of base64 has no name."""
 
 
-class Trust(Struct, frozen=True):
+class Verifier(Struct, frozen=True):
     """What signatures are judged by; `required` turns away what is not valid."""
 
     secrets: tuple[Secret, ...] = ()

@@ -7,26 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmon.locks import is_in_use
-from vmon.sessions.snapshot import Order, cut
-from vmon.sessions.store import Book
+from vmon.sessions.snapshot import Order, as_of
+from vmon.sessions.store import SessionStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmon.events.entry import Entry
     from vmon.sessions.model import Session
-    from vmon.sessions.store import Change
+    from vmon.sessions.store import ApplyResult
 
 
-class Reading:
+class SessionLoader:
     """A book, the order of its sessions, and when the last delivery was received."""
 
     def __init__(self, name_of: Callable[[str | None], str | None]) -> None:
-        self.book = Book(name_of)
+        self.book = SessionStore(name_of)
         self.order = Order(self.book.session)
         self.last_ms = 0
 
-    def enter(self, entry: Entry) -> Change:
+    def enter(self, entry: Entry) -> ApplyResult:
         """Enter a delivery."""
         if entry.session is not None:
             self.order.note(entry.session)
@@ -38,7 +38,7 @@ class Reading:
 
         def find(identifier: str) -> Session | None:
             session = self.book.session(identifier)
-            return cut(session, at_ms) if session else None
+            return as_of(session, at_ms) if session else None
 
         order = Order(find)
         for session in self.book.sessions():

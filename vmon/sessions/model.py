@@ -22,7 +22,7 @@ BEGUN, ENDED, NAMED, SECONDS = 1, 2, 4, 8
 and whether a time of it was told in seconds, where ms are due (it stands in ms here)."""
 
 
-class Person(Struct, gc=False):
+class ConnectionState(Struct, gc=False):
     """A connection. `name` is from its token data."""
 
     id: str
@@ -33,7 +33,7 @@ class Person(Struct, gc=False):
     name: str | None = None
 
 
-class Feed(Struct, gc=False):
+class StreamState(Struct, gc=False):
     """A stream, and the id of the connection that publishes it."""
 
     id: str
@@ -61,7 +61,7 @@ class Call(Struct, gc=False):
 Kind = Literal["archive", "broadcast", "render", "captions"]
 
 
-class Job(Struct, gc=False):
+class OutputState(Struct, gc=False):
     """An archive, broadcast, render or captions: when each status and reason was first told.
 
     `reason` is the newest of `reasons`; `duration_s` and `size` (bytes) are the largest told;
@@ -82,7 +82,7 @@ class Job(Struct, gc=False):
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-Thing = Person | Feed | Call | Job
+Part = ConnectionState | StreamState | Call | OutputState
 
 
 class Session(Struct, gc=False):
@@ -102,10 +102,10 @@ class Session(Struct, gc=False):
     events: int = 0
     duplicates: int = 0
     seconds: int = 0
-    people: dict[str, Person] = field(default_factory=dict)
-    feeds: dict[str, Feed] = field(default_factory=dict)
+    people: dict[str, ConnectionState] = field(default_factory=dict)
+    feeds: dict[str, StreamState] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
-    jobs: dict[tuple[Kind, str], Job] = field(default_factory=dict)
+    jobs: dict[tuple[Kind, str], OutputState] = field(default_factory=dict)
 
 
 class Totals(Struct):
@@ -130,16 +130,22 @@ class Totals(Struct):
         self.duplicates += session.duplicates
 
 
-def lived_ms(one: Person | Feed | Call) -> int:
+def lived_ms(one: ConnectionState | StreamState | Call) -> int:
     """How long a thing lived, in ms; 0 while one of its ends is not known, or by crooked clocks."""
     return max(0, one.ended_ms - one.created_ms) if one.ended_ms and one.created_ms else 0
 
 
-def began_ms_of(one: Thing) -> int | None:
+def began_ms_of(one: Part) -> int | None:
     """When a thing began, as far as it was told."""
     if one.created_ms is not None:
         return one.created_ms
-    told = one.states if isinstance(one, Call) else one.statuses if isinstance(one, Job) else {}
+    told = (
+        one.states
+        if isinstance(one, Call)
+        else one.statuses
+        if isinstance(one, OutputState)
+        else {}
+    )
     return min(told.values(), default=None)
 
 
@@ -151,7 +157,7 @@ def there(session: Session) -> tuple[int, int, int]:
     now = list(_of_now(session))
     people, feeds, calls = (
         sum(isinstance(one, kind) and _is_there(session, one) for one in now)
-        for kind in (Person, Feed, Call)
+        for kind in (ConnectionState, StreamState, Call)
     )
     return people, feeds, calls
 
@@ -167,25 +173,25 @@ def is_open(session: Session) -> bool:
     return is_empty and max(session.created_ms, default=-1) > gone_ms
 
 
-def _of_now(session: Session) -> Iterator[Person | Feed | Call]:
+def _of_now(session: Session) -> Iterator[ConnectionState | StreamState | Call]:
     """Those that came after the session was last destroyed."""
     gone_ms = max(session.destroyed, default=-1)
-    things: Iterator[Person | Feed | Call]
+    things: Iterator[ConnectionState | StreamState | Call]
     things = chain(session.people.values(), session.feeds.values(), session.calls.values())
     for one in things:
         if _came_ms(session, one) > gone_ms:
             yield one
 
 
-def _came_ms(session: Session, one: Person | Feed | Call) -> int:
+def _came_ms(session: Session, one: ConnectionState | StreamState | Call) -> int:
     """When a thing began; where nobody told it, with its session."""
     began = began_ms_of(one)
     return session.first_ms if began is None else began
 
 
-def _is_there(session: Session, one: Person | Feed | Call) -> bool:
+def _is_there(session: Session, one: ConnectionState | StreamState | Call) -> bool:
     """Whether it has no end, nor the connection it is of."""
-    if one.ended_ms is not None or isinstance(one, Person):
+    if one.ended_ms is not None or isinstance(one, ConnectionState):
         return one.ended_ms is None
     owner = session.people.get(one.connection or "")
     if owner is None:

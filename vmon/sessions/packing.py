@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from vmon.sessions.model import Session, is_open
 
 
-class Record(Struct, gc=False):
+class StoredSession(Struct, gc=False):
     """A session and the marks of the bodies it was told by.
 
     `marks` maps the mark of each body to when it was first received (ms), `copies` those that came
@@ -33,12 +33,12 @@ class Record(Struct, gc=False):
     newest_ms: int = 0
 
 
-def weight(record: Record) -> int:
+def weight(record: StoredSession) -> int:
     """How many marks a record holds."""
     return len(record.marks) + len(record.tokens)
 
 
-def drop(record: Record, before_ms: int) -> None:
+def drop(record: StoredSession, before_ms: int) -> None:
     """Drop the marks of what was first received before then: no copy of it comes any more."""
     gone = [mark for mark, at_ms in record.marks.items() if at_ms < before_ms]
     for mark in gone:
@@ -73,7 +73,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Facts).decode
 
 
-def pack(record: Record) -> Packed:
+def pack(record: StoredSession) -> Packed:
     """Pack a record; nothing is lost."""
     facts = _Facts(
         record.session,
@@ -93,11 +93,11 @@ def pack(record: Record) -> Packed:
     )
 
 
-def unpack(packed: Packed) -> Record:
+def unpack(packed: Packed) -> StoredSession:
     """The record that was packed."""
     facts = _decoded(zlib.decompress(packed.facts))
     marks = _numbers(packed.marks)
-    return Record(
+    return StoredSession(
         facts.session,
         dict(zip(marks, accumulate(facts.received), strict=True)),
         facts.copies,

@@ -17,7 +17,18 @@ from vmon.events.models import (
     StreamEvent,
 )
 from vmon.events.timestamps import FIRST_MS, in_ms
-from vmon.sessions.model import BEGUN, ENDED, NAMED, SECONDS, Call, Feed, Job, Kind, Person, Session
+from vmon.sessions.model import (
+    BEGUN,
+    ENDED,
+    NAMED,
+    SECONDS,
+    Call,
+    ConnectionState,
+    Kind,
+    OutputState,
+    Session,
+    StreamState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +37,7 @@ _Number = TypeVar("_Number", int, float)
 _JOB_ENDS = frozenset({"stopped", "uploaded", "available", "expired", "failed", "deleted"})
 
 
-def enter(
+def reduce_event(
     session: Session, event: Event, at_ms: int, name_of: Callable[[str | None], str | None]
 ) -> bool:
     """Enter what an event of `at_ms` tells; whether it told a creation in seconds, not in ms."""
@@ -52,14 +63,14 @@ def _connection(
         return False
     one = session.people.get(identifier)
     if one is None:
-        one = session.people[identifier] = Person(identifier)
+        one = session.people[identifier] = ConnectionState(identifier)
     if event.event == "connectionCreated":
-        _begun(one, at_ms)
+        merge_begin(one, at_ms)
     else:
         _ended(one, at_ms, event.reason)
     if told.data and (name := name_of(told.data)):
-        one.name = least(one.name, name)
-    return told.created_at != one.created_ms and _born(one, told.created_at)
+        one.name = earliest(one.name, name)
+    return told.created_at != one.created_ms and merge_created(one, told.created_at)
 
 
 def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
@@ -68,30 +79,30 @@ def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
         return False
     one = session.feeds.get(identifier)
     if one is None:
-        one = session.feeds[identifier] = Feed(identifier)
+        one = session.feeds[identifier] = StreamState(identifier)
     if event.event == "streamCreated":
-        _begun(one, at_ms)
+        merge_begin(one, at_ms)
     else:
         _ended(one, at_ms, event.reason)
     if told.name and told.name != one.name:
-        one.name = least(one.name, told.name)
+        one.name = earliest(one.name, told.name)
     if (kind := told.video_type) and kind != one.video_type:
-        one.video_type = least(one.video_type, intern(kind))
+        one.video_type = earliest(one.video_type, intern(kind))
     by = told.connection
     odd = by is not None and _published(session, one, by)
-    return _born(one, told.created_at) or odd
+    return merge_created(one, told.created_at) or odd
 
 
-def _published(session: Session, one: Feed, by: Connection) -> bool:
+def _published(session: Session, one: StreamState, by: Connection) -> bool:
     if not (identifier := by.id):
         return False
     owner = session.people.get(identifier)
     if owner is None:
-        owner = session.people[identifier] = Person(identifier)
+        owner = session.people[identifier] = ConnectionState(identifier)
     owner.seen |= NAMED
     if one.connection != identifier:
-        one.connection = least(one.connection, owner.id)
-    return by.created_at != owner.created_ms and _born(owner, by.created_at)
+        one.connection = earliest(one.connection, owner.id)
+    return by.created_at != owner.created_ms and merge_created(owner, by.created_at)
 
 
 def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
@@ -99,14 +110,14 @@ def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
         return False
     one = session.calls.setdefault(identifier, Call(identifier))
     if event.event == "callCreated":
-        _begun(one, at_ms)
+        merge_begin(one, at_ms)
     elif event.event == "callDestroyed":
         _ended(one, at_ms, event.reason)
     _first_told(one.states, event.status, at_ms)
     if by := event.connection_id:
         caller = session.people.get(by)
-        one.connection = least(one.connection, caller.id if caller else by)
-    return _born(one, event.created_ms)
+        one.connection = earliest(one.connection, caller.id if caller else by)
+    return merge_created(one, event.created_ms)
 
 
 def _job(
@@ -117,20 +128,22 @@ def _job(
     if not (identifier := _job_id(event)):
         return False
     kind = cast("Kind", intern(event.type))
-    one = session.jobs.setdefault((kind, identifier), Job(identifier, kind))
+    one = session.jobs.setdefault((kind, identifier), OutputState(identifier, kind))
     _first_told(one.statuses, event.status, at_ms)
     if event.status in _JOB_ENDS:
-        one.ended_ms = _sooner(one.ended_ms, at_ms)
+        one.ended_ms = earliest_of(one.ended_ms, at_ms)
     if _first_told(one.reasons, event.reason, at_ms):
         one.reason = max(one.reasons, key=lambda reason: (one.reasons[reason], reason))
     if isinstance(event, ArchiveEvent):
-        one.name = least(one.name, event.name or None)
+        one.name = earliest(one.name, event.name or None)
         one.duration_s = _most(one.duration_s, event.lived_s)
         one.size = _most(one.size, event.size)
     elif isinstance(event, RenderEvent):
-        one.stream = least(one.stream, event.stream or None)
+        one.stream = earliest(one.stream, event.stream or None)
     # Captions turn theirs into ms themselves; here it matters how it was told.
-    return _born(one, event.created_at if isinstance(event, CaptionsEvent) else event.created_ms)
+    return merge_created(
+        one, event.created_at if isinstance(event, CaptionsEvent) else event.created_ms
+    )
 
 
 def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> str | None:
@@ -142,7 +155,9 @@ def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 # The merges: each gives the same whichever of two comes first, and for one that comes twice.
 
 
-def _born(one: Person | Feed | Call | Job, told: float | None) -> bool:
+def merge_created(
+    one: ConnectionState | StreamState | Call | OutputState, told: float | None
+) -> bool:
     """A thing was told to have been created then; whether that was in seconds."""
     if told is None or (at_ms := in_ms(told)) is None:
         return False
@@ -154,22 +169,23 @@ def _born(one: Person | Feed | Call | Job, told: float | None) -> bool:
     return False
 
 
-def _begun(one: Person | Feed | Call, at_ms: int) -> None:
+def merge_begin(one: ConnectionState | StreamState | Call, at_ms: int) -> None:
+    """Something began at this time; the earliest one told counts."""
     one.seen |= BEGUN
     if not one.created_ms or at_ms < one.created_ms:
-        one.created_ms = _sooner(one.created_ms, at_ms)
+        one.created_ms = earliest_of(one.created_ms, at_ms)
 
 
-def _ended(one: Person | Feed | Call, at_ms: int, reason: str | None) -> None:
+def _ended(one: ConnectionState | StreamState | Call, at_ms: int, reason: str | None) -> None:
     """A thing was told to have ended; the earliest counts, with its reason."""
     one.seen |= ENDED
     if one.ended_ms == at_ms:
-        one.reason = least(one.reason, reason)
-    elif _sooner(one.ended_ms, at_ms) == at_ms:
+        one.reason = earliest(one.reason, reason)
+    elif earliest_of(one.ended_ms, at_ms) == at_ms:
         one.ended_ms, one.reason = at_ms, intern(reason) if reason else None
 
 
-def _sooner(one: int | None, other: int) -> int:
+def earliest_of(one: int | None, other: int) -> int:
     """The earlier of two instants; 0 (not known) gives way to any other."""
     return min(one, other) if one and other else one or other
 
@@ -179,13 +195,13 @@ def _first_told(told: dict[str, int], what: str | None, at_ms: int) -> bool:
     if not what:
         return False
     known = told.get(what)
-    if known is not None and _sooner(known, at_ms) == known:
+    if known is not None and earliest_of(known, at_ms) == known:
         return False
     told[intern(what)] = at_ms
     return True
 
 
-def least(one: str | None, other: str | None) -> str | None:
+def earliest(one: str | None, other: str | None) -> str | None:
     """The first of two by alphabet; an empty one tells nothing, and is None."""
     return min(one, other) if one and other else one or other or None
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from vmon.sessions.model import Call, Feed, Job, Person, Session, Thing, began_ms_of, first_after
+from vmon.sessions.model import (
+    Call,
+    ConnectionState,
+    OutputState,
+    Part,
+    Session,
+    StreamState,
+    began_ms_of,
+    first_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,23 +50,23 @@ class Span(NamedTuple):
         return max(0, ended_ms - self.began_ms) / 1000
 
 
-class Seen(NamedTuple):
+class TimedPart(NamedTuple):
     """A thing and its span."""
 
-    thing: Thing
+    thing: Part
     span: Span
 
 
 class Member(NamedTuple):
     """A person, and the streams and calls that are theirs."""
 
-    person: Person
+    person: ConnectionState
     span: Span
-    feeds: list[Seen]
-    calls: list[Seen]
+    feeds: list[TimedPart]
+    calls: list[TimedPart]
 
 
-class Standing(NamedTuple):
+class SessionSnapshot(NamedTuple):
     """A session laid out: rounds in their order, and all that was in it by its beginning.
 
     `feeds` and `calls` are those whose connection nobody told of.
@@ -66,9 +75,9 @@ class Standing(NamedTuple):
     session: Session
     rounds: list[Span]
     members: list[Member]
-    feeds: list[Seen]
-    calls: list[Seen]
-    jobs: list[Seen]
+    feeds: list[TimedPart]
+    calls: list[TimedPart]
+    jobs: list[TimedPart]
 
     @property
     def is_open(self) -> bool:
@@ -80,31 +89,31 @@ class Standing(NamedTuple):
         """When the first round began."""
         return self.rounds[0].began_ms
 
-    def all_feeds(self) -> Iterator[Seen]:
+    def all_feeds(self) -> Iterator[TimedPart]:
         """Every stream."""
         for member in self.members:
             yield from member.feeds
         yield from self.feeds
 
-    def all_calls(self) -> Iterator[Seen]:
+    def all_calls(self) -> Iterator[TimedPart]:
         """Every call."""
         for member in self.members:
             yield from member.calls
         yield from self.calls
 
 
-def standing(session: Session) -> Standing:
+def snapshot(session: Session) -> SessionSnapshot:
     """The session laid out."""
     ends = sorted(session.destroyed)
     people = {one.id: _span(session, one, ends) for one in session.people.values()}
 
-    def owned(one: Feed | Call) -> Seen:
+    def owned(one: StreamState | Call) -> TimedPart:
         owner = people.get(one.connection or "")
-        return Seen(one, _span(session, one, ends, owner.ended_ms if owner else None))
+        return TimedPart(one, _span(session, one, ends, owner.ended_ms if owner else None))
 
     feeds = _by_begin(owned(one) for one in session.feeds.values())
     calls = _by_begin(owned(one) for one in session.calls.values())
-    jobs = _by_begin(Seen(one, _span(session, one, ends)) for one in session.jobs.values())
+    jobs = _by_begin(TimedPart(one, _span(session, one, ends)) for one in session.jobs.values())
     members = sorted(
         _members(session, people, feeds, calls), key=lambda one: (one.span.began_ms, one.person.id)
     )
@@ -112,33 +121,33 @@ def standing(session: Session) -> Standing:
     ringing = [one for one in calls if _connection(one) not in people]
     lives = [one.span for one in (*feeds, *calls)] + list(people.values())
     rounds = _rounds(session, ends, lives, [one.span for one in jobs])
-    return Standing(session, rounds, members, alone, ringing, jobs)
+    return SessionSnapshot(session, rounds, members, alone, ringing, jobs)
 
 
 def _members(
-    session: Session, people: dict[str, Span], feeds: list[Seen], calls: list[Seen]
+    session: Session, people: dict[str, Span], feeds: list[TimedPart], calls: list[TimedPart]
 ) -> Iterator[Member]:
     theirs = _by_connection(feeds), _by_connection(calls)
     for one in session.people.values():
         yield Member(one, people[one.id], theirs[0].get(one.id, []), theirs[1].get(one.id, []))
 
 
-def _by_connection(seen: list[Seen]) -> dict[str, list[Seen]]:
-    found: dict[str, list[Seen]] = {}
+def _by_connection(seen: list[TimedPart]) -> dict[str, list[TimedPart]]:
+    found: dict[str, list[TimedPart]] = {}
     for one in seen:
         found.setdefault(_connection(one), []).append(one)
     return found
 
 
-def _connection(one: Seen) -> str:
-    return (one.thing.connection if isinstance(one.thing, Feed | Call) else None) or ""
+def _connection(one: TimedPart) -> str:
+    return (one.thing.connection if isinstance(one.thing, StreamState | Call) else None) or ""
 
 
-def _by_begin(seen: Iterable[Seen]) -> list[Seen]:
+def _by_begin(seen: Iterable[TimedPart]) -> list[TimedPart]:
     return sorted(seen, key=lambda one: (one.span.began_ms, one.thing.id))
 
 
-def _span(session: Session, one: Thing, ends: list[int], other_ms: int | None = None) -> Span:
+def _span(session: Session, one: Part, ends: list[int], other_ms: int | None = None) -> Span:
     """The span of a thing; `other_ms` is the end of what it cannot outlive."""
     told = began_ms_of(one)
     began_ms = session.first_ms if told is None else told
@@ -183,9 +192,9 @@ def _last_round(session: Session, opened: int | None, lives: list[Span], jobs: l
 # As it was.
 
 
-def cut(session: Session, at_ms: int) -> Session | None:
+def as_of(session: Session, at_ms: int) -> Session | None:
     """The session as it stood at an instant; None when it had not begun. Events are not counted."""
-    began_ms = standing(session).began_ms
+    began_ms = snapshot(session).began_ms
     if began_ms > at_ms:
         return None
     return replace(
@@ -204,7 +213,7 @@ def cut(session: Session, at_ms: int) -> Session | None:
 
 
 _Key = TypeVar("_Key")
-_Any = TypeVar("_Any", Person, Feed, Call, Job)
+_Any = TypeVar("_Any", ConnectionState, StreamState, Call, OutputState)
 
 
 def _until(things: dict[_Key, _Any], at_ms: int) -> dict[_Key, _Any]:
@@ -220,7 +229,7 @@ def _call(one: Call, at_ms: int) -> Call:
     return replace(one, states={key: ms for key, ms in one.states.items() if ms <= at_ms})
 
 
-def _job(one: Job, at_ms: int) -> Job:
+def _job(one: OutputState, at_ms: int) -> OutputState:
     kept = {key: ms for key, ms in one.statuses.items() if ms <= at_ms}
     if len(kept) < len(one.statuses):  # told only at its end, as far as anyone knows
         return replace(one, statuses=kept, duration_s=None, size=None)
@@ -230,7 +239,7 @@ def _job(one: Job, at_ms: int) -> Job:
 _FINAL = frozenset({"uploaded", "available", "expired", "failed", "deleted"})
 
 
-def status_of(one: Job) -> str | None:
+def status_of(one: OutputState) -> str | None:
     """The status a job has: the newest told, though `stopped` may come after what follows it."""
     told = one.statuses
     return max(told, key=lambda name: (name in _FINAL, told[name], name), default=None)
@@ -261,16 +270,16 @@ class Order:
         """Work out where those stand that changed."""
         for identifier in self._changed:
             if session := self._find(identifier):
-                last = standing(session).rounds[-1]
+                last = snapshot(session).rounds[-1]
                 self._keys[identifier] = not last.is_open, -last.began_ms, identifier
         self._changed.clear()
 
-    def first(self, most: int | None = None) -> Iterator[Standing]:
+    def first(self, most: int | None = None) -> Iterator[SessionSnapshot]:
         """The first so many laid out, or all."""
         keys = self._keys.values()
         for _, _, identifier in sorted(keys) if most is None else nsmallest(most, keys):
             if session := self._find(identifier):
-                yield standing(session)
+                yield snapshot(session)
 
     def counts(self) -> tuple[int, int]:
         """How many sessions there are, and how many of them are open."""

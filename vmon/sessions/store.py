@@ -16,8 +16,8 @@ from vmon.events.names import person
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
-from vmon.sessions.packing import Packed, Record, drop, pack, unpack, weight
-from vmon.sessions.reducer import enter, least
+from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
+from vmon.sessions.reducer import earliest, reduce_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ _LIGHT = 100
 else be packed and unpacked with every delivery of it."""
 
 
-class Change(Struct, frozen=True, gc=False):
+class ApplyResult(Struct, frozen=True, gc=False):
     """What a delivery changed.
 
     `session` is the book's own, and no longer so after the next delivery: do not keep it. `copies`
@@ -53,7 +53,7 @@ class Change(Struct, frozen=True, gc=False):
     sure: bool = False
 
 
-class Book:
+class SessionStore:
     """All sessions that events told of.
 
     With `on_forgotten`, which is told their IDs, only the `totals` are kept of sessions that are
@@ -72,21 +72,21 @@ class Book:
         self._name_of = name_of
         self._on_forgotten = on_forgotten
         self._room = self._packs_at = room
-        self._sessions: dict[str, Record | Packed] = {}
-        self._strays = Record(Session(""))
+        self._sessions: dict[str, StoredSession | Packed] = {}
+        self._strays = StoredSession(Session(""))
         self._held = 0
         self._tidies_ms = 0
 
-    def apply(self, entry: Entry) -> Change:
+    def apply(self, entry: Entry) -> ApplyResult:
         """Enter a delivery; what it changed."""
         delivery, verdict = entry.delivery, entry.verdict
         if not delivery.body and entry.session is None:
-            return Change(None)  # a probe is like every other
+            return ApplyResult(None)  # a probe is like every other
         received_ms = int(delivery.received_at.timestamp() * 1000)
         if received_ms > self._tidies_ms or self._held > self._packs_at:
             self._tidy(received_ms)
         record = self._sessions.get(entry.session or "")
-        if type(record) is not Record:
+        if type(record) is not StoredSession:
             record = self._fetched(entry.session)
         if received_ms > record.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
             record.newest_ms = received_ms
@@ -97,8 +97,10 @@ class Book:
         marks[mark] = received_ms
         self._held += 1
         if record is self._strays:
-            return Change(None)
-        return Change(record.session, 1, 0.0, self._first(record, entry.facts, mark, received_ms))
+            return ApplyResult(None)
+        return ApplyResult(
+            record.session, 1, 0.0, self._first(record, entry.facts, mark, received_ms)
+        )
 
     def sessions(self) -> Iterator[Session]:
         """All sessions, in the order in which they were first heard of."""
@@ -110,7 +112,7 @@ class Book:
         held = self._sessions.get(identifier)
         return None if held is None else _opened(held).session
 
-    def _first(self, record: Record, event: Event, mark: int, received_ms: int) -> float:
+    def _first(self, record: StoredSession, event: Event, mark: int, received_ms: int) -> float:
         """Enter an event not heard of before; how late it is."""
         session, seconds = record.session, False
         project: str | None
@@ -135,8 +137,8 @@ class Book:
         return late_ms / 1000 if late_ms > 0 else 0.0
 
     def _again(
-        self, record: Record, entry: Entry, mark: int, received_ms: int, *, sure: bool
-    ) -> Change:
+        self, record: StoredSession, entry: Entry, mark: int, received_ms: int, *, sure: bool
+    ) -> ApplyResult:
         """Count a copy of a body; one without a time of its own counts when it first came."""
         copies = record.copies[mark] = record.copies.get(mark, 1) + 1
         record.session.duplicates += 1
@@ -150,17 +152,17 @@ class Book:
                 self._enter(record, entry.facts, mark, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
-        return Change(session, copies, since_ms / 1000, sure=sure)
+        return ApplyResult(session, copies, since_ms / 1000, sure=sure)
 
-    def _enter(self, record: Record, event: Event, mark: int, at_ms: int) -> bool:
+    def _enter(self, record: StoredSession, event: Event, mark: int, at_ms: int) -> bool:
         session = record.session
         if at_ms and (at_ms < session.first_ms or not session.first_ms):
             session.first_ms = at_ms
         if type(event) is SessionEvent:
             return _round(record, event, mark, at_ms)
-        return enter(session, event, at_ms, self._name_of)
+        return reduce_event(session, event, at_ms, self._name_of)
 
-    def _is_known_token(self, record: Record, entry: Entry, mark: int) -> bool:
+    def _is_known_token(self, record: StoredSession, entry: Entry, mark: int) -> bool:
         """Whether this body came under this verified token before; it is remembered."""
         verdict = entry.verdict
         if verdict is None or verdict.kind not in {"valid", "stale"}:
@@ -177,12 +179,12 @@ class Book:
 
     # What is held, and how.
 
-    def _fetched(self, identifier: str | None) -> Record:
+    def _fetched(self, identifier: str | None) -> StoredSession:
         """The record of a session, made or unpacked."""
         if not identifier:
             return self._strays
         held = self._sessions.get(identifier)
-        record = Record(Session(identifier)) if held is None else _opened(held)
+        record = StoredSession(Session(identifier)) if held is None else _opened(held)
         self._sessions[record.session.id] = record
         marks = weight(record)
         self._held += marks
@@ -199,7 +201,7 @@ class Book:
 
     def _pack(self) -> None:
         """Pack what was not heard of for longest, until there is room again."""
-        records = [held for held in self._sessions.values() if type(held) is Record]
+        records = [held for held in self._sessions.values() if type(held) is StoredSession]
         for record in sorted(records, key=lambda one: one.newest_ms):
             if self._held <= self._room * 3 // 4:
                 break
@@ -213,27 +215,27 @@ class Book:
             silent_ms = now_ms - held.newest_ms
             if silent_ms > (_SILENT_MS if _is_open(held) else _RETRIED_MS):
                 self.totals.add(_opened(held).session)
-                self._held -= weight(held) if isinstance(held, Record) else 0
+                self._held -= weight(held) if isinstance(held, StoredSession) else 0
                 del self._sessions[identifier]
                 tell(identifier)
-            elif isinstance(held, Record):
+            elif isinstance(held, StoredSession):
                 self._held -= weight(held)
                 drop(held, now_ms - _RETRIED_MS)
                 self._held += weight(held)
         if len(self._strays.marks) > _MOST_STRAYS:
             self._held -= weight(self._strays)
-            self._strays = Record(Session(""))
+            self._strays = StoredSession(Session(""))
 
 
-def _is_open(held: Record | Packed) -> bool:
+def _is_open(held: StoredSession | Packed) -> bool:
     return held.open if isinstance(held, Packed) else is_open(held.session)
 
 
-def _opened(held: Record | Packed) -> Record:
-    return held if isinstance(held, Record) else unpack(held)
+def _opened(held: StoredSession | Packed) -> StoredSession:
+    return held if isinstance(held, StoredSession) else unpack(held)
 
 
-def _round(record: Record, event: SessionEvent, mark: int, at_ms: int) -> bool:
+def _round(record: StoredSession, event: SessionEvent, mark: int, at_ms: int) -> bool:
     """Enter that a session was opened or closed; it tells no creation."""
     if event.event not in {"sessionCreated", "sessionDestroyed"}:
         return False
@@ -246,5 +248,5 @@ def _round(record: Record, event: SessionEvent, mark: int, at_ms: int) -> bool:
         if opens:
             session.created_ms.add(at)
         else:
-            session.destroyed[at] = least(session.destroyed.get(at), reason)
+            session.destroyed[at] = earliest(session.destroyed.get(at), reason)
     return False

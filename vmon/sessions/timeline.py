@@ -22,7 +22,7 @@ from vmon.events.redelivery import copy_of
 from vmon.events.timestamps import in_ms
 from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
-from vmon.sessions.model import Call, Feed, Job, Person
+from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
 from vmon.sessions.snapshot import state_of, status_of
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from vmon.events.entry import Entry
     from vmon.events.models import Event
-    from vmon.sessions.model import Thing
-    from vmon.sessions.snapshot import Seen, Span, Standing
-    from vmon.sessions.store import Change
+    from vmon.sessions.model import Part
+    from vmon.sessions.snapshot import SessionSnapshot, Span, TimedPart
+    from vmon.sessions.store import ApplyResult
 
 Key = tuple[str, str]
 """The kind and the id of a thing."""
@@ -84,7 +84,7 @@ _BREAKS = frozenset({"networkDisconnected", "Internal server failure", "failure"
 _CLEARED = "700"
 
 
-def marks_of(entry: Entry, change: Change) -> Iterator[Mark]:
+def marks_of(entry: Entry, change: ApplyResult) -> Iterator[Mark]:
     """What stands out about a delivery that was entered in a book."""
     event = entry.event
     at_ms = in_ms(event.said_ms) or int(entry.delivery.received_at.timestamp() * 1000)
@@ -135,7 +135,7 @@ _LONG_AGO_MS = 7 * 86_400_000
 _LEAST_MS = 1000
 
 
-def chart(laid: Standing, marks: Iterable[Mark], now_ms: int) -> Chart:
+def chart(laid: SessionSnapshot, marks: Iterable[Mark], now_ms: int) -> Chart:
     """The chart of a session; what is open goes on until `now_ms`."""
     by_key: dict[Key, list[Mark]] = {}
     for mark in sorted(marks):
@@ -150,7 +150,7 @@ def chart(laid: Standing, marks: Iterable[Mark], now_ms: int) -> Chart:
     return Chart(laid.session.id, from_ms, until_ms, now_ms, rows)
 
 
-def _rows(laid: Standing, marks: dict[Key, list[Mark]]) -> Iterator[Row]:
+def _rows(laid: SessionSnapshot, marks: dict[Key, list[Mark]]) -> Iterator[Row]:
     session = laid.session
     told = {("session", session.id)}
     rows = [_row(one, depth) for one, depth in _things(laid)]
@@ -164,57 +164,61 @@ def _rows(laid: Standing, marks: dict[Key, list[Mark]]) -> Iterator[Row]:
         yield row._replace(marks=tuple(marks.get((row.kind, row.id), ())))
 
 
-def _things(laid: Standing) -> Iterator[tuple[Seen, int]]:
+def _things(laid: SessionSnapshot) -> Iterator[tuple[TimedPart, int]]:
     """Everything in a session with how deep it stands: who publishes, then what."""
-    from vmon.sessions.snapshot import Seen
+    from vmon.sessions.snapshot import TimedPart
 
     for member in laid.members:
-        yield Seen(member.person, member.span), 0
+        yield TimedPart(member.person, member.span), 0
         for one in (*member.feeds, *member.calls):
             yield one, 1
     for one in (*laid.feeds, *laid.calls, *laid.jobs):
         yield one, 0
 
 
-def _row(seen: Seen, depth: int) -> Row:
+def _row(seen: TimedPart, depth: int) -> Row:
     thing, span = seen
     kind = _kind(thing)
     return Row(kind, _name(thing), thing.id, depth, (span,), (), odd_reason(thing, span))
 
 
-_ENDS = {Person: "connectionDestroyed", Feed: "streamDestroyed", Call: "callDestroyed"}
+_ENDS = {
+    ConnectionState: "connectionDestroyed",
+    StreamState: "streamDestroyed",
+    Call: "callDestroyed",
+}
 
 
-def odd_reason(thing: Thing, span: Span) -> str | None:
+def odd_reason(thing: Part, span: Span) -> str | None:
     """Why a thing ended or stands where it does, where that is not the ordinary reason."""
-    if isinstance(thing, Job):
+    if isinstance(thing, OutputState):
         reason, type_ = thing.reason, str(thing.kind)
     else:
         reason, type_ = span.reason, _ENDS[type(thing)]
     return reason if reason and reason not in ALL[type_].ordinary_reasons else None
 
 
-def _kind(thing: Thing) -> str:
+def _kind(thing: Part) -> str:
     match thing:
-        case Person():
+        case ConnectionState():
             return "connection"
-        case Feed():
+        case StreamState():
             return "stream"
         case Call():
             return "call"
-        case Job():
+        case OutputState():
             return thing.kind
 
 
-def _name(thing: Thing) -> str:
+def _name(thing: Part) -> str:
     match thing:
-        case Person():
+        case ConnectionState():
             return disarm(called(thing.id, thing.name))
-        case Feed():
+        case StreamState():
             kind, name = thing.video_type or "audio only", thing.name
         case Call():
             kind, name = f"call {state_of(thing) or ''}".strip(), None
-        case Job():
+        case OutputState():
             kind, name = f"{thing.kind} {status_of(thing) or ''}".strip(), thing.name
     return disarm(kind) + (f' "{disarm(name)}"' if name else "")
 

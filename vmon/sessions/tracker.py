@@ -8,14 +8,14 @@ from __future__ import annotations
 from time import perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.analysis.oddities.monitor import Watch
+from vmon.analysis.oddities.monitor import OddityMonitor
 from vmon.events.models import ArchiveEvent
 from vmon.events.names import person, two_words
 from vmon.events.redelivery import copy_of
-from vmon.histogram import Lags
+from vmon.histogram import Histogram
 from vmon.humanize import duration
 from vmon.sessions.model import is_open, there
-from vmon.sessions.store import Book
+from vmon.sessions.store import SessionStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
     from vmon.events.models import Event
     from vmon.sessions.model import Session
-    from vmon.sessions.store import Change
+    from vmon.sessions.store import ApplyResult
 
 _ROUNDED_S = 1.0
 """An archive's times are rounded to a second: less is no lateness."""
 
 
-class Note(NamedTuple):
+class Annotation(NamedTuple):
     """What is known of a delivery that it does not say itself.
 
     `who` is what the person is called whose connection it is about; `copies` is 1 for the first
@@ -42,7 +42,7 @@ class Note(NamedTuple):
     badge: str = ""
 
 
-class Present(NamedTuple):
+class Occupancy(NamedTuple):
     """How many are there now, as far as events told."""
 
     sessions: int = 0
@@ -50,23 +50,25 @@ class Present(NamedTuple):
     streams: int = 0
 
 
-class Known:
+class SessionTracker:
     """The book of a run, and the figures that follow from it."""
 
     def __init__(
         self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
     ) -> None:
-        self.book = Book(name_of or person, on_forgotten=self._forgotten if forgets else None)
-        self.lags = Lags()
+        self.book = SessionStore(
+            name_of or person, on_forgotten=self._forgotten if forgets else None
+        )
+        self.lags = Histogram()
         self.slowest_s: float | None = None
         self.copies = self.oddities = 0
-        self._watch = Watch(began_ms=int(time() * 1000))
-        self._present: dict[str, Present] = {}
+        self._watch = OddityMonitor(began_ms=int(time() * 1000))
+        self._present: dict[str, Occupancy] = {}
         self._changed: set[str] = set()
         self._unwatched: set[str] = set()
-        self._total = Present()
+        self._total = Occupancy()
 
-    def enter(self, entry: Entry) -> Change:
+    def enter(self, entry: Entry) -> ApplyResult:
         """Enter a delivery in the book, and count it."""
         change = self.book.apply(entry)
         if change.copies > 1:
@@ -103,20 +105,20 @@ class Known:
         self.oddities += len(told)
         return told
 
-    def present(self) -> Present:
+    def present(self) -> Occupancy:
         """Who is there now: only sessions that changed since the last time are counted again."""
         sessions, people, streams = self._total
         for identifier in self._changed:
             session = self.book.session(identifier)
-            was = self._present.pop(identifier, Present())
-            now = present_in(session) if session else Present()
+            was = self._present.pop(identifier, Occupancy())
+            now = occupancy_of(session) if session else Occupancy()
             if now.sessions:
                 self._present[identifier] = now
             sessions += now.sessions - was.sessions
             people += now.people - was.people
             streams += now.streams - was.streams
         self._changed.clear()
-        self._total = Present(sessions, people, streams)
+        self._total = Occupancy(sessions, people, streams)
         return self._total
 
     def _forgotten(self, identifier: str) -> None:
@@ -125,10 +127,10 @@ class Known:
         self._changed.add(identifier)
 
 
-def present_in(session: Session) -> Present:
+def occupancy_of(session: Session) -> Occupancy:
     """Who is in a session now; nobody in one that has ended."""
     people, streams, _ = there(session)
-    return Present(int(is_open(session)), people, streams)
+    return Occupancy(int(is_open(session)), people, streams)
 
 
 def _who(session: Session, event: Event) -> str | None:
@@ -140,14 +142,14 @@ def _who(session: Session, event: Event) -> str | None:
     return (known.name if known else None) or two_words(identifier)
 
 
-def note_of(entry: Entry, change: Change) -> Note:
+def annotate(entry: Entry, change: ApplyResult) -> Annotation:
     """What there is to say beside a delivery that has just been entered."""
     session, event = change.session, entry.facts
     who = _who(session, event) if session is not None else None
-    return Note(who, change.copies, badge(change, event))
+    return Annotation(who, change.copies, badge(change, event))
 
 
-def badge(change: Change, event: Event) -> str:
+def badge(change: ApplyResult, event: Event) -> str:
     """`retry #3 +35 s` or `duplicate #2 +0.2 s`, `↩ 3.2 s late`, or nothing.
 
     Which retry a copy is, is a guess by the time it came (see `provider`).

@@ -116,7 +116,7 @@ def _suggest(provider: str) -> str:
     return f"{meant}known providers: {', '.join(NAMES)}"
 
 
-class Opening(Struct, frozen=True):
+class TunnelRequest(Struct, frozen=True):
     """Which tunnel to open, and how; the receiver's URL is added when it is known."""
 
     choice: Choice

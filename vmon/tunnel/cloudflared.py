@@ -4,7 +4,7 @@ import os
 import re
 
 from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
-from vmon.tunnel.subprocess_tunnel import EngineTunnel, Said
+from vmon.tunnel.subprocess_tunnel import EngineEvent, EngineTunnel
 
 BOXED_URL = re.compile(r"\|\s+(https://\S+)\s+\|")
 CONNECTION = re.compile(r"connIndex=(\d+)")
@@ -34,7 +34,7 @@ class Cloudflared:
         own = ("--no-autoupdate", "--config", os.devnull)
         return ("tunnel", *own, "--url", self._local_url)
 
-    def hear(self, line: str) -> Said | None:
+    def hear(self, line: str) -> EngineEvent | None:
         """The URL counts once a connection is registered: before that the edge answers 530."""
         if boxed := BOXED_URL.search(line):
             self._url = boxed[1]
@@ -55,18 +55,18 @@ class Cloudflared:
             )
         return CannotTunnel(f"cloudflared exited: {last}", code="ENDED")
 
-    def _registered(self, connection: str) -> Said | None:
+    def _registered(self, connection: str) -> EngineEvent | None:
         first = not self._standing
         self._standing.add(connection)
         self._down = False
-        return Said(State.ONLINE, self._url) if first else None
+        return EngineEvent(State.ONLINE, self._url) if first else None
 
-    def _lost(self, connection: str, line: str) -> Said | None:
+    def _lost(self, connection: str, line: str) -> EngineEvent | None:
         self._standing.discard(connection)
         if self._standing or self._down:
             return None
         self._down = True
-        return Said(State.RECONNECTING, detail=line)
+        return EngineEvent(State.RECONNECTING, detail=line)
 
 
 def _connection(line: str) -> str:

@@ -48,7 +48,7 @@ class Leftover(Struct, frozen=True):
     ending: str
 
 
-def settle(state_dir: Path, provider: str) -> Path:
+def claim_folder(state_dir: Path, provider: str) -> Path:
     """Make the private folder of an agent that is about to start; CannotTunnel if impossible."""
     us = look(os.getpid())
     record = Record(provider, platform.node(), os.getpid(), us.started if us else "")
@@ -75,7 +75,7 @@ def note_agent(folder: Path, pid: int, ending: Sequence[str]) -> None:
             _write(folder, noted)
 
 
-def leave(folder: Path) -> None:
+def release_folder(folder: Path) -> None:
     """Remove the folder of an agent that is gone."""
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -96,7 +96,7 @@ def _leftover(folder: Path) -> Leftover | None:
         left = Leftover(record.provider, record.pid, folder, record.started, record.ending)
         if is_alive(left):
             return left
-    leave(folder)
+    release_folder(folder)
     return None
 
 
@@ -113,7 +113,7 @@ async def end(leftover: Leftover) -> None:
     await _signal(leftover, END, GRACE_S)
     await _signal(leftover, KILL, KILL_S)
     if not is_alive(leftover):
-        leave(leftover.folder)
+        release_folder(leftover.folder)
 
 
 async def _signal(leftover: Leftover, number: Signals, patience_s: float) -> None:

@@ -24,19 +24,19 @@ else:
     KILL = signal.SIGKILL
 
 
-class Seen(Struct, frozen=True):
+class ProcessInfo(Struct, frozen=True):
     """A living process: when it started, in the system's own unit, and its command line."""
 
     started: str
     command: str
 
 
-def look(pid: int) -> Seen | None:
+def look(pid: int) -> ProcessInfo | None:
     """Who has this pid now; None for nobody, a zombie, or a system that does not say."""
     return _look_in_proc(pid) if Path("/proc/self/stat").exists() else look_with_ps(pid)
 
 
-def _look_in_proc(pid: int) -> Seen | None:
+def _look_in_proc(pid: int) -> ProcessInfo | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
@@ -45,10 +45,10 @@ def _look_in_proc(pid: int) -> Seen | None:
     fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
     if fields[0] in "ZX":
         return None
-    return Seen(started=fields[19], command=command.rstrip("\0").replace("\0", " "))
+    return ProcessInfo(started=fields[19], command=command.rstrip("\0").replace("\0", " "))
 
 
-def look_with_ps(pid: int) -> Seen | None:
+def look_with_ps(pid: int) -> ProcessInfo | None:
     """The same by ps, for systems without /proc."""
     asked = ["ps", "-ww", "-o", "stat=", "-o", "lstart=", "-o", "command=", "-p", str(pid)]
     try:
@@ -65,7 +65,7 @@ def look_with_ps(pid: int) -> Seen | None:
     state, *words = said.stdout.split() or ["Z"]
     if state.startswith("Z"):
         return None
-    return Seen(started=" ".join(words[:5]), command=" ".join(words[5:]))
+    return ProcessInfo(started=" ".join(words[:5]), command=" ".join(words[5:]))
 
 
 @cache

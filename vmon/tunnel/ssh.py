@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel, State, TunnelOptions
-from vmon.tunnel.subprocess_tunnel import EngineTunnel, Said
+from vmon.tunnel.subprocess_tunnel import EngineEvent, EngineTunnel
 
 ALLOCATED = re.compile(r"Allocated port (\d+) for remote forward")
 FORWARDED = re.compile(r"remote forward success for: listen (?:\S*:)?([1-9]\d*),")
@@ -116,14 +116,14 @@ class Ssh:
         session = ("-T", "-N") if own else ("-T",)
         return (*self._options.ssh_args, *session, *asked, *port, *forward, "--", self._target)
 
-    def hear(self, line: str) -> Said | None:
+    def hear(self, line: str) -> EngineEvent | None:
         """The port the own server gave, put into the template, or the hosted one's URL."""
         template = self._options.url_template
         if template is None:
             url = next(self._printed(line), None)
-            return Said(State.ONLINE, url) if url else None
+            return EngineEvent(State.ONLINE, url) if url else None
         if given := ALLOCATED.search(line) or FORWARDED.search(line):
-            return Said(State.ONLINE, template.replace("{port}", given[1]).rstrip("/"))
+            return EngineEvent(State.ONLINE, template.replace("{port}", given[1]).rstrip("/"))
         return None
 
     def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:

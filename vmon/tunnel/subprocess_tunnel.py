@@ -25,7 +25,7 @@ LINE_LIMIT = 256 * 1024
 STDOUT_FD = 1
 
 
-class Said(Struct, frozen=True):
+class EngineEvent(Struct, frozen=True):
     """What a line of an engine's output means."""
 
     state: State
@@ -52,7 +52,7 @@ class Engine(Protocol):
     def arguments(self) -> tuple[str, ...]:
         """What follows the program on its command line."""
 
-    def hear(self, line: str) -> Said | None:
+    def hear(self, line: str) -> EngineEvent | None:
         """What a line of output means; None: nothing that matters."""
 
     def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
@@ -109,7 +109,7 @@ class EngineTunnel:
             await self._end()
         finally:
             if self._folder:
-                orphans.leave(self._folder)
+                orphans.release_folder(self._folder)
             self._changes.tell(State.CLOSED)
 
     def _program(self) -> str:
@@ -126,12 +126,12 @@ class EngineTunnel:
 
     async def _spawn(self, program: str) -> None:
         arguments = self._engine.arguments()
-        self._folder = orphans.settle(self._options.state_dir, self.name)
+        self._folder = orphans.claim_folder(self._options.state_dir, self.name)
         # stdin stays open: hosted ssh services end the session at its end. A session of its own,
         # so that Ctrl-C in the terminal is heard by vmon alone and it can drain first.
         try:
             self._process, ear = await asyncio.get_running_loop().subprocess_exec(
-                lambda: _Ear(self._take),
+                lambda: OutputProtocol(self._take),
                 *bound_to_us(),
                 program,
                 *arguments,
@@ -149,7 +149,7 @@ class EngineTunnel:
         self._watching = asyncio.create_task(self._watch(self._process, ear))
         orphans.note_agent(self._folder, self._process.get_pid(), arguments)
 
-    async def _watch(self, process: asyncio.SubprocessTransport, ear: "_Ear") -> None:
+    async def _watch(self, process: asyncio.SubprocessTransport, ear: "OutputProtocol") -> None:
         await ear.exited
         # A child of it may hold the pipe open for as long as it likes.
         await asyncio.wait({ear.silent}, timeout=LAST_WORDS_S)
@@ -206,7 +206,7 @@ class EngineTunnel:
         )
 
 
-class _Ear(asyncio.SubprocessProtocol):
+class OutputProtocol(asyncio.SubprocessProtocol):
     """Hears a process: its lines, and apart from each other its exit and the end of its pipe.
 
     asyncio's own streams tell of the exit only when the pipe has ended too.
@@ -220,6 +220,7 @@ class _Ear(asyncio.SubprocessProtocol):
         self._begun = b""
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002 - there is but one
+        """Take what the process prints, line by line."""
         *lines, self._begun = (self._begun + data).split(b"\n")
         if len(self._begun) > LINE_LIMIT:  # nothing we wait for is that long
             self._begun = b""
@@ -227,9 +228,11 @@ class _Ear(asyncio.SubprocessProtocol):
             self._take(plain(line.decode(errors="replace")))
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - as told
+        """Note that the process prints nothing more."""
         if fd == STDOUT_FD and not self.silent.done():
             self.silent.set_result(None)
 
     def process_exited(self) -> None:
+        """Note that the process has ended."""
         if not self.exited.done():
             self.exited.set_result(None)

@@ -9,7 +9,7 @@ import pytest
 
 from vmon.analysis.oddities import payloads
 from vmon.analysis.oddities.codes import CODES
-from vmon.analysis.oddities.payloads import Drift
+from vmon.analysis.oddities.payloads import PayloadChecks
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def told(make: Make, *bodies: dict[str, Any] | bytes) -> list[tuple[str, str]]:
     """Code and sentence of what these bodies bring."""
-    one = Drift()
+    one = PayloadChecks()
     for body in bodies:
         one.note(make(body if isinstance(body, bytes) else json.dumps(body).encode()))
     return [(odd.code, odd.said) for odd in one.oddities()]
@@ -39,7 +39,7 @@ def test_no_sample_is_odd(delivered: Make) -> None:
 def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
     bodies: dict[str, bytes], delivered: Make
 ) -> None:
-    one = Drift()
+    one = PayloadChecks()
     for body in bodies.values():
         one.note(delivered(body))
     found = list(one.oddities())
@@ -52,7 +52,7 @@ def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
 
 def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: Make) -> None:
     early, late = sample("streamCreated", timestamp=1_470_258_000_000), sample("streamCreated")
-    one = Drift()
+    one = PayloadChecks()
     for body in (late, early, late):
         stream = body["stream"] | {"codec": "vp8"}
         one.note(delivered(json.dumps(body | {"stream": stream}).encode()))
@@ -64,14 +64,14 @@ def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: M
 
 
 def test_a_listener_is_told_of_a_kind_when_it_is_new(delivered: Make) -> None:
-    one = Drift()
+    one = PayloadChecks()
     entry = delivered(json.dumps(sample("sessionCreated", region="eu", shard=7)).encode())
     assert [odd.code for odd in one.note(entry)] == ["unknown-field", "unknown-field"]
     assert one.note(entry) == []
 
 
 def test_copies_are_not_counted(delivered: Make) -> None:
-    one = Drift()
+    one = PayloadChecks()
     entry = delivered(json.dumps(sample("sessionCreated", region="eu")).encode())
     one.note(entry)
     one.note(entry, is_copy=True)
@@ -115,7 +115,7 @@ def test_an_event_taken_for_another_says_for_which(delivered: Make) -> None:
 
 
 def test_a_body_that_is_not_json_is_so_once(delivered: Make) -> None:
-    one = Drift()
+    one = PayloadChecks()
     for body in (b"", b"rubbish"):
         one.note(delivered(body))
     assert [odd.said for odd in one.oddities()] == [
@@ -148,7 +148,7 @@ def test_a_time_that_cannot_be_is_told_as_it_came(at: float, delivered: Make) ->
 
 
 def test_seconds_are_put_where_they_belong_in_time(delivered: Make) -> None:
-    one = Drift()
+    one = PayloadChecks()
     (odd,) = one.note(delivered(json.dumps(sample("sessionCreated", timestamp=1e9)).encode()))[:1]
     assert odd.at_ms == 1_000_000_000_000
 
@@ -179,7 +179,7 @@ def test_whoever_makes_up_fields_fills_no_memory(
     delivered: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(payloads, "_MOST", 10)
-    one = Drift()
+    one = PayloadChecks()
     for number in range(50):
         one.note(delivered(json.dumps(sample("sessionCreated") | {f"f{number}": 1}).encode()))
     assert len(list(one.oddities())) == 10
@@ -187,7 +187,7 @@ def test_whoever_makes_up_fields_fills_no_memory(
 
 
 def test_a_type_that_a_capture_made_up_is_disarmed(delivered: Make) -> None:
-    one, made = Drift(), delivered(json.dumps(sample("streamCreated")).encode())
+    one, made = PayloadChecks(), delivered(json.dumps(sample("streamCreated")).encode())
     one.note(Entry(made.delivery, None, ("zzz\x1b[31m", "S")))
     (odd,) = one.oddities()
     assert odd.said == 'unknown event "streamCreated", treated as zzz␛[31m'

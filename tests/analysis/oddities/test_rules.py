@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vmon.analysis.oddities import conflicts
 from vmon.analysis.oddities.codes import CODES
-from vmon.analysis.oddities.survey import Survey
+from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.events.catalogue import TYPES
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
@@ -105,7 +105,7 @@ def entry(body: Body | bytes, after_s: float = 0.1) -> Entry:
 
 
 def survey(bodies: Sequence[Body | bytes], ghost_after_s: float = 12 * HOUR) -> list[Oddity]:
-    one = Survey()
+    one = OddityAnalysis()
     for body in bodies:
         one.note(entry(body))
     return one.oddities(ghost_after_s)
@@ -228,11 +228,11 @@ def test_the_whole_story_is_odd_in_its_call_alone() -> None:
 def test_neither_order_nor_copies_change_what_is_odd(data: st.DataObject) -> None:
     story = [body for odd, _ in STORIES.values() for body in odd]
     entries = list({one.delivery.body: one for one in map(entry, story)}.values())
-    whole = Survey()
+    whole = OddityAnalysis()
     for one in entries:
         whole.note(one)
     copies = data.draw(st.lists(st.sampled_from(entries), max_size=10))
-    shuffled = Survey()
+    shuffled = OddityAnalysis()
     for one in data.draw(st.permutations([*entries, *copies])):
         shuffled.note(one)
     assert shuffled.oddities() == whole.oddities()
@@ -311,7 +311,7 @@ def test_how_long_makes_a_ghost_is_for_you_to_say() -> None:
 
 def test_a_time_far_in_the_future_makes_no_ghosts() -> None:
     future = opened(session="2_other") | {"timestamp": T0 + 10**10}
-    one = Survey()
+    one = OddityAnalysis()
     for body in ANN:
         one.note(entry(body))
     raw = json.dumps(future).encode()

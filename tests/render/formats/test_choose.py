@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from vmon.capture.codec import write_line
 from vmon.render.formats import choose, shell
 from vmon.render.formats.choose import writing
-from vmon.render.formats.protocol import Sealing
+from vmon.render.formats.protocol import ScrubPolicy
 from vmon.security.access import secret_path
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ HEADERS = (
 
 
 def script(kind: choose.As, entries: list[Entry], to: str, *, secrets: bool = False) -> bytes:
-    form = writing(kind, Sealing(Counter(), keep=secrets), to)
+    form = writing(kind, ScrubPolicy(Counter(), keep=secrets), to)
     return form.begin() + form.each(entries) + form.end()
 
 
@@ -132,7 +132,7 @@ def test_what_is_left_out_is_counted_and_the_rest_stays_as_it_is(
     delivered: Callable[..., Entry],
 ) -> None:
     left_out = Counter[str]()
-    seal = Sealing(left_out, keep=False)
+    seal = ScrubPolicy(left_out, keep=False)
     body = b'{"event":"archive" ,"password" : "x","size":1e400, "url":null}'
     shown = seal(delivered(body, headers=SECRETS))
     assert shown.body == b'{"event":"archive" ,"password" : "left-out","size":1e400, "url":null}'
@@ -143,7 +143,7 @@ def test_what_is_left_out_is_counted_and_the_rest_stays_as_it_is(
 
 
 def test_a_password_in_a_torn_body_is_left_out_too(delivered: Callable[..., Entry]) -> None:
-    shown = Sealing(Counter(), keep=False)(delivered(b'{"event":"archive","password":"hunter2'))
+    shown = ScrubPolicy(Counter(), keep=False)(delivered(b'{"event":"archive","password":"hunter2'))
     assert shown.body == b'{"event":"archive","password":"left-out'
 
 

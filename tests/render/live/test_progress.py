@@ -37,7 +37,7 @@ def test_what_takes_long_has_a_bar_and_ends_with_a_count_and_a_rate(
     now = [100.0]
     monkeypatch.setattr("vmon.render.live.progress.time.monotonic", lambda: now[0])
     progress = Progress(bytes_of((str(path),)), shown=True)
-    with inputs.opened(str(path)) as stream:
+    with inputs.open_input(str(path)) as stream:
         progress.reads(stream)
         stream.readinto(memoryview(bytearray(2_500_000)))
         progress.found(3)

@@ -9,15 +9,15 @@ import pytest
 
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.forward.client import Outcome, Told
+from vmon.forward.client import ForwardResult, Outcome
 from vmon.render.live import screen as module
 from vmon.render.live.screen import Screen
 from vmon.render.live.writer import ERR, OUT
 from vmon.search.filter import Filter
-from vmon.sessions.tracker import Known, Note
+from vmon.sessions.tracker import Annotation, SessionTracker
 
 if TYPE_CHECKING:
-    from vmon.render.live.status_line import Footer
+    from vmon.render.live.status_line import StatusLine
     from vmon.render.outcome import Outcomes
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -64,12 +64,12 @@ def papers(monkeypatch: pytest.MonkeyPatch) -> list[Paper]:
     return made
 
 
-def draw(entry: Entry, _line: bytes | None = None, _note: Note | None = None) -> bytes:
+def draw(entry: Entry, _line: bytes | None = None, _note: Annotation | None = None) -> bytes:
     return entry.delivery.id.encode() + b"\n"
 
 
 def a_screen(chosen: Filter | None = None, drawn: Callable[..., bytes] = draw) -> Screen:
-    return Screen(drawn, chosen or Filter(), lambda: None, known=Known())
+    return Screen(drawn, chosen or Filter(), lambda: None, known=SessionTracker())
 
 
 def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: float = 0) -> Entry:
@@ -161,7 +161,7 @@ async def test_notices_alone_cannot_fill_memory(
 async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Paper]) -> None:
     calls = []
 
-    def drawn(one: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+    def drawn(one: Entry, line: bytes | None = None, _note: Annotation | None = None) -> bytes:
         calls.append(one)
         return draw(one, line)
 
@@ -178,7 +178,7 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
 
 
 async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
-    def slow(one: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+    def slow(one: Entry, line: bytes | None = None, _note: Annotation | None = None) -> bytes:
         time.sleep(0.002)
         return draw(one, line)
 
@@ -192,7 +192,7 @@ async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
 
 
 async def test_the_slowest_delivery_is_remembered_hidden_or_not(papers: list[Paper]) -> None:
-    known = Known()
+    known = SessionTracker()
     screen = Screen(draw, Filter(types=frozenset({"archive"})), lambda: None, known=known)
     assert known.slowest_s is None
     for lag_s in (1.5, 120.25, 3):
@@ -236,7 +236,7 @@ async def test_lines_are_measured_anew_with_each_tick(papers: list[Paper]) -> No
             self.times += 1
 
         def __call__(
-            self, one: Entry, line: bytes | None = None, _note: Note | None = None
+            self, one: Entry, line: bytes | None = None, _note: Annotation | None = None
         ) -> bytes:
             return draw(one, line)
 
@@ -251,8 +251,8 @@ async def test_lines_are_measured_anew_with_each_tick(papers: list[Paper]) -> No
 # What came of forwarding.
 
 
-def told(one: Entry) -> Told:
-    return Told(one, "app.test", Outcome(200, 0.012))
+def told(one: Entry) -> ForwardResult:
+    return ForwardResult(one, "app.test", Outcome(200, 0.012))
 
 
 class Answers:
@@ -261,13 +261,13 @@ class Answers:
     def __init__(self, *, aside: bool = False) -> None:
         self.aside = aside
 
-    def __call__(self, one: Told, *, is_last: bool) -> bytes:
+    def __call__(self, one: ForwardResult, *, is_last: bool) -> bytes:
         return f"{one.entry.delivery.id} {'under' if is_last else 'later'}\n".encode()
 
 
 def a_forwarding_screen(chosen: Filter | None = None, *, aside: bool = False) -> Screen:
     outcomes = cast("Outcomes", Answers(aside=aside))
-    return Screen(draw, chosen or Filter(), lambda: None, outcomes, known=Known())
+    return Screen(draw, chosen or Filter(), lambda: None, outcomes, known=SessionTracker())
 
 
 async def test_an_outcome_that_comes_soon_is_drawn_under_its_event(papers: list[Paper]) -> None:
@@ -338,13 +338,13 @@ def a_connection(number: int, event: str, data: str = "") -> Entry:
     return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
 
 
-def noted(entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
+def noted(entry: Entry, _line: bytes | None = None, note: Annotation | None = None) -> bytes:
     return f"{entry.delivery.id} {note and note.who} {note and note.copies}\n".encode()
 
 
 async def test_hidden_ones_are_known_too_and_copies_can_be_hidden(papers: list[Paper]) -> None:
     chosen = Filter(types=frozenset({"connectionDestroyed"}))
-    screen = Screen(noted, chosen, lambda: None, known=Known(), dedupe=True)
+    screen = Screen(noted, chosen, lambda: None, known=SessionTracker(), dedupe=True)
     screen.offer(a_connection(1, "connectionCreated", '{"name":"Ann"}'), None)
     for _ in range(3):
         screen.offer(a_connection(2, "connectionDestroyed"), None)
@@ -356,7 +356,7 @@ async def test_hidden_ones_are_known_too_and_copies_can_be_hidden(papers: list[P
 async def test_without_drawing_all_is_known_and_nothing_is_hidden_or_missing(
     papers: list[Paper],
 ) -> None:
-    known = Known()
+    known = SessionTracker()
     screen = Screen(None, Filter(), lambda: None, known=known)
     for number in range(module._MOST_ENTRIES + 10):
         screen.offer(a_connection(number, "connectionCreated"), None)
@@ -367,7 +367,7 @@ async def test_without_drawing_all_is_known_and_nothing_is_hidden_or_missing(
 
 
 async def test_what_is_not_drawn_is_known(papers: list[Paper]) -> None:
-    known = Known()
+    known = SessionTracker()
     screen = Screen(draw, Filter(), lambda: None, known=known)
     papers[0].free = False
     for number in range(module._MOST_ENTRIES + 7):
@@ -382,10 +382,12 @@ async def test_the_foot_changes_as_people_come_and_goes_at_the_end(
 ) -> None:
     monkeypatch.setattr(module, "_BEAT_S", 0.001)
 
-    def foot(known: Known, hidden: int) -> bytes:
+    def foot(known: SessionTracker, hidden: int) -> bytes:
         return f"{known.present().people} {hidden}".encode()
 
-    screen = Screen(draw, Filter(), lambda: None, known=Known(), foot=cast("Footer", foot))
+    screen = Screen(
+        draw, Filter(), lambda: None, known=SessionTracker(), foot=cast("StatusLine", foot)
+    )
     screen.offer(a_connection(1, "connectionCreated"), None)
     await until(lambda: papers[0].pinned[-1:] == [b"1 0"])
     screen.offer(a_connection(2, "connectionDestroyed"), None)
@@ -402,7 +404,11 @@ async def test_an_oddity_is_told_when_it_has_settled(
     monkeypatch.setattr(module, "time", lambda: now_s)
     told: list[str] = []
     screen = Screen(
-        draw, Filter(), lambda: None, known=Known(), on_oddity=lambda odd: told.append(odd.code)
+        draw,
+        Filter(),
+        lambda: None,
+        known=SessionTracker(),
+        on_oddity=lambda odd: told.append(odd.code),
     )
     monkeypatch.setattr(module, "_BEAT_S", 0.001)
     now_ms = int(now_s * 1000)
@@ -423,7 +429,7 @@ async def test_a_bug_in_drawing_ends_that_drawing_alone(papers: list[Paper]) -> 
         return draw(one)
 
     bugs: list[Exception] = []
-    screen = Screen(failing, Filter(), lambda: None, known=Known(), on_bug=bugs.append)
+    screen = Screen(failing, Filter(), lambda: None, known=SessionTracker(), on_bug=bugs.append)
     for number in range(3):
         screen.offer(entry(number), None)
     await screen.drain(1)
@@ -440,7 +446,12 @@ async def test_a_bug_in_the_foot_ends_that_look_alone(
     monkeypatch.setattr(module, "_BEAT_S", 0.001)
     bugs: list[Exception] = []
     screen = Screen(
-        draw, Filter(), lambda: None, known=Known(), foot=cast("Footer", foot), on_bug=bugs.append
+        draw,
+        Filter(),
+        lambda: None,
+        known=SessionTracker(),
+        foot=cast("StatusLine", foot),
+        on_bug=bugs.append,
     )
     screen.offer(entry(0), None)
     async with asyncio.timeout(10):

@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 
 from vmon.render.reports.sessions import rows
-from vmon.render.style import Look, Paint
-from vmon.sessions.model import BEGUN, ENDED, Call, Feed, Job, Person, Session
-from vmon.sessions.snapshot import standing
+from vmon.render.style import LineStyle, Paint
+from vmon.sessions.model import (
+    BEGUN,
+    ENDED,
+    Call,
+    ConnectionState,
+    OutputState,
+    Session,
+    StreamState,
+)
+from vmon.sessions.snapshot import snapshot
 
 NOON, MIN = 1_764_072_000_000, 60_000
 
@@ -15,21 +23,25 @@ pytestmark = pytest.mark.usefixtures("utc")
 
 
 def tree(session: Session, width: int | None = None, *, fold: bool = False) -> list[str]:
-    return list(rows(standing(session), Look(Paint(), width), NOON + 9 * MIN, fold=fold))
+    return list(rows(snapshot(session), LineStyle(Paint(), width), NOON + 9 * MIN, fold=fold))
 
 
 @pytest.fixture
 def session() -> Session:
     people = (
-        Person("c1-aaaaaaaa", BEGUN | ENDED, NOON, NOON + MIN, "forceDisconnected", "Bob\x1b[2J"),
-        Person("c2-aaaaaaaa", BEGUN, NOON + MIN, name="Ann"),
+        ConnectionState(
+            "c1-aaaaaaaa", BEGUN | ENDED, NOON, NOON + MIN, "forceDisconnected", "Bob\x1b[2J"
+        ),
+        ConnectionState("c2-aaaaaaaa", BEGUN, NOON + MIN, name="Ann"),
     )
     feeds = (
-        Feed("s1", BEGUN, NOON + 2 * MIN, connection="c2-aaaaaaaa", video_type="screen"),
-        Feed("s2", ENDED, None, NOON + 5 * MIN, "mediaStopped", "c2-aaaaaaaa", "desk", "camera"),
-        Feed("s3", BEGUN, NOON + MIN, connection="c9"),
+        StreamState("s1", BEGUN, NOON + 2 * MIN, connection="c2-aaaaaaaa", video_type="screen"),
+        StreamState(
+            "s2", ENDED, None, NOON + 5 * MIN, "mediaStopped", "c2-aaaaaaaa", "desk", "camera"
+        ),
+        StreamState("s3", BEGUN, NOON + MIN, connection="c9"),
     )
-    job = Job("a1", "archive", BEGUN, NOON, NOON + MIN, "failure", "x", 60.0, 1_804_219)
+    job = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, "failure", "x", 60.0, 1_804_219)
     job.statuses = {"started": NOON, "failed": NOON + MIN}
     return Session(
         "2_A",
@@ -72,8 +84,10 @@ def test_no_line_is_wider_than_the_terminal(session: Session) -> None:
 
 
 def test_of_many_who_left_the_last_are_drawn_and_the_others_counted() -> None:
-    people = {str(n): Person(str(n), BEGUN | ENDED, NOON + n, NOON + MIN) for n in range(25)}
-    people["here"] = Person("here", BEGUN, NOON, name="Ann")
+    people = {
+        str(n): ConnectionState(str(n), BEGUN | ENDED, NOON + n, NOON + MIN) for n in range(25)
+    }
+    people["here"] = ConnectionState("here", BEGUN, NOON, name="Ann")
     crowd = Session("2_A", first_ms=NOON, last_ms=NOON + MIN, people=people)
     assert len(tree(crowd)) == 27
     folded = tree(crowd, fold=True)
@@ -84,5 +98,5 @@ def test_of_many_who_left_the_last_are_drawn_and_the_others_counted() -> None:
 
 def test_a_stranger_clock_makes_no_negative_time() -> None:
     ahead = Session("2_A", first_ms=NOON + 20 * MIN, last_ms=NOON + 30 * MIN)
-    ahead.people["a"] = Person("a", BEGUN, NOON + 20 * MIN, name="Ann")
+    ahead.people["a"] = ConnectionState("a", BEGUN, NOON + 20 * MIN, name="Ann")
     assert tree(ahead)[1] == "└─ ● Ann  10 min  a"

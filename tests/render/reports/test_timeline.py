@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from vmon.render.reports.timeline import drawn
-from vmon.render.style import Look, Paint
+from vmon.render.style import LineStyle, Paint
 from vmon.sessions.snapshot import Span
 from vmon.sessions.timeline import Chart, Fault, Mark, Row
 
-PLAIN = Look(Paint(), 60)
+PLAIN = LineStyle(Paint(), 60)
 BEGIN, MIN = 1_764_072_000_000, 60_000  # 12:00 UTC
 
 pytestmark = pytest.mark.usefixtures("utc")
@@ -20,7 +20,7 @@ def bars(*spans: Span, marks: tuple[Mark, ...] = (), kind: str = "stream") -> st
     row = Row(kind, "a", "a", 0, spans, marks, None)
     ruler = Row("session", "r" * 20, "r", 0, (Span(BEGIN, BEGIN + 20 * MIN),), (), None)
     made = Chart("2_A", BEGIN, BEGIN + 20 * MIN, BEGIN + 20 * MIN, (row, ruler))
-    line = list(drawn(made, Look(Paint(), 19 + 40 + 7)))[1]
+    line = list(drawn(made, LineStyle(Paint(), 19 + 40 + 7)))[1]
     return line[19:59].replace("┊", " ").rstrip()
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from vmon.analysis.oddities.scene import _Scene, _short, _what, _whose
+from vmon.analysis.oddities.scene import Scene, owner_of, shortened, what_is
 from vmon.humanize import duration, handle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmon.analysis.oddities.codes import Oddity
-    from vmon.sessions.model import Feed, Job
+    from vmon.sessions.model import OutputState, StreamState
 
 _OVERLAP_MS = 2_000  # a camera is changed by publishing the new one first
 
@@ -29,7 +29,7 @@ _FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
 _FILED = frozenset({"uploaded", "available", "expired", "failed", "deleted"})
 
 
-def _cameras(scene: _Scene) -> Iterator[Oddity]:
+def _cameras(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
     published: dict[str, list[tuple[int, int, str]]] = {}
     for feed in session.feeds.values():
@@ -41,11 +41,13 @@ def _cameras(scene: _Scene) -> Iterator[Oddity]:
         for group in _overlapping(sorted(spans)):
             ids = [identifier for _, _, identifier in group]
             streams = ", ".join(f"stream {handle(one)}" for one in ids)
-            said = f"{_whose(session, connection)} published {len(ids)} cameras at once: {streams}"
+            said = (
+                f"{owner_of(session, connection)} published {len(ids)} cameras at once: {streams}"
+            )
             yield scene.odd("two-cameras", group[1][0], (connection, *ids), said)
 
 
-def _published_until(scene: _Scene, feed: Feed, born_ms: int) -> int:
+def _published_until(scene: Scene, feed: StreamState, born_ms: int) -> int:
     """The last instant at which a stream was surely published."""
     owner = scene.session.people.get(feed.connection or "")
     if feed.ended_ms is None and owner and owner.ended_ms is not None:
@@ -68,7 +70,7 @@ def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, 
         yield group
 
 
-def _again(scene: _Scene) -> Iterator[Oddity]:
+def _again(scene: Scene) -> Iterator[Oddity]:
     """Streams that were published right after another one of the connection was made to stop."""
     feeds = scene.session.feeds.values()
     begun: dict[str | None, list[tuple[int, str]]] = {}
@@ -87,37 +89,37 @@ def _again(scene: _Scene) -> Iterator[Oddity]:
         if after and after[0][0] - ended <= _AT_ONCE_MS:
             born, identifier = after[0]
             said = (
-                f"{_whose(scene.session, stopped.connection)} published stream "
+                f"{owner_of(scene.session, stopped.connection)} published stream "
                 f"{handle(identifier)} {duration((born - ended) / 1000)} after "
-                f"{_what('stream', stopped)} was force-unpublished"
+                f"{what_is('stream', stopped)} was force-unpublished"
             )
             ids = (stopped.connection, stopped.id, identifier)
             yield scene.odd("publish-after-unpublish", born, ids, said)
 
 
-def _stuck(scene: _Scene) -> Iterator[Oddity]:
+def _stuck(scene: Scene) -> Iterator[Oddity]:
     for job in scene.session.jobs.values():
         if _is_stopped(job) and scene.now_ms - (stopped := job.statuses["stopped"]) >= _STUCK_MS:
             for_s = duration((scene.now_ms - stopped) / 1000)
-            said = f"{_what('archive', job)} stopped {for_s} ago, but its file never arrived"
+            said = f"{what_is('archive', job)} stopped {for_s} ago, but its file never arrived"
             yield scene.odd("archive-stuck", stopped + _STUCK_MS, (job.id,), said)
 
 
-def _is_stopped(job: Job) -> bool:
+def _is_stopped(job: OutputState) -> bool:
     """Whether it is an archive of which nothing was told after it stopped."""
     is_archive = job.kind == "archive" and "stopped" in job.statuses
     return is_archive and not _FILED & job.statuses.keys()
 
 
-def _failed(scene: _Scene) -> Iterator[Oddity]:
+def _failed(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
     for job in session.jobs.values():
         if (at_ms := job.statuses.get("failed")) is not None:
-            why = f": {_short(job.reason)}" if job.reason else ""
-            yield scene.odd("failed", at_ms, (job.id,), f"{_what(job.kind, job)} failed{why}")
+            why = f": {shortened(job.reason)}" if job.reason else ""
+            yield scene.odd("failed", at_ms, (job.id,), f"{what_is(job.kind, job)} failed{why}")
     for call in session.calls.values():
         if call.ended_ms is not None and call.reason in _FAILURES:
-            said = f"{_what('call', call)} was ended by the platform: {call.reason}"
+            said = f"{what_is('call', call)} was ended by the platform: {call.reason}"
             yield scene.odd("failed", call.ended_ms, (call.id,), said)
     for at_ms, reason in session.destroyed.items():
         if reason in _FAILURES:

@@ -5,9 +5,17 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vmon.analysis.oddities.scene import SETTLE_S, _Scene, _short, _what, _whose
+from vmon.analysis.oddities.scene import SETTLE_S, Scene, owner_of, shortened, what_is
 from vmon.humanize import count, duration
-from vmon.sessions.model import BEGUN, ENDED, Call, Feed, Person, Session, first_after
+from vmon.sessions.model import (
+    BEGUN,
+    ENDED,
+    Call,
+    ConnectionState,
+    Session,
+    StreamState,
+    first_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,9 +23,9 @@ if TYPE_CHECKING:
     from vmon.analysis.oddities.codes import Oddity
 
 
-def _without_created(scene: _Scene) -> Iterator[Oddity]:
+def _without_created(scene: Scene) -> Iterator[Oddity]:
     session, code = scene.session, "destroyed-without-created"
-    groups: tuple[tuple[str, Iterable[Person | Feed | Call]], ...] = (
+    groups: tuple[tuple[str, Iterable[ConnectionState | StreamState | Call]], ...] = (
         ("connection", session.people.values()),
         ("stream", session.feeds.values()),
         ("call", session.calls.values()),
@@ -25,7 +33,7 @@ def _without_created(scene: _Scene) -> Iterator[Oddity]:
     for kind, things in groups:
         for one in things:
             if one.seen & (BEGUN | ENDED) == ENDED and one.ended_ms is not None:
-                said = f"{_what(kind, one)} was destroyed, but no {kind}Created was received"
+                said = f"{what_is(kind, one)} was destroyed, but no {kind}Created was received"
                 doubt = scene.unseen(one.created_ms) or scene.unsettled(one.ended_ms)
                 yield scene.odd(code, one.ended_ms, (one.id,), said, f"{kind}Created", doubt)
     said = "the session was destroyed, but no sessionCreated was received"
@@ -36,7 +44,10 @@ def _without_created(scene: _Scene) -> Iterator[Oddity]:
 
 def _unopened(session: Session) -> Iterator[tuple[int, int]]:
     """The ends of rounds that have no beginning, and the first sign of life in that round."""
-    things: tuple[Person | Feed, ...] = (*session.people.values(), *session.feeds.values())
+    things: tuple[ConnectionState | StreamState, ...] = (
+        *session.people.values(),
+        *session.feeds.values(),
+    )
     born = sorted(one.created_ms for one in things if one.created_ms is not None)
     opened = sorted(session.created_ms)
     for before, at_ms in pairwise((0, *sorted(session.destroyed))):
@@ -45,13 +56,13 @@ def _unopened(session: Session) -> Iterator[tuple[int, int]]:
             yield at_ms, min(first_after(born, before) or at_ms, first, at_ms)
 
 
-def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
+def _unknown_connections(scene: Scene) -> Iterator[Oddity]:
     session, missing = scene.session, "connectionCreated"
     for feed in session.feeds.values():
         owner = session.people.get(feed.connection or "")
         if feed.connection and _is_unheard_of(owner):
-            whose = _whose(session, feed.connection)
-            what = _what("stream", feed)
+            whose = owner_of(session, feed.connection)
+            what = what_is("stream", feed)
             said = f"no connectionCreated was received for {whose}, the publisher of {what}"
             born = feed.created_ms if feed.seen & BEGUN else feed.ended_ms
             at_ms = born or session.first_ms
@@ -60,31 +71,31 @@ def _unknown_connections(scene: _Scene) -> Iterator[Oddity]:
             yield scene.odd("unknown-connection", at_ms, ids, said, missing, doubt)
     for call in session.calls.values():
         if call.ended_ms is not None and _is_unheard_of(session.people.get(call.connection or "")):
-            what = _what("call", call)
+            what = what_is("call", call)
             said = f"{what} ended, but no connectionCreated was received for its connection"
             doubt = scene.unseen(call.created_ms) or scene.unsettled(call.ended_ms)
             of = (call.id, call.connection) if call.connection else (call.id,)
             yield scene.odd("call-without-connection", call.ended_ms, of, said, missing, doubt)
 
 
-def _is_unheard_of(person: Person | None) -> bool:
+def _is_unheard_of(person: ConnectionState | None) -> bool:
     return person is None or not person.seen & (BEGUN | ENDED)
 
 
-def _outliving(scene: _Scene) -> Iterator[Oddity]:
+def _outliving(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
     for feed in session.feeds.values():
         owner = session.people.get(feed.connection or "")
         if owner and owner.ended_ms is not None and feed.ended_ms is None:
-            what, whose = _what("stream", feed), _what("connection", owner)
+            what, whose = what_is("stream", feed), what_is("connection", owner)
             said, ids = f"{what} is still published, but {whose} is gone", (feed.id, owner.id)
             at_ms, doubt = owner.ended_ms, scene.unsettled(owner.ended_ms)
             code, missing = "stream-outlives-connection", "streamDestroyed"
             yield scene.odd(code, at_ms, ids, said, missing, doubt)
 
 
-def _ended_with_people(scene: _Scene) -> Iterator[Oddity]:
-    session, crowds = scene.session, dict[int, list[Person]]()
+def _ended_with_people(scene: Scene) -> Iterator[Oddity]:
+    session, crowds = scene.session, dict[int, list[ConnectionState]]()
     code, missing = "session-ended-with-people", "connectionDestroyed"
     ends = sorted(session.destroyed)
     for one in session.people.values():
@@ -93,20 +104,20 @@ def _ended_with_people(scene: _Scene) -> Iterator[Oddity]:
     for at_ms, inside in sorted(crowds.items()):
         inside.sort(key=lambda one: (one.created_ms or 0, one.id))
         ids = tuple(one.id for one in inside)
-        why = f" ({_short(reason)})" if (reason := session.destroyed[at_ms]) else ""
+        why = f" ({shortened(reason)})" if (reason := session.destroyed[at_ms]) else ""
         said = f"the session was destroyed{why} with {_crowd(inside)}"
         yield scene.odd(code, at_ms, ids, said, missing, scene.unsettled(at_ms))
 
 
-def _crowd(people: list[Person]) -> str:
+def _crowd(people: list[ConnectionState]) -> str:
     """`2 participants in it: connection c053fcc8 (Ann), connection 5d2451b8`."""
     named, more = people[:3], len(people) - 3
-    names = ", ".join(_what("connection", one) for one in named)
+    names = ", ".join(what_is("connection", one) for one in named)
     rest = f" and {more:,} more" if more > 0 else ""
     return f"{count(len(people), 'participant')} in it: {names}{rest}"
 
 
-def _left_behind_ms(one: Person, ends: list[int], settle_s: float) -> int | None:
+def _left_behind_ms(one: ConnectionState, ends: list[int], settle_s: float) -> int | None:
     """The end of the session that somebody did not leave at, nor soon after it."""
     born = one.created_ms
     at_ms = first_after(ends, born) if one.seen & BEGUN and born is not None else None
@@ -116,7 +127,7 @@ def _left_behind_ms(one: Person, ends: list[int], settle_s: float) -> int | None
     return at_ms if one.ended_ms is None or one.ended_ms > at_ms + slack_ms else None
 
 
-def _ghosts(scene: _Scene) -> Iterator[Oddity]:
+def _ghosts(scene: Scene) -> Iterator[Oddity]:
     """Those of whom no end was told, each once: not the streams of a ghost, nor what is told."""
     session = scene.session
     last_end = max(session.destroyed, default=0)
@@ -128,13 +139,13 @@ def _ghosts(scene: _Scene) -> Iterator[Oddity]:
         due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
         if born is not None and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
-            said = f"{_what(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
+            said = f"{what_is(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
             ids = one.id, *sorted(feeds_of.get(one.id, ()))
             yield scene.odd("ghost", due_ms, ids, said, f"{kind}Destroyed")
     yield from _empty(scene)
 
 
-def _unended(session: Session) -> Iterator[tuple[str, Person | Feed | Call]]:
+def _unended(session: Session) -> Iterator[tuple[str, ConnectionState | StreamState | Call]]:
     for person in session.people.values():
         if person.ended_ms is None:
             yield "connection", person
@@ -147,7 +158,7 @@ def _unended(session: Session) -> Iterator[tuple[str, Person | Feed | Call]]:
             yield "call", call
 
 
-def _empty(scene: _Scene) -> Iterator[Oddity]:
+def _empty(scene: Scene) -> Iterator[Oddity]:
     """A session that everybody left, and that was not destroyed."""
     session = scene.session
     opened, last_end = max(session.created_ms, default=0), max(session.destroyed, default=0)

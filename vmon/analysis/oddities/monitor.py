@@ -17,7 +17,7 @@ _SOON_MS = 1000
 _Key = tuple[str, tuple[str, ...]]
 
 
-class Watch:
+class OddityMonitor:
     """Tells a listener of each oddity once, when it has stood for `settle_s` seconds of its clock.
 
     Events come in any order, and a late one may put right what seemed odd: nothing is told before

@@ -37,7 +37,7 @@ class _Found(NamedTuple):
     said: str
 
 
-class Drift:
+class PayloadChecks:
     """The kinds of oddities that deliveries brought, in a bounded amount of memory."""
 
     def __init__(self) -> None:

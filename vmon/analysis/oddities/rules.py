@@ -26,7 +26,7 @@ from vmon.analysis.oddities.missing import (
     _unknown_connections,
     _without_created,
 )
-from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S, _Scene, _short
+from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S, Scene, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,7 +47,7 @@ def oddities_of(
     `now_ms` is the newest event of the capture (live: now), `began_ms` its oldest one: what misses
     something from before, or from the last `settle_s` seconds, is an info.
     """
-    scene = _Scene(session, now_ms, ghost_after_s, began_ms, settle_s)
+    scene = Scene(session, now_ms, ghost_after_s, began_ms, settle_s)
     yield from _without_created(scene)
     yield from _unknown_connections(scene)
     yield from _outliving(scene)
@@ -90,11 +90,11 @@ def other_projects(found: Iterable[tuple[str, int, AbstractSet[str]]]) -> Iterat
     is_rest = number[main] >= _MOST_BY and number[main] * (_MOST_BY + 1) >= total * _MOST_BY
     severity = CODES["another-project"].severity
     for session, at_ms, projects in sessions:
-        named = ", ".join(_short(one) for one in sorted(projects))
+        named = ", ".join(shortened(one) for one in sorted(projects))
         if len(projects) > 1:
             said = f"events of this session name {len(projects)} projects: {named}"
         elif is_rest and projects and main not in projects:
-            said = f"the session belongs to project {named}; most belong to {_short(main)}"
+            said = f"the session belongs to project {named}; most belong to {shortened(main)}"
         else:
             continue
         yield Oddity("another-project", severity, at_ms, session, tuple(sorted(projects)), said)

@@ -8,7 +8,7 @@ from vmon.analysis.oddities.codes import CODES, Oddity
 from vmon.events.names import called
 from vmon.humanize import handle
 from vmon.sanitize import disarm
-from vmon.sessions.model import Call, Feed, Job, Person, Session
+from vmon.sessions.model import Call, ConnectionState, OutputState, Session, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ SETTLE_S = 10.0
 """Events come in any order: so long what is missing may still be on its way."""
 
 
-class _Scene(NamedTuple):
+class Scene(NamedTuple):
     """A session, and what it is looked at by: `now_ms` is the capture's end, or now.
 
     `began_ms` is the capture's first event.
@@ -58,25 +58,27 @@ class _Scene(NamedTuple):
         return "the capture ends there, it may still arrive" if soon else None
 
 
-def _what(kind: str, one: Person | Feed | Call | Job) -> str:
+def what_is(kind: str, one: ConnectionState | StreamState | Call | OutputState) -> str:
     """A thing in words: `connection c053fcc8 (Ann)`, `stream 63245362 (desk)`."""
     match one:
-        case Person():
+        case ConnectionState():
             name: str | None = called(one.id, one.name)
-        case Feed() | Job():
+        case StreamState() | OutputState():
             name = one.name
         case _:
             name = None
-    return f"{kind} {handle(one.id)}" + (f" ({_short(name)})" if name else "")
+    return f"{kind} {handle(one.id)}" + (f" ({shortened(name)})" if name else "")
 
 
-def _whose(session: Session, connection: str) -> str:
-    return _what("connection", session.people.get(connection) or Person(connection))
+def owner_of(session: Session, connection: str) -> str:
+    """The connection that something belongs to, as a sentence names it."""
+    return what_is("connection", session.people.get(connection) or ConnectionState(connection))
 
 
 _LONGEST = 40
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text of the sender made harmless and no longer than 40 characters."""
     safe = disarm(text[: _LONGEST + 1])
     return safe if len(text) <= _LONGEST else safe[:_LONGEST] + "…"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
-from vmon.analysis.oddities.payloads import Drift
+from vmon.analysis.oddities.payloads import PayloadChecks
 from vmon.analysis.oddities.rules import gathered, oddities_of, other_projects
 from vmon.analysis.oddities.scene import GHOST_AFTER_S
 from vmon.events.timestamps import in_ms
-from vmon.sessions.store import Book, Change
+from vmon.sessions.store import ApplyResult, SessionStore
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
 
-class Survey:
+class OddityAnalysis:
     """Deliveries, entered one by one; then what does not add up in all of them together.
 
     Everything is entered, because a session is understood as a whole; told is what concerns
     the chosen deliveries and their sessions.
     """
 
-    def __init__(self, chosen: Filter | None = None, book: Book | None = None) -> None:
-        self.book = book or Book()
+    def __init__(self, chosen: Filter | None = None, book: SessionStore | None = None) -> None:
+        self.book = book or SessionStore()
         self.number = 0
         self._chosen = chosen
-        self._drift = Drift()
+        self._drift = PayloadChecks()
         self._sessions: set[str] = set()
         self._projects: dict[str, set[str]] = {}
         self._types: set[str] = set()
         self._oldest_ms = self._newest_ms = self._received_ms = 0
 
-    def note(self, entry: Entry) -> Change:
+    def note(self, entry: Entry) -> ApplyResult:
         """Enter a delivery; what that changed in the book."""
         change = self.book.apply(entry)
         event, session = entry.event, entry.session

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from vmon.render.formats.har import _Har
-from vmon.render.formats.pytest_module import _Pytest
-from vmon.render.formats.shell import LISTENER, _Commands, _curl, _httpie
+from vmon.render.formats.har import Har
+from vmon.render.formats.pytest_module import PytestModule
+from vmon.render.formats.shell import LISTENER, Commands, curl, httpie
 
 if TYPE_CHECKING:
-    from vmon.render.formats.protocol import Sealing, Writing
+    from vmon.render.formats.protocol import Formatter, ScrubPolicy
 
 As = Literal["curl", "httpie", "har", "pytest"]
 
 
-def writing(kind: As, seal: Sealing, to: str = LISTENER) -> Writing:
+def writing(kind: As, seal: ScrubPolicy, to: str = LISTENER) -> Formatter:
     """What writes deliveries so; `to` is the URL that commands send to."""
     match kind:
         case "curl":
-            return _Commands(seal, to, _curl)
+            return Commands(seal, to, curl)
         case "httpie":
-            return _Commands(seal, to, _httpie)
+            return Commands(seal, to, httpie)
         case "har":
-            return _Har(seal)
+            return Har(seal)
         case "pytest":
-            return _Pytest(seal)
+            return PytestModule(seal)
 
 
 # Commands of a shell.

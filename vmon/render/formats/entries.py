@@ -11,15 +11,15 @@ from msgspec import Struct
 from vmon.capture.codec import write_line
 from vmon.render.style import console
 from vmon.sanitize import disarm_json
-from vmon.sessions.tracker import note_of
+from vmon.sessions.tracker import annotate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmon.events.entry import Entry
-    from vmon.render.style import Look
+    from vmon.render.style import LineStyle
     from vmon.security.pseudonyms import Redactor
-    from vmon.sessions.tracker import Known, Note
+    from vmon.sessions.tracker import Annotation, SessionTracker
 
 Kind = Literal["auto", "line", "detail", "json"]
 
@@ -28,7 +28,7 @@ class Draw(Protocol):
     """Turns an entry, its capture line where there is one, and what is known of it into bytes."""
 
     def __call__(
-        self, entry: Entry, line: bytes | None = None, note: Note | None = None, /
+        self, entry: Entry, line: bytes | None = None, note: Annotation | None = None, /
     ) -> bytes:
         """The entry as it goes out, newline included."""
 
@@ -53,23 +53,25 @@ class Drawn:
 
     def __init__(self, form: Form) -> None:
         from vmon.render.line import day_of, line
-        from vmon.render.style import Look, Paint
+        from vmon.render.style import LineStyle, Paint
 
         self.console = console(sys.stdout)
         self._paint = Paint(self.console)
         self._is_terminal = sys.stdout.isatty()
         self._depth = max(form.verbosity, 1 if form.kind == "detail" else 0)
-        self._line, self._look, self._day_of = line, Look, day_of
+        self._line, self._look, self._day_of = line, LineStyle, day_of
         self._day = day_of(datetime.now(UTC))
         self.look = self.measured()
 
-    def measured(self) -> Look:
+    def measured(self) -> LineStyle:
         """How lines look at the terminal's width; in a pipe they are as long as they are."""
         width = self.console.width if self._is_terminal else None
         self.look = self._look(self._paint, width, is_dated=not self._is_terminal)
         return self.look
 
-    def __call__(self, entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
+    def __call__(
+        self, entry: Entry, _line: bytes | None = None, note: Annotation | None = None
+    ) -> bytes:
         """The entry as it is drawn, newline included."""
         drawn = self._above(entry) + self._line(entry, self.look, note) + "\n"
         if self._depth:
@@ -92,12 +94,14 @@ class Drawn:
             yield from whole(entry, self.look)
 
 
-def as_json(entry: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+def as_json(entry: Entry, line: bytes | None = None, _note: Annotation | None = None) -> bytes:
     """The entry as a capture has it: the line itself where there is one."""
     return line or write_line(entry)
 
 
-def as_shown_json(entry: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+def as_shown_json(
+    entry: Entry, line: bytes | None = None, _note: Annotation | None = None
+) -> bytes:
     """The same for a terminal: escapes stand for what could act on it."""
     return disarm_json(line or write_line(entry))
 
@@ -110,7 +114,9 @@ class Redacted:
         self._redact = redact
         self.measured = getattr(draw, "measured", None)
 
-    def __call__(self, entry: Entry, _line: bytes | None = None, note: Note | None = None) -> bytes:
+    def __call__(
+        self, entry: Entry, _line: bytes | None = None, note: Annotation | None = None
+    ) -> bytes:
         """The entry as it is drawn; never the line of the capture, which has all of it."""
         anonymous = note._replace(who=None) if note else None
         return self._draw(self._redact(entry), None, anonymous)
@@ -119,16 +125,20 @@ class Redacted:
 class Knowing:
     """Entries drawn in whatever way, with what is known of each from those before it."""
 
-    def __init__(self, draw: Draw, known: Known) -> None:
+    def __init__(self, draw: Draw, known: SessionTracker) -> None:
         self._draw = draw
         self._known = known
 
-    def __call__(self, entry: Entry, line: bytes | None = None, _note: Note | None = None) -> bytes:
+    def __call__(
+        self, entry: Entry, line: bytes | None = None, _note: Annotation | None = None
+    ) -> bytes:
         """The entry as it is drawn."""
-        return self._draw(entry, line, note_of(entry, self._known.enter(entry)))
+        return self._draw(entry, line, annotate(entry, self._known.enter(entry)))
 
 
-def drawing(form: Form, redact: Redactor | None = None, known: Known | None = None) -> Draw:
+def drawing(
+    form: Form, redact: Redactor | None = None, known: SessionTracker | None = None
+) -> Draw:
     """What turns entries into bytes for standard output; `known` is not asked where it is JSON."""
     draw: Draw = _json_for(sys.stdout) if form.is_json else Drawn(form)
     if redact:

@@ -14,21 +14,23 @@ from vmon.humanize import iso
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmon.render.formats.protocol import Sealing
+    from vmon.render.formats.protocol import ScrubPolicy
 
 
-class _Har:
+class Har:
     """A HAR 1.2 document; a body that is no UTF-8 is in base64."""
 
-    def __init__(self, seal: Sealing) -> None:
+    def __init__(self, seal: ScrubPolicy) -> None:
         self._seal = seal
         self._between = b"\n"
 
     def begin(self) -> bytes:
+        """The beginning of the document."""
         creator = json.dumps({"name": "vmon", "version": __version__})
         return b'{"log":{"version":"1.2","creator":%b,"entries":[' % creator.encode()
 
     def each(self, entries: Iterable[Entry]) -> bytes:
+        """Some deliveries of the document."""
         out = []
         for entry in entries:
             out += [self._between, json.dumps(_of_har(self._seal(entry))).encode()]
@@ -36,6 +38,7 @@ class _Har:
         return b"".join(out)
 
     def end(self) -> bytes:
+        """The end of the document."""
         return b"\n]}}\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from vmon.security.scrub import sealed
+from vmon.security.scrub import scrub
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 
-class Writing(Protocol):
+class Formatter(Protocol):
     """A form in which deliveries go out."""
 
     def begin(self) -> bytes:
@@ -27,7 +27,7 @@ class Writing(Protocol):
         """What comes last."""
 
 
-class Sealing:
+class ScrubPolicy:
     """What becomes of secrets: left out and counted by name, unless `keep` says otherwise."""
 
     def __init__(self, left_out: Counter[str], *, keep: bool) -> None:
@@ -38,6 +38,6 @@ class Sealing:
         """The delivery as it may be shown."""
         if self._keep:
             return entry.delivery
-        shown, names = sealed(entry)
+        shown, names = scrub(entry)
         self._left_out.update(names)
         return shown

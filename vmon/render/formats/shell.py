@@ -15,7 +15,7 @@ from vmon.security.access import stored_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmon.render.formats.protocol import Sealing
+    from vmon.render.formats.protocol import ScrubPolicy
 
 LISTENER = "http://127.0.0.1:4680"
 """Where commands send to unless told otherwise: a `vmon listen`."""
@@ -31,19 +31,21 @@ _TRICKY = re.compile(rb"[^A-Za-z0-9 ,.:;/=+_{}\[\]()<>@#&*?|~^]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class _Commands:
+class Commands:
     """A command for each delivery, in a script that any POSIX shell runs."""
 
-    def __init__(self, seal: Sealing, to: str, command: Command) -> None:
+    def __init__(self, seal: ScrubPolicy, to: str, command: Command) -> None:
         self._seal = seal
         self._to = to
         self._command = command
         self._inner_path = stored_path()
 
     def begin(self) -> bytes:
+        """The beginning of the document."""
         return b""
 
     def each(self, entries: Iterable[Entry]) -> bytes:
+        """Some deliveries of the document."""
         return b"".join([self._one(entry) for entry in entries])
 
     def _one(self, entry: Entry) -> bytes:
@@ -53,6 +55,7 @@ class _Commands:
         return about.encode() + self._command(delivery, url) + b"\n"
 
     def end(self) -> bytes:
+        """The end of the document."""
         return b""
 
 
@@ -63,9 +66,10 @@ class Command(Protocol):
         """The command."""
 
 
-def _curl(delivery: Delivery, url: str) -> bytes:
+def curl(delivery: Delivery, url: str) -> bytes:
+    """A curl command that sends a delivery to a URL."""
     words = [b"curl -sS --globoff --path-as-is -X " + _word(delivery.method.encode())]
-    sent = list(_headers(delivery))
+    sent = list(headers_to_send(delivery))
     for name, value in sent:
         said = f"{name}: {value}" if value else f"{name};"  # curl's way to say an empty one
         words.append(b"-H " + _word(_wire(said)))
@@ -74,9 +78,10 @@ def _curl(delivery: Delivery, url: str) -> bytes:
     return _piped(delivery.body, words, b"--data-raw ", b"--data-binary @-", _word(_wire(url)))
 
 
-def _httpie(delivery: Delivery, url: str) -> bytes:
+def httpie(delivery: Delivery, url: str) -> bytes:
+    """An HTTPie command that sends a delivery to a URL."""
     items = []
-    for name, value in _headers(delivery):
+    for name, value in headers_to_send(delivery):
         if not _is_utf8(_wire(value)):  # HTTPie cannot send it
             continue
         escaped = "\\" + value if value.startswith(("=", "@", ":", "\\")) else value
@@ -96,7 +101,7 @@ def _piped(body: bytes, words: list[bytes], as_word: bytes, as_input: bytes, las
     return _octal(body) + b" | " + b" ".join((*words, as_input, last))
 
 
-def _headers(delivery: Delivery) -> Iterable[tuple[str, str]]:
+def headers_to_send(delivery: Delivery) -> Iterable[tuple[str, str]]:
     """The headers that are the delivery's own and can be sent again."""
     for name, value in delivery.headers:
         whole = _TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value)

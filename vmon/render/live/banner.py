@@ -16,7 +16,7 @@ from vmon import __version__
 from vmon.events.redelivery import LIKE_VONAGE
 from vmon.humanize import count, duration, handle, home
 from vmon.render.columns import folded, wide
-from vmon.render.live.summary import _outages, by_type
+from vmon.render.live.summary import by_type, outages_in_words
 from vmon.render.style import SEVERITY_STYLES, Paint, console
 from vmon.sanitize import disarm
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vmon.analysis.oddities.codes import Oddity
     from vmon.capture.codec import Outage
     from vmon.forward.failures import Policy
-    from vmon.forward.forwarder import Onward
+    from vmon.forward.forwarder import ForwardOptions
     from vmon.receive.pipeline import Totals
 
 
@@ -186,7 +186,7 @@ class Report:
             ("blocked (404)", _some(totals.strangers)),
             ("other requests", _some(totals.notices)),
             ("bugs in vmon", _some(totals.bugs)),
-            ("tunnel", _outages(totals.outages)),
+            ("tunnel", outages_in_words(totals.outages)),
             ("slowest delivery", "" if totals.slowest_s is None else duration(totals.slowest_s)),
             *more,
             ("capture", home(totals.capture) if totals.capture else ""),
@@ -253,7 +253,7 @@ _WHY: dict[Policy, str] = {
 }
 
 
-def banner_rows(onward: Onward, *, survives: bool) -> Iterator[tuple[str, str]]:
+def banner_rows(onward: ForwardOptions, *, survives: bool) -> Iterator[tuple[str, str]]:
     """Rows of label and text; where a label is blank, the row goes on with the one before it."""
     for aim in onward.aims:
         types = f"  {aim.said}" if aim.said else ""

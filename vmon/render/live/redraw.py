@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Self
 from rich.live import Live
 from rich.text import Text
 
-from vmon.render.style import Look, Paint, console
+from vmon.render.style import LineStyle, Paint, console
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Redrawn:
+class LiveArea:
     """A place of lines on the terminal; the last ones stay when it is left."""
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class Redrawn:
         self._live.stop()
 
     @property
-    def look(self) -> Look:
+    def look(self) -> LineStyle:
         """How lines look at the terminal's width now."""
-        return Look(self._paint, self._console.width)
+        return LineStyle(self._paint, self._console.width)
 
     @property
     def height(self) -> int:

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 
 from vmon.render.line import not_drawn
 from vmon.render.live.writer import ERR, OUT, Writer
-from vmon.sessions.tracker import note_of
+from vmon.sessions.tracker import annotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from vmon.analysis.oddities.codes import Oddity
     from vmon.events.entry import Entry
-    from vmon.forward.client import Told
+    from vmon.forward.client import ForwardResult
     from vmon.render.formats.entries import Draw
-    from vmon.render.live.status_line import Footer
+    from vmon.render.live.status_line import StatusLine
     from vmon.render.outcome import Outcomes
     from vmon.search.filter import Filter
-    from vmon.sessions.store import Change
-    from vmon.sessions.tracker import Known
+    from vmon.sessions.store import ApplyResult
+    from vmon.sessions.tracker import SessionTracker
 
 _TICK_S = 0.05
 _BUDGET_S = 0.01
@@ -73,8 +73,8 @@ class Screen:
         on_gone: Callable[[], None],
         outcomes: Outcomes | None = None,
         *,
-        known: Known,
-        foot: Footer | None = None,
+        known: SessionTracker,
+        foot: StatusLine | None = None,
         on_oddity: Callable[[Oddity], None] | None = None,
         dedupe: bool = False,
         on_bug: Callable[[Exception], None] | None = None,
@@ -87,7 +87,7 @@ class Screen:
         self._dedupe = dedupe
         self._beat: asyncio.TimerHandle | None = None
         self._draw_outcome = outcomes
-        self._outcomes: dict[str, list[Told]] = {}
+        self._outcomes: dict[str, list[ForwardResult]] = {}
         self._last = ""
         self._chosen = None if chosen.chooses_all else chosen
         self._queue: deque[_Item] = deque()
@@ -118,7 +118,7 @@ class Screen:
             self._queue.append(text)
             self._wake()
 
-    def offer_outcome(self, told: Told) -> None:
+    def offer_outcome(self, told: ForwardResult) -> None:
         """Have an outcome drawn under its event, or later and with the event's name."""
         if self._draw_outcome and len(self._queue) < _MOST_ENTRIES:
             self._outcomes.setdefault(told.entry.delivery.id, []).append(told)
@@ -222,7 +222,7 @@ class Screen:
                     return
                 if self._is_shown(entry, change):
                     self._last = entry.delivery.id
-                    out.append(self._draw(entry, line, note_of(entry, change)))
+                    out.append(self._draw(entry, line, annotate(entry, change)))
                 else:
                     self.hidden += 1
                 if self._outcomes:
@@ -234,7 +234,7 @@ class Screen:
                 self._put(out)
                 self.say(aside if isinstance(aside, str) else not_drawn(aside.missing))
 
-    def _is_shown(self, entry: Entry, change: Change) -> bool:
+    def _is_shown(self, entry: Entry, change: ApplyResult) -> bool:
         if self._dedupe and change.copies > 1:
             return False
         return self._chosen is None or self._chosen(entry)

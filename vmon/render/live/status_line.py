@@ -11,7 +11,7 @@ from vmon.humanize import compact, count
 from vmon.render.style import Paint, console
 
 if TYPE_CHECKING:
-    from vmon.sessions.tracker import Known
+    from vmon.sessions.tracker import SessionTracker
 
 _P95 = 0.95
 _ECHO = 3
@@ -21,7 +21,7 @@ _LEAST_FIRST = (4, 3, 5, 2, 1, 6)
 connections, oddities."""
 
 
-class Footer:
+class StatusLine:
     """`2 sessions open · 5 connections · 4 streams · p95 lag 180ms · 3 hidden · 1 oddity`."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Footer:
         self._paint = Paint(self._console)
         self._last: bytes | None = None
 
-    def __call__(self, known: Known, hidden: int) -> bytes | None:
+    def __call__(self, known: SessionTracker, hidden: int) -> bytes | None:
         """The line, shorter than the terminal is wide; None where it stands there already."""
         text = told(known, hidden, self._console.width - _ECHO)
         line = self._paint("dim", text).encode()
@@ -39,7 +39,7 @@ class Footer:
         return line
 
 
-def told(known: Known, hidden: int, width: int | None = None) -> str:
+def told(known: SessionTracker, hidden: int, width: int | None = None) -> str:
     """The words of the foot; what there is none of is left out, after the connections and streams.
 
     Where they are wider than `width` what matters least goes first, and no word is cut before it

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vmon.events.catalogue import NAMES
 from vmon.humanize import count, duration, handle
 from vmon.sanitize import disarm
-from vmon.sessions.tracker import present_in
+from vmon.sessions.tracker import occupancy_of
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from vmon.capture.codec import Outage
     from vmon.render.style import Paint
     from vmon.sessions.model import Session
-    from vmon.sessions.tracker import Known
+    from vmon.sessions.tracker import SessionTracker
 
 _MOST = 5
 
 
-def summed_up(known: Known) -> Iterator[tuple[str, str]]:
+def summed_up(known: SessionTracker) -> Iterator[tuple[str, str]]:
     """Rows of a label and what there is to say: all sessions, the busiest, copies, oddities."""
     sessions = list(known.book.sessions())
     gone = known.book.totals
@@ -43,7 +43,7 @@ def summed_up(known: Known) -> Iterator[tuple[str, str]]:
 
 def _session(session: Session) -> str:
     """`3 connections, 4 streams, 12 events, 12 min, open`."""
-    there = present_in(session)
+    there = occupancy_of(session)
     lasted = duration((session.last_ms - session.first_ms) / 1000)
     reason = session.destroyed[max(session.destroyed)] if session.destroyed else None
     state = f"open, {there.people:,} connected" if there.sessions else "ended"
@@ -66,7 +66,8 @@ def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:
             yield f"  {disarm(name):<20} {number:>9,}" + (f"  {paint('dim', bar)}" if bar else "")
 
 
-def _outages(outages: list[Outage]) -> str:
+def outages_in_words(outages: list[Outage]) -> str:
+    """How often and how long a tunnel was down."""
     if not outages:
         return ""
     lasted = sum((one.up_at - one.down_at).total_seconds() for one in outages)

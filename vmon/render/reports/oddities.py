@@ -9,7 +9,7 @@ from vmon.analysis.oddities.codes import CODES, SEVERITIES, Code, Oddity, Severi
 from vmon.capture.codec import said_json
 from vmon.events.timestamps import instant
 from vmon.humanize import count, handle, iso
-from vmon.render.columns import Page, wide
+from vmon.render.columns import OutputPage, wide
 from vmon.render.style import SEVERITY_STYLES, colour_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Drawn:
     """Oddities for standard output: a line each, on a terminal folded where it is too narrow."""
 
     def __init__(self) -> None:
-        self._page = Page()
+        self._page = OutputPage()
         self._paint, self._width = self._page.paint, self._page.width
         self._day = ""
 

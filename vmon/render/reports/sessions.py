@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon.events.names import called
 from vmon.events.timestamps import local
 from vmon.humanize import count, duration, handle, size
-from vmon.render.style import Look, colour_of, painted
+from vmon.render.style import LineStyle, colour_of, painted
 from vmon.render.subject import short
-from vmon.sessions.model import Call, Feed, Job, Person
-from vmon.sessions.snapshot import Member, Seen, Standing, state_of, status_of
+from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
+from vmon.sessions.snapshot import Member, SessionSnapshot, TimedPart, state_of, status_of
 from vmon.sessions.timeline import odd_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vmon.render.style import Piece
-    from vmon.sessions.model import Thing
+    from vmon.sessions.model import Part
     from vmon.sessions.snapshot import Span
 
 _MOST_GONE = 20
@@ -39,7 +39,9 @@ class Node(NamedTuple):
     under: list[Node]
 
 
-def rows(laid: Standing, look: Look, now_ms: int, *, fold: bool = False) -> Iterator[str]:
+def rows(
+    laid: SessionSnapshot, look: LineStyle, now_ms: int, *, fold: bool = False
+) -> Iterator[str]:
     """The lines of a session's tree; with `fold` not everybody who has left has one.
 
     What is open goes on until now, or to the session's last event where clocks disagree.
@@ -49,7 +51,7 @@ def rows(laid: Standing, look: Look, now_ms: int, *, fold: bool = False) -> Iter
     yield from _drawn(_nodes(laid, now_ms, fold=fold), look, "")
 
 
-def _drawn(nodes: list[Node], look: Look, before: str) -> Iterator[str]:
+def _drawn(nodes: list[Node], look: LineStyle, before: str) -> Iterator[str]:
     for node in nodes:
         is_last = node is nodes[-1]
         branch = before + ("└─ " if is_last else "├─ ")
@@ -57,7 +59,7 @@ def _drawn(nodes: list[Node], look: Look, before: str) -> Iterator[str]:
         yield from _drawn(node.under, look, before + ("   " if is_last else "│  "))
 
 
-def head(laid: Standing, now_ms: int) -> list[Piece]:
+def head(laid: SessionSnapshot, now_ms: int) -> list[Piece]:
     """The line of a session itself."""
     session, last = laid.session, laid.rounds[-1]
     lasted = duration(last.lasted_s(now_ms)) + "  "
@@ -75,7 +77,7 @@ def head(laid: Standing, now_ms: int) -> list[Piece]:
     return pieces
 
 
-def _counts(laid: Standing) -> Iterator[str]:
+def _counts(laid: SessionSnapshot) -> Iterator[str]:
     session = laid.session
     kinds = (
         ([one.span for one in laid.members], "participant", None),
@@ -103,7 +105,7 @@ _PLURALS = {
 }
 
 
-def _nodes(laid: Standing, now_ms: int, *, fold: bool) -> list[Node]:
+def _nodes(laid: SessionSnapshot, now_ms: int, *, fold: bool) -> list[Node]:
     shown, hidden = _few(laid.members) if fold else (laid.members, 0)
     nodes = [_member(one, now_ms) for one in sorted(shown, key=lambda one: not one.span.is_open)]
     if hidden:
@@ -128,7 +130,7 @@ def _member(member: Member, now_ms: int) -> Node:
     return Node(pieces, _leaves((*member.feeds, *member.calls), now_ms))
 
 
-def _leaves(seen: Iterable[Seen], now_ms: int) -> list[Node]:
+def _leaves(seen: Iterable[TimedPart], now_ms: int) -> list[Node]:
     found = []
     for one in sorted(seen, key=lambda one: not one.span.is_open):
         pieces = [_dot(one.span), *_what(one.thing), *_life(one.thing, one.span, now_ms)]
@@ -136,30 +138,30 @@ def _leaves(seen: Iterable[Seen], now_ms: int) -> list[Node]:
     return found
 
 
-def _what(thing: Thing) -> Iterator[Piece]:
+def _what(thing: Part) -> Iterator[Piece]:
     match thing:
-        case Feed():
+        case StreamState():
             yield "", name_of(thing) + "  "
         case Call():
             yield "", "call "
             yield "name", short(state_of(thing) or "") + "  "
-        case Job():
+        case OutputState():
             status = status_of(thing) or ""
             yield "", name_of(thing) + "  "
             yield "failed" if status == "failed" else "name", short(status) + "  "
-        case Person():
+        case ConnectionState():
             yield "name", short(called(thing.id, thing.name)) + "  "
 
 
-def name_of(thing: Feed | Job) -> str:
+def name_of(thing: StreamState | OutputState) -> str:
     """What a stream or a job is called, harmless: `camera "desk"`, `archive "lesson"`."""
-    kind = (thing.video_type or "audio only") if isinstance(thing, Feed) else thing.kind
+    kind = (thing.video_type or "audio only") if isinstance(thing, StreamState) else thing.kind
     return short(kind) + (f' "{short(thing.name)}"' if thing.name else "")
 
 
-def _life(thing: Thing, span: Span, now_ms: int) -> Iterator[Piece]:
+def _life(thing: Part, span: Span, now_ms: int) -> Iterator[Piece]:
     yield "", _lasted(span, now_ms) + "  "
-    if isinstance(thing, Job) and thing.size:
+    if isinstance(thing, OutputState) and thing.size:
         yield "", size(thing.size) + "  "
     if why := odd_reason(thing, span):
         yield "warning", short(why) + "  "

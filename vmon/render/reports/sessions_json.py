@@ -8,16 +8,16 @@ from vmon.capture.codec import said_json
 from vmon.events.names import called
 from vmon.events.timestamps import instant
 from vmon.humanize import handle, iso
-from vmon.sessions.model import Call, Feed, Job
+from vmon.sessions.model import Call, OutputState, StreamState
 from vmon.sessions.snapshot import state_of, status_of
 
 if TYPE_CHECKING:
-    from vmon.sessions.snapshot import Member, Seen, Span, Standing
+    from vmon.sessions.snapshot import Member, SessionSnapshot, Span, TimedPart
 
 _JOBS = {"archive": "archives", "broadcast": "broadcasts", "render": "renders"}
 
 
-def as_json(laid: Standing, *, counted: bool = True) -> str:
+def as_json(laid: SessionSnapshot, *, counted: bool = True) -> str:
     """The line of a session, without a newline; events are null where they were not counted.
 
     An end is null while it is open; `end_told` false is an end that was worked out.
@@ -37,7 +37,7 @@ def as_json(laid: Standing, *, counted: bool = True) -> str:
         **{name: [] for name in (*_JOBS.values(), "captions")},
     }
     for one in laid.jobs:
-        if isinstance(one.thing, Job):
+        if isinstance(one.thing, OutputState):
             said[_JOBS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
     return said_json(said).decode()
 
@@ -53,10 +53,10 @@ def _member(member: Member) -> dict[str, Any]:
     }
 
 
-def _thing(seen: Seen) -> dict[str, Any]:
+def _thing(seen: TimedPart) -> dict[str, Any]:
     thing, span = seen
     match thing:
-        case Feed():
+        case StreamState():
             own: dict[str, Any] = {
                 "connection": thing.connection,
                 "name": thing.name,
@@ -64,7 +64,7 @@ def _thing(seen: Seen) -> dict[str, Any]:
             }
         case Call():
             own = {"connection": thing.connection, "state": state_of(thing)}
-        case Job():
+        case OutputState():
             own = {
                 "name": thing.name,
                 "status": status_of(thing),

@@ -14,7 +14,7 @@ from vmon.capture.codec import unbroken
 from vmon.events.catalogue import NAMES
 from vmon.events.timestamps import instant
 from vmon.humanize import compact, count, duration, handle, iso
-from vmon.render.columns import Page
+from vmon.render.columns import OutputPage
 from vmon.render.style import colour_of
 from vmon.sanitize import disarm
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vmon.analysis.lifetimes import Peak
     from vmon.analysis.stats import OfType, Stats
-    from vmon.histogram import Lags
+    from vmon.histogram import Histogram
 
 _STEPS = " ▁▂▃▄▅▆▇█"
 _PIPED = 60
@@ -38,7 +38,7 @@ class Drawn:
     """Figures as lines for standard output, as wide as a terminal is."""
 
     def __init__(self, top: int) -> None:
-        self._page = Page()
+        self._page = OutputPage()
         self._paint, self._width = self._page.paint, self._page.width
         self._top = top
 
@@ -164,7 +164,7 @@ def _clocks(stats: Stats) -> str:
     return ""
 
 
-def _before(lags: Lags) -> int:
+def _before(lags: Histogram) -> int:
     return sum(number for ms, number in lags.counts.items() if ms < 0)
 
 
@@ -178,13 +178,13 @@ def _counted(numbers: dict[str, int]) -> str:
     return ", ".join(f"{disarm(name)} {number:,}" for name, number in pairs)
 
 
-def _lags(lags: Lags) -> list[str]:
+def _lags(lags: Histogram) -> list[str]:
     if not lags.number:
         return ["", "", ""]
     return [_ms(lags.percentile(share) or 0) for _, share in _SHARES] + [_ms(lags.most)]
 
 
-def _in_words(lags: Lags) -> str:
+def _in_words(lags: Histogram) -> str:
     names = [name for name, _ in _SHARES] + ["max"]
     return ", ".join(f"{name} {said}" for name, said in zip(names, _lags(lags), strict=True))
 
@@ -274,7 +274,7 @@ def _of_type(one: OfType) -> dict[str, Any]:
     }
 
 
-def _quantiles(lags: Lags) -> dict[str, int | None] | None:
+def _quantiles(lags: Histogram) -> dict[str, int | None] | None:
     if not lags.number:
         return None
     return {name: lags.percentile(share) for name, share in _SHARES} | {"max": lags.most}

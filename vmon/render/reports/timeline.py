@@ -15,7 +15,7 @@ from vmon.sessions.timeline import told
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmon.render.style import Look, Piece
+    from vmon.render.style import LineStyle, Piece
     from vmon.sessions.snapshot import Span
     from vmon.sessions.timeline import Chart, Mark, Row
 
@@ -33,7 +33,7 @@ _LONG = 30
 """Rows beyond so many have the axis below them too."""
 
 
-def drawn(chart: Chart, look: Look, *, most_marks: int | None = None) -> Iterator[str]:
+def drawn(chart: Chart, look: LineStyle, *, most_marks: int | None = None) -> Iterator[str]:
     """The lines of a chart, as wide as the look; at most so many marks are told below it."""
     width = look.width or 100
     widths = _widths(chart, width)
@@ -129,7 +129,7 @@ def _joined(cells: list[Piece]) -> Iterator[Piece]:
     yield style, text
 
 
-def _told(chart: Chart, look: Look, most: int | None) -> Iterator[str]:
+def _told(chart: Chart, look: LineStyle, most: int | None) -> Iterator[str]:
     """What the marks are about."""
     marks = told(chart)
     for mark, name in marks[:most]:

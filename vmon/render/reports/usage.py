@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from vmon.analysis.usage import day, minutes, utc
 from vmon.capture.codec import unbroken
 from vmon.humanize import count, duration, handle
-from vmon.render.columns import Page
+from vmon.render.columns import OutputPage
 from vmon.render.style import colour_of
 from vmon.sanitize import disarm
 
@@ -41,7 +41,7 @@ class Drawn:
     """Usage as lines for standard output, as wide as a terminal is."""
 
     def __init__(self) -> None:
-        self._page = Page()
+        self._page = OutputPage()
         self._paint, self._width = self._page.paint, self._page.width
 
     def lines(self, usage: Usage) -> Iterator[str]:

@@ -88,7 +88,7 @@ class NgrokTunnel:
             raise of_code(NO_TOKEN)
         await check_version(binary)
         self._token = token
-        self._folder = orphans.settle(self._options.state_dir, self.name)
+        self._folder = orphans.claim_folder(self._options.state_dir, self.name)
         config.write_config(self._folder, token, self._options)
         launcher = config.write_launcher(self._folder, binary)
         _keep_loopback_off_the_proxy()
@@ -128,7 +128,7 @@ class NgrokTunnel:
     def _leave(self) -> None:
         # An agent that would not end keeps its record, for the next start to find.
         if self._folder and (self._agent is None or self._agent.ended.done()):
-            orphans.leave(self._folder)
+            orphans.release_folder(self._folder)
 
     def _explain(self, error: Exception) -> CannotTunnel:
         refusal = getattr(error, "body", None)
