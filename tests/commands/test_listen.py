@@ -273,7 +273,7 @@ async def test_a_guarded_run_lets_in_who_has_the_secret_path(
     ]
     assert token not in out + err
     assert err.count("blocked: POST /, Host public.example: wrong secret path or host (404)\n") == 1
-    assert re.search(r"\n  strangers +2\n", err)
+    assert re.search(r"\n  blocked \(404\) +2\n", err)
     stored = [json.loads(line) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
     assert [one["path"] for one in stored] == [f"/{token}/hook", f"/{token}", "/hook"]
 

@@ -66,7 +66,7 @@ def _send_to(target: Target, resent: Resend, name: str, asked: Options, tally: T
     if asked.dry_run:
         if number := sum(1 for _ in dues):
             said = count(number, "delivery", "deliveries")
-            sys.stdout.write(f"{said} to {disarm(target.url)}, of {disarm(name)}\n")
+            sys.stdout.write(f"{said} to {disarm(target.url)}, from {disarm(name)}\n")
         return
     road = Road(ready_of(asked.signer), teller(asked, tally, lambda: None))
     resent.send(target, asked.width, dues, road)
