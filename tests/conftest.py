@@ -492,12 +492,16 @@ async def app() -> AsyncIterator[App]:
     yield one
     server.close()
     one.close()
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        if getattr(task.get_coro(), "__name__", "") == "_serve":
-            task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    serving = [task for task in asyncio.all_tasks() if _is_of_an_app(task)]
+    for task in serving:
+        task.cancel()
+    await asyncio.gather(*serving, return_exceptions=True)
     await server.wait_closed()
+
+
+def _is_of_an_app(task: asyncio.Task[object]) -> bool:
+    """Only those: to wait for a test's own tasks would hang where it failed."""
+    return getattr(task.get_coro(), "__name__", "") == "_serve"
 
 
 class FlaskApp:

@@ -113,11 +113,11 @@ def test_a_journal_that_its_run_writes_anew_before_it_is_locked_is_left_to_it(
     journal = begun(tmp_path)
 
     def late(fd: int) -> bool:
-        monkeypatch.setattr(spool, "lock", lock)
+        monkeypatch.setattr(leftovers, "lock", lock)
         journal.rewrite({0: (5, []), 1: (5, [])})
         return lock(fd)
 
-    monkeypatch.setattr(spool, "lock", late)
+    monkeypatch.setattr(leftovers, "lock", late)
     assert leftovers.reopen(journal.path) is None
     assert reopened(journal.path)[1]
     journal.close(keep=True)
@@ -420,11 +420,11 @@ import resource, signal, sys
 from pathlib import Path
 from vmon.forward import journal as spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-journal = spool.begin(Path({str(tmp_path)!r}) / "a.jsonl", "{RUN}", (spool.Place("http://a"),), 0)
-journal.write([spool.Note(done=(1,))])
+journal = spool.begin(Path({str(tmp_path)!r}) / "a.jsonl", "{RUN}", (spool.JournalTarget("http://a"),), 0)
+journal.write([spool.JournalLine(done=(1,))])
 resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size, resource.RLIM_INFINITY))
 try:
-    journal.write([spool.Note(done=(2,))])
+    journal.write([spool.JournalLine(done=(2,))])
 except OSError:
     print(spool.progress(journal.path, 1)[0].done)
 """

@@ -230,7 +230,7 @@ async def test_an_app_that_is_down_is_told_once_and_told_when_it_is_back(
         await until(lambda: course.figures.retried > 10)
         assert len(ears.said) == 1
         where = f"127.0.0.1:{free_port}"
-        assert ears.said == [f"waiting: connection refused: nothing is listening on {where}"]
+        assert ears.said == [f"connection refused: nothing is listening on {where}; retrying"]
         assert ears.told == []
         back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
         await until(lambda: course.left == 0)
