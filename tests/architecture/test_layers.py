@@ -138,11 +138,15 @@ BIG_MODULES = {
     "vmon.events.models": "a struct for each event type",
     "vmon.events.catalogue": "a row for each event type",
     "vmon.config": "a row for each setting",
+}
+"""Modules that stay big: at most three."""
+
+BIG_FOR_NOW = {
     "vmon.commands.listen": "Run is taken apart into pipeline, public URL and feed",
     "vmon.forward.forwarder": "Forwarder hands its leftovers on",
     "vmon.forward.worker": "TargetWorker is taken apart into queue, health and attempts",
 }
-"""Exceptions: the three that stay big, and those that are taken apart."""
+"""Exceptions: modules that are taken apart."""
 
 BIG_CLASSES = {
     "vmon.commands.listen.Run": "is taken apart into pipeline, public URL and feed",
@@ -278,7 +282,8 @@ def test_few_modules_are_long() -> None:
         for module in source.modules()
         if (lines := source.lines_of(module)) > MODULE
     }
-    assert not (text := source.broken(long, BIG_MODULES)), text
+    assert not (text := source.broken(long, BIG_MODULES | BIG_FOR_NOW)), text
+    assert len(BIG_MODULES) <= 3
 
 
 # Of the rules themselves.
