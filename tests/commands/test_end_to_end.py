@@ -345,7 +345,9 @@ web.RequestHandler.data_received = sometimes
 
 
 def test_a_bug_in_drawing_costs_one_drawing_and_no_answer(listen: "Listen") -> None:
-    run = listen(code=FAILS_SOMETIMES.format(module="vmon.sessions.tracker", name="SessionTracker.enter"))
+    run = listen(
+        code=FAILS_SOMETIMES.format(module="vmon.sessions.tracker", name="SessionTracker.enter")
+    )
     assert [run.post(body) for body in (b"1", b'"bug"', b"2")] == [200] * 3
     assert run.out is not None
     run.out.until(b'"body":2}\n')
