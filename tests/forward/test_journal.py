@@ -420,7 +420,8 @@ import resource, signal, sys
 from pathlib import Path
 from vmon.forward import journal as spool
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-journal = spool.begin(Path({str(tmp_path)!r}) / "a.jsonl", "{RUN}", (spool.JournalTarget("http://a"),), 0)
+target = spool.JournalTarget("http://a")
+journal = spool.begin(Path({str(tmp_path)!r}) / "a.jsonl", "{RUN}", (target,), 0)
 journal.write([spool.JournalLine(done=(1,))])
 resource.setrlimit(resource.RLIMIT_FSIZE, (journal.path.stat().st_size, resource.RLIM_INFINITY))
 try:
