@@ -556,7 +556,7 @@ def test_with_fsync_answers_come_and_share_the_disk_s_time(
 import atexit, os, sys, time
 syncs = []
 def slow(fd):
-    time.sleep(0.02)
+    time.sleep(0.02)  # what a disk takes
     syncs.append(fd)
 os.fdatasync = slow
 atexit.register(lambda: sys.stderr.write(f"syncs={len(syncs)}"))

@@ -160,7 +160,7 @@ async def test_a_close_that_is_cancelled_still_ends_the_program(
     await made.start()
     async with asyncio.TaskGroup() as group:
         closing = group.create_task(made.close())
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop, in which closing begins
         closing.cancel()
     pid = made.pid
     assert pid
