@@ -177,6 +177,9 @@ async def test_a_cancelled_start_leaves_nobody(
         await until(lambda: made.pid)
         starting.cancel()
     assert starting.cancelled()
+    process = made._process
+    assert process
+    await until(lambda: process.get_returncode() is not None)
 
 
 async def test_a_line_without_end_does_not_deafen_us(
