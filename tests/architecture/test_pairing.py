@@ -23,6 +23,7 @@ THROUGH = {
     "capture/inputs": "commands/test_inputs",
     "capture/prefetch": "capture/test_blocks",
     "cli/captures": "analysis/test_captures",
+    "cli/completers": "cli/test_completion",
     "cli/config": "cli/test_defaults",
     "cli/doctor": "doctor/test_runner",
     "cli/export": "render/formats/test_choose",
@@ -81,7 +82,10 @@ THROUGH = {
     "security/masking": "security/test_pseudonyms",
     "security/scrub": "render/formats/test_choose",
     "sessions/loader": "commands/test_sessions",
+    "tunnel/changes": "tunnel/test_supervisor",
+    "tunnel/model": "tunnel/ngrok/test_tunnel",
     "tunnel/ngrok/agent": "tunnel/ngrok/test_tunnel",
+    "tunnel/subprocess_tunnel": "tunnel/test_cloudflared",
 }
 """Exceptions: a module that is tested through a neighbour → the file that does it."""
 
