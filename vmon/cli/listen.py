@@ -122,7 +122,7 @@ def command(chosen: Filter, onward: ForwardOptions | None, **asked: Any) -> int:
     from vmon.errors import WrongUse
     from vmon.receive.http_server import Limits
     from vmon.render.formats.entries import Form
-    from vmon.render.live.banner import Extras
+    from vmon.render.live.notices import Extras
     from vmon.security.pseudonyms import paths_of
     from vmon.security.verifier import Verifier, secrets_of
 

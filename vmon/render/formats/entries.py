@@ -133,7 +133,7 @@ class Knowing:
         self, entry: Entry, line: bytes | None = None, _note: Annotation | None = None
     ) -> bytes:
         """The entry as it is drawn."""
-        return self._draw(entry, line, annotate(entry, self._known.enter(entry)))
+        return self._draw(entry, line, annotate(entry, self._known.apply(entry)))
 
 
 def drawing(
