@@ -28,7 +28,7 @@ from vmon.events.delivery import encoding_of
 from vmon.events.entry import Entry
 from vmon.events.ids import Ids
 from vmon.events.payload import read_body
-from vmon.forward.forwarder import Forwarder, ForwardListener, ForwardOptions, of_left
+from vmon.forward.forwarder import Forwarder, ForwardOptions
 from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
 from vmon.receive.pipeline import Totals
@@ -38,7 +38,7 @@ from vmon.render.live.banner import Extras, Report, banner_rows
 from vmon.render.live.screen import Screen
 from vmon.render.live.status_line import StatusLine
 from vmon.render.live.summary import summed_up
-from vmon.render.outcome import Outcomes
+from vmon.render.outcome import Outcomes, back_in_words, down_in_words, left_in_words
 from vmon.sanitize import disarm
 from vmon.search.filter import Filter
 from vmon.security.access import LOOPBACK, BlockedRequests, Guard, host_name, secret_path
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from vmon.capture.codec import Outage
     from vmon.events.delivery import Delivery
     from vmon.forward.client import ForwardResult
+    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.tunnel.supervisor import Down
 
 _DRAIN_S = 3.0
@@ -62,7 +63,7 @@ _DRAIN_S = 3.0
 _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
 _FORWARD_S = 3.0
-"""How long the end of a run goes on forwarding; the rest stays in the spool."""
+"""How long the end of a run goes on forwarding; the rest stays in the journal."""
 _MOST_BUGS = 16
 """Kinds of bugs whose tracebacks are kept; more are only counted."""
 _OF_A_CONNECTION = ("transport", "protocol", "socket")
@@ -175,7 +176,9 @@ class Run:
             None if options.quiet else drawing(options.form, redact),
             options.chosen,
             self._stop.set,
-            Outcomes(aside=options.form.is_json, several=len(onward.aims) > 1) if onward else None,
+            Outcomes(aside=options.form.is_json, several=len(onward.routes) > 1)
+            if onward
+            else None,
             known=self._known,
             foot=StatusLine() if on_terminal else None,
             on_oddity=None if options.redact is not None else self._odd,
@@ -188,8 +191,8 @@ class Run:
         )
         self._needs_line = self._capture is not None or options.form.is_json
         self._sync = GroupCommit(self._capture) if options.fsync and self._capture else None
-        run, voice = self._ids.salt, ForwardListener(self._told, self._say_news, self._bug)
-        self._forwarding = Forwarder(onward, self._capture, run, voice) if onward else None
+        run = self._ids.salt
+        self._forwarding = Forwarder(onward, self._capture, run, self) if onward else None
         self._rotation: Rotation | None = None
         if options.rotate and self._capture:
             say = self._notice_aside
@@ -231,13 +234,13 @@ class Run:
         chosen = None if options.chosen.chooses_all else str(options.chosen)
         via = named(opening.choice) if opening else None
         more = self._forwarding and banner_rows(
-            self._forwarding.onward, survives=self._forwarding.survives
+            self._forwarding.options, survives=self._forwarding.survives
         )
         self._screen.say(self._report.banner(inside, options.capture, chosen, via, more or ()))
         if host_name(url.partition("//")[2]) not in LOOPBACK:
             self._screen.say(self._report.exposed(url))
         for left in self._forwarding.left if self._forwarding else ():
-            self._say_news(of_left(left))
+            self.notice(left_in_words(left))
         if opening is None:
             self._say_ready(None)
         else:
@@ -262,8 +265,8 @@ class Run:
         host = urlsplit(public_url).hostname
         guard = Guard(prefix, frozenset({host.lower()} if host else ()), everyone)
         self._receiver.guard = guard
-        for course in self._forwarding.courses if self._forwarding else ():
-            course.inner_path = guard.inner_path
+        for worker in self._forwarding.workers if self._forwarding else ():
+            worker.inner_path = guard.inner_path
         return f"{public_url}/{prefix}" if prefix else public_url
 
     async def _expose(self, opening: TunnelRequest) -> None:
@@ -406,7 +409,7 @@ class Run:
         if self._sync:
             status = await self._sync.settle(delivery, status)
         if self._forwarding and not self._offers:
-            status = await self._forwarding.settle(delivery, status)
+            status = await self._forwarding.before_answer(delivery, status)
         return status
 
     def _overflowed(self) -> int:
@@ -417,15 +420,29 @@ class Run:
 
     # What an app answered.
 
-    def _told(self, told: ForwardResult) -> None:
+    def forwarded(self, result: ForwardResult) -> None:
+        """A delivery failed for the first time, or came to its end."""
         if not self._options.quiet:
-            self._screen.offer_outcome(told)
+            self._screen.offer_outcome(result)
+
+    def target_down(self, event: TargetDown) -> None:
+        """A target is down."""
+        self.notice(down_in_words(event))
+
+    def target_back(self, event: TargetBack) -> None:
+        """A target that was down is up again."""
+        self.notice(back_in_words(event))
+
+    def notice(self, text: str) -> None:
+        """Something about a target."""
+        self._screen.offer_notice(self._report.news(text))
+
+    def bug(self, error: Exception) -> None:
+        """Our own code failed."""
+        self._bug(error)
 
     def _odd(self, oddity: Oddity) -> None:
         self._screen.offer_notice(self._report.odd(oddity))
-
-    def _say_news(self, text: str) -> None:
-        self._screen.offer_notice(self._report.news(text))
 
     # What went otherwise.
 
