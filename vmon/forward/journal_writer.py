@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from vmon.forward import journal as module
+from vmon.forward.journal import COMPACT_BYTES
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class JournalWriter:
     async def _write_and_compact(self) -> None:
         self._write()
         self._written()
-        if self._own.grown > module.COMPACT_BYTES:
+        if self._own.grown > COMPACT_BYTES:
             await self._compact()
 
     def _write(self) -> None:
