@@ -115,8 +115,10 @@ async def a_worker(  # noqa: PLR0913 - a test says what it is about
     worker = TargetWorker(route, WorkerSettings(schedule, recorder), own or JournalCursor())
     async with Client(width) as client:
         worker.start(client, width)
-        yield worker
-        await worker.finish(5)
+        try:
+            yield worker
+        finally:  # a worker that goes on would keep the loop of a failed test from its end
+            await worker.finish(5)
 
 
 async def until(holds: Callable[[], bool]) -> None:
