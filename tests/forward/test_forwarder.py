@@ -238,7 +238,7 @@ async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is
     assert await onward.post(run, *(a_body(number) for number in range(20))) == [200] * 20
     await asyncio.to_thread(
         run.err.until,
-        b" waiting: connection refused: nothing is listening on localhost:%d" % free_port,
+        b" connection refused: nothing is listening on localhost:%d; retrying" % free_port,
     )
     back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
     await app.wait_for(lambda: len(app.requests) == 20)
@@ -449,8 +449,8 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     run = await onward.start("-q", "--ack", "app", "--forward-to", app.url)
     assert await onward.post(run, *(a_body(number) for number in range(6))) == statuses
     _, err = await onward.stop(run)
-    assert "what your app answers (502 where it is not there, 504 where it is late)" in err
-    assert "all but 200 is a failure; Vonage sends it again, for up to 24 h" in err
+    assert "your app's response (502 if unreachable, 504 on timeout)" in err
+    assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
     assert err.count(" to Vonage: ") == 5
     assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
     assert "failures returned to Vonage  5: Vonage retries each for 24 h" in err
@@ -479,7 +479,7 @@ async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_50
     _, err = await onward.stop(run)
     assert "responded 502 to Vonage: 1 of 50 failures in 30 min" in err
     assert "responded 504 to Vonage: 2 of 50 failures in 30 min" in err
-    assert "after 50 in 30 min Vonage sends nothing more" in err
+    assert "Vonage stops after 50 in 30 min" in err
     assert "no response within 200 ms" in err
 
 

@@ -66,7 +66,7 @@ def _send_to(target: Target, resend: Resend, name: str, options: Options, tally:
     if options.dry_run:
         if number := sum(1 for _ in deliveries):
             text = count(number, "delivery", "deliveries")
-            sys.stdout.write(f"{text} to {disarm(target.url)}, of {disarm(name)}\n")
+            sys.stdout.write(f"{text} to {disarm(target.url)}, from {disarm(name)}\n")
         return
     callbacks = ResendCallbacks(ready_of(options.signer), teller(options, tally, lambda: None))
     resend.send(target, options.width, deliveries, callbacks)

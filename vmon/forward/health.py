@@ -73,8 +73,9 @@ class Prober:
 
     def probe_if_late(self) -> None:
         """Ask a target now that was not tried for long, unless its schedule is Vonage's own."""
-        is_late = time.monotonic() - self._tried_s > _IMPATIENT_S
-        if self._timer and is_late and self._schedule.jitter:
+        if self._timer is None or self._schedule.jitter == 0:
+            return
+        if time.monotonic() - self._tried_s > _IMPATIENT_S:
             self._probe()
 
     def _probe(self) -> None:
