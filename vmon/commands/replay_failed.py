@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from vmon.commands.replay import Options, ready_of, tell, teller
+from vmon.commands.replay import Options, outcome_printer, preparer, print_summary
 from vmon.errors import INTERRUPTED, Refused
 from vmon.forward.leftovers import journals_of
 from vmon.forward.targets import target_of
@@ -31,7 +31,7 @@ def run(options: Options, file: str | None, timeout_s: float) -> int:
         for left in journals_of(file):
             _send(left, options, tally, timeout_s)
     except KeyboardInterrupt:
-        tell(tally, options)
+        print_summary(tally, options)
         return INTERRUPTED
     if not tally.played:
         raise Refused(
@@ -39,7 +39,7 @@ def run(options: Options, file: str | None, timeout_s: float) -> int:
             hint="vmon listen --forward-to records deliveries your app rejected",
         )
     if not options.dry_run:
-        tell(tally, options)
+        print_summary(tally, options)
     return 1 if tally.refused else 0
 
 
@@ -68,7 +68,9 @@ def _send_to(target: Target, resend: Resend, name: str, options: Options, tally:
             text = count(number, "delivery", "deliveries")
             sys.stdout.write(f"{text} to {disarm(target.url)}, from {disarm(name)}\n")
         return
-    callbacks = ResendCallbacks(ready_of(options.signer), teller(options, tally, lambda: None))
+    callbacks = ResendCallbacks(
+        preparer(options.signer), outcome_printer(options, tally, lambda: None)
+    )
     resend.send(target, options.width, deliveries, callbacks)
 
 
