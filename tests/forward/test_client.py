@@ -185,7 +185,7 @@ async def test_what_is_late_or_broken_names_what_was_requested(app: "App", send:
     assert str(await send(delivery(), target_of(app.url))).endswith(f" (POST {app.url}/)")
     app.silent = True
     late = await send(delivery(path="/a"), target_of(app.url, timeout_s=0.1))
-    assert str(late) == f"no answer within 100 ms (POST {app.url}/a)"
+    assert str(late) == f"no response within 100 ms (POST {app.url}/a)"
 
 
 async def test_a_failure_is_told_with_its_first_line_disarmed(app: "App", send: Send) -> None:

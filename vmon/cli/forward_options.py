@@ -100,7 +100,7 @@ def _onward_of(asked: dict[str, Any]) -> ForwardOptions | None:
     from vmon.forward.retry import EAGER
     from vmon.forward.targets import RouteArguments, headers_of, routes_of
 
-    aims = routes_of(
+    routes = routes_of(
         RouteArguments(asked["forward_to"], asked["routes"], asked["forward_events"]),
         exact_path=asked["exact_path"],
         timeout_s=asked["forward_timeout"],
@@ -108,4 +108,4 @@ def _onward_of(asked: dict[str, Any]) -> ForwardOptions | None:
         insecure=asked["insecure"],
     )
     schedule = LIKE_VONAGE if asked["retry_like_vonage"] else EAGER
-    return ForwardOptions(aims, asked["ack"], asked["failure_policy"], schedule)
+    return ForwardOptions(routes, asked["ack"], asked["failure_policy"], schedule)

@@ -22,8 +22,8 @@ from vmon.capture.rotation import Limit, Rotation
 from vmon.capture.writer import CaptureWriter
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
-from vmon.forward.forwarder import Forwarder, ForwardListener, ForwardOptions, of_left
-from vmon.receive.elements import Forwarded, Notice, OddityFound
+from vmon.forward.forwarder import Forwarder, ForwardOptions
+from vmon.receive.elements import Forwarded, Notice, OddityFound, TargetChanged
 from vmon.receive.feed import Feed
 from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
@@ -32,6 +32,7 @@ from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.render.formats.entries import Form
 from vmon.render.live.notices import Extras
 from vmon.render.live.terminal import Terminal, TerminalOptions
+from vmon.render.outcome import left_in_words
 from vmon.sanitize import disarm
 from vmon.search.filter import Filter
 from vmon.security.access import secret_path
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from vmon.analysis.oddities.codes import Oddity
     from vmon.forward.client import ForwardResult
+    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.receive.public_url import PublicUrl
     from vmon.security.access import Guard
 
@@ -117,6 +119,30 @@ async def _listen(options: Options) -> int:
     return BUG if run.bugs.total else 0
 
 
+class _ForwardPublisher:
+    """Publishes on the feed what becomes of forwarding."""
+
+    def __init__(self, feed: Feed, on_bug: Callable[[Exception], None]) -> None:
+        self._feed = feed
+        self.bug = on_bug
+
+    def forwarded(self, result: ForwardResult) -> None:
+        """A delivery failed for the first time, or came to its end."""
+        self._feed.publish(Forwarded(result))
+
+    def target_down(self, event: TargetDown) -> None:
+        """A target is down."""
+        self._feed.publish(TargetChanged(event))
+
+    def target_back(self, event: TargetBack) -> None:
+        """A target that was down is up again."""
+        self._feed.publish(TargetChanged(event))
+
+    def notice(self, text: str) -> None:
+        """Something worth a sentence."""
+        self._feed.publish(Notice(text, "forwarding"))
+
+
 class Run:
     """A run that listens: what receives, what forwards, and the terminal that shows it."""
 
@@ -163,7 +189,7 @@ class Run:
     def _new_forwarder(self) -> Forwarder | None:
         if self._options.onward is None:
             return None
-        listener = ForwardListener(self._forwarded, self._forward_notice, self._note_bug)
+        listener = _ForwardPublisher(self.feed, self._note_bug)
         capture = self._pipeline.capture
         forwarder = Forwarder(self._options.onward, capture, self._ids.salt, listener)
         self._pipeline.forwarding = forwarder
@@ -200,7 +226,7 @@ class Run:
 
     def _guard(self, guard: Guard) -> None:
         self._pipeline.guard = guard
-        for worker in self._forwarder.courses if self._forwarder else ():
+        for worker in self._forwarder.workers if self._forwarder else ():
             worker.inner_path = guard.inner_path
 
     # Beginning and end.
@@ -224,7 +250,7 @@ class Run:
         via = named(request.choice) if request else None
         self._terminal.say_banner(local, inside, via, survives=survives)
         for left in self._forwarder.left if self._forwarder else ():
-            self._forward_notice(of_left(left))
+            self.feed.publish(Notice(left_in_words(left), "forwarding"))
         if public is None:
             self._terminal.say_ready()
         else:
@@ -289,12 +315,6 @@ class Run:
         return found if isinstance(found, VmonError) else None
 
     # What is published on the feed.
-
-    def _forwarded(self, result: ForwardResult) -> None:
-        self.feed.publish(Forwarded(result))
-
-    def _forward_notice(self, text: str) -> None:
-        self.feed.publish(Notice(text, "forwarding"))
 
     def _report_oddity(self, oddity: Oddity) -> None:
         if self._options.redact is None:  # its sentence names people

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vmon.capture.codec import Outage
     from vmon.events.entry import Entry
     from vmon.forward.client import ForwardResult
+    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.sessions.tracker import Annotation
 
 
@@ -39,6 +40,12 @@ class Forwarded(Struct, frozen=True):
     """What became of forwarding a delivery."""
 
     result: ForwardResult
+
+
+class TargetChanged(_Timed, frozen=True):
+    """A target of forwarding is down, or up again."""
+
+    event: TargetDown | TargetBack
 
 
 class OddityFound(_Timed, frozen=True):
@@ -97,4 +104,14 @@ class BugFound(Struct, frozen=True):
 Urgent = TunnelUp | CaptureTrouble | CaptureRecovered | BugFound
 """What goes ahead of everything that waits, and is never missed."""
 
-Element = Received | Missed | Forwarded | OddityFound | Notice | TunnelDown | TunnelBack | Urgent
+Element = (
+    Received
+    | Missed
+    | Forwarded
+    | TargetChanged
+    | OddityFound
+    | Notice
+    | TunnelDown
+    | TunnelBack
+    | Urgent
+)

@@ -66,7 +66,7 @@ class Forwarding(Protocol):
     def offer(self, entry: Entry, start: int, size: int) -> None:
         """Forward a delivery after it is answered; its line stands at `start` in the capture."""
 
-    async def settle(self, delivery: Delivery, status: int) -> int:
+    async def before_answer(self, delivery: Delivery, status: int) -> int:
         """What Vonage is answered, once the app has responded."""
 
 
@@ -139,7 +139,7 @@ class Pipeline:
         if self.commit:
             status = await self.commit.commit(delivery, status)
         if self.forwarding and self._options.waits_for_app:
-            status = await self.forwarding.settle(delivery, status)
+            status = await self.forwarding.before_answer(delivery, status)
         return status
 
     def _keep(self, capture: CaptureWriter, line: bytes) -> bool:

@@ -91,9 +91,9 @@ _WHY: dict[Policy, str] = {
 
 def banner_rows(onward: ForwardOptions, *, survives: bool) -> Iterator[tuple[str, str]]:
     """Rows of label and text; where a label is blank, the row goes on with the one before it."""
-    for aim in onward.aims:
-        types = f"  {aim.said}" if aim.said else ""
-        yield "forward", f"{disarm(aim.target.url)}{types}"
+    for route in onward.routes:
+        types = f"  {route.types_in_words}" if route.types_in_words else ""
+        yield "forward", f"{disarm(route.target.url)}{types}"
     first, then = _ALWAYS if onward.ack == "always" else (_APP, _WHY[onward.policy])
     yield "response", first
     yield " ", then

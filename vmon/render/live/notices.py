@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from vmon.events.redelivery import LIKE_VONAGE
+from vmon.forward.listener import TargetDown
 from vmon.humanize import count, duration, handle
 from vmon.receive.elements import (
     BugFound,
@@ -18,11 +19,13 @@ from vmon.receive.elements import (
     Missed,
     Notice,
     OddityFound,
+    TargetChanged,
     TunnelBack,
     TunnelDown,
     TunnelUp,
 )
 from vmon.render.live.facts import Facts
+from vmon.render.outcome import back_in_words, down_in_words
 from vmon.render.style import SEVERITY_STYLES
 from vmon.sanitize import disarm
 
@@ -60,6 +63,7 @@ class Notices:
         self._words: dict[type[Element], Callable[[Any], str]] = {
             Notice: self._notice,
             OddityFound: self._oddity,
+            TargetChanged: self._target,
             Missed: self._missed,
             TunnelUp: self._public,
             TunnelDown: self._down,
@@ -95,6 +99,11 @@ class Notices:
             SEVERITY_STYLES[oddity.severity],
             f"⚠ {oddity.code}{session}: {oddity.text}",
         )
+
+    def _target(self, changed: TargetChanged) -> str:
+        event = changed.event
+        words = down_in_words(event) if isinstance(event, TargetDown) else back_in_words(event)
+        return self._timed(changed.at_s, "warning", f"· {words}")
 
     def _public(self, tunnel: TunnelUp) -> str:
         url, was = tunnel.url, tunnel.was

@@ -74,7 +74,7 @@ class Terminal:
         redact = None if options.redact is None else redactor_of(options.redact)
         results = None
         if forward and not options.quiet:
-            results = Outcomes(aside=options.form.is_json, several=len(forward.aims) > 1)
+            results = Outcomes(aside=options.form.is_json, several=len(forward.routes) > 1)
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
         return Display(
             None if options.quiet else drawing(options.form, redact),
