@@ -39,7 +39,7 @@ def plain(event: Event) -> Event:
 
 def agree(body: bytes, *headers: tuple[str, str]) -> None:
     one = stored(body, *headers)
-    assert plain(one.facts) == plain(one.event)
+    assert plain(one.fields) == plain(one.event)
 
 
 @settings(max_examples=150, deadline=None)

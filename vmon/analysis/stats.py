@@ -14,9 +14,9 @@ from vmon.analysis.stats_row import (
     BODY,
     END,
     StatsRow,
+    occurred_ms,
     plain,
     reason_of_call,
-    said_ms,
     signed_ms,
     stats_row_of,
     token_of,
@@ -129,7 +129,7 @@ class Stats:
     def entry(self, entry: Entry) -> None:
         """Count a delivery that has been read."""
         told = stats_row_of(entry)
-        received_ms = int(told.received_at.timestamp() * 1000)
+        received_ms = entry.received_ms
         if (signed := signed_ms(told, token_of(entry))) is not None:
             self.skew.note(received_ms - signed)
         # An empty body says nothing: a probe is like every other, and no copy.
@@ -172,7 +172,7 @@ class Stats:
         body = told.body
         said = body.timestamp
         if said is None or not FIRST_MS <= said <= LAST_MS:
-            said = said_ms(told)
+            said = occurred_ms(told)
         if said is None:
             said = received_ms
         elif told.remote is not None:

@@ -23,7 +23,7 @@ def read_usage(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usag
     within = chosen._replace(since=None, until=None)
 
     def each(entry: Any) -> None:
-        seen.span(int(entry.delivery.received_at.timestamp() * 1000))
+        seen.span(entry.received_ms)
         if within(entry):
             seen.note(entry)
             book.apply(entry)

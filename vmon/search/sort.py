@@ -14,7 +14,6 @@ from vmon.capture import inputs
 from vmon.capture.codec import read_line
 from vmon.capture.format import START
 from vmon.errors import VmonError
-from vmon.events.timestamps import in_ms
 from vmon.humanize import iso
 
 if TYPE_CHECKING:
@@ -104,17 +103,11 @@ def _begins(source: str | None) -> str:
 
 def by_event(found: Iterable[matching.StoredLine]) -> Iterator[tuple[bytes, Entry]]:
     """Lines in the order of their events' own times, as far as BOUND goes."""
-    heap: list[tuple[float, int, tuple[bytes, Entry]]] = []
+    heap: list[tuple[int, int, tuple[bytes, Entry]]] = []
     for number, (line, entry) in enumerate(found):
         known = entry or read_line(line)
-        heapq.heappush(heap, (happened_s(known), number, (line, known)))
+        heapq.heappush(heap, (known.occurred_ms, number, (line, known)))
         if len(heap) > BOUND:
             yield heapq.heappop(heap)[2]
     while heap:
         yield heapq.heappop(heap)[2]
-
-
-def happened_s(entry: Entry) -> float:
-    """When it happened, seconds since the epoch: as the event says, else when it was received."""
-    told_ms = in_ms(entry.event.said_ms)
-    return entry.delivery.received_at.timestamp() if told_ms is None else told_ms / 1000

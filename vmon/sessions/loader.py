@@ -30,7 +30,7 @@ class SessionLoader:
         """Enter a delivery."""
         if entry.session is not None:
             self.order.note(entry.session)
-        self.last_ms = max(self.last_ms, int(entry.delivery.received_at.timestamp() * 1000))
+        self.last_ms = max(self.last_ms, entry.received_ms)
         return self.book.apply(entry)
 
     def as_it_was(self, at_ms: int) -> Order:

@@ -82,7 +82,7 @@ class SessionStore:
         delivery, verdict = entry.delivery, entry.verdict
         if not delivery.body and entry.session is None:
             return ApplyResult(None)  # a probe is like every other
-        received_ms = int(delivery.received_at.timestamp() * 1000)
+        received_ms = entry.received_ms
         if received_ms > self._tidies_ms or self._held > self._packs_at:
             self._tidy(received_ms)
         record = self._sessions.get(entry.session or "")
@@ -99,7 +99,7 @@ class SessionStore:
         if record is self._strays:
             return ApplyResult(None)
         return ApplyResult(
-            record.session, 1, 0.0, self._first(record, entry.facts, mark, received_ms)
+            record.session, 1, 0.0, self._first(record, entry.fields, mark, received_ms)
         )
 
     def sessions(self) -> Iterator[Session]:
@@ -119,7 +119,7 @@ class SessionStore:
         if isinstance(event, Monitored):
             at_ms, project = event.timestamp, event.project
         else:
-            at_ms, project = event.said_ms, None
+            at_ms, project = event.occurred_ms, None
         if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
             seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
         if at_ms is None:
@@ -149,7 +149,7 @@ class SessionStore:
                 record.unstamped[mark] = received_ms
                 newest_ms = max(record.unstamped.values())
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
-                self._enter(record, entry.facts, mark, received_ms)
+                self._enter(record, entry.fields, mark, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
         return ApplyResult(session, copies, since_ms / 1000, sure=sure)
