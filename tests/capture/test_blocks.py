@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmon.capture import blocks
+from vmon.capture import blocks, inputs
 from vmon.capture.blocks import Blocks
 
 LENGTHS = st.lists(st.one_of(st.integers(0, 40), st.integers(60_000, 80_000)), max_size=12)
@@ -96,7 +96,8 @@ def test_what_goes_wrong_on_the_thread_is_raised_where_it_is_waited_for() -> Non
 
 @pytest.fixture
 def small_head(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(blocks, "HEAD", 64)
+    for module in (blocks, inputs):
+        monkeypatch.setattr(module, "HEAD", 64)
     yield
     assert not [one for one in threading.enumerate() if one.name.startswith("vmon-ahead")]
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from vmon.events.models import Event, Monitored, SessionEvent
 from vmon.events.names import person
+from vmon.events.redelivery import RETRIED_MS
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _ROOM = 400_000
 """So many marks (of events, more or less) are held unpacked: some 100 MB with all their facts."""
 
-_RETRIED_MS = 25 * 3_600_000  # retries end after 24 h
 _SILENT_MS = 7 * 24 * 3_600_000  # what was not closed by then never will be
 _TIDIES_MS = 600_000
 _MOST_STRAYS = 20_000
@@ -213,14 +213,14 @@ class SessionStore:
         """Let go of what is over and of which no retry comes any more."""
         for identifier, held in list(self._sessions.items()):
             silent_ms = now_ms - held.newest_ms
-            if silent_ms > (_SILENT_MS if _is_open(held) else _RETRIED_MS):
+            if silent_ms > (_SILENT_MS if _is_open(held) else RETRIED_MS):
                 self.totals.add(_opened(held).session)
                 self._held -= weight(held) if isinstance(held, StoredSession) else 0
                 del self._sessions[identifier]
                 tell(identifier)
             elif isinstance(held, StoredSession):
                 self._held -= weight(held)
-                drop(held, now_ms - _RETRIED_MS)
+                drop(held, now_ms - RETRIED_MS)
                 self._held += weight(held)
         if len(self._strays.marks) > _MOST_STRAYS:
             self._held -= weight(self._strays)
