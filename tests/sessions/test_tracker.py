@@ -105,7 +105,7 @@ def test_who_is_there_is_counted_as_events_come(say: Say) -> None:
     assert known.present() == known.present() == Occupancy(1, 1, 0)
     known.enter(say("sessionDestroyed", 4))
     assert known.present() == Occupancy(0, 0, 0)
-    assert occupancy_of(Session("x")) == Occupancy(0, 0, 0)
+    assert occupancy_of(Session("x")) == Occupancy(1, 0, 0)  # nobody told its end
 
 
 def test_whoever_was_forgotten_is_not_there_any_more(say: Say) -> None:
@@ -184,5 +184,5 @@ def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:
     assert rows[0] == ("sessions", "7 (6 open), 7 connections, 0 streams")
     assert "ended: serverRotation" in rows[1][1]
     assert "\x1b" not in rows[1][1]
-    assert rows[2][1] == "1 connection, 0 streams, 6 events, 5.0 s, open, 1 connected"
+    assert rows[2][1] == "1 connection, 0 streams, 6 events, 9.1 s, open, 1 connected"
     assert rows[6] == ("", "… 2 more sessions (see vmon sessions)")

@@ -58,7 +58,8 @@ class SessionStore:
 
     With `on_forgotten`, which is told their IDs, only the `totals` are kept of sessions that are
     closed and were not heard of for 25 h (after that no retry comes), or open and not for a week.
-    `room` is how many marks of bodies are held unpacked.
+    `room` is how many marks of bodies are held unpacked; `newest_ms` when the last delivery was
+    received.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class SessionStore:
         room: int = _ROOM,
     ) -> None:
         self.totals = Totals()
+        self.newest_ms = 0
         self._name_of = name_of
         self._on_forgotten = on_forgotten
         self._room = self._packs_at = room
@@ -79,16 +81,17 @@ class SessionStore:
 
     def apply(self, entry: Entry) -> ApplyResult:
         """Enter a delivery; what it changed."""
-        delivery, verdict = entry.delivery, entry.verdict
+        delivery, verdict, received_ms = entry.delivery, entry.verdict, entry.received_ms
+        if received_ms > self.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
+            self.newest_ms = received_ms
         if not delivery.body and entry.session is None:
             return ApplyResult(None)  # a probe is like every other
-        received_ms = entry.received_ms
         if received_ms > self._tidies_ms or self._held > self._packs_at:
             self._tidy(received_ms)
         record = self._sessions.get(entry.session or "")
         if type(record) is not StoredSession:
             record = self._fetched(entry.session)
-        if received_ms > record.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
+        if received_ms > record.newest_ms:  # noqa: PLR1730 - as above
             record.newest_ms = received_ms
         marks, mark = record.marks, hash(delivery.body)
         sure = verdict is not None and self._is_known_token(record, entry, mark)
