@@ -504,9 +504,14 @@ def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
     ]
 
 
-def test_entries_are_read_one_by_one_each_with_its_line(lines: list[bytes]) -> None:
+def read_all(data: bytes, asked: Filter) -> list[tuple[bytes, Entry]]:
+    batches = scan.select(io.BytesIO(data), "a", asked, print)
+    return [pair for batch in batches for pair in scan.with_entries(batch, "a", print)]
+
+
+def test_each_chosen_line_has_its_entry(lines: list[bytes]) -> None:
     asked = Filter(types=frozenset({"archive", "render"}))
-    read = list(scan.read(io.BytesIO(b"".join(lines)), "a", asked, print))
+    read = read_all(b"".join(lines), asked)
     assert [line for line, _ in read] == [line for line in lines if chosen(line, asked)]
     assert [write_line(entry) for _, entry in read] == [line for line, _ in read]
 
@@ -628,7 +633,7 @@ def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
     asked = Filter(types=frozenset({"render"}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks.Blocks.__init__, "__defaults__", (100,))
-        read = [entry.delivery.id for _, entry in scan.read(io.BytesIO(data), "a", asked, print)]
+        read = [entry.delivery.id for _, entry in read_all(data, asked)]
     assert read == [f"line-{number}" for number in range(5, 240, 6)]
 
 

@@ -28,7 +28,7 @@ from vmon.errors import VmonError
 from vmon.events.redelivery import retry_of
 from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.histogram import Histogram
-from vmon.search import matching, reader, scan
+from vmon.search import matching, reader
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -197,9 +197,8 @@ def stats_of(
     stats = Stats()
     for source in sources:
         name = inputs.source_name(source)
-        with inputs.open_input(source) as stream:
-            for batch in scan.select(stream, name, chosen, bad):
-                _count(stats, batch, name, bad)
+        for batch in reader.batches((source,), chosen, bad):
+            _count(stats, batch, name, bad)
     return stats
 
 
@@ -211,13 +210,10 @@ def stats_with(
 ) -> Stats:
     """The same figures, while `each` gets every delivery, chosen or not, with all it says."""
     stats = Stats()
-
-    def both(entry: Entry) -> None:
+    for entry in reader.entries(sources, Filter(), bad):
         each(entry)
         if chosen(entry):
             stats.entry(entry)
-
-    reader.entries(sources, Filter(), both, bad)
     return stats
 
 

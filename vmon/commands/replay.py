@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from itertools import count as forever
 from typing import TYPE_CHECKING
 
-from vmon.capture import inputs
 from vmon.errors import INTERRUPTED, VmonError
 from vmon.humanize import count, duration
 from vmon.render.formats.entries import Form, drawing
 from vmon.render.style import console
 from vmon.replay.schedule import PlaybackSpeed, estimate, schedule
 from vmon.replay.tally import Tally
-from vmon.search import scan
+from vmon.search import reader
 from vmon.search.dedupe import Dedupe
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
@@ -84,10 +83,9 @@ def run(asked: Options) -> int:
 
 
 def _entries(asked: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
-    with inputs.open_input(asked.source) as stream:
-        found = scan.read(stream, inputs.source_name(asked.source), asked.chosen, scan.say_bad)
-        firsts = _firsts(found, tally) if asked.dedupe else found
-        yield from by_event(firsts) if asked.pace.by_event else firsts
+    lines = reader.lines((asked.source,), asked.chosen)
+    firsts = _firsts(lines, tally) if asked.dedupe else lines
+    yield from by_event(firsts) if asked.pace.by_event else firsts
 
 
 def _firsts(
@@ -167,8 +165,7 @@ def _progress(asked: Options) -> Iterator[Callable[[], None]]:
 
 
 def _total(source: str, chosen: Filter) -> int:
-    with inputs.open_input(source) as stream:
-        return sum(map(len, scan.select(stream, source, chosen, lambda _bad: None)))
+    return sum(map(len, reader.batches((source,), chosen, lambda _bad: None)))
 
 
 def teller(
