@@ -1,11 +1,15 @@
+import gzip
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from vmon.capture import blocks, inputs
 from vmon.capture.codec import write_line
+from vmon.capture.documents import documents, has_lines, is_document
+from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.search import matching, scan
@@ -75,3 +79,38 @@ def test_what_breaks_documents_off_is_told_and_what_was_before_it_is_kept() -> N
     found, bad = chosen_of(io.BytesIO(data), Filter())
     assert [json.loads(line)["event"] for line in found] == ["archive", "render"]
     assert [one.number for one in bad] == [3]
+
+
+@pytest.mark.parametrize(
+    ("begin", "is_one"),
+    [
+        (b"[", True),
+        (b'\xef\xbb\xbf [{"event":1}]', True),
+        (b'{\n  "event": "archive"\n}', True),
+        (b'{"event":"archive"}\n', False),
+        (b'{"vmon":1,"type":"archive"', False),
+        (b'{"log":{"entries":[', True),
+        (b"", False),
+        (b"nonsense", False),
+    ],
+)
+def test_a_document_is_known_by_how_it_begins(begin: bytes, *, is_one: bool) -> None:
+    assert is_document(begin) is is_one
+
+
+def test_only_plain_lines_can_be_read_from_their_end(lines: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for data, has in ((lines[0], True), (gzip.compress(lines[0]), False), (b"[]", False)):
+        path.write_bytes(data)
+        assert has_lines(str(path)) is has
+    with pytest.raises(WrongUse, match="No such file"):
+        has_lines(str(tmp_path / "none"))
+
+
+def test_objects_one_after_another_are_a_line_each_whatever_stands_between() -> None:
+    assert list(documents(b'{"a":\n1} {"b":2}\n\n[{"c":3},{"d":\r\n4}]')) == [
+        b'{"a": 1}',
+        b'{"b":2}',
+        b'{"c":3}',
+        b'{"d":  4}',
+    ]
