@@ -22,7 +22,7 @@ from vmon.capture.format import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
 from vmon.forward.leftovers import capture_name, count_left, find_journals
 from vmon.locks import is_in_use, lock
-from vmon.search import scan
+from vmon.search import reader
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -131,12 +131,11 @@ def _by_decoding(path: Path) -> Held:
     types: Counter[str] = Counter()
     sessions: set[str | None] = set()
     times: list[datetime] = []
-    with inputs.open_input(str(path)) as stream:
-        for _, entry in scan.read(stream, path.name, Filter(), lambda _bad: None):
-            types[entry.type] += 1
-            sessions.add(entry.session)
-            at = entry.delivery.received_at
-            times[1:] = [at] if times else [at, at]
+    for _, entry in reader.lines((str(path),), Filter(), lambda _bad: None):
+        types[entry.type] += 1
+        sessions.add(entry.session)
+        at = entry.delivery.received_at
+        times[1:] = [at] if times else [at, at]
     return Held(types, len(sessions - {None}), *(times or (None, None)))
 
 

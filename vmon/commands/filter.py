@@ -12,11 +12,11 @@ from vmon.capture import inputs
 from vmon.capture.follow import Unread
 from vmon.render.live.progress import Progress, bytes_of
 from vmon.sanitize import disarm_json
-from vmon.search import matching, scan
+from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO, Literal
 
     from vmon.render.formats.protocol import Formatter
@@ -101,7 +101,7 @@ def _document(writing: Formatter | None, out: BinaryIO) -> Iterator[None]:
             out.write(writing.end())
 
 
-def _all(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
+def _all(asked: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in all sources, in the order asked for; the last of all, where the last are."""
     if asked.tail is None or len(asked.sources) == 1:
         return _in_order(asked, progress)
@@ -111,7 +111,7 @@ def _all(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLin
     return iter([list(kept)])
 
 
-def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
+def _in_order(asked: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in the sources, in the order asked for: one source is in that of receipt."""
     if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
         from vmon.search.sort import merged
@@ -126,36 +126,40 @@ def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.Stor
 
 def _batches(
     asked: Options, source: str | None, progress: Progress
-) -> Iterator[list[matching.StoredLine]]:
+) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in a source, some at a time."""
     start, name = 0, inputs.source_name(source)
     if asked.tail is not None:
         from vmon.search.tail import last
 
-        found, start = last(
+        lines, start = last(
             source, asked.tail, asked.chosen, scan.say_bad, whole_lines=asked.follow
         )
-        yield _readable(asked, found, name)
+        yield _readable(asked, lines, name)
         if not asked.follow:
             return
-    with inputs.open_input(source, follow=asked.follow, start=start) as stream:
-        progress.reads(stream)
-        chosen, reads = asked.chosen, asked.needs_entries
-        try:
-            for batch in scan.select(stream, name, chosen, scan.say_bad, entries=reads):
-                yield _readable(asked, batch, name)
-        except Unread:
-            raise BrokenPipeError from None  # it ends as it would at the next line
+    try:
+        for batch in reader.batches(
+            (source,),
+            asked.chosen,
+            follow=asked.follow,
+            start=start,
+            opened=progress.reads,
+            entries=asked.needs_entries,
+        ):
+            yield _readable(asked, batch, name)
+    except Unread:
+        raise BrokenPipeError from None  # it ends as it would at the next line
 
 
 def _readable(
-    asked: Options, batch: list[matching.StoredLine], name: str
-) -> list[matching.StoredLine]:
+    asked: Options, batch: Sequence[matching.StoredLine], name: str
+) -> Sequence[matching.StoredLine]:
     """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
     return [*scan.with_entries(batch, name, scan.say_bad)] if asked.needs_entries else batch
 
 
-def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine]], None]:
+def _putter(asked: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
     if asked.only_count:
         return lambda _batch: None
     if asked.writing:
@@ -166,7 +170,7 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine
 
     at_once = asked.follow or sys.stdout.isatty()
 
-    def put(batch: list[matching.StoredLine]) -> None:
+    def put(batch: Sequence[matching.StoredLine]) -> None:
         out.write(write(batch))
         if at_once:
             out.flush()
@@ -174,30 +178,27 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine
     return put
 
 
-def _unchanged(batch: list[matching.StoredLine]) -> bytes:
+def _unchanged(batch: Sequence[matching.StoredLine]) -> bytes:
     return b"".join([line for line, _ in batch])
 
 
-def _shown(batch: list[matching.StoredLine]) -> bytes:
+def _shown(batch: Sequence[matching.StoredLine]) -> bytes:
     return b"".join([disarm_json(line) for line, _ in batch])
 
 
 def _written(
     writing: Formatter, redact: Redactor | None
-) -> Callable[[list[matching.StoredLine]], bytes]:
-    from vmon.capture.codec import read_line
-
-    def write(batch: list[matching.StoredLine]) -> bytes:
-        entries = [entry or read_line(line) for line, entry in batch]
+) -> Callable[[Sequence[matching.StoredLine]], bytes]:
+    def write(batch: Sequence[matching.StoredLine]) -> bytes:
+        entries = [matching.entry_of(stored) for stored in batch]
         return writing.each([redact(entry) for entry in entries] if redact else entries)
 
     return write
 
 
-def _drawn(asked: Options) -> Callable[[list[matching.StoredLine]], bytes]:
-    from vmon.capture.codec import read_line
+def _drawn(asked: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
     from vmon.render.formats.entries import Form, drawing
     from vmon.sessions.tracker import SessionTracker
 
     draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, SessionTracker(asked.name_of))
-    return lambda batch: b"".join([draw(entry or read_line(line), None) for line, entry in batch])
+    return lambda batch: b"".join([draw(matching.entry_of(stored), None) for stored in batch])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon.analysis.oddities.codes import SEVERITIES, Oddity, Severity
 from vmon.analysis.oddities.scene import GHOST_AFTER_S
 from vmon.analysis.oddities.survey import OddityAnalysis
-from vmon.search import reader, scan
+from vmon.search import reader
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
 
@@ -38,7 +38,8 @@ def run(asked: Options) -> int:
     from vmon.render.reports.oddities import Drawn, as_json
 
     survey = OddityAnalysis(None if asked.chosen.chooses_all else asked.chosen)
-    reader.entries(asked.sources, Filter(), survey.note, scan.say_bad)
+    for entry in reader.entries(asked.sources, Filter()):
+        survey.note(entry)
     if not survey.number:
         raise nothing_found("deliveries", asked.sources, asked.chosen)
     least = SEVERITIES.index(asked.least)

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from itertools import count as forever
 from typing import TYPE_CHECKING
 
-from vmon.capture import inputs
 from vmon.errors import INTERRUPTED, VmonError
 from vmon.humanize import count, duration
 from vmon.render.formats.entries import Form, drawing
 from vmon.render.style import console
 from vmon.replay.schedule import PlaybackSpeed, estimate, schedule
 from vmon.replay.tally import Tally
-from vmon.search import scan
+from vmon.search import reader
 from vmon.search.dedupe import Dedupe
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
@@ -84,10 +83,9 @@ def run(options: Options) -> int:
 
 
 def _entries(options: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
-    with inputs.open_input(options.source) as stream:
-        found = scan.read(stream, inputs.source_name(options.source), options.chosen, scan.say_bad)
-        unique = _without_duplicates(found, tally) if options.dedupe else found
-        yield from by_event(unique) if options.pace.by_event else unique
+    lines = reader.lines((options.source,), options.chosen)
+    unique = _without_duplicates(lines, tally) if options.dedupe else lines
+    yield from by_event(unique) if options.pace.by_event else unique
 
 
 def _without_duplicates(
@@ -167,8 +165,7 @@ def _progress(options: Options) -> Iterator[Callable[[], None]]:
 
 
 def _total(source: str, chosen: Filter) -> int:
-    with inputs.open_input(source) as stream:
-        return sum(map(len, scan.select(stream, source, chosen, lambda _bad: None)))
+    return sum(map(len, reader.batches((source,), chosen, lambda _bad: None)))
 
 
 def outcome_printer(

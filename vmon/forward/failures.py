@@ -6,12 +6,12 @@ from collections import OrderedDict, deque
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-from vmon.events.redelivery import LIKE_VONAGE
+from vmon.events.redelivery import LIKE_VONAGE, RETRIES_FOR, RETRIES_FOR_TEXT
 from vmon.humanize import duration
 
 Policy = Literal["retry", "cutoff"]
 
-_GIVES_UP_S = LIKE_VONAGE.within_s or 0.0
+_GIVES_UP_S = RETRIES_FOR.total_seconds()
 _CUTOFF, _CUTOFF_S = 50, 1800.0
 _REMEMBERED = 1000
 
@@ -51,7 +51,7 @@ class FailureCounter:
         left = _GIVES_UP_S - (now_s - since)
         wait = LIKE_VONAGE.wait_s(times + 1)
         if wait > left:
-            return "Vonage stops retrying (24 h limit)"
+            return f"Vonage stops retrying ({RETRIES_FOR_TEXT} limit)"
         return f"Vonage retries in {duration(wait)}, for another {duration(left)}"
 
     def summary(self) -> str:
@@ -60,4 +60,4 @@ class FailureCounter:
             return ""
         if self._policy == "cutoff":
             return f"{self.failures:,}: more than {_CUTOFF} in 30 min disable event forwarding"
-        return f"{self.failures:,}: Vonage retries each for 24 h"
+        return f"{self.failures:,}: Vonage retries each for {RETRIES_FOR_TEXT}"

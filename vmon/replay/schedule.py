@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from vmon.search.sort import happened_s
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -28,7 +26,7 @@ class PlaybackSpeed(Struct, frozen=True):
 
     def at_s(self, entry: Entry) -> float:
         """When an entry was, in seconds since the epoch."""
-        return happened_s(entry) if self.by_event else entry.delivery.received_at.timestamp()
+        return entry.occurred_ms / 1000 if self.by_event else entry.delivery.received_at.timestamp()
 
 
 class ScheduledDelivery(Struct, frozen=True):

@@ -122,7 +122,7 @@ def _who(session: Session, event: Event) -> str | None:
 
 def annotate(entry: Entry, change: ApplyResult) -> Annotation:
     """What there is to say beside a delivery that has just been entered."""
-    session, event = change.session, entry.facts
+    session, event = change.session, entry.fields
     who = _who(session, event) if session is not None else None
     return Annotation(who, change.copies, badge(change, event))
 

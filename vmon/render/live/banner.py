@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vmon import __version__
+from vmon.events.redelivery import RETRIES_FOR_TEXT
 from vmon.humanize import home
 from vmon.render.live.facts import Facts
 from vmon.sanitize import disarm
@@ -84,7 +85,7 @@ _APP = "your app's response (502 if unreachable, 504 on timeout);"
 
 
 _WHY: dict[Policy, str] = {
-    "retry": "anything but 200 is a failure, which Vonage retries for up to 24 h",
+    "retry": f"anything but 200 is a failure, which Vonage retries for up to {RETRIES_FOR_TEXT}",
     "cutoff": "anything but 200 is a failure; Vonage stops after 50 in 30 min",
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from vmon.events.redelivery import LIKE_VONAGE
+from vmon.events.redelivery import SCHEDULE_TEXT
 from vmon.forward.listener import TargetDown
 from vmon.humanize import count, duration, handle
 from vmon.receive.elements import (
@@ -153,8 +153,7 @@ class Notices:
             "failed",
             "warning: the memory for unwritten deliveries is full\n"
             "         new deliveries get 503, so that Vonage retries them:\n"
-            f"         after {duration(LIKE_VONAGE.first_s)}, doubling up to "
-            f"{duration(LIKE_VONAGE.most_s)}, for {(LIKE_VONAGE.within_s or 0) / 3600:.0f} h",
+            f"         {SCHEDULE_TEXT}",
         )
 
     def _recovered(self, _recovered: CaptureRecovered) -> str:

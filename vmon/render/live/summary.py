@@ -13,7 +13,7 @@ from vmon.events.catalogue import NAMES
 from vmon.humanize import count, duration, handle, home
 from vmon.render.live.facts import Facts
 from vmon.sanitize import disarm
-from vmon.sessions.tracker import occupancy_of
+from vmon.sessions.snapshot import snapshot
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -88,25 +88,25 @@ def session_rows(tracker: SessionTracker, oddities: int) -> Iterator[tuple[str, 
         what = f"{count(people, 'connection')}, {count(streams, 'stream')}"
         yield "sessions", f"{number:,} ({tracker.occupancy().sessions:,} open), {what}"
     for one in nlargest(_MOST, sessions, key=lambda one: one.events):
-        yield handle(one.id, "session"), _session(one)
+        yield handle(one.id, "session"), _session(one, tracker.store.newest_ms)
     if number > _MOST:
         yield "", f"… {count(number - _MOST, 'more session')} (see vmon sessions)"
     yield "duplicates", _some(tracker.duplicates)
     yield "oddities", f"{oddities:,} (see vmon oddities)" if oddities else ""
 
 
-def _session(session: Session) -> str:
-    """`3 connections, 4 streams, 12 events, 12 min, open`."""
-    there = occupancy_of(session)
-    lasted = duration((session.last_ms - session.first_ms) / 1000)
-    reason = session.destroyed[max(session.destroyed)] if session.destroyed else None
-    state = f"open, {there.people:,} connected" if there.sessions else "ended"
+def _session(session: Session, now_ms: int) -> str:
+    """`3 connections, 4 streams, 12 events, 12 min, open`, as `vmon sessions` has it."""
+    laid = snapshot(session)
+    reason = laid.rounds[-1].reason
+    connected = sum(one.span.is_open for one in laid.members)
+    ended = f"ended: {disarm(reason)}" if reason else "ended"
     parts = [
         count(len(session.people), "connection"),
         count(len(session.feeds), "stream"),
         count(session.events, "event"),
-        lasted,
-        state if there.sessions or not reason else f"ended: {disarm(reason)}",
+        duration(laid.lasted_s(now_ms)),
+        f"open, {connected:,} connected" if laid.is_open else ended,
     ]
     return ", ".join(parts)
 
