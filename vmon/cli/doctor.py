@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli.options import Command, option
+from vmon.config import HOST, PORT
 
 if TYPE_CHECKING:
     from vmon.config import Setting
@@ -61,8 +62,8 @@ def _asked(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
         settings = ", ".join(files_read(Path())) or "no config file; environment variables only"
     token = listen.get("authtoken")
     return DoctorOptions(
-        host=_value(listen, "host") or "127.0.0.1",
-        port=4680 if (port := _value(listen, "port")) is None else port,
+        host=_value(listen, "host") or HOST,
+        port=PORT if (port := _value(listen, "port")) is None else port,
         captures=Path(capture).parent if capture else None,
         state_dir=state_dir(),
         tunnel=tunnel or None,

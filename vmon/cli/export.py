@@ -8,6 +8,7 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import Command, filter_options, option, secrets_option, tell_left_out
+from vmon.config import LISTENER
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -24,7 +25,7 @@ _FORMS = ("curl", "httpie", "har", "pytest")
     help="Export as a shell script, a HAR file or a test module (required).",
 )  # fmt: skip # one thing a line
 @option(
-    "--to", metavar="URL", default="http://127.0.0.1:4680", show_default=True,
+    "--to", metavar="URL", default=LISTENER, show_default=True,
     help="URL the commands send to; a request path other than / is appended.",
 )  # fmt: skip # one thing a line
 @filter_options
@@ -46,9 +47,9 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.capture.folder import sources_of
     from vmon.commands.filter import Options, run
     from vmon.errors import WrongUse
-    from vmon.render.formats.choose import writing
-    from vmon.render.formats.protocol import ScrubPolicy
+    from vmon.render.formats.choose import FormatOptions, formatter_of
     from vmon.search.not_found import nothing_found
+    from vmon.security.scrub import ScrubPolicy
 
     if asked["kind"] is None:
         raise WrongUse(
@@ -58,7 +59,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         )
     to = asked["to"] if "://" in asked["to"] else f"http://{asked['to']}"
     left_out = Counter[str]()
-    form = writing(asked["kind"], ScrubPolicy(left_out, keep=asked["with_secrets"]), to)
+    options = FormatOptions(ScrubPolicy(left_out, keep=asked["with_secrets"]), to)
+    form = formatter_of(asked["kind"], options)
     sources = sources_of(files)
     if run(Options(sources=sources, chosen=chosen, writing=form)):
         raise nothing_found("deliveries", sources, chosen)

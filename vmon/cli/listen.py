@@ -24,6 +24,7 @@ from vmon.cli.options import (
     signature_option,
     trust_options,
 )
+from vmon.config import HOST, PORT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,13 +40,13 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @click.command("listen", cls=Command, short_help="Receive callbacks, capture and show them live.")
 @_server(
     "--host",
-    default="127.0.0.1",
+    default=HOST,
     show_default=True,
     metavar="ADDRESS",
     help="Address to listen on.",
 )
 @_server(
-    "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True, metavar="PORT",
+    "-p", "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, metavar="PORT",
     help="Port to listen on; 0 for any free.",
 )  # fmt: skip # one thing a line
 @_server(

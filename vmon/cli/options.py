@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmon.search.filter import Filter
+    from vmon.security.pseudonyms import Redactor
+    from vmon.security.verifier import Signer
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -244,6 +246,25 @@ def redact_option(command: _Command) -> _Command:
         "--redact", multiple=True, metavar="FIELDS",
         help="Replace these fields with pseudonyms: connection.data,stream.name.",
     )(command)  # fmt: skip # one thing a line
+
+
+def redactor_from(values: tuple[str, ...]) -> Redactor | None:
+    """What redacts by the values of `--redact`; None where there are none."""
+    if not values:
+        return None
+    from vmon.security.pseudonyms import paths_of, redactor_of
+
+    return redactor_of(paths_of(values))
+
+
+def signer_from(secret: str | None, api_key: str | None) -> Signer | None:
+    """What signs by `--sign` and `--api-key`; None without `--sign`."""
+    if secret is None:
+        return None
+    from vmon.security.signature import Secret
+    from vmon.security.verifier import Signer
+
+    return Signer(Secret("--sign", secret), api_key)
 
 
 def dedupe_option(command: _Command) -> _Command:

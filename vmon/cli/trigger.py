@@ -8,11 +8,10 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import Command, Duration, option, sign_options
+from vmon.config import LISTENER
 
 if TYPE_CHECKING:
     from vmon.forward.client import Outcome
-
-LISTENER = "http://127.0.0.1:4680"
 
 
 @click.command("trigger", cls=Command, short_help="Send sample events, as Vonage does.")

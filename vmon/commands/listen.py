@@ -23,6 +23,7 @@ from vmon import event_loop
 from vmon.capture.codec import outage_line, write_line
 from vmon.capture.rotation import Limit, Rotation
 from vmon.capture.writer import CaptureWriter
+from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError, traceback_of
 from vmon.events.delivery import encoding_of
 from vmon.events.entry import Entry
@@ -33,7 +34,8 @@ from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
 from vmon.receive.pipeline import Totals
 from vmon.receive.receiver import Receiver, ReceiverCallbacks
-from vmon.render.formats.entries import Form, drawing
+from vmon.render.formats.choose import entry_formatter
+from vmon.render.formats.entries import Form
 from vmon.render.live.banner import Extras, Report, banner_rows
 from vmon.render.live.screen import Screen
 from vmon.render.live.status_line import StatusLine
@@ -79,8 +81,8 @@ class Options(Struct, frozen=True):
     `secret_path` None is the prefix that is remembered; with `open_path` the public URL has none.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 4680
+    host: str = HOST
+    port: int = PORT
     capture: Path | None = None
     fsync: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -172,7 +174,7 @@ class Run:
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
         self._known = SessionTracker(options.name_of, forgets=True)
         self._screen = Screen(
-            None if options.quiet else drawing(options.form, redact),
+            None if options.quiet else entry_formatter(options.form, redact),
             options.chosen,
             self._stop.set,
             Outcomes(aside=options.form.is_json, several=len(onward.aims) > 1) if onward else None,

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from vmon.capture import inputs
 from vmon.errors import INTERRUPTED, VmonError
 from vmon.humanize import count, duration
-from vmon.render.formats.entries import Form, drawing
+from vmon.render.formats.choose import entry_formatter
+from vmon.render.formats.entries import Form
 from vmon.render.style import console
 from vmon.replay.schedule import PlaybackSpeed, estimate, schedule
 from vmon.replay.tally import Tally
@@ -141,7 +142,7 @@ def _dues(asked: Options, tally: Tally) -> Iterator[ScheduledDelivery]:
 
 
 def _show_all(dues: Iterator[ScheduledDelivery], asked: Options, _tally: Tally) -> None:
-    draw = drawing(asked.form, asked.redact, SessionTracker(asked.name_of))
+    formatter = entry_formatter(asked.form, asked.redact, SessionTracker(asked.name_of))
     out = sys.stdout.buffer
     start = time.monotonic()
     for due in dues:
@@ -149,7 +150,7 @@ def _show_all(dues: Iterator[ScheduledDelivery], asked: Options, _tally: Tally) 
             out.flush()
             time.sleep(wait)
         if not asked.quiet:
-            out.write(draw(due.entry, due.line))
+            out.write(formatter.entry(due.entry, due.line))
 
 
 @contextmanager
@@ -177,7 +178,7 @@ def teller(
     """What is done with each outcome: counted, and drawn under its event."""
     from vmon.render.outcome import as_json, drawn
 
-    draw = drawing(asked.form, asked.redact, SessionTracker(asked.name_of))
+    formatter = entry_formatter(asked.form, asked.redact, SessionTracker(asked.name_of))
     redact = asked.redact or (lambda entry: entry)
     out, as_lines = sys.stdout.buffer, not asked.form.is_json
 
@@ -187,7 +188,7 @@ def teller(
         if asked.quiet:
             return
         if as_lines:
-            out.write(draw(entry, None) + drawn(outcome))
+            out.write(formatter.entry(entry) + drawn(outcome))
         else:
             out.write(as_json(redact(entry), outcome))
         out.flush()  # whoever looks sees an answer when it comes

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon import __version__
+from vmon.config import LISTENER
 from vmon.events.redelivery import LIKE_VONAGE
 from vmon.humanize import count, duration, handle, home
 from vmon.render.columns import folded, wide
@@ -235,7 +236,7 @@ def _some(number: int) -> str:
 
 
 def _to(url: str) -> str:
-    return "" if url.endswith("//127.0.0.1:4680") else f" --to {url}"
+    return "" if url == LISTENER else f" --to {url}"
 
 
 _ALWAYS = (
