@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vmon.analysis.oddities.codes import CODES, SEVERITIES
+from vmon.analysis.oddities.codes import CODES
+from vmon.analysis.oddities.severity import SEVERITIES
 from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.capture.codec import write_line
 from vmon.events.catalogue import TYPES

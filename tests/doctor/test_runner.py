@@ -473,12 +473,14 @@ def test_broken_settings_are_a_check_that_fails(
 def test_a_terminal_that_is_narrow_gets_whole_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from vmon.render.reports.doctor import Drawn
+    from vmon.render.reports.doctor import DoctorReport
 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("NO_COLOR", "1")
-    line = Drawn().line(Result("ngrok token", "warn", "word " * 20, "Do this and that and more."))
+    line = DoctorReport().line(
+        Result("ngrok token", "warn", "word " * 20, "Do this and that and more.")
+    )
     assert max(len(one) for one in line.splitlines()) <= 60
     assert line.count("\n") > 3
     assert "\n                   Do this" in line

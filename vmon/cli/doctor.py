@@ -30,20 +30,12 @@ def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
     Options default to the settings of vmon listen. The clock is compared with
     video.api.vonage.com and api.ngrok.com, unless --offline. Exits with 1 if a check fails.
     """
-    from vmon.doctor.runner import checks, examine
-    from vmon.render.reports import doctor as drawn
+    from vmon.commands.doctor import run
 
-    results = []
-    look = drawn.Drawn()
-    for result in examine(checks(_asked(ctx, given))):
-        results.append(result)
-        if not as_json:
-            click.echo(look.line(result), nl=False)
-    click.echo(drawn.as_json(results) if as_json else look.summary(results), nl=False)
-    return int(any(result.verdict == "fail" for result in results))
+    return run(_options(ctx, given), as_json=as_json)
 
 
-def _asked(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
+def _options(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
     from pathlib import Path
 
     from vmon.config import files_read

@@ -21,7 +21,6 @@ from vmon.cli.options import (
     redact_option,
     redactor_from,
     secrets_option,
-    tell_left_out,
 )
 
 if TYPE_CHECKING:
@@ -112,7 +111,10 @@ def _filtered(chosen: Filter, sources: tuple[str | None, ...], options: dict[str
     formatter = _formatter(options, removed)
     run_options = _run_options(chosen, sources, formatter, options)
     code = run(run_options)
-    tell_left_out(removed)
+    if removed:
+        from vmon.commands.export import report_removed
+
+        report_removed(removed)
     _report_duplicates(run_options)
     if options["fields"] and not (code or options["only_count"]):
         _report_missing_fields(formatter)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from vmon.analysis.oddities.codes import Severity
+    from vmon.analysis.oddities.severity import Severity
 
 STYLES = {
     "": "none",

@@ -26,7 +26,7 @@ _GROUPS = {
 _OTHER = "245"
 
 
-class Drawn:
+class CapturesReport:
     """Captures as rows for standard output; where nobody looks, with their whole path."""
 
     def __init__(self) -> None:

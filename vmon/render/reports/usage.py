@@ -37,7 +37,7 @@ _UNTIL = {
 }
 
 
-class Drawn:
+class UsageReport:
     """Usage as lines for standard output, as wide as a terminal is."""
 
     def __init__(self) -> None:
