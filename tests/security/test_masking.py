@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,9 @@ VALUES = st.recursive(
 
 
 def test_a_secret_is_masked_wherever_it_stands() -> None:
-    shown = masked({"password": "x", "a": [{"streamName": ["x"], "b": 1}], "name": "Ann"})
+    shown = masked(
+        {"password": {"deep": ["x"]}, "a": [{"streamName": ["x"], "b": 1}], "name": "Ann"}
+    )
     assert shown == {"password": MASK, "a": [{"streamName": MASK, "b": 1}], "name": "Ann"}
 
 
@@ -94,8 +97,27 @@ def test_a_torn_text_is_shown_without_the_secrets_that_can_be_made_out(
     assert masked_text(text) == shown
 
 
-def test_of_credentials_only_the_scheme_is_shown() -> None:
-    assert masked_header("Authorization", "Bearer abc") == f"Bearer {MASK}"
-    assert masked_header("Proxy-Authorization", "abc") == MASK
-    assert masked_header("Cookie", "a=b; c=d") == MASK
-    assert masked_header("X-Other", "Bearer abc") == "Bearer abc"
+def test_a_layout_keeps_all_else_as_it_is_spelt() -> None:
+    text = '{\n  "a\\u00e9": -2.5e3,\n  "password": null,\n  "q": "\\"password\\": \\"x\\""\n}'
+    assert masked_layout(text) == text
+    assert masked_layout(text.replace("null", "1")) == text.replace("null", f'"{MASK}"')
+
+
+@pytest.mark.parametrize("text", ['{"password":"abc', '"password" : "a\\"bc"', '"streamName":12,'])
+def test_text_that_is_no_json_is_masked_as_far_as_it_can_be_made_out(text: str) -> None:
+    assert MASK in masked_text(text)
+    assert not re.search("abc|bc|12", masked_text(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("Authorization", "Bearer abc.def", f"Bearer {MASK}"),
+        ("AUTHORIZATION", "abc", MASK),
+        ("Proxy-Authorization", "Basic x", f"Basic {MASK}"),
+        ("Cookie", "a=b; c=d", MASK),
+        ("Content-Type", "application/json", "application/json"),
+    ],
+)
+def test_of_credentials_the_scheme_alone_is_shown(name: str, value: str, shown: str) -> None:
+    assert masked_header(name, value) == shown
