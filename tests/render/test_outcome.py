@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,14 +93,9 @@ def test_an_event_of_nothing_is_named_by_its_session_or_delivery(
 
 
 def test_on_a_terminal_an_outcome_is_cut_to_its_width(
-    delivered: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+    delivered: Callable[..., Entry], terminal: Callable[[int], None]
 ) -> None:
-    out = io.StringIO()
-    monkeypatch.setattr(out, "isatty", lambda: True)
-    monkeypatch.setattr(sys, "stdout", out)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((60, 24)))
+    terminal(60)
     result = ForwardResult(delivered(BODY), URL, Outcome(None, 0.1, "refused " * 20))
     line = Outcomes(aside=False, several=False)(result, is_last=False).decode()
     assert len(line) == 61

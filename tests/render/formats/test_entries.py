@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import io
-import os
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -37,34 +34,6 @@ DETAILS = """\
 """
 
 
-class Terminal(io.StringIO):
-    """Standard output that is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture
-def in_utc(zone: Callable[[str], None]) -> None:
-    zone("UTC")
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch, zone: Callable[[str], None]) -> Callable[[int], None]:
-    """Make standard output a terminal of so many columns; a fixture cannot, pytest sets its own."""
-
-    zone("UTC")
-
-    def of_width(columns: int) -> None:
-        monkeypatch.setattr(sys, "stdout", Terminal())
-        monkeypatch.setenv("NO_COLOR", "1")
-        monkeypatch.delenv("COLUMNS", raising=False)
-        size = os.terminal_size((columns, 24))
-        monkeypatch.setattr(os, "get_terminal_size", lambda *_: size)
-
-    return of_width
-
-
 def test_json_is_chosen_or_because_nobody_is_looking() -> None:
     assert Form("json").is_json
     assert Form("auto").is_json
@@ -78,14 +47,14 @@ def test_on_a_terminal_auto_is_not_json(terminal: Callable[[int], None]) -> None
     assert Form("json").is_json
 
 
-@pytest.mark.usefixtures("in_utc")
+@pytest.mark.usefixtures("utc")
 def test_in_a_pipe_lines_are_dated_and_as_long_as_they_are(delivered: Callable[..., Entry]) -> None:
     formatter = LineFormatter(Form("line"))
     text = formatter.begin() + formatter.each([delivered(BODY)]) + formatter.end()
     assert text.decode() == LINE
 
 
-@pytest.mark.usefixtures("in_utc")
+@pytest.mark.usefixtures("utc")
 def test_details_stand_below_their_line(delivered: Callable[..., Entry]) -> None:
     assert LineFormatter(Form("detail")).entry(delivered(BODY)).decode() == LINE + DETAILS
     assert LineFormatter(Form("line", 1)).entry(delivered(BODY)).decode() == LINE + DETAILS
@@ -93,7 +62,7 @@ def test_details_stand_below_their_line(delivered: Callable[..., Entry]) -> None
     assert both.startswith(LINE + DETAILS + "    Content-Type: application/json\n    │ {\n")
 
 
-@pytest.mark.usefixtures("in_utc")
+@pytest.mark.usefixtures("utc")
 def test_a_tracker_adds_the_name_that_an_earlier_entry_has(
     delivered: Callable[..., Entry],
 ) -> None:
@@ -103,7 +72,7 @@ def test_a_tracker_adds_the_name_that_an_earlier_entry_has(
     assert " Ann " not in LineFormatter(Form("line")).entry(delivered(DESTROYED)).decode()
 
 
-@pytest.mark.usefixtures("in_utc")
+@pytest.mark.usefixtures("utc")
 def test_a_redacted_line_has_no_name_from_elsewhere(
     delivered: Callable[..., Entry],
 ) -> None:

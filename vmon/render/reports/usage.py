@@ -95,7 +95,8 @@ class UsageReport:
             yield f"{count(usage.duplicates, 'duplicate')} ignored\n"
         shown = usage.explained if self._width is None else usage.explained[:_MOST_LISTED]
         if shown:
-            yield self._paint("dim", "uncertain, with the minutes each may add:") + "\n"
+            for line in self._page.wrapped("uncertain, with the minutes each may add:"):
+                yield self._paint("dim", line) + "\n"
         for span, adds in shown:
             yield from self._span(span, adds)
         if rest := usage.explained[len(shown) :]:
