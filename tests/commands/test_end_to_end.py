@@ -314,7 +314,9 @@ def bugs_of(run: "Listening", times: int) -> str:
 def test_a_bug_ends_its_request_and_is_told_with_its_traceback_at_the_end(
     listen: "Listen",
 ) -> None:
-    run = listen(code=FAILS_SOMETIMES.format(module="vmon.receive.pipeline", name="Pipeline.accept"))
+    run = listen(
+        code=FAILS_SOMETIMES.format(module="vmon.receive.pipeline", name="Pipeline.accept")
+    )
     sent = [b"1", b'"bug"', b"2", b'"bug"', b'"bug"', b"3"]
     assert [run.post(body) for body in sent] == [200, 500, 200, 500, 500, 200]
     bugs_of(run, 3)

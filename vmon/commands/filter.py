@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon.capture import inputs
 from vmon.capture.follow import Unread
 from vmon.render.live.progress import Progress, bytes_of
-from vmon.sanitize import disarm_json
 from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
 
@@ -160,45 +159,42 @@ def _readable(
 
 
 def _putter(asked: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
+    """What writes the matches; nothing where they are only counted."""
     if asked.only_count:
         return lambda _batch: None
-    if asked.writing:
-        write = _written(asked.writing, asked.redact)
-    else:
-        unchanged = _shown if sys.stdout.isatty() else _unchanged
-        write = unchanged if asked.unchanged else _drawn(asked)
-
+    formatted = _lines() if asked.unchanged and not asked.writing else _entries(asked)
     at_once = asked.follow or sys.stdout.isatty()
 
     def put(batch: Sequence[matching.StoredLine]) -> None:
-        out.write(write(batch))
+        out.write(formatted(batch))
         if at_once:
             out.flush()
 
     return put
 
 
-def _unchanged(batch: Sequence[matching.StoredLine]) -> bytes:
-    return b"".join([line for line, _ in batch])
+def _lines() -> Callable[[Sequence[matching.StoredLine]], bytes]:
+    """The matches as they stand in the file: nothing is decoded for it."""
+    from vmon.render.formats.json_lines import JsonFormatter
+
+    formatter = JsonFormatter(for_people=sys.stdout.isatty())
+    return lambda batch: formatter.lines([line for line, _ in batch])
 
 
-def _shown(batch: Sequence[matching.StoredLine]) -> bytes:
-    return b"".join([disarm_json(line) for line, _ in batch])
+def _entries(asked: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
+    """The matches in any other format."""
+    formatter = _formatter(asked)
+    return lambda batch: formatter.each([matching.entry_of(stored) for stored in batch])
 
 
-def _written(
-    writing: Formatter, redact: Redactor | None
-) -> Callable[[Sequence[matching.StoredLine]], bytes]:
-    def write(batch: Sequence[matching.StoredLine]) -> bytes:
-        entries = [matching.entry_of(stored) for stored in batch]
-        return writing.each([redact(entry) for entry in entries] if redact else entries)
+def _formatter(asked: Options) -> Formatter:
+    if asked.writing:
+        from vmon.render.formats.protocol import Redacted
 
-    return write
-
-
-def _drawn(asked: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
-    from vmon.render.formats.entries import Form, drawing
+        return Redacted(asked.writing, asked.redact) if asked.redact else asked.writing
+    from vmon.render.formats.choose import entry_formatter
+    from vmon.render.formats.entries import Form
     from vmon.sessions.tracker import SessionTracker
 
-    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, SessionTracker(asked.name_of))
-    return lambda batch: b"".join([draw(matching.entry_of(stored), None) for stored in batch])
+    form = Form(asked.kind, asked.verbosity)
+    return entry_formatter(form, asked.redact, SessionTracker(asked.name_of))

@@ -20,6 +20,7 @@ from vmon.analysis.oddities.monitor import LiveOddities
 from vmon.bugs import Bugs
 from vmon.capture.rotation import Limit, Rotation
 from vmon.capture.writer import CaptureWriter
+from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
 from vmon.forward.forwarder import Forwarder, ForwardOptions
@@ -68,8 +69,8 @@ class Options(Struct, frozen=True):
     `secret_path` None is the one that is remembered; with `open_path` the public URL has none.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 4680
+    host: str = HOST
+    port: int = PORT
     capture: Path | None = None
     fsync: bool = False
     limits: Limits = field(default_factory=Limits)

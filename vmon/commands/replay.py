@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from vmon.errors import INTERRUPTED, VmonError
 from vmon.humanize import count, duration
-from vmon.render.formats.entries import Form, drawing
+from vmon.render.formats.choose import entry_formatter
+from vmon.render.formats.entries import Form
 from vmon.render.style import console
 from vmon.replay.schedule import PlaybackSpeed, estimate, schedule
 from vmon.replay.tally import Tally
@@ -139,7 +140,7 @@ def _scheduled(options: Options, tally: Tally) -> Iterator[ScheduledDelivery]:
 
 
 def _show_all(deliveries: Iterator[ScheduledDelivery], options: Options, _tally: Tally) -> None:
-    draw = drawing(options.form, options.redact, SessionTracker(options.name_of))
+    formatter = entry_formatter(options.form, options.redact, SessionTracker(options.name_of))
     out = sys.stdout.buffer
     start = time.monotonic()
     for delivery in deliveries:
@@ -147,7 +148,7 @@ def _show_all(deliveries: Iterator[ScheduledDelivery], options: Options, _tally:
             out.flush()
             time.sleep(wait)
         if not options.quiet:
-            out.write(draw(delivery.entry, delivery.line))
+            out.write(formatter.entry(delivery.entry, delivery.line))
 
 
 @contextmanager
@@ -174,7 +175,7 @@ def outcome_printer(
     """What is done with each outcome: counted, and drawn under its event."""
     from vmon.render.outcome import as_json, drawn
 
-    draw = drawing(options.form, options.redact, SessionTracker(options.name_of))
+    formatter = entry_formatter(options.form, options.redact, SessionTracker(options.name_of))
     redact = options.redact or (lambda entry: entry)
     out, as_lines = sys.stdout.buffer, not options.form.is_json
 
@@ -184,7 +185,7 @@ def outcome_printer(
         if options.quiet:
             return
         if as_lines:
-            out.write(draw(entry, None) + drawn(outcome))
+            out.write(formatter.entry(entry) + drawn(outcome))
         else:
             out.write(as_json(redact(entry), outcome))
         out.flush()  # whoever looks sees an answer when it comes

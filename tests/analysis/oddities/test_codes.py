@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmon.analysis.oddities.codes import CODES, SEVERITIES, Oddity, order
+from vmon.analysis.oddities.codes import CODES, Oddity, order
+from vmon.analysis.oddities.severity import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,6 +21,7 @@ from vmon.search.filter import Filter
 from vmon.sessions.tracker import Annotation, SessionTracker
 
 if TYPE_CHECKING:
+    from vmon.render.formats.protocol import EntryFormatter
     from vmon.render.outcome import Outcomes
 
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -71,6 +72,17 @@ def draw(entry: Entry, _line: bytes | None = None, _note: Annotation | None = No
     return entry.delivery.id.encode() + b"\n"
 
 
+class Lines:
+    """Formats an entry by a function."""
+
+    def __init__(self, draw: Callable[..., bytes]) -> None:
+        self.entry = draw
+        self.measured = 0
+
+    def measure(self) -> None:
+        self.measured += 1
+
+
 class Watched:
     """A feed and the screen that follows it; what is received is entered at once."""
 
@@ -86,7 +98,9 @@ class Watched:
         self.bugs: list[Exception] = []
         self.tracker = SessionTracker()
         self.feed = Feed(self.tracker, self.bugs.append)
-        display = Display(drawn, Notices(), chosen, results, status, dedupe)
+        self.lines = Lines(drawn) if drawn else None
+        formatter = cast("EntryFormatter | None", self.lines)
+        display = Display(formatter, Notices(), chosen, results, status, dedupe)
         self.screen = Screen(display, lambda: None, self.bugs.append)
         self.feed.subscribe(self.screen.queue)
         self.feed.watch(lambda _result: self.screen.wake_status())
@@ -295,24 +309,13 @@ async def test_a_terminal_that_is_stuck_at_the_end_is_not_waited_for_longer(
     assert papers[1].closed
 
 
-async def test_lines_are_measured_anew_with_each_tick(papers: list[Paper]) -> None:
-    class Measured:
-        times = 0
-
-        def measured(self) -> None:
-            self.times += 1
-
-        def __call__(
-            self, one: Entry, line: bytes | None = None, _note: Annotation | None = None
-        ) -> bytes:
-            return draw(one, line)
-
-    drawn = Measured()
-    screen = a_screen(drawn=drawn)
+async def test_lines_are_measured_with_each_tick(papers: list[Paper]) -> None:
+    screen = a_screen()
+    assert screen.lines is not None
     for expected in (1, 2):
         screen.offer(entry(expected))
         await until(lambda expected=expected: len(papers[0].lines()) == expected)  # type: ignore[misc] # a default of a lambda has no type
-        assert drawn.times == expected
+        assert screen.lines.measured == expected
 
 
 # What came of forwarding.

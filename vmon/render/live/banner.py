@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vmon import __version__
+from vmon.config import LISTENER
 from vmon.events.redelivery import RETRIES_FOR_TEXT
 from vmon.humanize import home
 from vmon.render.live.facts import Facts
@@ -72,7 +73,7 @@ class Banner:
 
 
 def _to(url: str) -> str:
-    return "" if url.endswith("//127.0.0.1:4680") else f" --to {url}"
+    return "" if url == LISTENER else f" --to {url}"
 
 
 _ALWAYS = (

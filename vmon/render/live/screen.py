@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from vmon.events.entry import Entry
     from vmon.forward.client import ForwardResult
-    from vmon.render.formats.entries import Draw
+    from vmon.render.formats.protocol import EntryFormatter
     from vmon.render.live.notices import Notices
     from vmon.render.outcome import Outcomes
     from vmon.search.filter import Filter
@@ -45,12 +45,12 @@ class Status(Protocol):
 
 
 class Display(Struct, frozen=True):
-    """What a screen shows: deliveries by `draw` (None: none), results of forwarding, a status.
+    """What a screen shows: deliveries (without a formatter none), results of forwarding, a status.
 
     Without `chosen` every delivery is shown; with `dedupe` no duplicate is.
     """
 
-    draw: Draw | None
+    formatter: EntryFormatter | None
     notices: Notices
     chosen: Filter | None = None
     results: Outcomes | None = None
@@ -87,7 +87,7 @@ class Screen:
         self._display = display
         self._on_gone = on_gone
         self._on_bug = on_bug
-        self.queue = _Queue(self._wake, deliveries=display.draw is not None)
+        self.queue = _Queue(self._wake, deliveries=display.formatter is not None)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._beat: asyncio.TimerHandle | None = None
@@ -127,8 +127,8 @@ class Screen:
     def _show_for(self, budget_s: float) -> None:
         # Not the loop's own clock: uvloop's stands still while a callback runs.
         deadline = perf_counter() + budget_s
-        if measure := getattr(self._display.draw, "measured", None):
-            measure()
+        if self._display.formatter:
+            self._display.formatter.measure()
         out: list[bytes] = []
         while self.queue and perf_counter() < deadline:
             for _ in range(min(_AT_ONCE, len(self.queue))):
@@ -173,14 +173,14 @@ class Screen:
 
     def _show_delivery(self, received: Received, out: list[bytes]) -> None:
         display, entry = self._display, received.entry
-        if display.draw is None:
+        if display.formatter is None:
             return
         is_repeated = display.dedupe and received.note.copies > 1
         if is_repeated or not self._is_chosen(entry):
             self._hidden += 1
         else:
             self._last = entry.delivery.id
-            out.append(display.draw(entry, received.line, received.note))
+            out.append(display.formatter.entry(entry, received.line, received.note))
         if self.queue.results:
             self._show_results(entry, out)
 
@@ -197,7 +197,7 @@ class Screen:
 
     def _result_lines(self, entry: Entry) -> Iterator[bytes]:
         results = self.queue.results.pop(entry.delivery.id, [])
-        if self._display.results and self._display.draw and self._is_chosen(entry):
+        if self._display.results and self._display.formatter and self._is_chosen(entry):
             for result in results:
                 yield self._display.results(result, is_last=self._last == entry.delivery.id)
                 self._last = entry.delivery.id

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from vmon.render.formats.entries import Form, drawing
+from vmon.render.formats.choose import entry_formatter
+from vmon.render.formats.entries import Form
 from vmon.render.live.banner import Banner, banner_rows
 from vmon.render.live.facts import Facts
 from vmon.render.live.notices import Extras, Notices, bugs_in_words
@@ -77,7 +78,7 @@ class Terminal:
             results = Outcomes(aside=options.form.is_json, several=len(forward.routes) > 1)
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
         return Display(
-            None if options.quiet else drawing(options.form, redact),
+            None if options.quiet else entry_formatter(options.form, redact),
             Notices(
                 options.extras, self._facts, self._ready, is_captured=options.capture is not None
             ),
