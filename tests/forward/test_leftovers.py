@@ -163,7 +163,7 @@ def test_what_ended_runs_left_for_a_target_is_counted_told_and_read(
     path, starts = left_behind(tmp_path, line)
     leftovers = Leftovers(frozenset({"http://a.test"}))
     leftovers.take_up(tmp_path, tmp_path / "own.forward")
-    assert leftovers.found == [Left(3, "http://a.test", is_sent=True)]
+    assert leftovers.left == [Left(3, "http://a.test", is_sent=True)]
     ((cursor, feed),) = leftovers.feeds["http://a.test"]
     assert [start for start, _ in feed] == starts[2:]
     assert (cursor.unread, cursor.gave_up, leftovers.is_sent) == (3, True, False)
@@ -177,7 +177,7 @@ def test_what_is_for_other_targets_is_told_and_kept(tmp_path: Path, line: Line) 
     path, _ = left_behind(tmp_path, line)
     leftovers = Leftovers(frozenset({"http://elsewhere.test"}))
     leftovers.take_up(tmp_path, tmp_path / "own.forward")
-    assert leftovers.found == [Left(3, "http://a.test", is_sent=False)]
+    assert leftovers.left == [Left(3, "http://a.test", is_sent=False)]
     assert (leftovers.feeds, leftovers.is_sent) == ({}, True)
     leftovers.close()
     assert path.exists()
@@ -208,6 +208,6 @@ def test_this_run_s_journal_and_those_of_runs_that_go_on_are_let_be(
     going_on = create_journal(tmp_path / "b.jsonl", "bb", TARGETS, 0)
     leftovers = Leftovers(frozenset({"http://a.test"}))
     leftovers.take_up(tmp_path, path)
-    assert (leftovers.found, leftovers.journals) == ([], [])
+    assert (leftovers.left, leftovers.journals) == ([], [])
     assert going_on.path.exists()
     going_on.close(keep=False)

@@ -140,7 +140,7 @@ class Forwarder:
     @property
     def left(self) -> list[Left]:
         """What earlier runs left."""
-        return self._leftovers.found
+        return self._leftovers.left
 
     def announce(self, line: bytes, at: int) -> None:
         """Before the capture goes on in a segment that begins so; OSError: it must not."""

@@ -121,12 +121,12 @@ class Left(NamedTuple):
 class Leftovers:
     """What earlier runs left in a folder, for a run that sends to these URLs.
 
-    `feeds` are the deliveries for each of the URLs, the oldest run's first; `found` is what there
-    is to be said of them.
+    `feeds` are the deliveries for each of the URLs, the oldest run's first; `left` is how many
+    there are for any target.
     """
 
     def __init__(self, urls: frozenset[str]) -> None:
-        self.found: list[Left] = []
+        self.left: list[Left] = []
         self.feeds: dict[str, list[Feed]] = {}
         self.journals: list[tuple[Journal, list[JournalCursor]]] = []
         self._urls = urls
@@ -160,7 +160,7 @@ class Leftovers:
         cursor.gave_up = bool(progress.failed)
         cursor.unread = sum(1 for _ in unsent(reader, progress, end))
         if cursor.unread:
-            self.found.append(Left(cursor.unread, url, url in self._urls))
+            self.left.append(Left(cursor.unread, url, url in self._urls))
             if url in self._urls:
                 self.feeds.setdefault(url, []).append((cursor, unsent(reader, progress, end)))
                 self._fed.append(cursor)
