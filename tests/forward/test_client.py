@@ -289,7 +289,7 @@ def test_what_is_no_url_is_refused_with_an_example(given: str) -> None:
 async def test_a_listener_is_waited_for_until_it_is_there(app: "App", free_port: int) -> None:
     assert await connectable(target_of(app.url), 0)
     waiting = asyncio.ensure_future(connectable(target_of(f"127.0.0.1:{free_port}"), 10))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # a turn of the loop, in which it tries in vain
     late = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port)
     assert await waiting
     late.close()
