@@ -39,14 +39,14 @@ def test_without_an_app_there_is_nothing_to_forward() -> None:
 def test_the_defaults_are_those_that_the_help_says() -> None:
     options = Run(*TO).options
     assert (options.ack, options.policy, options.schedule) == ("always", "retry", EAGER)
-    (route,) = options.aims
+    (route,) = options.routes
     assert route.target.url == "http://localhost:3000/hook"
     assert route.target.timeout_s == 10
 
 
 def test_each_option_reaches_the_target() -> None:
     words = ("-H", "X-Key: 1", "--exact-path", "--insecure", "--forward-timeout", "250ms")
-    target = Run(*TO, *words).options.aims[0].target
+    target = Run(*TO, *words).options.routes[0].target
     assert (target.exact_path, target.insecure, target.timeout_s) == (True, True, 0.25)
     assert ("X-Key", "1") in target.headers
 
@@ -57,7 +57,7 @@ def test_the_schedule_of_vonage_is_taken_where_that_is_asked_for() -> None:
 
 
 def test_a_route_is_a_target_of_its_own_types() -> None:
-    first, second = Run(*TO, "--route", "archive=localhost:4000").options.aims
+    first, second = Run(*TO, "--route", "archive=localhost:4000").options.routes
     assert {first.target.url, second.target.url} == {
         "http://localhost:3000/hook", "http://localhost:4000",
     }  # fmt: skip # one thing a line

@@ -314,7 +314,9 @@ def bugs_of(run: "Listening", times: int) -> str:
 def test_a_bug_ends_its_request_and_is_told_with_its_traceback_at_the_end(
     listen: "Listen",
 ) -> None:
-    run = listen(code=FAILS_SOMETIMES.format(module="vmon.commands.listen", name="Run._accept"))
+    run = listen(
+        code=FAILS_SOMETIMES.format(module="vmon.receive.pipeline", name="Pipeline.accept")
+    )
     sent = [b"1", b'"bug"', b"2", b'"bug"', b'"bug"', b"3"]
     assert [run.post(body) for body in sent] == [200, 500, 200, 500, 500, 200]
     bugs_of(run, 3)
@@ -358,7 +360,14 @@ def test_a_bug_in_drawing_costs_one_drawing_and_no_answer(listen: "Listen") -> N
 
 def test_a_bug_in_a_timer_is_told_like_any_other(listen: "Listen") -> None:
     run = listen(
-        code="import vmon.render.live.screen as s\ns.Screen._tick = lambda self: 1 // 0",
+        code="""
+import vmon.render.live.screen as s
+show = s.Screen._show_for
+def fail(self, budget_s):
+    s.Screen._show_for = show
+    return 1 // 0
+s.Screen._show_for = fail
+"""
     )
     assert run.post(b"1") == 200
     run.err.until(b"warning: a bug in vmon: ")
@@ -368,10 +377,10 @@ def test_a_bug_in_a_timer_is_told_like_any_other(listen: "Listen") -> None:
 
 def test_the_words_of_a_bug_cannot_act_on_a_terminal(listen: "Listen") -> None:
     code = """
-import vmon.commands.listen as l
+import vmon.receive.pipeline as p
 def fail(self, delivery):
     raise ValueError(delivery.body.decode())
-l.Run._accept = fail
+p.Pipeline.accept = fail
 """
     run = listen(code=code)
     assert run.post(b"\x1b[31mred\xe2\x80\xae") == 500
