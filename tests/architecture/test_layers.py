@@ -41,7 +41,7 @@ USES = {
     "security": {"events", GROUND},
     "capture": {"events", GROUND},
     "search": {"capture", "events", GROUND},
-    "forward": {"capture", "events", GROUND},
+    "forward": {"capture", "security", "events", GROUND},
     "sessions": {"events", "security", GROUND},
     "doctor": {"tunnel", "capture", GROUND},
     "analysis": {"sessions", "search", "forward", "capture", "events", GROUND},
@@ -66,9 +66,7 @@ WITHIN = {
 }
 """Folder → the folders of its own package that it uses; `tunnel/choice` makes one of each kind."""
 
-ARROWS = {
-    "vmon.forward.client -> vmon.security.scrub": "one function, for a URL; it moves to the ground",
-}
+ARROWS: dict[str, str] = {}
 """Exceptions: module → module, and why it is borne."""
 
 UNUSED: dict[str, str] = {}
@@ -102,9 +100,7 @@ LIBRARIES = {
 }
 """Library → who may import it, folders with all that is in them, and what for."""
 
-IMPORTERS = {
-    "vmon.commands.replay -> rich": "its progress bar goes to render/live",
-}
+IMPORTERS: dict[str, str] = {}
 """Exceptions: module → library, and why it is borne."""
 
 WITHOUT_MSGSPEC = (
