@@ -13,7 +13,7 @@ from vmon.forward.listener import TargetBack, TargetDown
 from vmon.forward.queue import TargetQueue
 
 if TYPE_CHECKING:
-    from tests.conftest import App
+    from tests.support.app_server import App
 
 
 async def test_an_app_that_is_down_is_told_once_and_told_when_it_is_back(

@@ -12,7 +12,7 @@ from vmon.forward import backlog
 from vmon.forward import queue as module
 
 if TYPE_CHECKING:
-    from tests.conftest import App
+    from tests.support.app_server import App
 
 
 async def test_what_finds_memory_full_is_read_back_in_its_order(
