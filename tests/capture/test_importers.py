@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from vmon.capture import importers
+from vmon.capture import importers, inputs
 from vmon.events.entry import Entry
 from vmon.render.formats.choose import writing
 from vmon.render.formats.protocol import ScrubPolicy
-from vmon.search import reader
+from vmon.search import scan
 from vmon.search.filter import Filter
 
 BODY = '{"event":"streamCreated","sessionId":"2_Ä"}'
@@ -20,8 +20,14 @@ BODY = '{"event":"streamCreated","sessionId":"2_Ä"}'
 
 def read(path: Path) -> tuple[list[Entry], list[str]]:
     bad: list[str] = []
-    lines = reader.lines((str(path),), Filter(), lambda line: bad.append(str(line)))
-    return [entry for _, entry in lines], bad
+
+    def note(line: object) -> None:
+        bad.append(str(line))
+
+    with inputs.open_input(str(path)) as stream:
+        batches = scan.select(stream, path.name, Filter(), note)
+        found = [one for batch in batches for one in scan.with_entries(batch, path.name, note)]
+    return [entry for _, entry in found], bad
 
 
 def browser(**changed: Any) -> dict[str, Any]:

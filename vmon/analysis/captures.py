@@ -1,7 +1,7 @@
 """The captures that are kept: what each holds, and which can go.
 
 A capture is counted block by block, by how its lines begin; nothing is decoded but what is none.
-Journals of forwarding stand beside their capture, and go with it; with a full file of it
+Journals of forwarding (spool.py) stand beside their capture, and go with it; with a full file of it
 goes what they say of that file.
 """
 
@@ -20,7 +20,8 @@ from vmon.capture.blocks import Blocks
 from vmon.capture.folder import capture_of, files_in
 from vmon.capture.format import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
-from vmon.forward import backlog, journal, leftovers
+from vmon.forward import backlog, leftovers
+from vmon.forward import journal as spool
 from vmon.locks import is_in_use, lock
 from vmon.search import reader
 from vmon.search.filter import Filter
@@ -83,7 +84,7 @@ def _journals(folder: Path) -> dict[str, list[Path]]:
     """The journals of a folder by the name of their capture."""
     found: dict[str, list[Path]] = {}
     for path in leftovers.left_in(folder):
-        name = path.name.removesuffix(journal.SUFFIX).rpartition(".")[0]
+        name = path.name.removesuffix(spool.SUFFIX).rpartition(".")[0]
         found.setdefault(name, []).append(path)
     return found
 
@@ -159,14 +160,14 @@ def _unsent_of(path: Path, journals: dict[str, list[Path]]) -> int:
     return sum(_unsent(one, path) for name in names for one in journals.get(name, ()))
 
 
-def _unsent(journal_path: Path, path: Path) -> int:
+def _unsent(journal: Path, path: Path) -> int:
     """How many deliveries in a file a journal has still to send, or has given up."""
-    if (opened := leftovers.reopen(journal_path)) is None:
+    if (opened := leftovers.reopen(journal)) is None:
         return 0
     own, alive = opened
     try:
         places = own.volumes.place_of(path)
-        known = journal.progress(journal_path, len(own.places))
+        known = spool.progress(journal, len(own.places))
         return sum(
             sum(start in places for start in _starts(own, to, one, alive=alive))
             for to, one in enumerate(known)
@@ -177,9 +178,7 @@ def _unsent(journal_path: Path, path: Path) -> int:
         own.close(keep=True)
 
 
-def _starts(
-    own: journal.Journal, to: int, known: journal.TargetProgress, *, alive: bool
-) -> set[int]:
+def _starts(own: spool.Journal, to: int, known: spool.TargetProgress, *, alive: bool) -> set[int]:
     if alive:
         return known.failed
     reading, end = backlog.backlog_reader(own.volumes, own.run, own.places[to]), own.volumes.end()

@@ -16,7 +16,7 @@ from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO, Literal
 
     from vmon.render.formats.protocol import Formatter
@@ -103,7 +103,7 @@ def _document(writing: Formatter | None, out: BinaryIO) -> Iterator[None]:
             out.write(writing.end())
 
 
-def _all(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
+def _all(options: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
     """What is found in all sources, in the order of `sort`; the last of all with `tail`."""
     if options.tail is None or len(options.sources) == 1:
         return _in_order(options, progress)
@@ -113,7 +113,7 @@ def _all(options: Options, progress: Progress) -> Iterator[Sequence[matching.Sto
     return iter([list(kept)])
 
 
-def _in_order(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
+def _in_order(options: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
     """What is found in the sources, in the order of `sort`: one source is in that of receipt."""
     if options.sort == "event" or (options.sort == "received" and len(options.sources) > 1):
         from vmon.search.sort import merged
@@ -128,7 +128,7 @@ def _in_order(options: Options, progress: Progress) -> Iterator[Sequence[matchin
 
 def _batches(
     options: Options, source: str | None, progress: Progress
-) -> Iterator[Sequence[matching.StoredLine]]:
+) -> Iterator[list[matching.StoredLine]]:
     """What is found in a source, some at a time."""
     start, name = 0, inputs.source_name(source)
     if options.tail is not None:
@@ -155,24 +155,24 @@ def _batches(
 
 
 def _readable(
-    options: Options, batch: Sequence[matching.StoredLine], name: str
-) -> Sequence[matching.StoredLine]:
+    options: Options, batch: list[matching.StoredLine], name: str
+) -> list[matching.StoredLine]:
     """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
     return [*scan.with_entries(batch, name, scan.say_bad)] if options.needs_entries else batch
 
 
-def _putter(options: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
-    if options.only_count:
+def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine]], None]:
+    if asked.only_count:
         return lambda _batch: None
-    if options.writing:
-        write = _written(options.writing, options.redact)
+    if asked.writing:
+        write = _written(asked.writing, asked.redact)
     else:
         unchanged = _shown if sys.stdout.isatty() else _unchanged
-        write = unchanged if options.unchanged else _drawn(options)
+        write = unchanged if asked.unchanged else _drawn(asked)
 
-    at_once = options.follow or sys.stdout.isatty()
+    at_once = asked.follow or sys.stdout.isatty()
 
-    def put(batch: Sequence[matching.StoredLine]) -> None:
+    def put(batch: list[matching.StoredLine]) -> None:
         out.write(write(batch))
         if at_once:
             out.flush()
@@ -180,29 +180,30 @@ def _putter(options: Options, out: BinaryIO) -> Callable[[Sequence[matching.Stor
     return put
 
 
-def _unchanged(batch: Sequence[matching.StoredLine]) -> bytes:
+def _unchanged(batch: list[matching.StoredLine]) -> bytes:
     return b"".join([line for line, _ in batch])
 
 
-def _shown(batch: Sequence[matching.StoredLine]) -> bytes:
+def _shown(batch: list[matching.StoredLine]) -> bytes:
     return b"".join([disarm_json(line) for line, _ in batch])
 
 
 def _written(
     writing: Formatter, redact: Redactor | None
-) -> Callable[[Sequence[matching.StoredLine]], bytes]:
-    def write(batch: Sequence[matching.StoredLine]) -> bytes:
-        entries = [matching.entry_of(stored) for stored in batch]
+) -> Callable[[list[matching.StoredLine]], bytes]:
+    from vmon.capture.codec import read_line
+
+    def write(batch: list[matching.StoredLine]) -> bytes:
+        entries = [entry or read_line(line) for line, entry in batch]
         return writing.each([redact(entry) for entry in entries] if redact else entries)
 
     return write
 
 
-def _drawn(options: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
+def _drawn(asked: Options) -> Callable[[list[matching.StoredLine]], bytes]:
+    from vmon.capture.codec import read_line
     from vmon.render.formats.entries import Form, drawing
     from vmon.sessions.tracker import SessionTracker
 
-    draw = drawing(
-        Form(options.kind, options.verbosity), options.redact, SessionTracker(options.name_of)
-    )
-    return lambda batch: b"".join([draw(matching.entry_of(stored), None) for stored in batch])
+    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, SessionTracker(asked.name_of))
+    return lambda batch: b"".join([draw(entry or read_line(line), None) for line, entry in batch])

@@ -141,9 +141,3 @@ def console(stream: object) -> Console:
 
 
 SEVERITY_STYLES: dict[Severity, str] = {"info": "dim", "warning": "warning", "error": "failed"}
-
-GROUP_COLOURS: dict[str, str] = {
-    "session": "133", "connection": "32", "stream": "34", "archive": "172", "call": "166",
-    "broadcast": "62", "render": "37", "captions": "136",
-}  # fmt: skip # one for each of the catalogue's
-"""The colours of bars, by the group of a type."""
