@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon import __version__
-from vmon.events.redelivery import RETRIES_FOR_TEXT, SCHEDULE_TEXT
+from vmon.events.redelivery import LIKE_VONAGE
 from vmon.humanize import count, duration, handle, home
 from vmon.render.columns import folded, wide
 from vmon.render.live.summary import by_type, outages_in_words
@@ -154,7 +154,8 @@ class Report:
             "failed",
             "warning: the memory for unwritten deliveries is full\n"
             "         new deliveries get 503, so that Vonage retries them:\n"
-            f"         {SCHEDULE_TEXT}",
+            f"         after {duration(LIKE_VONAGE.first_s)}, doubling up to "
+            f"{duration(LIKE_VONAGE.most_s)}, for {(LIKE_VONAGE.within_s or 0) / 3600:.0f} h",
         )
 
     def bug(self, what: str) -> str:
@@ -247,7 +248,7 @@ _APP = "your app's response (502 if unreachable, 504 on timeout);"
 
 
 _WHY: dict[Policy, str] = {
-    "retry": f"anything but 200 is a failure, which Vonage retries for up to {RETRIES_FOR_TEXT}",
+    "retry": "anything but 200 is a failure, which Vonage retries for up to 24 h",
     "cutoff": "anything but 200 is a failure; Vonage stops after 50 in 30 min",
 }
 
