@@ -21,6 +21,11 @@ from typing import Any, Literal, NamedTuple
 from vmon.errors import WrongUse
 from vmon.humanize import parse_duration, parse_size
 
+HOST = "127.0.0.1"
+PORT = 4680
+LISTENER = f"http://{HOST}:{PORT}"
+"""Where `vmon listen` listens unless set otherwise."""
+
 MAIN = "listen"
 """The command whose settings stand at the top, and have no command in their variable's name."""
 

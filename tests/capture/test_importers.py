@@ -8,26 +8,20 @@ from typing import Any
 
 import pytest
 
-from vmon.capture import importers, inputs
+from vmon.capture import importers
 from vmon.events.entry import Entry
-from vmon.render.formats.choose import writing
-from vmon.render.formats.protocol import ScrubPolicy
-from vmon.search import scan
+from vmon.render.formats.choose import FormatOptions, formatter_of
+from vmon.search import reader
 from vmon.search.filter import Filter
+from vmon.security.scrub import ScrubPolicy
 
 BODY = '{"event":"streamCreated","sessionId":"2_Ä"}'
 
 
 def read(path: Path) -> tuple[list[Entry], list[str]]:
     bad: list[str] = []
-
-    def note(line: object) -> None:
-        bad.append(str(line))
-
-    with inputs.open_input(str(path)) as stream:
-        batches = scan.select(stream, path.name, Filter(), note)
-        found = [one for batch in batches for one in scan.with_entries(batch, path.name, note)]
-    return [entry for _, entry in found], bad
+    lines = reader.lines((str(path),), Filter(), lambda line: bad.append(str(line)))
+    return [entry for _, entry in lines], bad
 
 
 def browser(**changed: Any) -> dict[str, Any]:
@@ -66,7 +60,7 @@ def test_a_har_that_vmon_wrote_is_read_back_exactly(
 ) -> None:
     bodies = [BODY.encode(), b"\xff\x00", b"", b"a" * (3 << 20)]
     entries = [delivered(body, path=f"/{number}") for number, body in enumerate(bodies)]
-    form = writing("har", ScrubPolicy(Counter(), keep=True))
+    form = formatter_of("har", FormatOptions(ScrubPolicy(Counter(), keep=True)))
     data = form.begin() + form.each(entries) + form.end()
     path = tmp_path / "a.har"
     path.write_bytes(gzip.compress(data) if packed else data)

@@ -1,12 +1,11 @@
-from typing import get_args
-
 import msgspec
 import pytest
 
-from vmon.events.verdict import Claims, Kind, Verdict
+from vmon.events.verdict import Claims, Verdict
+from vmon.events.verdict_kind import VERDICT_KINDS
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", VERDICT_KINDS)
 def test_a_verdict_is_read_as_it_was_written(kind: str) -> None:
     one = Verdict(kind, "why", "main", Claims(iat=1.5, jti="a"), refused=True)
     assert msgspec.convert(msgspec.to_builtins(one), Verdict) == one

@@ -17,8 +17,8 @@ from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
 from vmon.humanize import compact
 from vmon.render.detail import fields
-from vmon.render.line import line, not_drawn
-from vmon.render.style import HANDLES, STYLES, LineStyle, Paint, colour_of
+from vmon.render.line import line
+from vmon.render.style import LineStyle, Paint
 from vmon.sanitize import disarm
 from vmon.sessions.tracker import Annotation
 
@@ -327,26 +327,6 @@ def test_a_bare_body_was_received_by_nobody_and_has_no_lag(
     entry = delivered(json.dumps(TYPES["streamCreated"].sample).encode(), remote=remote)
     assert (entry.lag_s is None) == (remote is None)
     assert (" -  c053fcc8" in line(entry, LineStyle(PLAIN))) == (remote is None)
-
-
-def test_what_was_not_drawn_is_said() -> None:
-    assert not_drawn(1812) == "… 1,812 more, not shown (all captured)"
-
-
-@pytest.mark.parametrize("system", ["standard", "256", "truecolor", None])
-def test_styles_begin_and_end_where_there_are_colours(system: Any) -> None:
-    paint = Paint(Console(force_terminal=system is not None, color_system=system))
-    for style in (*STYLES, *HANDLES):
-        text = paint(style, "text")
-        assert re.sub(r"\x1b\[[0-9;]*m", "", text) == "text"
-        assert text.endswith("text\x1b[0m" if system else "text")
-    assert (paint("created", "a") != paint("", "a")) == (system is not None)
-
-
-def test_an_id_has_one_colour_and_ids_have_several() -> None:
-    assert colour_of("c053fcc8") == "62"
-    assert {colour_of(str(number)) for number in range(200)} == set(HANDLES)
-    assert colour_of("\ud800") in HANDLES
 
 
 @pytest.mark.usefixtures("utc")

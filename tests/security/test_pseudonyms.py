@@ -20,7 +20,6 @@ from vmon.events.verdict import Verdict
 from vmon.render.detail import fields, whole
 from vmon.render.line import line
 from vmon.render.style import LineStyle, Paint
-from vmon.security.masking import MASK, masked, masked_header, masked_layout, masked_text
 from vmon.security.pseudonyms import Redactor, paths_of
 from vmon.security.pseudonyms import redactor_of as made
 
@@ -293,15 +292,6 @@ SECRETS = {
 }
 
 
-def test_secrets_are_masked_wherever_they_stand_and_nothing_else() -> None:
-    assert masked(SECRETS) == {
-        "password": MASK,
-        "broadcastUrls": {"rtmp": [{"streamName": MASK}, {"streamName": None}]},
-        "more": {"password": MASK, "streamName": MASK},
-        "none": {"password": "", "streamName": None},
-    }
-
-
 @pytest.mark.parametrize("name", ["archive", "broadcast"])
 def test_no_drawing_shows_a_secret(name: str, delivered: Delivered) -> None:
     spelt = json.dumps(SECRETS).encode()
@@ -323,32 +313,6 @@ def test_no_drawing_shows_a_secret(name: str, delivered: Delivered) -> None:
         assert HIDDEN not in "\n".join(drawn), raw
         assert HIDDEN.encode() in entry.delivery.body
         assert HIDDEN not in everywhere(write_line(redact(entry, "x")))
-
-
-def test_a_layout_keeps_all_else_as_it_is_spelt() -> None:
-    text = '{\n  "a\\u00e9": -2.5e3,\n  "password": null,\n  "q": "\\"password\\": \\"x\\""\n}'
-    assert masked_layout(text) == text
-    assert masked_layout(text.replace("null", "1")) == text.replace("null", f'"{MASK}"')
-
-
-@pytest.mark.parametrize("text", ['{"password":"abc', '"password" : "a\\"bc"', '"streamName":12,'])
-def test_text_that_is_no_json_is_masked_as_far_as_it_can_be_made_out(text: str) -> None:
-    assert MASK in masked_text(text)
-    assert not re.search("abc|bc|12", masked_text(text))
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "shown"),
-    [
-        ("Authorization", "Bearer abc.def", f"Bearer {MASK}"),
-        ("AUTHORIZATION", "abc", MASK),
-        ("Proxy-Authorization", "Basic x", f"Basic {MASK}"),
-        ("Cookie", "a=b; c=d", MASK),
-        ("Content-Type", "application/json", "application/json"),
-    ],
-)
-def test_of_credentials_the_scheme_alone_is_shown(name: str, value: str, shown: str) -> None:
-    assert masked_header(name, value) == shown
 
 
 # The commands.

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmon.errors import WrongUse
-from vmon.events.verdict import Kind, Verdict
+from vmon.events.verdict import Verdict
+from vmon.events.verdict_kind import VerdictKind
 from vmon.security.signature import LONGEST_TOKEN, Secret, sign, verify
 
 CALM = settings(deadline=None)  # a busy machine is no failure
@@ -396,7 +397,7 @@ class TestIssuerAndTime:
         ],
     )
     def test_the_age_of_a_token_is_told_in_plain_units(
-        self, age_s: int, max_age_s: float | None, kind: Kind, why: str
+        self, age_s: int, max_age_s: float | None, kind: VerdictKind, why: str
     ) -> None:
         verdict = judge(token(iat=int(NOW) - age_s), max_age_s=max_age_s)
         assert (verdict.kind, verdict.why, verdict.secret) == (kind, why, "archive")
@@ -517,7 +518,7 @@ class TestNothingReceivedRaises:
     ) -> None:
         for secrets in ([], [SECRET, OTHER]):
             verdict = verify(headers, body, secrets, now=NOW, max_age_s=300)
-            assert verdict.kind in set(get_args(Kind)) - {"valid"}
+            assert verdict.kind in set(get_args(VerdictKind)) - {"valid"}
             assert verdict.why.isprintable()
             assert msgspec.json.encode(verdict)
 
@@ -527,6 +528,6 @@ class TestNothingReceivedRaises:
         self, payload: dict[str, Any]
     ) -> None:
         verdict = judge(by_hand(HS256, json.dumps(claims() | payload).encode()), max_age_s=300)
-        assert verdict.kind in get_args(Kind)
+        assert verdict.kind in get_args(VerdictKind)
         assert verdict.why.isprintable()
         assert msgspec.json.encode(verdict)

@@ -14,7 +14,7 @@ from tests.support.factories import entry as make_entry
 from vmon.analysis.stats import Stats
 from vmon.events.names import person as person_name
 from vmon.humanize import count, duration, handle
-from vmon.render.live.summary import summed_up
+from vmon.render.live.summary import session_rows
 from vmon.render.reports.sessions import head
 from vmon.sessions import snapshot
 from vmon.sessions.loader import SessionLoader
@@ -257,13 +257,13 @@ def assert_told_alike(entries: list[Entry]) -> dict[str, str]:
     """Compare what is told of the same deliveries; the rows that `listen` ends with."""
     tracker, loader, stats = SessionTracker(), SessionLoader(person_name), dict[str, Stats]()
     for one in entries:
-        tracker.enter(one)
+        tracker.apply(one)
         loader.enter(one)
         if one.session:
             stats.setdefault(one.session, Stats()).entry(one)
     loader.order.settle()
     total, is_open = loader.order.counts()
-    rows = dict(summed_up(tracker))
+    rows = dict(session_rows(tracker, 0))
     if total:
         assert rows["sessions"].startswith(f"{total:,} ({is_open:,} open), ")
     for each in loader.order.first():

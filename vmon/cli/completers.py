@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 MOST_CAPTURES = 20
-CAPTURES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".json", ".ndjson")
 _NOT = "!"
 
 
@@ -82,11 +81,14 @@ def _item(value: str, **said: str) -> CompletionItem[str]:
 
 
 def _here(begun: str) -> list[str]:
+    from vmon.capture.format import CAPTURE_SUFFIXES
+
+    suffixes = (*CAPTURE_SUFFIXES, ".json", ".ndjson")
     with suppress(OSError):
         return sorted(
             name
             for name in os.listdir()  # noqa: PTH208 - pathlib costs 5 ms
-            if name.startswith(begun) and name.endswith(CAPTURES) and name.isprintable()
+            if name.startswith(begun) and name.endswith(suffixes) and name.isprintable()
         )
     return []
 

@@ -16,7 +16,7 @@ from vmon.cli.options import Command, option
     help="Output format: a vmon.toml, or one JSON document for scripts.",
 )
 @click.pass_context
-def command(ctx: click.Context, form: str, *, only_set: bool) -> None:
+def command(ctx: click.Context, form: str, *, only_set: bool) -> int:
     """Print all settings and where they come from; secrets are masked.
 
     Precedence: flag, VMON_ environment variable, profile, project file (./vmon.toml, or
@@ -24,10 +24,8 @@ def command(ctx: click.Context, form: str, *, only_set: bool) -> None:
     """
     from vmon.cli import COMMANDS
     from vmon.cli.defaults import settings_of
+    from vmon.commands.config import run
     from vmon.config import Settings
-    from vmon.render.reports import config as drawn
 
-    found = ctx.obj if isinstance(ctx.obj, Settings) else settings_of(None, COMMANDS)
-    if only_set:
-        found = found.those_set()
-    click.echo(drawn.as_json(found) if form == "json" else drawn.as_toml(found), nl=False)
+    settings = ctx.obj if isinstance(ctx.obj, Settings) else settings_of(None, COMMANDS)
+    return run(settings, only_set=only_set, as_json=form == "json")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli.options import Command, option
+from vmon.config import HOST, PORT
 
 if TYPE_CHECKING:
     from vmon.config import Setting
@@ -29,20 +30,12 @@ def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
     Options default to the settings of vmon listen. The clock is compared with
     video.api.vonage.com and api.ngrok.com, unless --offline. Exits with 1 if a check fails.
     """
-    from vmon.doctor.runner import checks, examine
-    from vmon.render.reports import doctor as drawn
+    from vmon.commands.doctor import run
 
-    results = []
-    look = drawn.Drawn()
-    for result in examine(checks(_asked(ctx, given))):
-        results.append(result)
-        if not as_json:
-            click.echo(look.line(result), nl=False)
-    click.echo(drawn.as_json(results) if as_json else look.summary(results), nl=False)
-    return int(any(result.verdict == "fail" for result in results))
+    return run(_options(ctx, given), as_json=as_json)
 
 
-def _asked(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
+def _options(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
     from pathlib import Path
 
     from vmon.config import files_read
@@ -61,8 +54,8 @@ def _asked(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
         settings = ", ".join(files_read(Path())) or "no config file; environment variables only"
     token = listen.get("authtoken")
     return DoctorOptions(
-        host=_value(listen, "host") or "127.0.0.1",
-        port=4680 if (port := _value(listen, "port")) is None else port,
+        host=_value(listen, "host") or HOST,
+        port=PORT if (port := _value(listen, "port")) is None else port,
         captures=Path(capture).parent if capture else None,
         state_dir=state_dir(),
         tunnel=tunnel or None,

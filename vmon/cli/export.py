@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import Command, filter_options, option, secrets_option, tell_left_out
+from vmon.cli.options import Command, filter_options, option, secrets_option
+from vmon.config import LISTENER
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -24,12 +25,12 @@ _FORMS = ("curl", "httpie", "har", "pytest")
     help="Export as a shell script, a HAR file or a test module (required).",
 )  # fmt: skip # one thing a line
 @option(
-    "--to", metavar="URL", default="http://127.0.0.1:4680", show_default=True,
+    "--to", metavar="URL", default=LISTENER, show_default=True,
     help="URL the commands send to; a request path other than / is appended.",
 )  # fmt: skip # one thing a line
 @filter_options
 @secrets_option
-def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
+def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Export deliveries for other tools, to standard output.
 
     curl and httpie: a POSIX shell script that sends each delivery again. har: a HAR file. pytest:
@@ -41,26 +42,15 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     vmon export --as curl --event archive > again.sh
     vmon export FILE --as pytest > test_callbacks.py
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
-    from collections import Counter
-
     from vmon.capture.folder import sources_of
-    from vmon.commands.filter import Options, run
+    from vmon.commands.export import Options, run
     from vmon.errors import WrongUse
-    from vmon.render.formats.choose import writing
-    from vmon.render.formats.protocol import ScrubPolicy
-    from vmon.search.not_found import nothing_found
 
-    if asked["kind"] is None:
+    if options["kind"] is None:
         raise WrongUse(
             "missing option --as",
             hint=f"add --as {', '.join(_FORMS[:-1])} or {_FORMS[-1]}, for example: "
             "vmon export --as curl --event archive > again.sh",
         )
-    to = asked["to"] if "://" in asked["to"] else f"http://{asked['to']}"
-    left_out = Counter[str]()
-    form = writing(asked["kind"], ScrubPolicy(left_out, keep=asked["with_secrets"]), to)
     sources = sources_of(files)
-    if run(Options(sources=sources, chosen=chosen, writing=form)):
-        raise nothing_found("deliveries", sources, chosen)
-    tell_left_out(left_out)
-    return 0
+    return run(Options(sources, chosen, options["kind"], options["to"], options["with_secrets"]))

@@ -19,15 +19,18 @@ from vmon.cli.options import (
     option,
     output_option,
     redact_option,
+    redactor_from,
     secrets_option,
-    tell_left_out,
 )
 
 if TYPE_CHECKING:
     from collections import Counter
 
+    from vmon.commands.filter import Options
+    from vmon.render.formats.choose import Format
     from vmon.render.formats.protocol import Formatter
-    from vmon.render.formats.table import Table
+    from vmon.render.formats.table import TableKind
+    from vmon.search.dedupe import Dedupe
     from vmon.search.filter import Filter
 
 _TABLES = ("csv", "tsv")
@@ -58,7 +61,7 @@ _EXPORTS = ("curl", "httpie", "har")
 @redact_option
 @secrets_option
 @form_options_of((*KINDS, "body", *_TABLES, *_EXPORTS), FORMAT)
-def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
+def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Search captures for events that match a filter.
 
     FILE is a capture, a folder of captures, JSON Lines or a JSON array of event bodies, a HAR
@@ -71,95 +74,125 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     vmon filter --reason networkDisconnected -v     dropped connections in full
     vmon filter FILE --session ID > one.jsonl       save a session as a capture
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
-    from collections import Counter
-
     from vmon.capture.folder import sources_of
-    from vmon.commands.filter import Options, run
-    from vmon.errors import WrongUse
 
-    if asked["explain"]:
+    if options["explain"]:
         from vmon.search.plan import explain
 
         click.echo(explain(chosen), nl=False)
         return 0
     sources = sources_of(files)
-    if asked["follow"] and asked["sort"] == "event":
+    _check(options, sources)
+    return _filtered(chosen, sources, options)
+
+
+def _check(options: dict[str, Any], sources: tuple[str | None, ...]) -> None:
+    """WrongUse for options that exclude each other."""
+    from vmon.errors import WrongUse
+
+    if not options["follow"]:
+        return
+    if options["sort"] == "event":
         raise WrongUse("--follow cannot be used with --sort event")
-    if asked["follow"] and len(sources) > 1:
+    if len(sources) > 1:
         raise WrongUse("--follow takes only one file")
-    if asked["follow"] and (asked["only_count"] or asked["kind"] == "har"):
-        other = "--count" if asked["only_count"] else "--format har"
+    if options["only_count"] or options["kind"] == "har":
+        other = "--count" if options["only_count"] else "--format har"
         raise WrongUse(f"--follow cannot be used with {other}")
-    redactor = dedupe = None
-    if asked["redact"]:
-        from vmon.security.pseudonyms import paths_of, redactor_of
 
-        redactor = redactor_of(paths_of(asked["redact"]))
-    if asked["dedupe"]:
-        from vmon.search.dedupe import Dedupe
 
-        dedupe = Dedupe()
-    table, left_out = _table(asked), Counter[str]()
-    code = run(
-        Options(
-            sources=sources,
-            chosen=chosen,
-            kind="auto" if asked["kind"] not in KINDS else asked["kind"],
-            verbosity=asked["verbosity"],
-            only_count=asked["only_count"],
-            follow=asked["follow"],
-            redact=redactor,
-            tail=asked["tail"],
-            dedupe=dedupe,
-            name_of=name_of(asked["name_from"]) if asked["name_from"] else None,
-            sort="none" if asked["follow"] else asked["sort"],
-            writing=None if asked["only_count"] else table or _writing(asked, left_out),
-        )
-    )
-    tell_left_out(left_out)
-    if dedupe and dedupe.hidden:
-        from vmon.humanize import count
+def _filtered(chosen: Filter, sources: tuple[str | None, ...], options: dict[str, Any]) -> int:
+    """Run the filter, and report on standard error what it left out or did not find."""
+    from collections import Counter
 
-        click.echo(f"{count(dedupe.hidden, 'duplicate')} skipped", err=True)
-    for name in table.unseen() if table and asked["fields"] and not code else ():
-        click.echo(f"warning: no match has a field {name}", err=True)
-    if code and not asked["only_count"]:
+    from vmon.commands.filter import run
+
+    removed = Counter[str]()
+    formatter = _formatter(options, removed)
+    run_options = _run_options(chosen, sources, formatter, options)
+    code = run(run_options)
+    if removed:
+        from vmon.commands.export import report_removed
+
+        report_removed(removed)
+    _report_duplicates(run_options)
+    if options["fields"] and not (code or options["only_count"]):
+        _report_missing_fields(formatter)
+    if code and not options["only_count"]:
         from vmon.search.not_found import nothing_found
 
         raise nothing_found("deliveries", sources, chosen)
     return code
 
 
-def _table(asked: dict[str, Any]) -> Table | None:
-    """The table asked for, if one is."""
-    kind, names = asked["kind"], asked["fields"]
-    if names is None and kind not in _TABLES:
+def _run_options(
+    chosen: Filter,
+    sources: tuple[str | None, ...],
+    formatter: Formatter | None,
+    options: dict[str, Any],
+) -> Options:
+    from vmon.commands.filter import Options
+
+    return Options(
+        sources=sources,
+        chosen=chosen,
+        kind="auto" if options["kind"] not in KINDS else options["kind"],
+        verbosity=options["verbosity"],
+        only_count=options["only_count"],
+        follow=options["follow"],
+        redact=redactor_from(options["redact"]),
+        tail=options["tail"],
+        dedupe=_dedupe() if options["dedupe"] else None,
+        name_of=name_of(options["name_from"]) if options["name_from"] else None,
+        sort="none" if options["follow"] else options["sort"],
+        writing=None if options["only_count"] else formatter,
+    )
+
+
+def _dedupe() -> Dedupe:
+    from vmon.search.dedupe import Dedupe
+
+    return Dedupe()
+
+
+def _formatter(options: dict[str, Any], removed: Counter[str]) -> Formatter | None:
+    """The formatter of `--format` and `--fields`; None for lines, details and JSON."""
+    kind: Format = options["kind"]
+    name = _table(options) or kind
+    if name in KINDS:
         return None
+    from vmon.render.formats.choose import FormatOptions, formatter_of
+    from vmon.render.formats.table import fields_of
+    from vmon.security.scrub import ScrubPolicy
+
+    scrub = ScrubPolicy(removed, keep=options["with_secrets"])
+    return formatter_of(name, FormatOptions(scrub, names=fields_of(options["fields"])))
+
+
+def _table(options: dict[str, Any]) -> TableKind | None:
+    """The kind of table, where one was chosen; WrongUse where `--format` is something else."""
+    kind = options["kind"]
+    if options["fields"] is None or kind in _TABLES:
+        return kind if kind in _TABLES else None
+    if kind != "auto":
+        from vmon.errors import WrongUse
+
+        raise WrongUse(f"--fields cannot be used with --format {kind}")
     import sys
 
-    from vmon.errors import WrongUse
-    from vmon.render.formats.table import Table, fields_of
-
-    if kind not in {"auto", *_TABLES}:
-        raise WrongUse(f"--fields cannot be used with --format {kind}")
-    if kind == "auto":
-        kind = "columns" if sys.stdout.isatty() else "tsv"
-    return Table(fields_of(names), kind, for_people=sys.stdout.isatty())
+    return "columns" if sys.stdout.isatty() else "tsv"
 
 
-def _writing(asked: dict[str, Any], left_out: Counter[str]) -> Formatter | None:
-    """What writes in a form that is not a line's, if one was asked for."""
-    match asked["kind"]:
-        case "body":
-            import sys
+def _report_duplicates(options: Options) -> None:
+    if options.dedupe and options.dedupe.hidden:
+        from vmon.humanize import count
 
-            from vmon.render.formats.table import Bodies
+        click.echo(f"{count(options.dedupe.hidden, 'duplicate')} skipped", err=True)
 
-            return Bodies(for_people=sys.stdout.isatty())
-        case "curl" | "httpie" | "har" as kind:
-            from vmon.render.formats.choose import writing
-            from vmon.render.formats.protocol import ScrubPolicy
 
-            return writing(kind, ScrubPolicy(left_out, keep=asked["with_secrets"]))
-        case _:
-            return None
+def _report_missing_fields(formatter: Formatter | None) -> None:
+    from vmon.render.formats.table import TableFormatter
+
+    if isinstance(formatter, TableFormatter):
+        for name in formatter.unseen():
+            click.echo(f"warning: no match has a field {name}", err=True)

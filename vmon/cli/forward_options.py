@@ -69,8 +69,8 @@ def onward_options(command: _Command) -> _Command:
 
     @wraps(command)
     def with_onward(**values: Any) -> Any:
-        asked = {name: values.pop(name) for name in _NAMES}
-        return command(onward=_onward_of(asked), **values)
+        options = {name: values.pop(name) for name in _NAMES}
+        return command(onward=_onward_of(options), **values)
 
     wrapped: Any = with_onward
     for option in reversed(_OPTIONS):
@@ -78,20 +78,20 @@ def onward_options(command: _Command) -> _Command:
     return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
 
 
-def _flag_of(asked: dict[str, Any]) -> str:
+def _flag_of(options: dict[str, Any]) -> str:
     """The option that was given and makes no sense without an app."""
-    if asked["ack"] == "app":
+    if options["ack"] == "app":
         return "--ack app"
-    return "--forward-event" if asked["forward_events"] else "--forward-header"
+    return "--forward-event" if options["forward_events"] else "--forward-header"
 
 
-def _onward_of(asked: dict[str, Any]) -> ForwardOptions | None:
+def _onward_of(options: dict[str, Any]) -> ForwardOptions | None:
     from vmon.errors import WrongUse
 
-    if not (asked["forward_to"] or asked["routes"]):
-        if asked["ack"] == "app" or asked["forward_events"] or asked["forward_headers"]:
+    if not (options["forward_to"] or options["routes"]):
+        if options["ack"] == "app" or options["forward_events"] or options["forward_headers"]:
             raise WrongUse(
-                f"{_flag_of(asked)} needs --forward-to or --route",
+                f"{_flag_of(options)} needs --forward-to or --route",
                 hint="add --forward-to http://localhost:3000",
             )
         return None
@@ -100,12 +100,12 @@ def _onward_of(asked: dict[str, Any]) -> ForwardOptions | None:
     from vmon.forward.retry import EAGER
     from vmon.forward.targets import RouteArguments, headers_of, routes_of
 
-    aims = routes_of(
-        RouteArguments(asked["forward_to"], asked["routes"], asked["forward_events"]),
-        exact_path=asked["exact_path"],
-        timeout_s=asked["forward_timeout"],
-        headers=headers_of(asked["forward_headers"]),
-        insecure=asked["insecure"],
+    routes = routes_of(
+        RouteArguments(options["forward_to"], options["routes"], options["forward_events"]),
+        exact_path=options["exact_path"],
+        timeout_s=options["forward_timeout"],
+        headers=headers_of(options["forward_headers"]),
+        insecure=options["insecure"],
     )
-    schedule = LIKE_VONAGE if asked["retry_like_vonage"] else EAGER
-    return ForwardOptions(aims, asked["ack"], asked["failure_policy"], schedule)
+    schedule = LIKE_VONAGE if options["retry_like_vonage"] else EAGER
+    return ForwardOptions(routes, options["ack"], options["failure_policy"], schedule)

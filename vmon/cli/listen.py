@@ -12,7 +12,7 @@ from vmon.cli.options import (
     Command,
     Duration,
     Size,
-    can_ask,
+    asker,
     dedupe_option,
     filter_options,
     form_options,
@@ -24,13 +24,17 @@ from vmon.cli.options import (
     signature_option,
     trust_options,
 )
+from vmon.config import HOST, PORT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vmon.capture.rotation import Limit
+    from vmon.commands.listen import Options
     from vmon.forward.forwarder import ForwardOptions
     from vmon.search.filter import Filter
-    from vmon.tunnel.choice import TunnelRequest
+    from vmon.security.verifier import Verifier
+    from vmon.tunnel.choice import Choice, TunnelRequest
 
 
 _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
@@ -39,13 +43,13 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @click.command("listen", cls=Command, short_help="Receive callbacks, capture and show them live.")
 @_server(
     "--host",
-    default="127.0.0.1",
+    default=HOST,
     show_default=True,
     metavar="ADDRESS",
     help="Address to listen on.",
 )
 @_server(
-    "-p", "--port", type=click.IntRange(0, 65535), default=4680, show_default=True, metavar="PORT",
+    "-p", "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, metavar="PORT",
     help="Port to listen on; 0 for any free.",
 )  # fmt: skip # one thing a line
 @_server(
@@ -102,7 +106,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @form_options
 @output_option("-q", "--quiet", is_flag=True, help="Don't print events.")
 @output_option("--json-ready", is_flag=True, help="Print readiness as one line of JSON to stderr.")
-def command(chosen: Filter, onward: ForwardOptions | None, **asked: Any) -> int:
+def command(chosen: Filter, onward: ForwardOptions | None, **options: Any) -> int:
     """Receive callbacks on any path, capture them and show them live.
 
     Vonage gets 200 as soon as an event is captured (see --ack). Filters only choose what is shown:
@@ -113,108 +117,112 @@ def command(chosen: Filter, onward: ForwardOptions | None, **asked: Any) -> int:
     vmon listen --forward-to localhost:3000     forward to your app
     vmon listen --event 'stream*' -v            show stream events with all fields
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
-    from datetime import UTC, datetime
-    from pathlib import Path
+    from vmon.commands.listen import run
 
-    from vmon.capture.folder import default_path
-    from vmon.capture.rotation import limit_of
-    from vmon.commands.listen import Options, run
+    _check(options)
+    return run(_run_options(chosen, onward, options))
+
+
+def _check(options: dict[str, Any]) -> None:
+    """WrongUse for options that exclude each other."""
     from vmon.errors import WrongUse
+
+    if options["no_capture"] and (options["capture"] or options["fsync"]):
+        raise WrongUse("--no-capture cannot be used with --capture or --fsync")
+    if options["rotate"] and options["no_capture"]:
+        raise WrongUse("--no-capture cannot be used with --rotate")
+    if options["secret_path"] and options["no_secret_path"]:
+        raise WrongUse("--secret-path cannot be used with --no-secret-path")
+
+
+def _run_options(chosen: Filter, onward: ForwardOptions | None, options: dict[str, Any]) -> Options:
+    from vmon.commands.listen import Options
     from vmon.receive.http_server import Limits
     from vmon.render.formats.entries import Form
-    from vmon.render.live.banner import Extras
+    from vmon.render.live.notices import Extras
     from vmon.security.pseudonyms import paths_of
+
+    return Options(
+        host=options["host"],
+        port=options["port"],
+        fsync=options["fsync"],
+        limits=Limits(max_body=options["max_body"], body_timeout_s=options["body_timeout"]),
+        chosen=chosen,
+        form=Form(options["kind"], options["verbosity"]),
+        quiet=options["quiet"],
+        trust=_verifier(options),
+        redact=paths_of(options["redact"]) if options["redact"] else None,
+        name_of=name_of(options["name_from"]) if options["name_from"] else None,
+        dedupe=options["dedupe"],
+        secret_path=options["secret_path"],
+        open_path=options["no_secret_path"],
+        tunnel=_tunnel_request(options),
+        extras=Extras(copy=options["copy"], qr=options["qr"]),
+        ready_as_json=options["json_ready"],
+        onward=onward,
+        rotate=_limit(options["rotate"]),
+        capture=_capture_path(options),  # the last: what is wrong above leaves no empty capture
+    )
+
+
+def _verifier(options: dict[str, Any]) -> Verifier:
+    from vmon.errors import WrongUse
     from vmon.security.verifier import Verifier, secrets_of
 
-    if asked["no_capture"] and (asked["capture"] or asked["fsync"]):
-        raise WrongUse("--no-capture cannot be used with --capture or --fsync")
-    if asked["rotate"] and asked["no_capture"]:
-        raise WrongUse("--no-capture cannot be used with --rotate")
-    if asked["secret_path"] and asked["no_secret_path"]:
-        raise WrongUse("--secret-path cannot be used with --no-secret-path")
-    secrets = secrets_of(asked["secrets"], asked["secret_files"])
-    trust = Verifier(secrets, asked["max_age"], asked["require_signature"])
-    if trust.required and not secrets:
+    secrets = secrets_of(options["secrets"], options["secret_files"])
+    if options["require_signature"] and not secrets:
         raise WrongUse(
             "--require-signature needs a signature secret",
             hint="copy it from the Vonage dashboard; use --secret, --secret-file or "
             "VMON_SIGNATURE_SECRET",
         )
-    file = Path(asked["capture"]) if asked["capture"] else None
-    return run(
-        Options(
-            host=asked["host"],
-            port=asked["port"],
-            fsync=asked["fsync"],
-            limits=Limits(max_body=asked["max_body"], body_timeout_s=asked["body_timeout"]),
-            chosen=chosen,
-            form=Form(asked["kind"], asked["verbosity"]),
-            quiet=asked["quiet"],
-            trust=trust,
-            redact=paths_of(asked["redact"]) if asked["redact"] else None,
-            name_of=name_of(asked["name_from"]) if asked["name_from"] else None,
-            dedupe=asked["dedupe"],
-            secret_path=asked["secret_path"],
-            open_path=asked["no_secret_path"],
-            tunnel=_opening(asked),
-            extras=Extras(copy=asked["copy"], qr=asked["qr"]),
-            ready_as_json=asked["json_ready"],
-            onward=onward,
-            rotate=limit_of(asked["rotate"]) if asked["rotate"] else None,
-            # The last one: what is wrong with another leaves no empty capture.
-            capture=None if asked["no_capture"] else file or default_path(datetime.now(UTC)),
-        )
-    )
+    return Verifier(secrets, options["max_age"], options["require_signature"])
 
 
-def _opening(asked: dict[str, Any]) -> TunnelRequest | None:
-    """The tunnel asked for, with what it needs at hand; None when none is."""
+def _limit(text: str | None) -> Limit | None:
+    from vmon.capture.rotation import limit_of
+
+    return limit_of(text) if text else None
+
+
+def _capture_path(options: dict[str, Any]) -> Path | None:
+    from datetime import UTC, datetime
     from pathlib import Path
 
-    from vmon.errors import WrongUse
-    from vmon.tunnel.choice import NoTunnel, TunnelRequest, ViaNgrok, ViaPublicUrl, parse
-    from vmon.tunnel.fixed_url import checked
+    from vmon.capture.folder import default_path
 
-    choice = parse(asked["tunnel"])
-    if asked["public_url"]:
-        if choice != NoTunnel():
-            raise WrongUse("--public-url cannot be used with --tunnel")
-        choice = ViaPublicUrl(checked(asked["public_url"]))
+    if options["no_capture"]:
+        return None
+    return Path(options["capture"]) if options["capture"] else default_path(datetime.now(UTC))
+
+
+def _tunnel_request(options: dict[str, Any]) -> TunnelRequest | None:
+    """The tunnel to open, with what it needs at hand; None without one."""
+    from pathlib import Path
+
+    from vmon.commands.tunnel import offer_to_stop_leftovers, provide_agent
+    from vmon.tunnel.choice import NoTunnel, TunnelRequest, ViaNgrok
+
+    choice = _tunnel_choice(options)
     if choice == NoTunnel():
         return None
-    binary = Path(asked["ngrok_path"]) if asked["ngrok_path"] else None
+    binary = Path(options["ngrok_path"]) if options["ngrok_path"] else None
     if choice == ViaNgrok():
-        _have_agent(binary, yes=asked["yes"])
-    _end_leftovers(yes=asked["yes"])
+        provide_agent(binary, yes=options["yes"], ask=asker())
+    offer_to_stop_leftovers(yes=options["yes"], ask=asker())
     return TunnelRequest(
-        choice, asked["domain"], binary, asked["ssh_url"], asked["ssh_remote_port"]
+        choice, options["domain"], binary, options["ssh_url"], options["ssh_remote_port"]
     )
 
 
-def _have_agent(binary: Path | None, *, yes: bool) -> None:
-    """See that there is an ngrok agent, or have it installed after asking."""
-    from vmon.commands.tunnel import install
-    from vmon.tunnel.model import CannotTunnel
-    from vmon.tunnel.ngrok.locate import find_agent
+def _tunnel_choice(options: dict[str, Any]) -> Choice:
+    from vmon.errors import WrongUse
+    from vmon.tunnel.choice import NoTunnel, ViaPublicUrl, parse
+    from vmon.tunnel.fixed_url import checked
 
-    try:
-        find_agent(binary)
-    except CannotTunnel:
-        if binary or not (yes or can_ask()):
-            raise
-        install(yes=yes)
-
-
-def _end_leftovers(*, yes: bool) -> None:
-    """Offer to end agents that outlived a vmon which was killed: they hold the URL."""
-    import asyncio
-
-    from vmon.state import state_dir
-    from vmon.tunnel.orphans import end, leftovers
-
-    for left in leftovers(state_dir()):
-        what = f"a stale {left.provider} agent is still running (pid {left.pid})"
-        if yes or (can_ask() and click.confirm(f"{what}. Stop it?", True, err=True)):
-            asyncio.run(end(left))
-        else:
-            click.echo(f"warning: {what}; stop it with vmon tunnel leftovers --stop", err=True)
+    choice = parse(options["tunnel"])
+    if not options["public_url"]:
+        return choice
+    if choice != NoTunnel():
+        raise WrongUse("--public-url cannot be used with --tunnel")
+    return ViaPublicUrl(checked(options["public_url"]))

@@ -9,13 +9,16 @@ import click
 
 from vmon.cli import completers
 from vmon.errors import WrongUse
+from vmon.events.verdict_kind import VERDICT_KINDS
 from vmon.humanize import parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable
 
+    from vmon.commands.confirmation import Ask
     from vmon.search.filter import Filter
+    from vmon.security.pseudonyms import Redactor
+    from vmon.security.verifier import Signer
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -108,7 +111,6 @@ _FILTERS = (
     ("--status", "status", "STATUS", "Only events with this status (or call state)."),
     ("--path", "path", "TEXT", "Only events whose request path contains TEXT."),
 )
-VERDICTS = ("valid", "invalid", "unsigned", "stale", "unchecked")
 _SINGLE = (
     (
         "--since",
@@ -142,7 +144,7 @@ def filter_options(command: _Command) -> _Command:
     for flag, name, metavar, text in reversed(_SINGLE):
         wrapped = filter_option(flag, name, metavar=metavar, help=text)(wrapped)
     wrapped = filter_option(
-        "--verdict", multiple=True, type=click.Choice(VERDICTS),
+        "--verdict", multiple=True, type=click.Choice(VERDICT_KINDS),
         help="Only events with this signature check result.",
     )(wrapped)  # fmt: skip # one thing a line
     for flag, name, metavar, text in reversed(_FILTERS):
@@ -246,6 +248,25 @@ def redact_option(command: _Command) -> _Command:
     )(command)  # fmt: skip # one thing a line
 
 
+def redactor_from(values: tuple[str, ...]) -> Redactor | None:
+    """What redacts by the values of `--redact`; None where there are none."""
+    if not values:
+        return None
+    from vmon.security.pseudonyms import paths_of, redactor_of
+
+    return redactor_of(paths_of(values))
+
+
+def signer_from(secret: str | None, api_key: str | None) -> Signer | None:
+    """What signs by `--sign` and `--api-key`; None without `--sign`."""
+    if secret is None:
+        return None
+    from vmon.security.signature import Secret
+    from vmon.security.verifier import Signer
+
+    return Signer(Secret("--sign", secret), api_key)
+
+
 def dedupe_option(command: _Command) -> _Command:
     """`--dedupe`."""
     return output_option(
@@ -264,11 +285,13 @@ def sign_options(command: _Command) -> _Command:
     return sign(key(command))
 
 
-def can_ask() -> bool:
-    """Whether there is somebody to ask: standard input and standard error are a terminal."""
+def asker() -> Ask | None:
+    """What asks somebody at the terminal; None where standard input or error is not one."""
     import sys
 
-    return all(one is not None and one.isatty() for one in (sys.stdin, sys.stderr))
+    if not all(one is not None and one.isatty() for one in (sys.stdin, sys.stderr)):
+        return None
+    return lambda question, default: click.confirm(question, default, err=True)
 
 
 def secrets_option(command: _Command) -> _Command:
@@ -277,14 +300,3 @@ def secrets_option(command: _Command) -> _Command:
         "--with-secrets", is_flag=True,
         help="Include Authorization headers, archive passwords and stream keys.",
     )(command)  # fmt: skip # one thing a line
-
-
-def tell_left_out(names: Counter[str]) -> None:
-    """Say on standard error what was left out, if anything was."""
-    if names:
-        from vmon.humanize import count
-        from vmon.sanitize import disarm
-
-        said = ", ".join(disarm(name) for name, _ in names.most_common(8))
-        what = count(names.total(), "secret")
-        click.echo(f"{what} omitted ({said}); --with-secrets includes them", err=True)

@@ -19,10 +19,14 @@ from vmon.cli.options import (
     option,
     output_option,
     redact_option,
+    redactor_from,
     sign_options,
+    signer_from,
 )
 
 if TYPE_CHECKING:
+    from vmon.commands.replay import Options
+    from vmon.forward.targets import Target
     from vmon.search.filter import Filter
 
 
@@ -83,7 +87,7 @@ class Speed(click.ParamType[float]):
 @redact_option
 @form_options
 @output_option("-q", "--quiet", is_flag=True, help="Print only the summary.")
-def command(chosen: Filter, file: str | None, **asked: Any) -> int:
+def command(chosen: Filter, file: str | None, **options: Any) -> int:
     """Replay a capture at its original pace, on screen or to your app.
 
     Without FILE: standard input if it is a pipe or a file, else the newest capture. With --failed
@@ -96,55 +100,63 @@ def command(chosen: Filter, file: str | None, **asked: Any) -> int:
     vmon replay FILE --speed max --event archive   archive events, without pauses
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from vmon.capture.folder import sources_of
-    from vmon.commands.replay import Options, run
     from vmon.errors import WrongUse
-    from vmon.render.formats.entries import Form
-    from vmon.replay.schedule import PlaybackSpeed
 
-    source, *more = (None,) if asked["failed"] else sources_of((file,) if file else ())
+    source, *more = (None,) if options["failed"] else sources_of((file,) if file else ())
     if more:
         raise WrongUse(
             f"{file} has more than one capture", hint=f"run vmon filter {file} | vmon replay -"
         )
-    if asked["failed"] and asked["loop"]:
-        raise WrongUse("--failed cannot be used with --loop")
-    if asked["failed"] and asked["dedupe"]:
-        raise WrongUse("--failed cannot be used with --dedupe")
-    if asked["loop"] and source is None:
-        raise WrongUse("--loop cannot be used with standard input", hint="pass a file")
-    target = signer = redactor = None
-    if asked["sign"] is not None and not asked["to"]:
-        raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
-    if asked["sign"] is not None:
-        from vmon.security.signature import Secret
-        from vmon.security.verifier import Signer
-
-        signer = Signer(Secret("--sign", asked["sign"]), asked["api_key"])
-    if asked["redact"]:
-        from vmon.security.pseudonyms import paths_of, redactor_of
-
-        redactor = redactor_of(paths_of(asked["redact"]))
-    if asked["to"]:
-        from vmon.forward.targets import target_of
-
-        target = target_of(asked["to"], exact_path=asked["exact_path"], timeout_s=asked["timeout"])
-    options = Options(
-        source=source,
-        chosen=chosen,
-        pace=PlaybackSpeed(asked["speed"], asked["max_gap"], asked["sort"] == "event"),
-        form=Form(asked["kind"], asked["verbosity"]),
-        target=target,
-        width=asked["concurrency"],
-        loop=asked["loop"],
-        dry_run=asked["dry_run"],
-        quiet=asked["quiet"],
-        signer=signer,
-        redact=redactor,
-        dedupe=asked["dedupe"],
-        name_of=name_of(asked["name_from"]) if asked["name_from"] else None,
-    )
-    if asked["failed"]:
+    _check(options, source)
+    run_options = _run_options(source, chosen, options)
+    if options["failed"]:
         from vmon.commands import replay_failed
 
-        return replay_failed.run(options, file, asked["timeout"])
-    return run(options)
+        return replay_failed.run(run_options, file, options["timeout"])
+    from vmon.commands.replay import run
+
+    return run(run_options)
+
+
+def _check(options: dict[str, Any], source: str | None) -> None:
+    """WrongUse for options that exclude or need each other."""
+    from vmon.errors import WrongUse
+
+    for other in ("loop", "dedupe"):
+        if options["failed"] and options[other]:
+            raise WrongUse(f"--failed cannot be used with --{other}")
+    if options["loop"] and source is None:
+        raise WrongUse("--loop cannot be used with standard input", hint="pass a file")
+    if options["sign"] is not None and not options["to"]:
+        raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
+
+
+def _run_options(source: str | None, chosen: Filter, options: dict[str, Any]) -> Options:
+    from vmon.commands.replay import Options
+    from vmon.render.formats.entries import Form
+    from vmon.replay.schedule import PlaybackSpeed
+
+    speed = PlaybackSpeed(options["speed"], options["max_gap"], options["sort"] == "event")
+    return Options(
+        source=source,
+        chosen=chosen,
+        pace=speed,
+        form=Form(options["kind"], options["verbosity"]),
+        signer=signer_from(options["sign"], options["api_key"]),
+        redact=redactor_from(options["redact"]),
+        target=_target(options),
+        width=options["concurrency"],
+        loop=options["loop"],
+        dry_run=options["dry_run"],
+        quiet=options["quiet"],
+        dedupe=options["dedupe"],
+        name_of=name_of(options["name_from"]) if options["name_from"] else None,
+    )
+
+
+def _target(options: dict[str, Any]) -> Target | None:
+    if not options["to"]:
+        return None
+    from vmon.forward.targets import target_of
+
+    return target_of(options["to"], exact_path=options["exact_path"], timeout_s=options["timeout"])

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["auto", "tree", "json"]), default="auto",
     show_default=True, help="Output format; auto is tree, json is one session per line.",
 )  # fmt: skip # one thing a line
-def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
+def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Show the sessions in a capture: connections, their streams and calls, archives.
 
     Open sessions come first, then the most recent. Out-of-order and duplicate events are handled.
@@ -51,14 +51,14 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     from vmon.commands import sessions
     from vmon.errors import WrongUse
 
-    if asked["watch"] and (asked["at"] is not None or asked["form"] == "json"):
+    if options["watch"] and (options["at"] is not None or options["form"] == "json"):
         raise WrongUse("--watch cannot be used with --at or --format json")
     told = sessions.Options(
         sources=sources_of(files),
         chosen=chosen,
-        at=asked["at"],
-        limit=asked["limit"],
-        as_json=asked["form"] == "json",
-        name_of=name_of(asked["name_from"]),
+        at=options["at"],
+        limit=options["limit"],
+        as_json=options["form"] == "json",
+        name_of=name_of(options["name_from"]),
     )
-    return sessions.watch(told) if asked["watch"] else sessions.run(told)
+    return sessions.watch(told) if options["watch"] else sessions.run(told)

@@ -8,7 +8,6 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
-from vmon.commands.stats import read_stats
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -33,18 +32,7 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     creation of the stream, connection or archive until the event. Duplicates are not measured.
     Exits with 1 if nothing matched.
     """
-    import sys
-
     from vmon.capture.folder import sources_of
-    from vmon.render.reports import stats as drawn
-    from vmon.search.not_found import nothing_found
+    from vmon.commands.stats import Options, run
 
-    sources = sources_of(files)
-    found = read_stats(chosen, sources, oddities=oddities)
-    if form == "json":
-        sys.stdout.write(drawn.as_json(found, top))
-    elif found.deliveries:
-        sys.stdout.writelines(line + "\n" for line in drawn.Drawn(top).lines(found))
-    if not found.deliveries:
-        raise nothing_found("deliveries", sources, chosen)
-    return 0
+    return run(Options(sources_of(files), chosen, top, oddities, form == "json"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )  # fmt: skip # one thing a line
 @filter_options
 @name_option
-def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
+def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Show a session as bars over time: connections, their streams and calls, archives.
 
     If there are several sessions, choose one with --session. ▶ still open; dashed: start or end
@@ -39,9 +39,9 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
         Options(
             sources=sources_of(files),
             chosen=chosen,
-            svg=asked["svg"],
-            html=asked["html"],
-            width=asked["width"],
-            name_of=name_of(asked["name_from"]),
+            svg=options["svg"],
+            html=options["html"],
+            width=options["width"],
+            name_of=name_of(options["name_from"]),
         )
     )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import Command, Duration, option, sign_options
-
-if TYPE_CHECKING:
-    from vmon.forward.client import Outcome
-
-LISTENER = "http://127.0.0.1:4680"
+from vmon.cli.options import Command, Duration, option, sign_options, signer_from
+from vmon.config import LISTENER
 
 
 @click.command("trigger", cls=Command, short_help="Send sample events, as Vonage does.")
@@ -39,7 +35,7 @@ LISTENER = "http://127.0.0.1:4680"
 @sign_options
 @option("--dry-run", is_flag=True, help="Print the events, one per line, without sending them.")
 @option("-q", "--quiet", is_flag=True, help="Print only errors.")
-def command(types: tuple[str, ...], **asked: Any) -> int:
+def command(types: tuple[str, ...], **options: Any) -> int:
     """Send sample events with new, consistent IDs and times.
 
     TYPE is an event type, a comma list or a glob; vmon events lists the types.
@@ -50,49 +46,37 @@ def command(types: tuple[str, ...], **asked: Any) -> int:
     vmon trigger --story --to localhost:3000/hook
     """  # noqa: D301 - the escape is click's mark for lines to leave alone
     from vmon.commands.trigger import Options, run
-    from vmon.errors import WrongUse
-    from vmon.events.catalogue import TYPES, types_of
     from vmon.forward.targets import target_of
-    from vmon.replay.samples import STORY, parse_change
-    from vmon.sanitize import disarm
+    from vmon.replay.samples import parse_change
 
-    if bool(types) == asked["every_type"]:
-        raise WrongUse("pass event types or --story", hint="run vmon events for all types")
-    names = STORY if asked["every_type"] else [
-        name
-        for given in types
-        for name in STORY
-        if name in types_of([given])
-    ]  # fmt: skip # as given, and within a glob as things happen
-    if not names:
-        raise WrongUse("no samples of these types", hint=f"known types: {', '.join(TYPES)}")
-
-    signer = None
-    if asked["sign"] is not None:
-        from vmon.security.signature import Secret
-        from vmon.security.verifier import Signer
-
-        signer = Signer(Secret("--sign", asked["sign"]), asked["api_key"])
-
-    def told(name: str, what: Outcome | bytes) -> None:
-        if isinstance(what, bytes):
-            click.echo(what)
-        elif not what.ok:
-            click.echo(f"{name}  {disarm(str(what))}", err=True)
-        elif not asked["quiet"]:
-            click.echo(f"{name}  {what}")
-
+    names = _names(types, every_type=options["every_type"])
     return run(
         Options(
-            types=tuple(names),
-            target=target_of(asked["to"], exact_path=True),
-            changes=tuple(parse_change(text) for text in asked["changes"]),
-            unified=asked["unified"],
-            times=asked["times"],
-            pace_s=asked["interval"],
-            wait_s=asked["wait"],
-            dry_run=asked["dry_run"],
-            signer=signer,
-            told=told,
+            types=names,
+            signer=signer_from(options["sign"], options["api_key"]),
+            target=target_of(options["to"], exact_path=True),
+            changes=tuple(parse_change(text) for text in options["changes"]),
+            unified=options["unified"],
+            times=options["times"],
+            pace_s=options["interval"],
+            wait_s=options["wait"],
+            dry_run=options["dry_run"],
+            quiet=options["quiet"],
         )
     )
+
+
+def _names(types: tuple[str, ...], *, every_type: bool) -> tuple[str, ...]:
+    """The types to send: as given, within a glob in a session's order; WrongUse without any."""
+    from vmon.errors import WrongUse
+    from vmon.events.catalogue import TYPES, types_of
+    from vmon.replay.samples import STORY
+
+    if bool(types) == every_type:
+        raise WrongUse("pass event types or --story", hint="run vmon events for all types")
+    if every_type:
+        return tuple(STORY)
+    names = tuple(name for given in types for name in STORY if name in types_of([given]))
+    if not names:
+        raise WrongUse("no samples of these types", hint=f"known types: {', '.join(TYPES)}")
+    return names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vmon.commands.tunnel import install
+from vmon.cli.options import asker
 
 
 @click.group("tunnel", short_help="Install the ngrok agent; stop stale agents.")
@@ -15,13 +15,15 @@ def command() -> None:
 @command.command("install", short_help="Install the ngrok agent.")
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @click.option("--from", "source", metavar="URL", help="Download from this https URL instead.")
-def install_(source: str | None, *, yes: bool) -> int:
+def install(source: str | None, *, yes: bool) -> int:
     """Download the ngrok agent from ngrok and install it in pyngrok's folder.
 
     Shows URL and size, and asks for confirmation; outside a terminal it needs --yes. ngrok
     publishes no checksum: the download is protected by https only.
     """
-    install(source, yes=yes)
+    from vmon.commands import tunnel
+
+    tunnel.install(source, yes=yes, ask=asker())
     return 0
 
 
@@ -29,44 +31,19 @@ def install_(source: str | None, *, yes: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 def status(*, as_json: bool) -> int:
     """Show installed agents, where the authtoken is stored, and stale agents."""
-    from vmon.doctor.results import DoctorOptions
-    from vmon.doctor.runner import examine, tunnel_checks
-    from vmon.render.reports import doctor as drawn
-    from vmon.state import state_dir
+    from vmon.commands import tunnel
 
-    results = list(examine(tunnel_checks(DoctorOptions(state_dir=state_dir()))))
-    look = drawn.Drawn()
-    lines = "".join(look.line(result) for result in results)
-    click.echo(drawn.as_json(results) if as_json else lines, nl=False)
-    return 0
+    return tunnel.status(as_json=as_json)
 
 
 @command.command("leftovers", short_help="List or stop stale agents.")
-@click.option("--stop", "ending", is_flag=True, help="Stop the listed agents.")
-def leftovers_(*, ending: bool) -> int:
+@click.option("--stop", is_flag=True, help="Stop the listed agents.")
+def leftovers(*, stop: bool) -> int:
     """List stale tunnel agents: still running after their vmon was killed.
 
     Agents are identified by process ID, start time and command line, so no other program is
     stopped, nor the agent of a running vmon.
     """
-    from vmon.errors import TimedOut
-    from vmon.state import state_dir
-    from vmon.tunnel.orphans import end, is_alive, leftovers
+    from vmon.commands import tunnel
 
-    found = leftovers(state_dir())
-    if not found:
-        click.echo("no stale agents")
-    for one in found:
-        click.echo(f"{one.provider}  pid {one.pid}")
-    if not ending:
-        return 0
-    import asyncio
-
-    for one in found:
-        asyncio.run(end(one))
-    if alive := [str(one.pid) for one in found if is_alive(one)]:
-        pids = " ".join(alive)
-        raise TimedOut(f"still running: pid {pids}", hint=f"run kill -9 {pids}")
-    if found:
-        click.echo("stopped", err=True)
-    return 0
+    return tunnel.list_leftovers(stop=stop)

@@ -8,7 +8,6 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.options import REPORT, Command, filter_options, option
-from vmon.commands.usage import read_usage, write_csv
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -40,7 +39,7 @@ def _minutes_by_time(command: click.Command) -> click.Command:
     show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 @filter_options
-def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
+def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Count connected, participant and published minutes.
 
     connected: minutes of every connection. participant: the part of them while any stream was
@@ -49,24 +48,8 @@ def command(chosen: Filter, files: tuple[str, ...], **asked: Any) -> int:
     until the last event, at most until the connection, session or capture ended, or --until.
     --since and --until cut minutes, not events. Exits with 1 if there are no minutes.
     """
-    import sys
-
     from vmon.capture.folder import sources_of
-    from vmon.errors import WrongUse
-    from vmon.render.reports import usage as drawn
-    from vmon.search.not_found import nothing_found
+    from vmon.commands.usage import Options, run
 
-    if asked["csv_file"] == "-" and asked["form"] != "auto":
-        raise WrongUse("--csv - cannot be used with --format", hint="both write to standard output")
     sources = sources_of(files)
-    found = read_usage(chosen, sources, asked["by"])
-    if asked["csv_file"]:
-        for_people = asked["csv_file"] == "-" and sys.stdout.isatty()
-        write_csv(asked["csv_file"], drawn.as_csv(found, for_people=for_people))
-    if asked["form"] == "json":
-        sys.stdout.write(drawn.as_json(found))
-    elif asked["csv_file"] != "-":
-        sys.stdout.writelines(drawn.Drawn().lines(found))
-    if not found.rows:
-        raise nothing_found("minutes", sources, chosen)
-    return 0
+    return run(Options(sources, chosen, options["by"], options["csv_file"], options["form"]))

@@ -22,7 +22,7 @@ from vmon.cli.options import LINES, Command, output_option, trust_options
     show_default=True,
     help=LINES,
 )
-def command(files: tuple[str, ...], **asked: Any) -> int:
+def command(files: tuple[str, ...], **options: Any) -> int:
     """Verify the signature of every delivery and list those that are not valid.
 
     The age of a signature is its age when the delivery was received. Exits with 0 if all are
@@ -33,7 +33,7 @@ def command(files: tuple[str, ...], **asked: Any) -> int:
     from vmon.errors import WrongUse
     from vmon.security.verifier import Verifier, secrets_of
 
-    secrets = secrets_of(asked["secrets"], asked["secret_files"])
+    secrets = secrets_of(options["secrets"], options["secret_files"])
     if not secrets:
         raise WrongUse(
             "no signature secret",
@@ -43,8 +43,8 @@ def command(files: tuple[str, ...], **asked: Any) -> int:
     return run(
         Options(
             sources=sources_of(files),
-            trust=Verifier(secrets, asked["max_age"]),
-            every=asked["every"],
-            as_json=asked["form"] == "json",
+            trust=Verifier(secrets, options["max_age"]),
+            every=options["every"],
+            as_json=options["form"] == "json",
         )
     )

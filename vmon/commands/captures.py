@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
-from vmon.cli.options import can_ask
+from vmon.commands.confirmation import Ask, confirm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,48 +13,89 @@ if TYPE_CHECKING:
     from vmon.analysis.captures import Gone, Held, Kept
 
 
-def list_captures(one: Kept) -> Held | None:
-    """Show the captures that are kept."""
+class Options(NamedTuple):
+    """The options of a run: `older_s` removes captures older than that (in seconds).
+
+    `yes` removes without asking; `ask` is None where nobody can be asked.
+    """
+
+    only_path: bool = False
+    older_s: float | None = None
+    yes: bool = False
+    as_json: bool = False
+    ask: Ask | None = None
+
+
+def run(options: Options) -> int:
+    """List the captures that are kept, print their folder, or remove old ones."""
+    from vmon.capture.folder import default_folder
+
+    folder = default_folder()
+    if options.only_path:
+        sys.stdout.write(f"{folder}\n")
+    elif options.older_s is not None:
+        _prune(folder, options.older_s, options)
+    else:
+        _list(folder, as_json=options.as_json)
+    return 0
+
+
+def _list(folder: Path, *, as_json: bool) -> None:
+    from vmon.analysis.captures import kept
+    from vmon.render.reports import captures as report
+
+    captures = kept(folder)
+    if as_json:
+        sys.stdout.write(report.as_json([(one, _contents(one)) for one in captures], folder))
+        return
+    if not captures:
+        sys.stderr.write(f"no captures in {folder}\n")
+    rows = report.CapturesReport().rows
+    for capture in captures:  # each as soon as it is counted
+        sys.stdout.write(rows(capture, _contents(capture)))
+        sys.stdout.flush()
+
+
+def _contents(capture: Kept) -> Held | None:
+    """What a capture has in it; None, and a warning, where it cannot be read."""
     from vmon.analysis.captures import held
     from vmon.errors import VmonError
 
     try:
-        return held(one.path)
+        return held(capture.path)
     except VmonError as error:
-        click.echo(f"warning: {error.message}", err=True)
+        sys.stderr.write(f"warning: {error.message}\n")
         return None
 
 
-def prune(folder: Path, older_s: float, *, yes: bool) -> int:
-    """Remove old captures, after a question where somebody is there."""
+def _prune(folder: Path, older_s: float, options: Options) -> None:
+    """Remove captures older than `older_s`, after asking."""
     from vmon.analysis.captures import old
-    from vmon.errors import Refused, WrongUse
     from vmon.humanize import count, size
     from vmon.render.reports.captures import going
 
-    found = old(folder, older_s)
-    if not found:
-        click.echo("nothing to remove: no unused capture is that old", err=True)
-        return 0
-    for gone in found:
-        click.echo(going(gone))
-    what = f"{count(len(found), 'capture')}, {size(sum(gone.capture.size for gone in found))}"
-    if not yes and not can_ask():
-        raise WrongUse("nothing removed: cannot ask for confirmation here", hint="add --yes")
-    if not yes and not click.confirm(f"Remove {what}?", err=True):
-        raise Refused("nothing removed")
-    return _removed(found)
+    captures = old(folder, older_s)
+    if not captures:
+        sys.stderr.write("nothing to remove: no unused capture is that old\n")
+        return
+    for capture in captures:
+        sys.stdout.write(f"{going(capture)}\n")
+    sys.stdout.flush()
+    if not options.yes:
+        total = size(sum(gone.capture.size for gone in captures))
+        question = f"Remove {count(len(captures), 'capture')}, {total}?"
+        confirm(question, options.ask, otherwise="nothing removed", hint="add --yes")
+    _remove(captures)
 
 
-def _removed(found: list[Gone]) -> int:
+def _remove(captures: list[Gone]) -> None:
     from vmon.analysis.captures import remove
     from vmon.humanize import count
 
-    gone = 0
-    for one in found:
-        if remove(one):
-            gone += 1
+    removed = 0
+    for gone in captures:
+        if remove(gone):
+            removed += 1
         else:
-            click.echo(f"warning: {one.capture.path} is in use: not removed", err=True)
-    click.echo(f"removed {count(gone, 'capture')}", err=True)
-    return 0
+            sys.stderr.write(f"warning: {gone.capture.path} is in use: not removed\n")
+    sys.stderr.write(f"removed {count(removed, 'capture')}\n")

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon.capture import inputs
 from vmon.capture.follow import Unread
 from vmon.render.live.progress import Progress, bytes_of
-from vmon.sanitize import disarm_json
 from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO, Literal
 
     from vmon.render.formats.protocol import Formatter
@@ -103,7 +102,7 @@ def _document(writing: Formatter | None, out: BinaryIO) -> Iterator[None]:
             out.write(writing.end())
 
 
-def _all(options: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
+def _all(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in all sources, in the order of `sort`; the last of all with `tail`."""
     if options.tail is None or len(options.sources) == 1:
         return _in_order(options, progress)
@@ -113,7 +112,7 @@ def _all(options: Options, progress: Progress) -> Iterator[list[matching.StoredL
     return iter([list(kept)])
 
 
-def _in_order(options: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
+def _in_order(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in the sources, in the order of `sort`: one source is in that of receipt."""
     if options.sort == "event" or (options.sort == "received" and len(options.sources) > 1):
         from vmon.search.sort import merged
@@ -128,7 +127,7 @@ def _in_order(options: Options, progress: Progress) -> Iterator[list[matching.St
 
 def _batches(
     options: Options, source: str | None, progress: Progress
-) -> Iterator[list[matching.StoredLine]]:
+) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in a source, some at a time."""
     start, name = 0, inputs.source_name(source)
     if options.tail is not None:
@@ -155,55 +154,49 @@ def _batches(
 
 
 def _readable(
-    options: Options, batch: list[matching.StoredLine], name: str
-) -> list[matching.StoredLine]:
+    options: Options, batch: Sequence[matching.StoredLine], name: str
+) -> Sequence[matching.StoredLine]:
     """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
     return [*scan.with_entries(batch, name, scan.say_bad)] if options.needs_entries else batch
 
 
-def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine]], None]:
-    if asked.only_count:
+def _putter(options: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
+    """What writes the matches; nothing where they are only counted."""
+    if options.only_count:
         return lambda _batch: None
-    if asked.writing:
-        write = _written(asked.writing, asked.redact)
-    else:
-        unchanged = _shown if sys.stdout.isatty() else _unchanged
-        write = unchanged if asked.unchanged else _drawn(asked)
+    formatted = _lines() if options.unchanged and not options.writing else _entries(options)
+    at_once = options.follow or sys.stdout.isatty()
 
-    at_once = asked.follow or sys.stdout.isatty()
-
-    def put(batch: list[matching.StoredLine]) -> None:
-        out.write(write(batch))
+    def put(batch: Sequence[matching.StoredLine]) -> None:
+        out.write(formatted(batch))
         if at_once:
             out.flush()
 
     return put
 
 
-def _unchanged(batch: list[matching.StoredLine]) -> bytes:
-    return b"".join([line for line, _ in batch])
+def _lines() -> Callable[[Sequence[matching.StoredLine]], bytes]:
+    """The matches as they stand in the file: nothing is decoded for it."""
+    from vmon.render.formats.json_lines import JsonFormatter
+
+    formatter = JsonFormatter(for_people=sys.stdout.isatty())
+    return lambda batch: formatter.lines([line for line, _ in batch])
 
 
-def _shown(batch: list[matching.StoredLine]) -> bytes:
-    return b"".join([disarm_json(line) for line, _ in batch])
+def _entries(options: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
+    """The matches in any other format."""
+    formatter = _formatter(options)
+    return lambda batch: formatter.each([matching.entry_of(stored) for stored in batch])
 
 
-def _written(
-    writing: Formatter, redact: Redactor | None
-) -> Callable[[list[matching.StoredLine]], bytes]:
-    from vmon.capture.codec import read_line
+def _formatter(options: Options) -> Formatter:
+    if options.writing:
+        from vmon.render.formats.protocol import Redacted
 
-    def write(batch: list[matching.StoredLine]) -> bytes:
-        entries = [entry or read_line(line) for line, entry in batch]
-        return writing.each([redact(entry) for entry in entries] if redact else entries)
-
-    return write
-
-
-def _drawn(asked: Options) -> Callable[[list[matching.StoredLine]], bytes]:
-    from vmon.capture.codec import read_line
-    from vmon.render.formats.entries import Form, drawing
+        return Redacted(options.writing, options.redact) if options.redact else options.writing
+    from vmon.render.formats.choose import entry_formatter
+    from vmon.render.formats.entries import Form
     from vmon.sessions.tracker import SessionTracker
 
-    draw = drawing(Form(asked.kind, asked.verbosity), asked.redact, SessionTracker(asked.name_of))
-    return lambda batch: b"".join([draw(entry or read_line(line), None) for line, entry in batch])
+    form = Form(options.kind, options.verbosity)
+    return entry_formatter(form, options.redact, SessionTracker(options.name_of))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,10 @@ from vmon.events.ids import Ids
 from vmon.forward.client import Client, Outcome
 from vmon.forward.targets import Target, connectable
 from vmon.replay.samples import Scenario
+from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator
 
     from vmon.security.verifier import Signer
 
@@ -27,7 +29,7 @@ _HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"vmon/{__versi
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for: types in their order, so many times, `pace_s` apart."""
+    """The options of a run: types in their order, so many times, `pace_s` apart."""
 
     types: tuple[str, ...]
     target: Target
@@ -38,44 +40,59 @@ class Options:
     wait_s: float = 0.0
     dry_run: bool = False
     signer: Signer | None = None
-    told: Callable[[str, Outcome | bytes], None] = field(default=lambda _name, _what: None)
+    quiet: bool = False
 
 
-def run(asked: Options) -> int:
+def run(options: Options) -> int:
     """Send the samples; 0 when all were taken, 1 when one was not."""
-    return asyncio.run(_send_all(asked))
+    return asyncio.run(_send_all(options))
 
 
-async def _send_all(asked: Options) -> int:
-    if asked.wait_s and not await connectable(asked.target, asked.wait_s):
+async def _send_all(options: Options) -> int:
+    if options.wait_s and not await connectable(options.target, options.wait_s):
         raise TimedOut(
-            f"nothing is listening on {asked.target.url} after {asked.wait_s:g} s",
+            f"nothing is listening on {options.target.url} after {options.wait_s:g} s",
             hint="start vmon listen, or set your app's URL with --to",
         )
     refused = 0
     ids = Ids()
     async with Client(connections=1) as client:
-        for number in range(asked.times):
-            scenario = Scenario(_now_ms(), unified=asked.unified)
-            for place, name in enumerate(asked.types):
-                if asked.pace_s and (number or place):
-                    await asyncio.sleep(asked.pace_s)
-                body = scenario.payload(name, _now_ms(), asked.changes)
-                if asked.dry_run:
-                    asked.told(name, body)
-                    continue
-                delivery = _delivery(ids, body)
-                if asked.signer:
-                    delivery = asked.signer(Entry(delivery))
-                outcome = await client.send(delivery, asked.target)
-                refused += not outcome.ok
-                asked.told(name, outcome)
+        async for name, body in _samples(options):
+            if options.dry_run:
+                _print(body + b"\n")
+                continue
+            outcome = await client.send(_delivery(ids, body, options.signer), options.target)
+            refused += not outcome.ok
+            _report(name, outcome, quiet=options.quiet)
     return 1 if refused else 0
+
+
+async def _samples(options: Options) -> AsyncIterator[tuple[str, bytes]]:
+    """Each sample and its type, when it is due."""
+    for number in range(options.times):
+        scenario = Scenario(_now_ms(), unified=options.unified)
+        for place, name in enumerate(options.types):
+            if options.pace_s and (number or place):
+                await asyncio.sleep(options.pace_s)
+            yield name, scenario.payload(name, _now_ms(), options.changes)
+
+
+def _report(name: str, outcome: Outcome, *, quiet: bool) -> None:
+    if not outcome.ok:
+        sys.stderr.write(f"{name}  {disarm(str(outcome))}\n")
+    elif not quiet:
+        _print(f"{name}  {outcome}\n".encode())
+
+
+def _print(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.flush()  # whoever looks sees it when it comes
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _delivery(ids: Ids, body: bytes) -> Delivery:
-    return Delivery(ids.next(), datetime.now(UTC), "POST", "/", _HEADERS, None, body)
+def _delivery(ids: Ids, body: bytes, signer: Signer | None) -> Delivery:
+    delivery = Delivery(ids.next(), datetime.now(UTC), "POST", "/", _HEADERS, None, body)
+    return signer(Entry(delivery)) if signer else delivery

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from vmon.analysis.usage import Usage
     from vmon.search.filter import Filter
+
+
+class Options(NamedTuple):
+    """The options of a run: a source of None is standard input, `csv_file` `-` standard output."""
+
+    sources: tuple[str | None, ...]
+    chosen: Filter
+    by: Any = "session"
+    csv_file: str | None = None
+    form: str = "auto"
 
 
 def read_usage(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
@@ -34,7 +45,6 @@ def _ms(at: datetime | None) -> int | None:
 
 def write_csv(path: str, text: str) -> None:
     """Write the rows as CSV; WrongUse when the file cannot be written."""
-    import sys
     from pathlib import Path
 
     from vmon.errors import WrongUse
@@ -48,3 +58,24 @@ def write_csv(path: str, text: str) -> None:
         Path(path).write_bytes(data)
     except OSError as error:
         raise WrongUse(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def run(options: Options) -> int:
+    """Count, and print or write the minutes; Refused where there are none."""
+    from vmon.errors import WrongUse
+    from vmon.render.reports import usage as report
+    from vmon.search.not_found import nothing_found
+
+    if options.csv_file == "-" and options.form != "auto":
+        raise WrongUse("--csv - cannot be used with --format", hint="both write to standard output")
+    usage = read_usage(options.chosen, options.sources, options.by)
+    if options.csv_file:
+        for_people = options.csv_file == "-" and sys.stdout.isatty()
+        write_csv(options.csv_file, report.as_csv(usage, for_people=for_people))
+    if options.form == "json":
+        sys.stdout.write(report.as_json(usage))
+    elif options.csv_file != "-":
+        sys.stdout.writelines(report.UsageReport().lines(usage))
+    if not usage.rows:
+        raise nothing_found("minutes", options.sources, options.chosen)
+    return 0

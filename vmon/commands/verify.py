@@ -60,10 +60,10 @@ def _entries(options: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
 
 
 def _drawing() -> Callable[[Entry, Verdict], bytes]:
-    from vmon.render.formats.entries import Drawn, Form
+    from vmon.render.formats.entries import Form, LineFormatter
     from vmon.render.line import verdict_line
 
-    look = Drawn(Form("line")).look
+    look = LineFormatter(Form("line")).style
     return lambda entry, verdict: verdict_line(entry, verdict, look).encode() + b"\n"
 
 

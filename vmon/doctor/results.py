@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
+from vmon.config import HOST, PORT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -44,8 +46,8 @@ class DoctorOptions(Struct, frozen=True):
     are read; WrongUse when they cannot be. `offline`: nothing leaves this machine.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 4680
+    host: str = HOST
+    port: int = PORT
     captures: Path | None = None
     state_dir: Path | None = None
     tunnel: str | None = None

@@ -1,10 +1,6 @@
 """The verdict on a delivery's signature: signature.py gives it, the capture keeps it."""
 
-from typing import Literal
-
 from msgspec import Struct
-
-Kind = Literal["valid", "invalid", "unsigned", "stale", "unchecked"]
 
 
 class Claims(Struct, frozen=True, omit_defaults=True):

@@ -38,8 +38,8 @@ class FailureCounter:
 
     def _cutoff(self, now_s: float) -> str:
         recent = sum(1 for at in self._recent if now_s - at <= _CUTOFF_S)
-        said = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
-        return f"{said}: Vonage disables event forwarding" if recent > _CUTOFF else said
+        text = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
+        return f"{text}: Vonage disables event forwarding" if recent > _CUTOFF else text
 
     def _next(self, body: bytes, now_s: float) -> str:
         """A body that comes again is a retry: it has no id of its own."""

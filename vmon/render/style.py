@@ -18,9 +18,7 @@ from rich.style import Style
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rich.console import Console
-
-    from vmon.analysis.oddities.codes import Severity
+    from vmon.analysis.oddities.severity import Severity
 
 STYLES = {
     "": "none",
@@ -40,6 +38,12 @@ STYLES = {
 
 HANDLES = ("31", "97", "130", "64", "168", "37", "136", "62", "132", "29", "166", "98")
 """Colours (of the 256) of handles: which one an id has is its own, and does not change."""
+
+GROUP_STYLES: dict[str, str] = {
+    "session": "133", "connection": "32", "stream": "34", "archive": "172", "call": "166",
+    "broadcast": "62", "render": "37", "captions": "136",
+}  # fmt: skip # one for each group of the catalogue
+"""The colours of bars, by the group of a type."""
 
 _RESET = "\x1b[0m"
 _SYSTEMS = {
@@ -134,9 +138,7 @@ def _cut(pieces: Iterable[Piece], room: int) -> Iterator[Piece]:
 
 
 def console(stream: object) -> Console:
-    """A console that draws what it is given and reads no meaning into it."""
-    from rich.console import Console
-
+    """A console that prints what it is given and reads no meaning into it."""
     return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)  # type: ignore[arg-type] # any text stream
 
 

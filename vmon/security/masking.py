@@ -48,8 +48,13 @@ def masked(value: Any) -> Any:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: MASK if key in SECRETS and one else _masked(one) for key, one in value.items()}
+        return {key: _masked_field(key, inner) for key, inner in value.items()}
     return [_masked(one) for one in value] if isinstance(value, list) else value
+
+
+def _masked_field(key: str, value: Any) -> Any:
+    is_empty = value is None or value is False or value in ("", [], {})  # 0 may be a password
+    return MASK if key in SECRETS and not is_empty else _masked(value)
 
 
 def masked_layout(text: str) -> str:

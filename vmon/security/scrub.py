@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
 
 REMOVED = "left-out"
 """What stands in a secret's place."""
 
-_NAMES = re.compile(r"auth|cookie|token|secret|passw|api-?key|signature|credential", re.IGNORECASE)
+_NAMES = re.compile(
+    r"auth|cookie|token|secret|passw|api[-_]?key|signature|credential", re.IGNORECASE
+)
 _KEYS = frozenset({"password", "streamname", "streamkey", "secret", "apisecret", "authorization"})
 _QUERY = re.compile(r"([?&])([^=&#]*)=([^&#]*)")
 _IN_TEXT = re.compile(
@@ -46,13 +50,29 @@ def scrub(entry: Entry) -> tuple[Delivery, tuple[str, ...]]:
     return changed, tuple(found)
 
 
+class ScrubPolicy:
+    """What becomes of secrets: removed and counted by name in `removed`, unless `keep` is set."""
+
+    def __init__(self, removed: Counter[str], *, keep: bool) -> None:
+        self._removed = removed
+        self._keep = keep
+
+    def __call__(self, entry: Entry) -> Delivery:
+        """The delivery as it may be shown."""
+        if self._keep:
+            return entry.delivery
+        delivery, names = scrub(entry)
+        self._removed.update(names)
+        return delivery
+
+
 def sealed_url(url: str) -> str:
     """The URL without the secret values in its query."""
     return _QUERY.sub(lambda match: _without(match, []), url)
 
 
 def _without(match: re.Match[str], found: list[str]) -> str:
-    if not _NAMES.search(match[2]) or not match[3]:
+    if not _NAMES.search(match[2]) or match[3] in {"", REMOVED}:
         return match[0]
     found.append(match[2])
     return f"{match[1]}{match[2]}={REMOVED}"

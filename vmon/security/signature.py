@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from vmon.errors import WrongUse
-from vmon.events.verdict import Claims, Kind, Verdict
+from vmon.events.verdict import Claims, Verdict
+from vmon.events.verdict_kind import VerdictKind
 
 ISSUER = "Vonage"
 SKEW_S = 60
@@ -58,7 +59,7 @@ class Secret:
 class _Fault(Exception):  # a finding on its way to a verdict, never an error
     """Why a delivery is not valid, in words."""
 
-    def __init__(self, why: str, kind: Kind = "invalid") -> None:
+    def __init__(self, why: str, kind: VerdictKind = "invalid") -> None:
         super().__init__(why)
         self.kind = kind
 

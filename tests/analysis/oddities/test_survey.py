@@ -24,6 +24,7 @@ from tests.support.odd_bodies import (
 from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
+from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
     Body = dict[str, Any]
@@ -77,20 +78,41 @@ TWICE = [
 ]
 
 
-def analysed(*bodies: Body | bytes) -> OddityAnalysis:
-    one = OddityAnalysis()
+def analysed(chosen: Filter | None, *bodies: Body | bytes) -> OddityAnalysis:
+    one = OddityAnalysis(chosen)
     for body in bodies:
         one.note(entry(body))
     return one
 
 
+def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() -> None:
+    chosen = Filter(types=frozenset({"connectionDestroyed"}))
+    elsewhere = left("eve", 30, 5) | {"sessionId": "2_other", "event": "streamDestroyed"}
+    one = analysed(chosen, *TWICE, elsewhere, b"hello")
+    assert (one.number, one.sessions) == (1, 1)
+    # What single deliveries tell is told of those chosen alone.
+    assert {odd.code for odd in one.oddities()} == {
+        "two-cameras",
+        "stream-outlives-connection",
+        "failed",
+    }
+    assert "undecodable" in {odd.code for odd in analysed(None, *TWICE, b"hello").oddities()}
+
+
+def test_an_analysis_gives_the_changes_of_its_sessions() -> None:
+    one, body = OddityAnalysis(), entry(ANN[0])
+    assert [one.note(body).copies, one.note(body).copies] == [1, 2]
+    (session,) = one.book.sessions()
+    assert session.duplicates == 1
+
+
 def test_oddities_come_in_the_order_of_time() -> None:
-    found = analysed(*TWICE[::-1]).oddities()
+    found = analysed(None, *TWICE[::-1]).oddities()
     assert [odd.at_ms for odd in found] == sorted(odd.at_ms for odd in found)
     assert len(found) == 3
 
 
 def test_without_any_time_told_the_receipt_says_how_old_something_is() -> None:
     render = {"id": "r", "sessionId": S, "status": "started"}
-    assert analysed(render, render).oddities() == []
+    assert analysed(None, render, render).oddities() == []
     assert OddityAnalysis().oddities() == []

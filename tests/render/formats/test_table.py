@@ -11,7 +11,7 @@ import pytest
 
 from vmon.capture.codec import write_line
 from vmon.errors import WrongUse
-from vmon.render.formats.table import USUAL, Bodies, Table, TableKind, field, fields_of
+from vmon.render.formats.table import USUAL, TableFormatter, TableKind, field, fields_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def entry(delivered: Callable[..., Entry]) -> Entry:
 
 
 def table(names: tuple[str, ...], kind: TableKind, *batches: list[Entry]) -> str:
-    one = Table(names, kind)
+    one = TableFormatter(names, kind)
     return b"".join((one.begin(), *map(one.each, batches), one.end())).decode()
 
 
@@ -74,7 +74,7 @@ def test_columns_are_as_wide_as_the_first_rows_and_disarmed(entry: Entry) -> Non
 
 
 def test_a_field_that_nothing_has_is_known_in_the_end(entry: Entry) -> None:
-    one = Table(("type", "strem.name"), "csv")
+    one = TableFormatter(("type", "strem.name"), "csv")
     one.each([entry])
     assert one.unseen() == ["strem.name"]
 
@@ -84,12 +84,6 @@ def test_fields_are_a_comma_list() -> None:
     assert fields_of(None) == USUAL
     with pytest.raises(WrongUse, match="empty field"):
         fields_of("a,,b")
-
-
-def test_bodies_go_out_one_a_line(delivered: Callable[..., Entry]) -> None:
-    entries = [delivered(b'{"a":\n1}'), delivered(b"not \x1b JSON")]
-    assert Bodies(for_people=False).each(entries) == b'{"a": 1}\nnot \x1b JSON\n'
-    assert Bodies(for_people=True).each(entries) == '{"a": 1}\nnot ␛ JSON\n'.encode()
 
 
 @pytest.fixture

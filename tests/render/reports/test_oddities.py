@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from vmon.analysis.oddities.codes import CODES, Oddity
-from vmon.render.reports.oddities import Drawn
+from vmon.render.reports.oddities import OdditiesReport
 
 S = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
 T0 = 1_470_257_700_000
@@ -64,7 +64,7 @@ def test_on_a_terminal_words_stay_whole_and_the_date_stands_once(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("NO_COLOR", "1")
-    drawn = Drawn()
+    drawn = OdditiesReport()
     assert "".join(map(drawn.rows, FOUND)) == expected
     assert max(map(len, expected.splitlines())) <= width
 
@@ -74,7 +74,7 @@ def test_every_code_is_explained_within_any_width(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("NO_COLOR", "1")
     for width in (40, 80, 200):
         monkeypatch.setenv("COLUMNS", str(width))
-        drawn = Drawn()
+        drawn = OdditiesReport()
         for code in CODES.values():
             rows = (drawn.explained(code) + drawn.listed(code)).splitlines()
             assert max(map(len, rows)) <= width
@@ -84,7 +84,7 @@ def test_every_code_is_explained_within_any_width(monkeypatch: pytest.MonkeyPatc
 
 def test_a_time_that_nobody_told_is_drawn_as_none() -> None:
     odd = Oddity("failed", "error", 0, S, (), "render 80abaf0d failed")
-    assert Drawn().rows(odd).startswith("---------- --------  error ")
+    assert OdditiesReport().rows(odd).startswith("---------- --------  error ")
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_a_time_that_nobody_told_is_drawn_as_none() -> None:
     ],
 )
 def test_the_sum_is_a_line(found: list[Oddity], said: str) -> None:
-    assert Drawn().summary(found, 3, 1) == said
+    assert OdditiesReport().summary(found, 3, 1) == said

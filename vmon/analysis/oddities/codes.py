@@ -5,13 +5,12 @@ A code is part of the command line's contract: its name and meaning do not chang
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-Severity = Literal["info", "warning", "error"]
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
-"""From what may well be meant to what went wrong."""
+if TYPE_CHECKING:
+    from vmon.analysis.oddities.severity import Severity
 
 
 class Code(NamedTuple):

@@ -1,39 +1,85 @@
-"""Deliveries as other tools take them: shell commands (curl, HTTPie), HAR, a pytest module.
-
-Everything in a delivery is a stranger's: it is quoted for where it goes, and exact after that.
-"""
+"""The choice of an output format: eleven, by the name that `--format` and `--as` have for each."""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from vmon.render.formats.har import Har
-from vmon.render.formats.pytest_module import PytestModule
-from vmon.render.formats.shell import LISTENER, Commands, curl, httpie
+from msgspec import Struct, field
+
+from vmon.config import LISTENER
+from vmon.render.formats.table import USUAL
+from vmon.security.scrub import ScrubPolicy
 
 if TYPE_CHECKING:
-    from vmon.render.formats.protocol import Formatter, ScrubPolicy
+    from vmon.render.formats.entries import Form
+    from vmon.render.formats.protocol import EntryFormatter, Formatter
+    from vmon.security.pseudonyms import Redactor
+    from vmon.sessions.tracker import SessionTracker
 
-As = Literal["curl", "httpie", "har", "pytest"]
+Export = Literal["curl", "httpie", "har", "pytest"]
+Format = Literal["line", "detail", "json", "body", "csv", "tsv", "columns"] | Export
 
 
-def writing(kind: As, seal: ScrubPolicy, to: str = LISTENER) -> Formatter:
-    """What writes deliveries so; `to` is the URL that commands send to."""
-    match kind:
-        case "curl":
-            return Commands(seal, to, curl)
-        case "httpie":
-            return Commands(seal, to, httpie)
+def _without_secrets() -> ScrubPolicy:
+    return ScrubPolicy(Counter(), keep=False)
+
+
+class FormatOptions(Struct, frozen=True):
+    """What formats need: exports a policy for secrets, commands a URL, tables their fields."""
+
+    scrub: ScrubPolicy = field(default_factory=_without_secrets)
+    to: str = LISTENER
+    names: tuple[str, ...] = USUAL
+    verbosity: int = 0
+
+
+def formatter_of(name: Format, options: FormatOptions | None = None) -> Formatter:
+    """The formatter of that name, for standard output."""
+    options = options or FormatOptions()
+    match name:
+        case "line" | "detail" | "json":
+            from vmon.render.formats.entries import Form
+
+            return entry_formatter(Form(name, options.verbosity))
+        case "body":
+            from vmon.render.formats.bodies import BodyFormatter
+
+            return BodyFormatter(for_people=sys.stdout.isatty())
+        case "csv" | "tsv" | "columns":
+            from vmon.render.formats.table import TableFormatter
+
+            return TableFormatter(options.names, name, for_people=sys.stdout.isatty())
+        case _:
+            return _export_formatter(name, options)
+
+
+def _export_formatter(name: Export, options: FormatOptions) -> Formatter:
+    match name:
         case "har":
-            return Har(seal)
+            from vmon.render.formats.har import HarFormatter
+
+            return HarFormatter(options.scrub)
         case "pytest":
-            return PytestModule(seal)
+            from vmon.render.formats.pytest_module import PytestFormatter
+
+            return PytestFormatter(options.scrub)
+        case "curl" | "httpie":
+            from vmon.render.formats.shell import ShellFormatter, curl, httpie
+
+            command = {"curl": curl, "httpie": httpie}[name]
+            return ShellFormatter(options.scrub, options.to, command)
 
 
-# Commands of a shell.
+def entry_formatter(
+    form: Form, redact: Redactor | None = None, tracker: SessionTracker | None = None
+) -> EntryFormatter:
+    """The formatter of single entries: lines, details or JSON; JSON needs no tracker."""
+    if form.is_json:
+        from vmon.render.formats.json_lines import JsonFormatter
 
+        return JsonFormatter(redact, for_people=sys.stdout.isatty())
+    from vmon.render.formats.entries import LineFormatter  # rich, which no pipe needs
 
-# HAR.
-
-
-# A module of tests.
+    return LineFormatter(form, redact, tracker)

@@ -1,4 +1,4 @@
-"""Deliveries as HAR."""
+"""Deliveries as a HAR document."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from vmon.humanize import iso
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmon.render.formats.protocol import ScrubPolicy
+    from vmon.security.scrub import ScrubPolicy
 
 
-class Har:
+class HarFormatter:
     """A HAR 1.2 document; a body that is no UTF-8 is in base64."""
 
-    def __init__(self, seal: ScrubPolicy) -> None:
-        self._seal = seal
+    def __init__(self, scrub: ScrubPolicy) -> None:
+        self._scrub = scrub
         self._between = b"\n"
 
     def begin(self) -> bytes:
@@ -30,10 +30,10 @@ class Har:
         return b'{"log":{"version":"1.2","creator":%b,"entries":[' % creator.encode()
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """Some deliveries of the document."""
+        """The document's next deliveries."""
         out = []
         for entry in entries:
-            out += [self._between, json.dumps(_of_har(self._seal(entry))).encode()]
+            out += [self._between, json.dumps(_record(self._scrub(entry))).encode()]
             self._between = b",\n"
         return b"".join(out)
 
@@ -42,7 +42,7 @@ class Har:
         return b"\n]}}\n"
 
 
-def _of_har(delivery: Delivery) -> dict[str, object]:
+def _record(delivery: Delivery) -> dict[str, object]:
     from urllib.parse import parse_qsl, urlsplit
 
     path = origin_form(delivery.path)

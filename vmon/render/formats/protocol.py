@@ -1,43 +1,50 @@
-"""What every form of output is."""
+"""What every output format is: a formatter."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from vmon.security.scrub import scrub
-
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterable
 
-    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
+    from vmon.security.pseudonyms import Redactor
+    from vmon.sessions.tracker import Annotation
 
 
 class Formatter(Protocol):
-    """A form in which deliveries go out."""
+    """An output format: turns entries into the bytes of a document, some at a time."""
 
     def begin(self) -> bytes:
-        """What comes first."""
+        """What comes before the first entry."""
 
-    def each(self, entries: Iterable[Entry]) -> bytes:
-        """Some deliveries."""
+    def each(self, entries: Iterable[Entry], /) -> bytes:
+        """The next entries."""
 
     def end(self) -> bytes:
-        """What comes last."""
+        """What comes after the last entry."""
 
 
-class ScrubPolicy:
-    """What becomes of secrets: left out and counted by name, unless `keep` says otherwise."""
+class EntryFormatter(Formatter, Protocol):
+    """A format in which an entry stands alone, as on a live screen."""
 
-    def __init__(self, left_out: Counter[str], *, keep: bool) -> None:
-        self._left_out = left_out
-        self._keep = keep
+    def entry(
+        self, entry: Entry, line: bytes | None = None, note: Annotation | None = None, /
+    ) -> bytes:
+        """One entry, newline included; `line` is its capture line, `note` what else is known."""
 
-    def __call__(self, entry: Entry) -> Delivery:
-        """The delivery as it may be shown."""
-        if self._keep:
-            return entry.delivery
-        shown, names = scrub(entry)
-        self._left_out.update(names)
-        return shown
+    def measure(self) -> None:
+        """Take the terminal's width as it is now."""
+
+
+class Redacted:
+    """Another format, in which every entry is redacted first."""
+
+    def __init__(self, formatter: Formatter, redact: Redactor) -> None:
+        self._redact = redact
+        self._formatter = formatter
+        self.begin, self.end = formatter.begin, formatter.end
+
+    def each(self, entries: Iterable[Entry]) -> bytes:
+        """The next entries, redacted."""
+        return self._formatter.each([self._redact(entry) for entry in entries])

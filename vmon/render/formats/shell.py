@@ -15,47 +15,39 @@ from vmon.security.access import stored_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmon.render.formats.protocol import ScrubPolicy
-
-LISTENER = "http://127.0.0.1:4680"
-"""Where commands send to unless told otherwise: a `vmon listen`."""
-
+    from vmon.security.scrub import ScrubPolicy
 
 _LONGEST_WORD = 100_000
 """Bytes of a word of a command line: Linux takes 128 KiB."""
-
-
 _TRICKY = re.compile(rb"[^A-Za-z0-9 ,.:;/=+_{}\[\]()<>@#&*?|~^]")
-
-
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class Commands:
+class ShellFormatter:
     """A command for each delivery, in a script that any POSIX shell runs."""
 
-    def __init__(self, seal: ScrubPolicy, to: str, command: Command) -> None:
-        self._seal = seal
+    def __init__(self, scrub: ScrubPolicy, to: str, command: Command) -> None:
+        self._scrub = scrub
         self._to = to
         self._command = command
         self._inner_path = stored_path()
 
     def begin(self) -> bytes:
-        """The beginning of the document."""
+        """Nothing: a script needs no header."""
         return b""
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """Some deliveries of the document."""
-        return b"".join([self._one(entry) for entry in entries])
+        """The commands of the next deliveries."""
+        return b"".join([self._command_of(entry) for entry in entries])
 
-    def _one(self, entry: Entry) -> bytes:
-        delivery = self._seal(entry)
+    def _command_of(self, entry: Entry) -> bytes:
+        delivery = self._scrub(entry)
         about = f"# {disarm(entry.type)}, {iso(delivery.received_at)}, {disarm(delivery.id)}\n"
         url = url_for(self._to, self._inner_path(delivery.path))
         return about.encode() + self._command(delivery, url) + b"\n"
 
     def end(self) -> bytes:
-        """The end of the document."""
+        """Nothing: a script needs no end."""
         return b""
 
 
@@ -71,8 +63,8 @@ def curl(delivery: Delivery, url: str) -> bytes:
     words = [b"curl -sS --globoff --path-as-is -X " + _word(delivery.method.encode())]
     sent = list(headers_to_send(delivery))
     for name, value in sent:
-        said = f"{name}: {value}" if value else f"{name};"  # curl's way to say an empty one
-        words.append(b"-H " + _word(_wire(said)))
+        text = f"{name}: {value}" if value else f"{name};"  # curl's way to write an empty one
+        words.append(b"-H " + _word(_wire(text)))
     if not any(name.lower() == "content-type" for name, _ in sent):
         words.append(b"-H 'Content-Type:'")  # else curl makes one up
     return _piped(delivery.body, words, b"--data-raw ", b"--data-binary @-", _word(_wire(url)))
@@ -143,4 +135,4 @@ def _word(word: bytes) -> bytes:
 
 def _octal(data: bytes) -> bytes:
     """A printf that puts the bytes out."""
-    return b"printf '" + _TRICKY.sub(lambda one: b"\\%03o" % one[0][0], data) + b"'"
+    return b"printf '" + _TRICKY.sub(lambda match: b"\\%03o" % match[0][0], data) + b"'"

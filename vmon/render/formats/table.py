@@ -1,4 +1,4 @@
-"""Deliveries as a table: CSV, TSV, or columns for people, and as bare bodies.
+"""Entries as a table: CSV, TSV, or columns for people.
 
 A field is `type`, `session`, `received_at`, `lag`, `path`, `method`, `remote` or `delivery` (its
 id), else a path into the body: `stream.name`, `streams.0.streamId`.
@@ -38,8 +38,8 @@ def fields_of(text: str | None) -> tuple[str, ...]:
     return names
 
 
-class Table:
-    """A table that is written as its rows come; columns are as wide as the first rows want.
+class TableFormatter:
+    """A table written row by row; columns are as wide as the first rows need.
 
     `for_people`: on a terminal, where no cell may act on it.
     """
@@ -54,19 +54,19 @@ class Table:
         self._seen: set[str] = set()
 
     def begin(self) -> bytes:
-        """The head of the table; of columns it comes with the first rows."""
-        return b"" if self._kind == "columns" else self._drawn([list(self._names)])
+        """The header; of columns it comes with the first rows."""
+        return b"" if self._kind == "columns" else self._encoded([list(self._names)])
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """Some rows."""
+        """The rows of entries."""
         rows = [[self._cell(entry, name) for name in self._names] for entry in entries]
         if self._kind == "columns" and self._wide is None and rows:
             rows.insert(0, list(self._names))
             self._wide = [min(_WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
-        return self._drawn(rows)
+        return self._encoded(rows)
 
     def end(self) -> bytes:
-        """Nothing ends a table."""
+        """Nothing: a table has no end."""
         return b""
 
     def unseen(self) -> list[str]:
@@ -82,7 +82,7 @@ class Table:
             return disarm(text)
         return text if self._kind == "csv" else text.translate(_MARKS)
 
-    def _drawn(self, rows: list[list[str]]) -> bytes:
+    def _encoded(self, rows: list[list[str]]) -> bytes:
         if self._kind == "csv":
             out = io.StringIO()
             csv.writer(out, lineterminator="\n").writerows(rows)
@@ -137,29 +137,3 @@ def _within(value: Any, name: str) -> Any:
             case _:
                 return None
     return value
-
-
-class Bodies:
-    """The bodies alone, one a line: JSON on one line, what is none as it came."""
-
-    def __init__(self, *, for_people: bool) -> None:
-        self._for_people = for_people
-
-    def begin(self) -> bytes:
-        """Nothing begins them."""
-        return b""
-
-    def each(self, entries: Iterable[Entry]) -> bytes:
-        """Some bodies."""
-        return b"".join([self._one(entry) for entry in entries])
-
-    def _one(self, entry: Entry) -> bytes:
-        body = entry.payload.json
-        body = entry.delivery.body if body is None else body
-        if self._for_people:
-            body = disarm(body.decode("utf-8", "replace")).encode()
-        return body + b"\n"
-
-    def end(self) -> bytes:
-        """Nothing ends them."""
-        return b""

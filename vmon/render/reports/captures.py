@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmon.events.catalogue import ALL, NAMES
 from vmon.humanize import count, duration, home, iso, size
-from vmon.render.style import Paint, console
+from vmon.render.style import GROUP_STYLES, Paint, console
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -19,14 +19,10 @@ if TYPE_CHECKING:
     from vmon.analysis.captures import Gone, Held, Kept
 
 _BAR = 24
-_GROUPS = {
-    "session": "133", "connection": "32", "stream": "34", "archive": "172", "call": "166",
-    "broadcast": "62", "render": "37", "captions": "136",
-}  # fmt: skip # the colours of a bar: one a group
 _OTHER = "245"
 
 
-class Drawn:
+class CapturesReport:
     """Captures as rows for standard output; where nobody looks, with their whole path."""
 
     def __init__(self) -> None:
@@ -56,12 +52,12 @@ class Drawn:
         total = sum(groups.values())
         cells = _shares([*groups.values()], total) if self._is_terminal else [0] * len(groups)
         drawn = [
-            self._paint(_GROUPS.get(group, _OTHER), "▇" * cells[index])
+            self._paint(GROUP_STYLES.get(group, _OTHER), "▇" * cells[index])
             for index, group in enumerate(groups)
             if cells[index]
         ]
         words = [
-            self._paint(_GROUPS.get(group, _OTHER), f"{disarm(group)} {number:,}")
+            self._paint(GROUP_STYLES.get(group, _OTHER), f"{disarm(group)} {number:,}")
             for group, number in groups.items()
         ]
         return "".join(drawn) + ("  " if drawn else "") + "  ".join(words)

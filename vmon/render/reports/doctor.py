@@ -21,7 +21,7 @@ _NAME = 12
 _INDENT = " " * (_NAME + 7)
 
 
-class Drawn:
+class DoctorReport:
     """Results as lines for standard output, as wide as a terminal is."""
 
     def __init__(self) -> None:

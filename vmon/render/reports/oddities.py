@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from vmon.analysis.oddities.codes import CODES, SEVERITIES, Code, Oddity, Severity
+from vmon.analysis.oddities.codes import CODES, Code, Oddity
+from vmon.analysis.oddities.severity import SEVERITIES, Severity
 from vmon.capture.codec import said_json
 from vmon.events.timestamps import instant
 from vmon.humanize import count, handle, iso
@@ -23,7 +24,7 @@ _WIDEST = 100
 _ROOMY = 8 + _SEVERITY + _CODE + _SESSION + 6
 
 
-class Drawn:
+class OdditiesReport:
     """Oddities for standard output: a line each, on a terminal folded where it is too narrow."""
 
     def __init__(self) -> None:

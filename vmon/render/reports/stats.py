@@ -34,7 +34,7 @@ _CELL, _NUMBER = 7, 11
 _TABLE = _NUMBER + 2 * (len(_GAP) + 3 * _CELL)
 
 
-class Drawn:
+class StatsReport:
     """Figures as lines for standard output, as wide as a terminal is."""
 
     def __init__(self, top: int) -> None:

@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from vmon.events.timestamps import local
 from vmon.humanize import duration
 from vmon.render.axis import ticks
-from vmon.render.style import painted
+from vmon.render.style import GROUP_STYLES, painted
 from vmon.sessions.timeline import told
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from vmon.sessions.snapshot import Span
     from vmon.sessions.timeline import Chart, Mark, Row
 
-KINDS = {
-    "session": "133", "connection": "32", "stream": "34", "archive": "172", "call": "166",
-    "broadcast": "62", "render": "37", "captions": "136",
-}  # fmt: skip # the colours of bars: one a group
 SIGNS = {"failed": "!", "late": "↩", "again": "²"}
 _STYLES = {"failed": "failed", "late": "warning", "again": "warning"}
 _WEIGHT = {"again": 0, "late": 1, "failed": 2}
@@ -95,7 +91,7 @@ def _row(
 def _bars(chart: Chart, row: Row, width: int, grid: frozenset[int]) -> Iterator[Piece]:
     cells: list[Piece] = [("dim", "┊" if at in grid else " ") for at in range(width)]
     for span in row.spans:
-        _fill(chart, span, cells, (KINDS.get(row.kind, ""), row.kind != "session"))
+        _fill(chart, span, cells, (GROUP_STYLES.get(row.kind, ""), row.kind != "session"))
     for mark in sorted(row.marks, key=lambda one: _WEIGHT[one.fault]):
         cells[_column(chart, mark.at_ms, width)] = _STYLES[mark.fault], SIGNS[mark.fault]
     yield from _joined(cells)

@@ -125,6 +125,10 @@ def _text(x: float, y: float, classes: str, said: str, more: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}"{more}>{escape(disarm(said))}</text>'
 
 
+def _title(text: str) -> str:
+    return f"<title>{escape(disarm(text))}</title>"
+
+
 def _heading(chart: Chart, title: str) -> Iterator[str]:
     begin, lasted = local(chart.from_ms), (chart.until_ms - chart.from_ms) / 1000
     yield _text(_EDGE, 28, "text title", title)
@@ -149,7 +153,7 @@ def _row(chart: Chart, row: Row, y: int) -> Iterator[str]:
     note = f"{lasted}, {disarm(row.reason)}" if row.reason else lasted
     indent = _EDGE + 14 * row.depth
     name = _fitted(row.name, _NAMES - indent - 8, _CELL if row.depth else _STRONG_CELL)
-    yield f"<g><title>{escape(f'{row.name} ({disarm(row.id)}): {note}')}</title>"
+    yield f"<g>{_title(f'{row.name} ({row.id}): {note}')}"
     yield _text(indent, y + 4, "text" if row.depth else "text strong", name)
     for span in row.spans:
         yield from _bar(chart, row.kind, span, y)
@@ -179,7 +183,7 @@ def _bar(chart: Chart, kind: str, span: Span, y: int) -> Iterator[str]:
 
 
 def _mark(x: float, y: float, fault: Fault, said: str) -> str:
-    title = f"<title>{escape(said)}</title>" if said else ""
+    title = _title(said) if said else ""
     return f'<g transform="translate({x:.1f} {y:.1f})">{title}{_SHAPES[fault]}</g>'
 
 

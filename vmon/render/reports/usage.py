@@ -37,7 +37,7 @@ _UNTIL = {
 }
 
 
-class Drawn:
+class UsageReport:
     """Usage as lines for standard output, as wide as a terminal is."""
 
     def __init__(self) -> None:
@@ -95,7 +95,8 @@ class Drawn:
             yield f"{count(usage.duplicates, 'duplicate')} ignored\n"
         shown = usage.explained if self._width is None else usage.explained[:_MOST_LISTED]
         if shown:
-            yield self._paint("dim", "uncertain, with the minutes each may add:") + "\n"
+            for line in self._page.wrapped("uncertain, with the minutes each may add:"):
+                yield self._paint("dim", line) + "\n"
         for span, adds in shown:
             yield from self._span(span, adds)
         if rest := usage.explained[len(shown) :]:

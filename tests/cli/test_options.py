@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import io
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from vmon.cli.options import (
+    Command,
+    Duration,
+    Size,
+    asker,
+    filter_option,
+    option,
+    redactor_from,
+    signer_from,
+)
+
+
+@click.command(cls=Command)
+@option("--for", "for_s", type=Duration(), default="10s")
+@filter_option("--size", type=Size(), default="1MiB")
+def command(for_s: float, size: int) -> None:
+    click.echo(f"{for_s:g} {size}")
+
+
+@pytest.mark.parametrize(
+    ("args", "out"),
+    [
+        ((), "10 1048576\n"),
+        (("--for", "1h30m"), "5400 1048576\n"),
+        (("--for", "250ms", "--size", "2KiB"), "0.25 2048\n"),
+    ],
+)
+def test_durations_are_seconds_and_sizes_are_bytes(args: tuple[str, ...], out: str) -> None:
+    assert CliRunner().invoke(command, args).output == out
+
+
+@pytest.mark.parametrize("args", [("--for", "soon"), ("--size", "huge"), ("--for", "-1")])
+def test_what_is_none_is_wrong_use(args: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(command, args)
+    assert result.exit_code == 2
+    assert args[0] in result.output
+
+
+def test_the_help_lists_options_under_their_headings_in_order() -> None:
+    lines = CliRunner().invoke(command, ["--help"]).output.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options:", "Filter:"]
+
+
+@pytest.mark.parametrize(
+    ("stdin", "stderr", "somebody"),
+    [(True, True, True), (False, True, False), (True, False, False), (None, True, False)],
+)
+def test_somebody_can_be_asked_where_input_and_error_are_a_terminal(
+    *, stdin: bool | None, stderr: bool, somebody: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, is_terminal in (("stdin", stdin), ("stderr", stderr)):
+        stream = None if is_terminal is None else io.StringIO()
+        if stream is not None:
+            monkeypatch.setattr(stream, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr(sys, name, stream)
+    assert (asker() is not None) == somebody
+
+
+def test_without_the_options_nothing_redacts_and_nothing_signs() -> None:
+    assert redactor_from(()) is None
+    assert signer_from(None, None) is None
+    assert redactor_from(("stream.name",)) is not None
+    assert signer_from("s3cret", "key") is not None

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vmon.events.catalogue import TYPES
+from vmon.render.subject import handle_of, short, subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmon.events.entry import Entry
+
+T = 1_470_257_688_309
+CONNECTION = {"id": "c053fcc8-1", "createdAt": T, "data": "name=Ann"}
+
+
+@pytest.fixture
+def words(delivered: Callable[..., Entry]) -> Callable[..., str]:
+    """What stands in a line about an event, without styles."""
+
+    def of(who: str | None = None, /, **body: Any) -> str:
+        event = delivered(json.dumps(body).encode()).event
+        return "".join(text for _, text in subject(event, who)).rstrip()
+
+    return of
+
+
+def test_a_connection_is_its_handle_and_its_name(words: Callable[..., str]) -> None:
+    body = {"event": "connectionCreated", "sessionId": "S", "timestamp": T}
+    assert words(**body, connection=CONNECTION) == "c053fcc8 Ann"
+    assert words("Bob", **body, connection=CONNECTION) == "c053fcc8 Bob"
+    assert words(**body, connection={**CONNECTION, "data": ""}) == "c053fcc8"
+
+
+def test_a_stream_is_its_publisher_its_name_and_what_it_shows(words: Callable[..., str]) -> None:
+    stream = {
+        "id": "63245362-1", "name": "desk", "videoType": "camera", "createdAt": T,
+        "connection": CONNECTION,
+    }  # fmt: skip # one thing a line
+    body = {"event": "streamCreated", "sessionId": "S", "timestamp": T}
+    assert words(**body, stream=stream) == 'c053fcc8 Ann "desk" camera 63245362'
+    del stream["videoType"], stream["name"]
+    assert words(**body, stream=stream).startswith("c053fcc8 Ann audio only 63245362")
+
+
+def test_a_reason_that_is_ordinary_is_not_said(words: Callable[..., str]) -> None:
+    body = {
+        "event": "connectionDestroyed", "sessionId": "S", "timestamp": T + 61_000,
+        "connection": CONNECTION,
+    }  # fmt: skip # one thing a line
+    assert words(**body, reason="clientDisconnected") == "c053fcc8 Ann lasted 1 min 1 s"
+    assert words(**body, reason="networkDisconnected").startswith(
+        "c053fcc8 Ann networkDisconnected: "
+    )
+    assert words(**body, reason="odd").startswith("c053fcc8 Ann odd lasted")
+
+
+def test_an_archive_is_its_status_its_name_and_its_size(words: Callable[..., str]) -> None:
+    sample = {**TYPES["archive"].sample, "name": "talk", "status": "uploaded", "reason": ""}
+    text = words(**sample)
+    assert ' uploaded "talk" ' in text
+    assert "recorded " in text
+
+
+def test_an_unknown_event_is_named_and_said_to_be_unknown(words: Callable[..., str]) -> None:
+    assert words(event="somethingNew", sessionId="S").startswith(
+        '"somethingNew" not a known event type'
+    )
+
+
+def test_only_the_first_warning_stands_in_a_line(delivered: Callable[..., Entry]) -> None:
+    body = b'{"event":"streamCreated","sessionId":7,"timestamp":"x","stream":3}'
+    event = delivered(body).event
+    assert len(event.warnings) > 1
+    more = f" (+{len(event.warnings) - 1} more)"
+    style, text = subject(event)[-1]
+    assert (style, text) == ("warning", f"! {event.warnings[0]}{more}")
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_of_every_type_nothing_can_act_on_a_terminal(name: str, words: Callable[..., str]) -> None:
+    def armed(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: armed(inner) for key, inner in value.items()}
+            case str() if value != name:
+                return value + "\x1b[2J\u202e\n"
+            case _:
+                return value
+
+    text = words(**armed(TYPES[name].sample))
+    assert not {"\x1b", "\u202e", "\n"} & set(text)
+
+
+def test_a_handle_keeps_its_colour() -> None:
+    assert handle_of("c053fcc8-1") == handle_of("c053fcc8-1")
+    assert handle_of("c053fcc8-1")[1] == "c053fcc8 "
+
+
+def test_a_long_text_is_cut_and_no_escape_is_cut_in_two() -> None:
+    assert short("a" * 60) == "a" * 60
+    assert short("a" * 61) == "a" * 60 + "…"
+    assert "\x1b" not in short("a" * 59 + "\x1b[31m" * 9)
