@@ -52,7 +52,7 @@ class Engine(Protocol):
     def arguments(self) -> tuple[str, ...]:
         """What follows the program on its command line."""
 
-    def hear(self, line: str) -> EngineEvent | None:
+    def parse_line(self, line: str) -> EngineEvent | None:
         """What a line of output means; None: nothing that matters."""
 
     def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
@@ -161,7 +161,7 @@ class EngineTunnel:
     def _take(self, line: str) -> None:
         if line and not line.startswith(self._engine.noise):
             self._tail.append(line)
-        said = self._engine.hear(line)
+        said = self._engine.parse_line(line)
         if said is None:
             return
         if not self._first.done():
