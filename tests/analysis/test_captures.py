@@ -15,7 +15,7 @@ from vmon.capture.codec import Outage, outage_line, write_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
-from vmon.forward import journal as spool
+from vmon.forward.journal import JournalTarget, create_journal
 
 Run = Callable[..., tuple[int, str, str]]
 DAY = 86400.0
@@ -140,7 +140,7 @@ def test_pruning_takes_the_old_with_their_journals_and_leaves_what_is_in_use(
     vmon_run: Run, folder: Path, lines: list[bytes]
 ) -> None:
     gone = keep(folder / "a.jsonl", lines[0])
-    spool.begin(gone, "5a17c0de", (spool.JournalTarget("http://x", types=("archive",)),), 0).close(
+    create_journal(gone, "5a17c0de", (JournalTarget("http://x", types=("archive",)),), 0).close(
         keep=True
     )
     keep(gone, lines[0], 40 * DAY)
@@ -159,8 +159,8 @@ def test_what_an_app_never_took_is_told_before_it_goes(
 ) -> None:
     line = write_line(delivered(b'{"event":"archive"}', id="00053932d7f0ab-5a17c0de"))
     path = keep(folder / "a.jsonl", line * 2)
-    place = spool.JournalTarget("http://x", types=("archive",))
-    spool.begin(path, "5a17c0de", (place,), 0).close(keep=True)
+    place = JournalTarget("http://x", types=("archive",))
+    create_journal(path, "5a17c0de", (place,), 0).close(keep=True)
     ((_, unsent),) = captures.old(folder, 0)
     assert unsent == 2
 
@@ -172,8 +172,8 @@ def test_of_a_full_file_is_told_what_is_left_in_it_and_its_journal_stays(
         write_line(delivered(b'{"event":"archive","n":%d}' % number, id=f"{number:014x}-5a17c0de"))
         for number in range(3)
     ]
-    place = spool.JournalTarget("http://x", types=("archive",))
-    journal = spool.begin(folder / "a.jsonl", "5a17c0de", (place,), 0)
+    place = JournalTarget("http://x", types=("archive",))
+    journal = create_journal(folder / "a.jsonl", "5a17c0de", (place,), 0)
     journal.begin(lines[0], 0)
     journal.begin(lines[2], len(lines[0]) * 2)
     full = keep(folder / "a.1.jsonl", lines[0] + lines[1], 40 * DAY)

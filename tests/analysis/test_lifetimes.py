@@ -1,8 +1,11 @@
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmon.analysis.lifetimes import Lifetime, Lifetimes, Peak, _note, peak
-from vmon.analysis.stats_row import Thing
+from vmon.analysis.lifetimes import RECORDERS, Lifetime, Lifetimes, Peak, _note, peak
+from vmon.analysis.stats_row import Body, StatsRow, Thing
+from vmon.histogram import Histogram
 
 
 def test_a_peak_counts_what_is_there_at_once_and_an_end_is_outside() -> None:
@@ -35,3 +38,19 @@ def test_what_is_open_lasts_until_its_owner_left_or_else_until_the_last_delivery
     lives.streams |= {"1": Lifetime(150, owner="a"), "2": Lifetime(160, owner="b")}
     assert lives.peaks(300) == (Peak(1, 100), Peak(2, 160))
     assert [lives._end(one, 300) for one in lives.streams.values()] == [200, 301]
+
+
+def test_what_is_open_lasts_until_its_session_ended_in_whatever_order_that_was_told() -> None:
+    lives = Lifetimes()
+    lives.people |= {"a": Lifetime(100, session="S"), "b": Lifetime(250, session="S")}
+    lives.destroyed["S"] = [300, 50, 200]
+    assert lives.peaks(900) == (Peak(1, 100), Peak())
+    assert [lives._end(one, 900) for one in lives.people.values()] == [200, 300]
+
+
+def test_a_stream_that_has_no_id_tells_nothing_of_its_connection_either() -> None:
+    for identifier, people in (("s", {"c"}), (None, set[str]())):
+        lives, thing = Lifetimes(), Thing(identifier, connection=Thing("c"))
+        row = StatsRow("streamCreated", datetime.now(UTC), Body(stream=thing), "S")
+        RECORDERS["streamCreated"](lives, row, 1_470_258_000_000, Histogram())
+        assert set(lives.people) == people

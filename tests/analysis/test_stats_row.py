@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vmon.analysis.stats_row import StatsRow, plain, said_ms, signed_ms, stats_row_of, token_of
+from vmon.analysis.stats_row import StatsRow, occurred_ms, plain, signed_ms, stats_row_of, token_of
 from vmon.capture.codec import write_line
 from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
@@ -34,7 +34,7 @@ def test_when_it_happened_is_told_alike_by_an_entry_and_by_its_line(
     body: dict[str, Any], at_ms: int | None, delivered: Made
 ) -> None:
     entry = delivered(json.dumps(body).encode())
-    assert [said_ms(one) for one in both(entry)] == [at_ms, at_ms]
+    assert [occurred_ms(one) for one in both(entry)] == [at_ms, at_ms]
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ def _vmon(options: list[str]) -> Iterator[str]:
         told = "".join(said)
         seen, undrawn = (
             re.findall(r"([\d,]+) deliver", told),
-            re.findall(r"not drawn +([\d,]+)", told),
+            re.findall(r"not shown +([\d,]+)", told),
         )
-        print(f"  of {seen[0]} deliveries, not drawn: {undrawn[0] if undrawn else 0}")
+        print(f"  of {seen[0]} deliveries, not shown: {undrawn[0] if undrawn else 0}")
     os.close(theirs)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmon.capture import blocks
-from vmon.capture.blocks import Blocks
+from vmon.capture import blocks, inputs
+from vmon.capture.blocks import Blocks, finder
 
 LENGTHS = st.lists(st.one_of(st.integers(0, 40), st.integers(60_000, 80_000)), max_size=12)
 
@@ -96,7 +96,8 @@ def test_what_goes_wrong_on_the_thread_is_raised_where_it_is_waited_for() -> Non
 
 @pytest.fixture
 def small_head(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(blocks, "HEAD", 64)
+    for module in (blocks, inputs):
+        monkeypatch.setattr(module, "HEAD", 64)
     yield
     assert not [one for one in threading.enumerate() if one.name.startswith("vmon-ahead")]
 
@@ -115,3 +116,16 @@ def test_a_line_of_many_blocks_costs_its_length() -> None:
     reading = Blocks(io.BytesIO(b"short\n" + line + b"short\n"), 100)
     assert read(reading) == ([b"short\n", line, b"short\n"], b"")
     assert len(reading.data) < 1000, "its memory is given back"
+
+
+FEW = st.binary(max_size=60).map(lambda some: bytes(byte % 3 for byte in some))
+
+
+@settings(deadline=None, max_examples=300)
+@given(FEW, FEW.filter(lambda some: 0 < len(some) < 6))
+def test_it_finds_the_places_that_bytes_find_finds(hay: bytes, needle: bytes) -> None:
+    places, at = [], hay.find(needle)
+    while at >= 0:
+        places.append((0, at, at + len(needle)))
+        at = hay.find(needle, at + len(needle))
+    assert finder(needle)(memoryview(b"x" + hay)[1:]) == places

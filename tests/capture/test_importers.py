@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from vmon.capture import importers, inputs
+from vmon.capture import importers
 from vmon.events.entry import Entry
 from vmon.render.formats.choose import FormatOptions, formatter_of
-from vmon.search import scan
+from vmon.search import reader
 from vmon.search.filter import Filter
 from vmon.security.scrub import ScrubPolicy
 
@@ -20,9 +20,8 @@ BODY = '{"event":"streamCreated","sessionId":"2_Ä"}'
 
 def read(path: Path) -> tuple[list[Entry], list[str]]:
     bad: list[str] = []
-    with inputs.open_input(str(path)) as stream:
-        found = list(scan.read(stream, path.name, Filter(), lambda one: bad.append(str(one))))
-    return [entry for _, entry in found], bad
+    lines = reader.lines((str(path),), Filter(), lambda line: bad.append(str(line)))
+    return [entry for _, entry in lines], bad
 
 
 def browser(**changed: Any) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_a_full_capture_is_compressed_and_the_new_one_has_its_name(
     rotation = Rotation(capture, Limit(size=1000), said.append)
     lines = [line(number) for number in range(20)]
     for one in lines:
-        rotation.before(one)
+        rotation.rotate_if_due(one)
         assert capture.append(one)
         assert capture.path.stat().st_size <= 1000
     rotation.close(10)
@@ -85,10 +85,10 @@ def test_a_capture_is_old_when_its_time_is_over(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     rotation = Rotation(capture, Limit(age_s=1e-9), lambda _text: None)
-    rotation.before(b"1")
+    rotation.rotate_if_due(b"1")
     assert not capture.end  # nothing in it: nothing to put away
     for number in (1, 2):
-        rotation.before(b"1")
+        rotation.rotate_if_due(b"1")
         capture.append(line(number))
     rotation.close(10)
     assert kept(tmp_path) == [line(1), line(2)]
@@ -109,8 +109,8 @@ def test_where_there_can_be_no_new_file_the_old_one_grows(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("vmon.capture.writer._made", refuse)
-    rotation.before(b"1")
-    rotation.before(b"1")
+    rotation.rotate_if_due(b"1")
+    rotation.rotate_if_due(b"1")
     capture.append(line(2))
     assert len(said) == 1
     assert "cannot rotate" in said[0]
@@ -130,7 +130,7 @@ def test_where_compressing_fails_the_file_stays(
     monkeypatch.setattr(os, "fsync", refuse)
     rotation = Rotation(capture, Limit(size=1), lambda _text: None)
     capture.append(line(1))
-    rotation.before(b"1")
+    rotation.rotate_if_due(b"1")
     capture.append(line(2))
     rotation.close(10)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a[1].1.jsonl", "a[1].jsonl"]
@@ -146,7 +146,7 @@ def test_what_a_killed_run_left_is_compressed_by_the_next(
     (tmp_path / "a[1].5.jsonl.gz.part").write_bytes(b"torn")
     rotation = Rotation(capture, Limit(size=1), lambda _text: None)
     capture.append(line(6))
-    rotation.before(b"1")
+    rotation.rotate_if_due(b"1")
     rotation.close(10)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "a[1].4.jsonl.gz", "a[1].5.jsonl.gz", "a[1].6.jsonl.gz", "a[1].jsonl",
@@ -194,7 +194,7 @@ def test_a_full_file_is_compressed_once_all_of_it_was_sent(
     sending, said = Sending(), list[str]()
     rotation = Rotation(capture, Limit(size=1), said.append, sending)
     for number in (1, 2, 3):
-        rotation.before(line(number))
+        rotation.rotate_if_due(line(number))
         capture.append(line(number))
     size = len(line(1))
     assert sending.announced == [(line(2), size), (line(3), 2 * size)]
@@ -216,7 +216,7 @@ def test_what_cannot_be_announced_is_not_rotated(
     sending.fails = True
     rotation = Rotation(capture, Limit(size=1), said.append, sending)
     for number in (1, 2, 3):
-        rotation.before(line(number))
+        rotation.rotate_if_due(line(number))
         capture.append(line(number))
     assert said == ["cannot rotate the capture: No space left on device"]
     assert [path.name for path in tmp_path.iterdir()] == ["a[1].jsonl"]
@@ -242,7 +242,7 @@ def test_a_durable_capture_is_rotated_and_compressed_before_it_is_synced(
     one = CaptureWriter(tmp_path / "a.jsonl", trouble=lambda _why: None, durable=True)
     rotation = Rotation(one, Limit(size=1), lambda _text: None)
     for number in (1, 2):
-        rotation.before(line(number))
+        rotation.rotate_if_due(line(number))
         one.append(line(number))
     rotation.close(10)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.jsonl.gz", "a.jsonl"]

@@ -173,3 +173,11 @@ def test_a_damaged_file_is_read_as_far_as_it_goes(made: Made, tmp_path: Path) ->
     one = made(ONE)
     assert one.read(0, len(ONE)) == ONE
     assert one.read(150_000, 10) == b""
+
+
+def test_where_none_of_the_files_is_left_there_is_nothing_to_read(
+    made: Made, tmp_path: Path
+) -> None:
+    segments = made(ONE, TWO)
+    assert (segments.spans(), segments.end(), segments.read(0, SIZE)) == ([], 0, b"")
+    assert segments.place_of(tmp_path / "a.jsonl") == range(0)

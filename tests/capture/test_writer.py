@@ -371,7 +371,7 @@ def test_what_can_be_written_nowhere_is_said_to_be_lost(
     one.append(LINES[0])
     said = one.close()
     assert said is not None
-    assert said.startswith("1 delivery lost: ")
+    assert said.startswith("1 delivery LOST: ")
 
 
 def _limit_files() -> None:

@@ -314,7 +314,9 @@ def bugs_of(run: "Listening", times: int) -> str:
 def test_a_bug_ends_its_request_and_is_told_with_its_traceback_at_the_end(
     listen: "Listen",
 ) -> None:
-    run = listen(code=FAILS_SOMETIMES.format(module="vmon.commands.listen", name="Run._accept"))
+    run = listen(
+        code=FAILS_SOMETIMES.format(module="vmon.receive.pipeline", name="Pipeline.accept")
+    )
     sent = [b"1", b'"bug"', b"2", b'"bug"', b'"bug"', b"3"]
     assert [run.post(body) for body in sent] == [200, 500, 200, 500, 500, 200]
     bugs_of(run, 3)
@@ -345,18 +347,27 @@ web.RequestHandler.data_received = sometimes
 
 
 def test_a_bug_in_drawing_costs_one_drawing_and_no_answer(listen: "Listen") -> None:
-    run = listen(code=FAILS_SOMETIMES.format(module="vmon.sessions.tracker", name="Known.enter"))
+    run = listen(
+        code=FAILS_SOMETIMES.format(module="vmon.sessions.tracker", name="SessionTracker.enter")
+    )
     assert [run.post(body) for body in (b"1", b'"bug"', b"2")] == [200] * 3
     assert run.out is not None
     run.out.until(b'"body":2}\n')
-    assert re.search(r"\n  not drawn +1\n", bugs_of(run, 1))
+    assert re.search(r"\n  not shown +1\n", bugs_of(run, 1))
     assert run.out.all().count(b"\n") == 2
     assert len(Path(run.capture).read_bytes().splitlines()) == 3
 
 
 def test_a_bug_in_a_timer_is_told_like_any_other(listen: "Listen") -> None:
     run = listen(
-        code="import vmon.render.live.screen as s\ns.Screen._tick = lambda self: 1 // 0",
+        code="""
+import vmon.render.live.screen as s
+show = s.Screen._show_for
+def fail(self, budget_s):
+    s.Screen._show_for = show
+    return 1 // 0
+s.Screen._show_for = fail
+"""
     )
     assert run.post(b"1") == 200
     run.err.until(b"warning: a bug in vmon: ")
@@ -366,10 +377,10 @@ def test_a_bug_in_a_timer_is_told_like_any_other(listen: "Listen") -> None:
 
 def test_the_words_of_a_bug_cannot_act_on_a_terminal(listen: "Listen") -> None:
     code = """
-import vmon.commands.listen as l
+import vmon.receive.pipeline as p
 def fail(self, delivery):
     raise ValueError(delivery.body.decode())
-l.Run._accept = fail
+p.Pipeline.accept = fail
 """
     run = listen(code=code)
     assert run.post(b"\x1b[31mred\xe2\x80\xae") == 500
@@ -428,7 +439,7 @@ def test_a_client_that_breaks_off_ends_its_own_connection_and_nothing_else(
     assert "bug" not in err
     assert Path(run.capture).read_bytes().count(b'"body":"acknowledged"}\n') == 5
     if not reset:
-        assert "POST / broke off before its body was here: not captured" in err
+        assert "POST / not captured: connection closed before the body was complete" in err
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
@@ -554,7 +565,7 @@ def test_with_fsync_answers_come_and_share_the_disk_s_time(
 import atexit, os, sys, time
 syncs = []
 def slow(fd):
-    time.sleep(0.02)
+    time.sleep(0.02)  # what a disk takes
     syncs.append(fd)
 os.fdatasync = slow
 atexit.register(lambda: sys.stderr.write(f"syncs={len(syncs)}"))

@@ -95,7 +95,7 @@ def test_a_folder_without_captures_is_told_with_a_way_out(
     path = tmp_path / "a.jsonl"
     path.mkdir()
     result = vmon_run(*args, path)
-    assert is_told(result, f"there is no capture in {path}"), result
+    assert is_told(result, f"no captures in {path}"), result
 
 
 @reading
@@ -107,7 +107,7 @@ def test_a_file_that_is_cut_off_is_told_with_a_way_out(
     path = tmp_path / f"a.jsonl.{suffix}"
     path.write_bytes(packed[:-9])
     result = vmon_run(*args, path)
-    assert is_told(result, f"{path} cannot be read to its end"), result
+    assert is_told(result, f"cannot read all of {path}"), result
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ async def test_what_stands_before_a_cut_is_sent_and_counted(
     path.write_bytes(gzip.compress(LINES)[:-4])  # the lines are whole, the end is not
     args = ("replay", "--speed", "max", "--to", app.url, path)
     result = await asyncio.to_thread(vmon_run, *args)
-    assert is_told(result, f"{path} cannot be read to its end"), result
+    assert is_told(result, f"cannot read all of {path}"), result
     assert len(app.requests) == 2
     assert result[2].startswith("2 deliveries in ")
 
@@ -242,14 +242,14 @@ def without_times(result: tuple[int, str, str]) -> tuple[int, str, list[str]]:
 
 def test_without_a_capture_dev_null_gives_the_way_out(vmon_run: Run, captures: Path) -> None:
     result = vmon_run("filter")
-    assert is_told(result, f"there is no capture in {captures} yet"), result
+    assert is_told(result, f"no captures in {captures}"), result
 
 
 def test_a_dash_is_standard_input_whatever_that_is(vmon_run: Run, newest: Path) -> None:
     assert newest.exists()
     code, out, err = vmon_run("filter", "--event", "archive", "-")
     assert (code, out) == (1, "")
-    assert "no delivery in standard input" in err
+    assert "no deliveries found in standard input" in err
 
 
 @reading
@@ -266,7 +266,7 @@ def test_with_standard_input_closed_there_is_nobody_to_ask(vmon_of: Run, newest:
     os.utime(newest, (0, 0))
     code, _, err = vmon_of(None, "captures", "--prune", "1d")
     assert (code, err) == (
-        2, "error: nothing was removed: there is nobody to ask\nhint: add --yes to remove it\n",
+        2, "error: nothing removed: cannot ask for confirmation here\nhint: add --yes\n",
     )  # fmt: skip # one thing a line
     assert newest.exists()
 
@@ -302,7 +302,7 @@ def test_a_file_is_read_and_an_empty_one_is_still_a_file(
     with path.open("rb") as file:
         code, out, err = vmon_of(file.fileno(), "filter")
     assert (code, out) == (1, "")
-    assert "no delivery in standard input" in err
+    assert "no deliveries found in standard input" in err
     assert newest.exists()
 
 

@@ -5,89 +5,23 @@ import json
 import os
 import re
 import signal
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from vmon.capture.codec import write_line
-from vmon.commands.listen import Bugs, Options, Run
-from vmon.receive.group_commit import GroupCommit
+from vmon.commands.listen import Options, Run
 from vmon.render.formats.entries import Form
-from vmon.security.access import secret_path
 from vmon.security.signature import Secret, sign
+from vmon.tunnel.choice import TunnelRequest, ViaNgrok
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import App, Listen
-    from vmon.capture.writer import CaptureWriter
-    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
-
-ANY = cast("Delivery", None)
-
-
-class Disk:
-    """A capture, and all of it that is not synced, whose disk takes its time, and may fail."""
-
-    def __init__(self) -> None:
-        self.syncs = 0
-        self.fails = False
-        self.may = threading.Event()
-
-    def unsynced(self) -> "Disk":
-        return self
-
-    def synced(self, what: "Disk") -> None:
-        assert what is self
-
-    def sync(self) -> None:
-        self.syncs += 1
-        assert self.may.wait(10)
-        if self.fails:
-            raise OSError("the disk is gone")
-
-
-async def settled(disk: Disk, number: int) -> list[int]:
-    sync = GroupCommit(cast("CaptureWriter", disk))
-    waiting = [asyncio.ensure_future(sync.settle(ANY, 200)) for _ in range(number)]
-    async with asyncio.timeout(10):
-        while not disk.syncs:  # noqa: ASYNC110 - a thread sets it
-            await asyncio.sleep(0.001)
-    assert not any(one.done() for one in waiting)
-    disk.may.set()
-    return await asyncio.gather(*waiting)
-
-
-async def test_answers_wait_for_the_disk_and_share_a_wait() -> None:
-    disk = Disk()
-    assert await settled(disk, 100) == [200] * 100
-    assert disk.syncs <= 2
-
-
-async def test_what_the_disk_did_not_take_is_answered_503() -> None:
-    disk = Disk()
-    disk.fails = True
-    assert await settled(disk, 3) == [503] * 3
-
-
-async def test_a_disk_that_failed_is_tried_again_for_the_next() -> None:
-    disk = Disk()
-    disk.may.set()
-    disk.fails = True
-    sync = GroupCommit(cast("CaptureWriter", disk))
-    assert await sync.settle(ANY, 200) == 503
-    disk.fails = False
-    assert await sync.settle(ANY, 200) == 200
-
-
-async def test_another_status_is_kept_when_it_is_settled() -> None:
-    disk = Disk()
-    disk.may.set()
-    assert await GroupCommit(cast("CaptureWriter", disk)).settle(ANY, 503) == 503
 
 
 def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
@@ -108,8 +42,8 @@ def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
 ) -> None:
     room = tmp_path / "room"
     patch = f"""
-import os, vmon.capture.writer as c, vmon.commands.listen as l
-l._RETRY_S = 0.02
+import os, vmon.capture.writer as c, vmon.receive.pipeline as p
+p._RETRY_S = 0.02
 write = c.CaptureWriter._write
 def full(self, line):
     if os.path.exists({str(room)!r}):
@@ -255,9 +189,7 @@ async def test_a_guarded_run_lets_in_who_has_the_secret_path(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     run = Run(Options(port=0, capture=tmp_path / "a.jsonl", form=Form("detail")))
     await run.open()
-    run._prefix = secret_path(None)
-    run.guarded("", everyone=False)
-    url = run.guarded("https://Public.Example:8443", everyone=False)
+    url = run._new_public_url(TunnelRequest(ViaNgrok())).let_in("https://Public.Example:8443")
     assert url.startswith("https://Public.Example:8443/")
     token = url.rpartition("/")[2]
     port = port_of(run)
@@ -273,7 +205,7 @@ async def test_a_guarded_run_lets_in_who_has_the_secret_path(
     ]
     assert token not in out + err
     assert err.count("blocked: POST /, Host public.example: wrong secret path or host (404)\n") == 1
-    assert re.search(r"\n  strangers +2\n", err)
+    assert re.search(r"\n  blocked \(404\) +2\n", err)
     stored = [json.loads(line) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
     assert [one["path"] for one in stored] == [f"/{token}/hook", f"/{token}", "/hook"]
 
@@ -300,7 +232,8 @@ async def test_without_a_secret_path_the_public_host_is_enough(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     run = Run(Options(port=0, quiet=True, open_path=True))
     await run.open()
-    assert run.guarded("https://public.example", everyone=False) == "https://public.example"
+    public = run._new_public_url(TunnelRequest(ViaNgrok()))
+    assert public.let_in("https://public.example") == "https://public.example"
     port = port_of(run)
     asked = ("public.example", "evil.example", "127.0.0.1")
     assert [await status(port, "/x", host) for host in asked] == [200, 404, 200]
@@ -457,23 +390,6 @@ def test_only_what_an_expression_chooses_is_drawn_and_all_is_captured(listen: "L
 
 
 # Bugs of ours.
-
-
-def raised(error: Exception) -> Exception:
-    with pytest.raises(type(error)):
-        raise error
-    return error
-
-
-def test_bugs_are_kept_by_kind_with_a_count_and_not_without_end() -> None:
-    bugs = Bugs()
-    assert [bugs.note(raised(ValueError(n))) for n in range(3)] == [True, False, False]
-    assert bugs.note(raised(TypeError("x")))
-    assert [times for _, times in bugs.tracebacks()] == [3, 1]
-    assert bugs.tracebacks()[0][0].endswith("\nValueError: 0\n")
-    kinds = [type(f"E{n}", (Exception,), {}) for n in range(50)]
-    noted = [bugs.note(raised(kind())) for kind in kinds]
-    assert (sum(noted), len(bugs.tracebacks()), bugs.total) == (14, 16, 54)
 
 
 async def test_a_connection_that_the_loop_gives_up_is_told_in_a_sentence_and_is_no_bug(

@@ -226,7 +226,7 @@ import os, signal
 from pathlib import Path
 from vmon.capture.writer import CaptureWriter as Capture
 from vmon.capture import writer as capture
-from vmon.forward.journal import Journal as Spool
+from vmon.forward.journal import Journal
 steps, renew = [], Capture.renew
 def counted(do):
     def doing(*args, **more):
@@ -239,7 +239,7 @@ def renewing(*args):
     if not steps:  # what the first rotation does, and the line after it, is counted
         for place, name in (
             (capture, "_made"), (Path, "rename"), (os, "link"), (Path, "unlink"),
-            (Spool, "announce"), (Spool, "begin"), (Capture, "append"),
+            (Journal, "announce"), (Journal, "begin"), (Capture, "append"),
         ):
             setattr(place, name, counted(getattr(place, name)))
     return renew(*args)

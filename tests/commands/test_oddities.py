@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vmon.analysis.oddities.codes import CODES
-from vmon.analysis.oddities.severity import SEVERITIES
-from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.capture.codec import write_line
 from vmon.events.catalogue import TYPES
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
-from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,32 +210,3 @@ def test_ghosts_are_after_as_long_as_you_say(tmp_path: Path, vmon_run: Run) -> N
 
 
 # The survey itself.
-
-
-def codes_of(survey: OddityAnalysis) -> list[str]:
-    return [odd.code for odd in survey.oddities()]
-
-
-def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() -> None:
-    survey = OddityAnalysis(Filter(types=frozenset({"connectionDestroyed"})))
-    for body in STORY:
-        survey.note(entry(body))
-    assert (survey.number, survey.sessions) == (1, 1)
-    # What single deliveries tell is told of those chosen alone.
-    assert codes_of(survey) == ["two-cameras", "stream-outlives-connection", "failed"]
-
-
-def test_the_survey_gives_the_changes_of_its_book() -> None:
-    survey, one = OddityAnalysis(), entry(STORY[0])
-    assert [survey.note(one).copies, survey.note(one).copies] == [1, 2]
-    (session,) = survey.book.sessions()
-    assert session.duplicates == 1
-
-
-def test_every_code_is_whole_and_said_in_sentences() -> None:
-    for name, code in CODES.items():
-        assert name == code.name == name.lower()
-        assert code.severity in SEVERITIES
-        for text in (code.meaning, code.cause, code.remedy):
-            assert text[0].isupper()
-            assert text.endswith(".")

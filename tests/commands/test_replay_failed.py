@@ -10,7 +10,7 @@ import pytest
 from vmon.capture.codec import write_line
 from vmon.capture.segments import fingerprint_of
 from vmon.events.entry import Entry
-from vmon.forward import journal as spool
+from vmon.forward.journal import JournalLine, JournalTarget, create_journal, read_progress
 
 if TYPE_CHECKING:
     from tests.conftest import App, Listen, Request
@@ -31,16 +31,14 @@ def left(tmp_path: Path, delivered: Callable[..., Entry]) -> Left:
 
     def leaving(url: str, run: str = RUN, name: str = "a.jsonl") -> Path:
         capture, starts = tmp_path / name, []
-        journal = spool.begin(
-            capture, run, (spool.JournalTarget(url, types=("streamCreated",)),), 0
-        )
+        journal = create_journal(capture, run, (JournalTarget(url, types=("streamCreated",)),), 0)
         with capture.open("ab") as file:
             for number in range(10):
                 body = b'{"event":"streamCreated","sessionId":"2_A","n":%d}' % number
                 starts.append(file.tell())
                 file.write(write_line(delivered(body, id=f"{number:014x}-{run}", path="/hook")))
         failed = (starts[1], starts[3])
-        journal.write([spool.JournalLine(done=(starts[0], starts[2], starts[4]), failed=failed)])
+        journal.write([JournalLine(done=(starts[0], starts[2], starts[4]), failed=failed)])
         journal.close(keep=True)
         return capture
 
@@ -144,7 +142,7 @@ def _until_noted(capture: Path) -> None:
 
     (journal,) = capture.parent.glob("*.forward")
     deadline = time.monotonic() + 10
-    while not spool.progress(journal, 1)[0].failed:
+    while not read_progress(journal, 1)[0].failed:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

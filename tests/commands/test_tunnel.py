@@ -210,7 +210,7 @@ def test_status_tells_what_there_is_and_is_no_failure(vmon_run: Run) -> None:
 @pytest.fixture
 def agent() -> Iterator[subprocess.Popen[bytes]]:
     """A process in a session of its own, as agents are."""
-    program = "import time;print(flush=True);time.sleep(60)"
+    program = "import time;print(flush=True);time.sleep(60)"  # lives until it is ended
     made = subprocess.Popen(
         [sys.executable, "-c", program, *ENDING], stdout=subprocess.PIPE, start_new_session=True
     )

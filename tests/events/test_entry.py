@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.conftest import RECEIVED
-from tests.support.factories import BODIES
-from vmon.capture.codec import read_line, write_line
+from tests.support.factories import BODIES, T, entry
+from vmon.capture.codec import bare, read_line, write_line
 from vmon.events.catalogue import TYPES
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
@@ -39,7 +39,7 @@ def plain(event: Event) -> Event:
 
 def agree(body: bytes, *headers: tuple[str, str]) -> None:
     one = stored(body, *headers)
-    assert plain(one.facts) == plain(one.event)
+    assert plain(one.fields) == plain(one.event)
 
 
 @settings(max_examples=150, deadline=None)
@@ -69,3 +69,38 @@ def test_and_of_json_that_readers_disagree_about(put: str) -> None:
     for key in ("connection", "timestamp", "reason", "unheardOf"):
         text = json.dumps(TYPES["connectionDestroyed"].sample)
         agree((text[:-1] + f', "{key}": {put}}}').encode())
+
+
+# When.
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "occurred_ms"),
+    [
+        (T + 7, T + 7),
+        (T // 1000, T // 1000 * 1000),
+        (None, T + 1500),
+        (0, T + 1500),
+        (-5, T + 1500),
+        (10**18, T + 1500),
+    ],
+)
+def test_it_occurred_when_the_payload_states_it_or_else_when_it_was_received(
+    timestamp: int | None, occurred_ms: int
+) -> None:
+    one = entry({"event": "sessionCreated", "timestamp": timestamp}, 1.5)
+    assert (one.occurred_ms, one.received_ms) == (occurred_ms, T + 1500)
+    assert one.event.occurred_ms == timestamp
+    assert one.occurred_ms == occurred_ms, "and the same once all is decoded"
+
+
+def test_an_archive_occurred_when_it_was_updated_and_a_render_when_it_was_received() -> None:
+    archive = {"event": "archive", "id": "a", "createdAt": T, "updatedAt": T + 60_000}
+    assert entry(archive, 70).occurred_ms == T + 60_000
+    assert entry({"id": "r", "sessionId": "S", "status": "started"}, 70).occurred_ms == T + 70_000
+
+
+def test_a_body_alone_that_tells_no_time_was_never_received() -> None:
+    assert (bare(b"{}").received_ms, bare(b"{}").occurred_ms) == (0, 0)
+    said = bare(b'{"event":"sessionCreated","timestamp":%d}' % T)
+    assert (said.received_ms, said.occurred_ms) == (T, T)

@@ -1,9 +1,19 @@
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vmon.errors import WrongUse
-from vmon.events.names import _CREATURES, _QUALITIES, called, is_two_words, name_from, two_words
+from vmon.events.names import (
+    _CREATURES,
+    _QUALITIES,
+    called,
+    is_two_words,
+    name_from,
+    person,
+    two_words,
+)
 
 ID = "c053fcc8-c681-41d5-8ec2-7a9e1434a21e"
 
@@ -63,3 +73,50 @@ def test_a_path_that_leads_nowhere_gives_no_name(path: str, data: str | None) ->
 def test_an_empty_path_is_an_error(path: str) -> None:
     with pytest.raises(WrongUse, match=r"invalid field .* of the connection data"):
         name_from(path)
+
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ('{"name":"Ann"}', "Ann"),
+        ('{"role":"host","userName":"Ann"}', "Ann"),
+        ('{"user":{"displayName":"Ann"}}', "Ann"),
+        ('{"profile":{"nickname":"Ann"}}', "Ann"),
+        ('{"user_name":"  Ann \\n Lee "}', "Ann Lee"),
+        ('{"userId":42}', "42"),
+        ('{"email":"ann@example.com","name":"Ann"}', "Ann"),
+        ('{"name":"","email":"ann@example.com"}', "ann@example.com"),
+        ('{"role":"host"}', None),
+        ('{"name":true}', None),
+        ('"Ann"', "Ann"),
+        ("name=Ann+Lee&role=host", "Ann Lee"),
+        ("?username=Ann", "Ann"),
+        ("role=host", None),
+        ("Ann", "Ann"),
+        ("TOKENDATA", "TOKENDATA"),
+        ("x" * 41, None),
+        ("two\nlines", None),
+        ("[object Object]", None),
+        ('{"name":"Ann"', None),
+        ("[1,2]", None),
+        ("null", None),
+        ("", None),
+        ("   ", None),
+        (None, None),
+        ("\ud800", None),
+        ("[" * 8000, None),
+        ("9" * 8000, None),
+    ],
+)
+def test_a_name_is_found_in_token_data(data: str | None, name: str | None) -> None:
+    assert person(data) == name
+
+
+@PATIENT
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_token_data_is_a_one_line_name_or_none(data: str) -> None:
+    name = person(data)
+    assert name is None or (name and "\n" not in name)

@@ -185,7 +185,7 @@ async def test_what_is_late_or_broken_names_what_was_requested(app: "App", send:
     assert str(await send(delivery(), target_of(app.url))).endswith(f" (POST {app.url}/)")
     app.silent = True
     late = await send(delivery(path="/a"), target_of(app.url, timeout_s=0.1))
-    assert str(late) == f"no answer within 100 ms (POST {app.url}/a)"
+    assert str(late) == f"no response within 100 ms (POST {app.url}/a)"
 
 
 async def test_a_failure_is_told_with_its_first_line_disarmed(app: "App", send: Send) -> None:
@@ -289,7 +289,7 @@ def test_what_is_no_url_is_refused_with_an_example(given: str) -> None:
 async def test_a_listener_is_waited_for_until_it_is_there(app: "App", free_port: int) -> None:
     assert await connectable(target_of(app.url), 0)
     waiting = asyncio.ensure_future(connectable(target_of(f"127.0.0.1:{free_port}"), 10))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # a turn of the loop, in which it tries in vain
     late = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", free_port)
     assert await waiting
     late.close()

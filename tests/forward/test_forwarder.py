@@ -65,7 +65,7 @@ def capture(tmp_path: Path) -> Path:
     return tmp_path / "a.jsonl"
 
 
-def spools(capture: Path) -> list[str]:
+def journals(capture: Path) -> list[str]:
     return [path.name for path in capture.parent.glob("*.forward")]
 
 
@@ -202,7 +202,7 @@ async def test_without_a_capture_it_is_said_that_nothing_survives(
     await app.wait_for(lambda: len(app.requests) == 1)
     _, err = await onward.stop(run)
     assert "without a capture, pending deliveries are lost on restart\n" in err
-    assert spools(tmp_path / "a.jsonl") == []
+    assert journals(tmp_path / "a.jsonl") == []
 
 
 # An app that is down, slow, broken, and back again.
@@ -238,7 +238,7 @@ async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is
     assert await onward.post(run, *(a_body(number) for number in range(20))) == [200] * 20
     await asyncio.to_thread(
         run.err.until,
-        b" waiting: connection refused: nothing is listening on localhost:%d" % free_port,
+        b" connection refused: nothing is listening on localhost:%d; retrying" % free_port,
     )
     back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
     await app.wait_for(lambda: len(app.requests) == 20)
@@ -248,7 +248,7 @@ async def test_an_app_that_is_not_there_delays_no_answer_and_gets_all_when_it_is
     _, err = await onward.stop(run)
     assert [number_of(one) for one in app.requests] == list(range(20))
     assert (err.count("connection refused"), err.count("is back after")) == (1, 1)
-    assert spools(capture) == []
+    assert journals(capture) == []
 
 
 @pytest.mark.parametrize("kind", ["slow", "500", "closes early", "resets"])
@@ -268,7 +268,7 @@ async def test_an_app_in_trouble_delays_no_answer_and_gets_all_in_the_end(
     await app.wait_for(lambda: number_of(app.requests[-1]) == 4)
     await onward.stop(run)
     assert list(dict.fromkeys(map(number_of, app.requests))) == list(range(5))
-    assert spools(capture) == []
+    assert journals(capture) == []
 
 
 # Across runs.
@@ -283,7 +283,7 @@ async def test_what_a_run_could_not_send_the_next_one_sends_first(
     _, err = await onward.stop(run)
     assert "0 sent, " in err
     assert ", 3 pending\n" in err
-    assert len(spools(capture)) == 1
+    assert len(journals(capture)) == 1
     idle = await onward.start("-q", "--capture", capture)  # one that forwards nothing
     await onward.post(idle, a_body(99))
     await onward.stop(idle)
@@ -299,7 +299,7 @@ async def test_what_a_run_could_not_send_the_next_one_sends_first(
         "sending them first\n"
     ) in err
     assert [number_of(one) for one in app.requests] == [0, 1, 2, 3]
-    assert spools(capture) == []
+    assert journals(capture) == []
 
 
 async def test_the_next_capture_finds_what_a_killed_run_left(
@@ -317,7 +317,7 @@ async def test_the_next_capture_finds_what_a_killed_run_left(
     await app.wait_for(lambda: len(app.requests) == 4)
     await onward.stop(run)
     assert [number_of(one) for one in app.requests] == [0, 0, 1, 2]
-    assert spools(capture) == []
+    assert journals(capture) == []
 
 
 async def test_what_was_left_for_another_target_is_said_and_kept(
@@ -331,13 +331,13 @@ async def test_what_was_left_for_another_target_is_said_and_kept(
     _, err = await onward.stop(run)
     assert f"1 delivery from an earlier run was not forwarded to http://{gone}, which is no" in err
     assert "vmon replay --failed" in err
-    assert (app.requests, len(spools(capture))) == ([], 1)
+    assert (app.requests, len(journals(capture))) == ([], 1)
 
 
 async def test_the_journal_of_a_long_run_stays_small(
     onward: Forwarding, app: "App", capture: Path
 ) -> None:
-    code = "from vmon.forward import journal as spool\nspool.GROWN = 2000"
+    code = "from vmon.forward import journal_writer\njournal_writer.COMPACT_BYTES = 2000"
     run = await onward.start("-q", "--capture", capture, "--forward-to", app.url, code=code)
 
     def load() -> None:
@@ -349,13 +349,13 @@ async def test_the_journal_of_a_long_run_stays_small(
 
     await asyncio.to_thread(load)
     await app.wait_for(lambda: len(app.requests) == 2000)
-    (name,) = spools(capture)
+    (name,) = journals(capture)
     # The journal's own rule: what came after its head and the lines it was written anew with.
     async with asyncio.timeout(10):
         while _appended(capture.parent / name) > 2000:  # noqa: ASYNC110 - a file
             await asyncio.sleep(0.01)
     await onward.stop(run)
-    assert spools(capture) == []
+    assert journals(capture) == []
 
 
 def _appended(journal: Path) -> int:
@@ -407,7 +407,7 @@ async def test_what_a_run_left_in_several_files_is_sent_by_the_next_before_its_o
     await app.wait_for(lambda: len(app.requests) == 20)
     await onward.stop(run)
     assert [number_of(one) for one in app.requests] == list(range(20))
-    assert spools(capture) == []
+    assert journals(capture) == []
 
 
 async def test_what_was_given_up_is_sent_again_from_compressed_files(
@@ -426,7 +426,7 @@ async def test_what_was_given_up_is_sent_again_from_compressed_files(
     again = await asyncio.to_thread(lambda: start("replay", "--failed", capture).result())
     assert again[0] == 0
     assert [number_of(one) for one in app.requests[20:]] == list(range(0, 20, 3))
-    assert spools(capture) == []
+    assert journals(capture) == []
 
 
 def names_of(capture: Path, pattern: str) -> list[str]:
@@ -449,8 +449,8 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     run = await onward.start("-q", "--ack", "app", "--forward-to", app.url)
     assert await onward.post(run, *(a_body(number) for number in range(6))) == statuses
     _, err = await onward.stop(run)
-    assert "what your app answers (502 where it is not there, 504 where it is late)" in err
-    assert "all but 200 is a failure; Vonage sends it again, for up to 24 h" in err
+    assert "your app's response (502 if unreachable, 504 on timeout)" in err
+    assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
     assert err.count(" to Vonage: ") == 5
     assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
     assert "failures returned to Vonage  5: Vonage retries each for 24 h" in err
@@ -479,7 +479,7 @@ async def test_with_ack_app_one_that_is_not_there_is_502_and_one_that_is_late_50
     _, err = await onward.stop(run)
     assert "responded 502 to Vonage: 1 of 50 failures in 30 min" in err
     assert "responded 504 to Vonage: 2 of 50 failures in 30 min" in err
-    assert "after 50 in 30 min Vonage sends nothing more" in err
+    assert "Vonage stops after 50 in 30 min" in err
     assert "no response within 200 ms" in err
 
 
@@ -496,17 +496,18 @@ async def test_with_ack_app_and_several_targets_the_first_that_refuses_counts(
 
 
 FAILS_ONCE = """
-import vmon.forward.worker as c
-whole = c.Course.{name}
-def sometimes(self, entry, *more):
-    if b'"n": 1,' in entry.delivery.body + b"," or b'"n": 1}}' in entry.delivery.body:
+from vmon.forward.worker import TargetWorker
+whole = TargetWorker.{name}
+def sometimes(self, what, *more):
+    body = getattr(what, "delivery", what).body
+    if b'"n": 1,' in body + b"," or b'"n": 1}}' in body:
         1 // 0
-    return whole(self, entry, *more)
-c.Course.{name} = sometimes
+    return whole(self, what, *more)
+TargetWorker.{name} = sometimes
 """
 
 
-@pytest.mark.parametrize("name", ["_inner", "take"])
+@pytest.mark.parametrize("name", ["_as_sent", "take"])
 async def test_a_bug_in_forwarding_ends_one_delivery_and_the_run_goes_on(
     onward: Forwarding, app: "App", name: str
 ) -> None:
@@ -523,7 +524,7 @@ async def test_a_bug_in_forwarding_ends_one_delivery_and_the_run_goes_on(
 async def test_with_ack_app_a_bug_is_500_and_the_next_are_the_app_s(
     onward: Forwarding, app: "App"
 ) -> None:
-    code = FAILS_ONCE.format(name="_inner")
+    code = FAILS_ONCE.format(name="_as_sent")
     run = await onward.start("--forward-to", app.url, "--ack", "app", code=code)
     assert await onward.post(run, *map(a_body, range(4))) == [200, 500, 200, 200]
     ended, _, err = await asyncio.to_thread(run.stop)
@@ -595,7 +596,7 @@ def test_a_listener_does_not_forward_to_itself(
         2,
         f"error: cannot forward to http://localhost:{free_port}/x: it is vmon itself",
     )
-    assert spools(tmp_path / "a.jsonl") == []
+    assert journals(tmp_path / "a.jsonl") == []
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from vmon.forward.targets import RouteArguments, headers_of, routes_of
 A, B, C = "http://a.test", "http://b.test/x", "http://c.test"
 
 
-def types(asked: RouteArguments) -> dict[str, set[str]]:
-    return {aim.target.url: set(aim.types) for aim in routes_of(asked)}
+def types(arguments: RouteArguments) -> dict[str, set[str]]:
+    return {route.target.url: set(route.types) for route in routes_of(arguments)}
 
 
 def test_without_routes_every_target_gets_everything() -> None:
@@ -38,14 +38,14 @@ def test_the_filter_of_forwards_holds_for_all_of_them() -> None:
     assert "sessionCreated" in found[C]
 
 
-def test_an_aim_says_which_types_it_is_about() -> None:
-    aims = routes_of(RouteArguments((C, A), ("archive,captions=" + B,)))
-    assert [aim.said for aim in aims] == [
+def test_a_route_says_which_types_it_is_about() -> None:
+    routes = routes_of(RouteArguments((C, A), ("archive,captions=" + B,)))
+    assert [route.types_in_words for route in routes] == [
         "archive, captions",
         "all except archive, captions",
         "all except archive, captions",
     ]
-    assert routes_of(RouteArguments((C,)))[0].said == ""
+    assert routes_of(RouteArguments((C,)))[0].types_in_words == ""
 
 
 @pytest.mark.parametrize("route", ["archive", "=http://a.test", "archive=", "  ="])
@@ -72,11 +72,11 @@ def test_a_target_that_would_get_nothing_is_refused(asked: RouteArguments) -> No
 
 
 def test_settings_are_those_of_every_target() -> None:
-    aims = routes_of(RouteArguments((A, B)), timeout_s=3.0, insecure=True, headers=(("X", "1"),))
-    assert {(a.target.timeout_s, a.target.insecure, a.target.headers) for a in aims} == {
+    routes = routes_of(RouteArguments((A, B)), timeout_s=3.0, insecure=True, headers=(("X", "1"),))
+    assert {(a.target.timeout_s, a.target.insecure, a.target.headers) for a in routes} == {
         (3.0, True, (("X", "1"),))
     }
-    assert all(aim.target.forwarded for aim in aims)
+    assert all(route.target.forwarded for route in routes)
 
 
 def test_headers_are_names_and_values() -> None:

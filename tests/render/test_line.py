@@ -17,7 +17,7 @@ from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
 from vmon.humanize import compact
 from vmon.render.detail import fields
-from vmon.render.line import line, not_drawn
+from vmon.render.line import line
 from vmon.render.style import LineStyle, Paint
 from vmon.sanitize import disarm
 from vmon.sessions.tracker import Annotation
@@ -327,10 +327,6 @@ def test_a_bare_body_was_received_by_nobody_and_has_no_lag(
     entry = delivered(json.dumps(TYPES["streamCreated"].sample).encode(), remote=remote)
     assert (entry.lag_s is None) == (remote is None)
     assert (" -  c053fcc8" in line(entry, LineStyle(PLAIN))) == (remote is None)
-
-
-def test_what_was_not_drawn_is_said() -> None:
-    assert not_drawn(1812) == "… 1,812 more, not shown (all captured)"
 
 
 @pytest.mark.usefixtures("utc")

@@ -1,28 +1,22 @@
 import gzip
 import io
 import json
-import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vmon.capture import blocks, inputs
 from vmon.capture.codec import read_line, write_line
-from vmon.capture.format import START
-from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES, TYPES
 from vmon.events.entry import Entry
 from vmon.search import matching, scan
 from vmon.search.expression import Expression
 from vmon.search.filter import Filter
-from vmon.search.plan import explain, plan_of
+from vmon.search.plan import plan_of
 
 Delivered = Callable[..., Entry]
 
@@ -330,166 +324,6 @@ def test_nothing_holds_nothing(data: bytes) -> None:
     assert chosen_of(io.BytesIO(data), Filter()) == ([], [])
 
 
-BODIES = [{"event": "archive", "x": [1, "a\nb"]}, {"event": "render"}, {"event": "é"}]
-
-
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("ascii_", [True, False])
-@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf", b"\n \r\n"])
-@pytest.mark.parametrize("end", [b"", b"\n"])
-@pytest.mark.parametrize("size", [8, 1 << 16])
-def test_a_json_array_holds_its_elements(
-    *, indent: int | None, ascii_: bool, bom: bytes, end: bytes, size: int
-) -> None:
-    text = json.dumps(BODIES, indent=indent, ensure_ascii=ascii_)
-    data = bom + text.encode().replace(b"\n", b"\r\n") + end
-    if size < len(bom) or (size == 8 and bom == b"\n \r\n"):
-        size = 1 << 16  # the beginning is looked for in the first block
-    found, bad = chosen_of(io.BytesIO(data), Filter(), size)
-    assert [json.loads(line) for line in found] == BODIES
-    assert all(line.count(b"\n") == 1 for line in found)
-    assert bad == []
-
-
-def test_documents_laid_out_to_be_read_are_read(lines: list[bytes]) -> None:
-    captured = [json.loads(line) for line in lines[:2]]
-    data = "\n".join(json.dumps(one, indent=4) for one in [*BODIES, *captured]).encode()
-    found, bad = chosen_of(io.BytesIO(data), Filter())
-    assert [json.loads(line) for line in found] == [*BODIES, *captured]
-    assert bad == []
-    asked = Filter(types=frozenset({json.loads(lines[0])["type"]}))
-    assert [json.loads(line) for line in chosen_of(io.BytesIO(data), asked)[0]] == captured[:1]
-
-
-def test_an_array_of_capture_lines_is_a_capture(lines: list[bytes]) -> None:
-    data = b"[" + b",\n".join(line.strip() for line in lines) + b"]"
-    assert chosen_of(io.BytesIO(data), Filter()) == (lines, [])
-
-
-def test_what_breaks_documents_off_is_told_and_what_was_before_it_is_kept() -> None:
-    data = b'{\n "event":"archive"\n}\n{\n "event":"render"\n}\n{\n "event":'
-    found, bad = chosen_of(io.BytesIO(data), Filter())
-    assert [json.loads(line)["event"] for line in found] == ["archive", "render"]
-    assert [one.number for one in bad] == [3]
-
-
-def packed_zstd(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(data)
-
-
-PACKERS = [gzip.compress, packed_zstd]
-
-
-def chosen_of_file(path: Path | None, asked: Filter) -> list[bytes]:
-    with inputs.open_input(str(path) if path else None) as stream:
-        return chosen_of(stream, asked)[0]
-
-
-@pytest.mark.parametrize("pack", PACKERS)
-def test_compressed_captures_are_read_also_when_appended_to(
-    pack: Callable[[bytes], bytes], lines: list[bytes], tmp_path: Path
-) -> None:
-    path = tmp_path / "any-name"
-    path.write_bytes(pack(b"".join(lines[:5])) + pack(b"".join(lines[5:])))
-    assert chosen_of_file(path, Filter()) == lines
-
-
-@pytest.mark.parametrize("pack", PACKERS)
-@pytest.mark.parametrize("damage", ["cut", "cut at a line", "changed"])
-def test_a_damaged_compressed_file_is_told_in_words(
-    pack: Callable[[bytes], bytes], damage: str, tmp_path: Path, delivered: Delivered
-) -> None:
-    noise = [write_line(delivered(os.urandom(300))) for _ in range(500)]
-    packed = bytearray(pack(b"".join(noise)))
-    if damage == "cut":
-        del packed[len(packed) // 2 :]
-    elif damage == "cut at a line":
-        del packed[-3:]
-    else:
-        packed[5:60] = b"\xff" * 55
-    path = tmp_path / "a"
-    path.write_bytes(packed)
-    with pytest.raises(WrongUse, match="cannot") as caught:
-        chosen_of_file(path, Filter())
-    assert str(path) in caught.value.message
-
-
-@pytest.mark.parametrize("pack", PACKERS)
-def test_what_stands_before_damage_is_found(
-    pack: Callable[[bytes], bytes], tmp_path: Path, delivered: Delivered
-) -> None:
-    noise = [write_line(delivered(os.urandom(300))) for _ in range(1500)]
-    path = tmp_path / "a"
-    path.write_bytes(pack(b"".join(noise))[:-40_000])
-    found: list[bytes] = []
-
-    def find() -> None:
-        with inputs.open_input(str(path)) as stream:
-            for batch in scan.select(stream, "a", Filter(), lambda _bad: None):
-                found.extend(line for line, _ in batch)
-
-    with pytest.raises(WrongUse, match="cannot read all of"):
-        find()
-    assert found == noise[: len(found)]
-    assert len(found) > 1100
-
-
-def test_what_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match=r"cannot read .*none: No such file"):
-        chosen_of_file(tmp_path / "none", Filter())
-    with pytest.raises(WrongUse, match=r"cannot read .*: Is a directory"):
-        chosen_of_file(tmp_path, Filter())
-
-
-@pytest.fixture
-def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.FileIO]:
-    """The writing end of a pipe that is standard input."""
-    reading, writing = os.pipe()
-    with io.FileIO(reading) as stdin, io.FileIO(writing, "w") as out:
-        monkeypatch.setattr("sys.stdin", stdin)
-        yield out
-
-
-@pytest.mark.parametrize("pack", [bytes, *PACKERS])
-def test_standard_input_is_read_plain_and_compressed(
-    pack: Callable[[bytes], bytes], lines: list[bytes], piped: io.FileIO
-) -> None:
-    packed = pack(b"".join(lines))
-    assert len(packed) < 1 << 16  # a pipe takes it without a reader
-    piped.write(packed)
-    piped.close()
-    assert chosen_of_file(None, Filter()) == lines
-
-
-def test_a_line_in_a_pipe_is_chosen_before_the_pipe_ends(
-    lines: list[bytes], piped: io.FileIO
-) -> None:
-    piped.write(lines[0])
-    with inputs.open_input(None) as stream:
-        batches = scan.select(stream, "standard input", Filter(), print)
-        watch = threading.Timer(5, piped.close)  # else a failure would hang
-        watch.start()
-        assert [line for line, _ in next(batches)] == lines[:1]
-        assert watch.is_alive()
-        watch.cancel()
-        piped.write(lines[1])
-        assert [line for line, _ in next(batches)] == lines[1:2]
-
-
-def test_a_followed_file_gives_what_is_appended_later(lines: list[bytes], tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(lines[0])
-    with inputs.open_input(str(path), follow=True) as stream:
-        batches = scan.select(stream, "a", Filter(), print)
-        assert [line for line, _ in next(batches)] == lines[:1]
-        with path.open("ab", buffering=0) as file:
-            file.write(lines[1][:50])
-            later = threading.Timer(0.02, file.write, (lines[1][50:],))
-            later.start()
-            assert [line for line, _ in next(batches)] == lines[1:2]
-            later.join()
-
-
 def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
     lines: list[bytes], delivered: Delivered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -504,89 +338,16 @@ def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
     ]
 
 
-def test_entries_are_read_one_by_one_each_with_its_line(lines: list[bytes]) -> None:
+def read_all(data: bytes, asked: Filter) -> list[tuple[bytes, Entry]]:
+    batches = scan.select(io.BytesIO(data), "a", asked, print)
+    return [pair for batch in batches for pair in scan.with_entries(batch, "a", print)]
+
+
+def test_each_chosen_line_has_its_entry(lines: list[bytes]) -> None:
     asked = Filter(types=frozenset({"archive", "render"}))
-    read = list(scan.read(io.BytesIO(b"".join(lines)), "a", asked, print))
+    read = read_all(b"".join(lines), asked)
     assert [line for line, _ in read] == [line for line in lines if chosen(line, asked)]
     assert [write_line(entry) for _, entry in read] == [line for line, _ in read]
-
-
-HIDDEN = (b"\\u00", b'"body_base64"')
-
-
-@pytest.mark.parametrize(
-    ("asked", "exact", "needles"),
-    [
-        (Filter(), True, ()),
-        (Filter(types=frozenset({"archive"})), True, ()),
-        (Filter(session=("2_MX",)), False, (b"2_MX",)),
-        (Filter(session=("2_MX", "1_MX")), False, (b"2_MX", b"1_MX")),
-        (
-            Filter(stream=("c053fcc8",), types=frozenset({"archive"})),
-            False,
-            (b"c053fcc8", *HIDDEN),
-        ),
-        (Filter(stream=("63245362",)), False, (b"63245362", *HIDDEN)),
-        (Filter(stream=("6324.5",)), False, ()),
-        (Filter(stream=("6324",), invert=True), False, ()),
-        (Filter(session=("‹U+200B›",)), False, ()),
-        (Filter(where=Expression('type == "archive"')), False, ()),
-        (Filter(where=Expression('lag > 1 && reason == "x-y"')), False, (b"x-y", *HIDDEN)),
-        (Filter(path=("/hooks",)), False, (b"/hooks",)),
-        (Filter(path=("/hooks", "")), False, ()),
-        (Filter(reason=("Forced",)), False, (b"forced", *HIDDEN, "\u212a".encode(), b"\\u212a")),
-    ],
-)
-def test_the_plan_is_the_cheapest_that_is_exact(
-    asked: Filter, *, exact: bool, needles: tuple[bytes, ...]
-) -> None:
-    plan = plan_of(asked)
-    assert (plan.exact, plan.needles) == (exact, needles)
-    by_type = asked.types or (asked.where and asked.where.types)
-    assert plan.begins == ((START + b'archive","session":',) if by_type else (START,))
-
-
-@pytest.mark.parametrize(
-    ("asked", "captures", "bodies"),
-    [
-        (Filter(), "every line as it is", "by decoding every line"),
-        (
-            Filter(types=frozenset({"streamCreated"})),
-            "by line prefix, nothing is decoded",
-            'by needle "streamCreated", then decoding possible matches',
-        ),
-        (
-            Filter(types=frozenset({"render"}), status=("started",)),
-            "by line prefix and by needle started in any case, then decoding the rest",
-            "by needle started in any case, then decoding possible matches",
-        ),
-        (
-            Filter(types=frozenset({"unknown"}), stream=("a1",)),
-            "by line prefix and by needle a1, then decoding the rest",
-            "by needle a1, then decoding possible matches",
-        ),
-        (
-            Filter(session=("2_MX", "1_MX")),
-            "by needle 2_MX or 1_MX, then decoding the rest",
-            "by needle 2_MX or 1_MX, then decoding possible matches",
-        ),
-        (Filter(session=("2_MX", "‹U+200B›")), "by decoding every line", "by decoding every line"),
-        (
-            Filter(reason=("x",)),
-            "by needle x in any case, then decoding the rest",
-            "by needle x in any case, then decoding possible matches",
-        ),
-        (Filter(project=("13112571",)), "by decoding every line", "by decoding every line"),
-        (
-            Filter(types=frozenset({"archive"}), invert=True),
-            "by decoding every line",
-            "by decoding every line",
-        ),
-    ],
-)
-def test_a_filter_explains_how_it_finds(asked: Filter, captures: str, bodies: str) -> None:
-    said = f"filter      {asked}\ncaptures    {captures}\nbare bodies {bodies}\n"
-    assert explain(asked) == said
 
 
 def test_bare_bodies_that_cannot_be_of_the_type_are_not_decoded(
@@ -628,7 +389,7 @@ def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
     asked = Filter(types=frozenset({"render"}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks.Blocks.__init__, "__defaults__", (100,))
-        read = [entry.delivery.id for _, entry in scan.read(io.BytesIO(data), "a", asked, print)]
+        read = [entry.delivery.id for _, entry in read_all(data, asked)]
     assert read == [f"line-{number}" for number in range(5, 240, 6)]
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from vmon.capture.codec import write_line
-from vmon.capture.folder import captures_in, sources_of
-from vmon.errors import WrongUse
 from vmon.events.entry import Entry
 from vmon.search import matching
 from vmon.search import sort as merge
@@ -91,19 +89,6 @@ def test_a_file_is_opened_when_its_time_has_come(at: Callable[..., bytes], tmp_p
     found = [line for batch in merge.merged(names[::-1], read, "received") for line, _ in batch]
     assert [json.loads(line)["body"]["n"] for line in found] == list(range(18))
     assert most == 1
-
-
-def test_what_is_there_plain_and_compressed_is_read_once(tmp_path: Path) -> None:
-    for name in ("a.jsonl", "a.jsonl.gz", "b.jsonl.gz", "c.txt", "b.jsonl.gz.part"):
-        (tmp_path / name).write_bytes(b"")
-    assert [Path(one).name for one in captures_in(str(tmp_path))] == [
-        "a.jsonl", "b.jsonl.gz",
-    ]  # fmt: skip # one thing a line
-
-
-def test_a_folder_without_captures_is_wrong_use(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match="no captures in"):
-        sources_of((str(tmp_path),))
 
 
 @pytest.mark.parametrize("torn", [b'{"vmon":1,"type":"x\n', b'{"vmon":1,"type":"x","session":"\n'])

@@ -93,7 +93,8 @@ def test_and_from_captures_that_were_torn(day: tuple[Truth, list[bytes]], tmp_pa
         file.write_bytes(content)
     bad: list[int] = []
     book = SessionStore()
-    reader.entries(map(str, files), Filter(), book.apply, lambda line: bad.append(line.number))
+    for entry in reader.entries(map(str, files), Filter(), lambda line: bad.append(line.number)):
+        book.apply(entry)
     _check(book, truth)
     assert len(bad) == 6
 

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from tests.support.factories import BODIES, entry, facts
 from vmon.sessions.model import (
     ConnectionState,
+    OutputState,
     Session,
     StreamState,
     Totals,
     is_open,
+    latest_end_ms,
     lived_ms,
     there,
 )
@@ -45,7 +47,37 @@ def test_its_end_is_everybodys_even_if_theirs_never_came() -> None:
     assert is_open(session((1, None), (10, None), created={1, 10}, destroyed={9}))
     assert is_open(session(created={1, 10}, destroyed={9}))
     assert not is_open(session(created={1}, destroyed={9}))
-    assert not is_open(session(created=set(), destroyed=set()))
+
+
+def test_what_nobody_entered_or_opened_is_as_open_as_its_archive_or_else_open() -> None:
+    one = session(created=set(), destroyed=set())
+    assert is_open(one)
+    one.jobs["archive", "a"] = OutputState("a", "archive", statuses={"started": 5})
+    assert is_open(one)
+    one.jobs["archive", "a"].ended_ms = 9
+    assert not is_open(one)
+    one.jobs["archive", "b"] = OutputState("b", "archive", statuses={"started": 10})
+    assert is_open(one)
+    one.destroyed[11] = None
+    assert not is_open(one)
+
+
+@pytest.mark.parametrize(
+    ("began", "destroyed", "owner", "ended"),
+    [
+        (5, [], None, None),
+        (5, [3], None, None),
+        (5, [3, 8, 9], None, 8),
+        (5, [5], None, 5),
+        (5, [8], 7, 7),
+        (5, [8], 2, 5),
+        (5, [], 7, 7),
+    ],
+)
+def test_what_has_no_end_ended_with_its_round_or_its_connection(
+    began: int, destroyed: list[int], owner: int | None, ended: int | None
+) -> None:
+    assert latest_end_ms(began, destroyed, owner) == ended
 
 
 def test_a_stream_is_gone_with_its_connection() -> None:
@@ -71,8 +103,7 @@ def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, 
         laid = snapshot(one)
         seen = (laid.members, list(laid.all_feeds()), list(laid.all_calls()))
         assert there(one) == tuple(sum(each.span.is_open for each in kind) for kind in seen)
-        if any(seen) or one.created_ms or one.destroyed:
-            assert is_open(one) == laid.is_open
+        assert is_open(one) == laid.is_open
 
 
 def test_totals_add_up() -> None:

@@ -4,11 +4,20 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.busy_day import BEGIN_MS, Day, there_at
+from tests.support.factories import BODIES, T, told
+from tests.support.factories import connection as make_connection
+from tests.support.factories import entry as make_entry
+from vmon.analysis.stats import Stats
+from vmon.events.names import person as person_name
+from vmon.humanize import count, duration, handle
+from vmon.render.live.summary import session_rows
+from vmon.render.reports.sessions import head
 from vmon.sessions import snapshot
+from vmon.sessions.loader import SessionLoader
 from vmon.sessions.model import (
     BEGUN,
     ENDED,
@@ -20,9 +29,12 @@ from vmon.sessions.model import (
 )
 from vmon.sessions.snapshot import Span, as_of, state_of, status_of
 from vmon.sessions.store import SessionStore
+from vmon.sessions.tracker import SessionTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from vmon.events.entry import Entry
 
 
 def session(**told: Any) -> Session:
@@ -236,6 +248,111 @@ def test_only_what_is_noted_is_worked_out_anew() -> None:
 @pytest.mark.parametrize("told", [{}, {"first_ms": 0, "last_ms": 0}])
 def test_a_session_of_which_nothing_is_known_is_open_all_the_same(told: dict[str, int]) -> None:
     assert laid(**told).is_open
+
+
+# One definition of open, and of how long: at the end of `listen` as in `vmon sessions` and `stats`.
+
+
+def assert_told_alike(entries: list[Entry]) -> dict[str, str]:
+    """Compare what is told of the same deliveries; the rows that `listen` ends with."""
+    tracker, loader, stats = SessionTracker(), SessionLoader(person_name), dict[str, Stats]()
+    for one in entries:
+        tracker.apply(one)
+        loader.enter(one)
+        if one.session:
+            stats.setdefault(one.session, Stats()).entry(one)
+    loader.order.settle()
+    total, is_open = loader.order.counts()
+    rows = dict(session_rows(tracker, 0))
+    if total:
+        assert rows["sessions"].startswith(f"{total:,} ({is_open:,} open), ")
+    for each in loader.order.first():
+        figures = stats[each.session.id]
+        row = rows[handle(each.session.id, "session")]
+        lasted = duration(each.lasted_s(loader.last_ms))
+        people = count(len(each.members), "connection")
+        streams = count(len(list(each.all_feeds())), "stream")
+        state = "open" if each.is_open else "ended"
+        assert row.startswith(
+            f"{people}, {streams}, {count(each.session.events, 'event')}, {lasted}, {state}"
+        )
+        assert ("open for " + lasted in drawn_head(each, loader.last_ms)) == each.is_open
+        assert len(figures.people) == len(each.members)
+        assert len(figures.streams) == len(list(each.all_feeds()))
+        assert figures.duplicates == each.session.duplicates
+    return rows
+
+
+def drawn_head(one: snapshot.SessionSnapshot, now_ms: int) -> str:
+    return "".join(text for _, text in head(one, now_ms))
+
+
+def heard(*bodies: dict[str, Any]) -> list[Entry]:
+    """Deliveries of bodies, each received half a second after the one before."""
+    return [make_entry(body, number / 2) for number, body in enumerate(bodies)]
+
+
+RUNNING = {"sessionId": "S", "event": "archive", "id": "a", "status": "started"}
+
+
+@pytest.mark.parametrize(
+    ("bodies", "state"),
+    [
+        pytest.param([RUNNING | {"createdAt": T}], "0 ms, open, 0 connected", id="archive running"),
+        pytest.param(
+            [
+                make_connection("Created", 0),
+                RUNNING | {"createdAt": T + 100},
+                make_connection("Destroyed", 0.41),
+            ],
+            "410 ms, ended",
+            id="everybody left while an archive runs",
+        ),
+        pytest.param(
+            [told("somethingNew", 0), told("somethingNew", 0.4)],
+            "500 ms, open, 0 connected",
+            id="unknown types only",
+        ),
+        pytest.param(
+            [told("sessionNotification", 0), told("sessionNotification", 0.1)],
+            "500 ms, open, 0 connected",
+            id="notifications only",
+        ),
+        pytest.param(
+            [
+                told("sessionCreated", 0),
+                told("sessionDestroyed", 24.1, reason="serverRotation"),
+                told("sessionCreated", 30),
+                make_connection("Created", 31, connection={"createdAt": T + 31_000}),
+                make_connection("Destroyed", 61, connection={"createdAt": T + 31_000}),
+            ],
+            "31.0 s, ended",
+            id="opened again and left",
+        ),
+        pytest.param(
+            [
+                told("sessionCreated", 0),
+                told("sessionDestroyed", 24.1, reason="serverRotation"),
+                make_connection("Created", 31, connection={"createdAt": T + 31_000}),
+            ],
+            "0 ms, open, 1 connected",
+            id="opened again",
+        ),
+    ],
+)
+def test_the_end_of_a_run_says_of_a_session_what_vmon_sessions_says(
+    bodies: list[dict[str, Any]], state: str
+) -> None:
+    rows = assert_told_alike(heard(*bodies))
+    assert rows[handle("S", "session")].endswith(state)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(BODIES, max_size=14))
+def test_whatever_comes_is_told_alike_at_the_end_of_a_run_and_of_its_capture(
+    bodies: list[dict[str, Any]],
+) -> None:
+    assert_told_alike(heard(*bodies))
 
 
 # A day of which the truth is known.

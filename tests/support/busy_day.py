@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.support.factories import make_entry
 from vmon.capture.codec import write_line
-from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.events.redelivery import DUE_S
 
@@ -109,8 +109,14 @@ class Day:
         for number, (at_us, _, body) in enumerate(self._received()):
             at = BEGIN + timedelta(microseconds=at_us)
             identifier = f"{BEGIN_MS * 1000 + at_us:014x}-{number:08x}"
-            remote = f"127.0.0.1:{1024 + number % 60_000}"
-            yield Entry(Delivery(identifier, at, "POST", "/hooks/vonage", _HEADERS, remote, body))
+            yield make_entry(
+                body,
+                id=identifier,
+                received_at=at,
+                path="/hooks/vonage",
+                headers=_HEADERS,
+                remote=f"127.0.0.1:{1024 + number % 60_000}",
+            )
 
     def lines(self) -> Iterator[bytes]:
         """The same as lines of a capture."""

@@ -1,43 +1,89 @@
-"""Events of one session to tell a book, in as few words as a test needs."""
+"""Deliveries, entries, bodies and lines of a capture, in as few words as a test needs."""
 
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
+from vmon.capture.codec import write_line
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
+from vmon.events.verdict import Verdict
 from vmon.sessions.model import Session
 from vmon.sessions.store import SessionStore
 
-T = 1_700_000_000_000  # in ms; what a test counts from
+DATA = Path(__file__).parents[1] / "data"
+RECEIVED = datetime(2016, 8, 3, 21, 16, 0, 318_542, tzinfo=UTC)
+"""When a delivery was received, unless a test says when."""
+T = 1_700_000_000_000
+"""The instant that bodies count from, in ms since the epoch."""
 START = datetime.fromtimestamp(T / 1000, UTC)
 
 
-def entry(body: dict[str, Any] | bytes, after_s: float = 0.0, **changed: Any) -> Entry:
-    coded = body if isinstance(body, bytes) else json.dumps(body).encode()
-    at = START + timedelta(seconds=after_s)
-    headers = (("Content-Type", "application/json"), *changed.pop("headers", ()))
-    return Entry(Delivery("0", at, "POST", "/", headers, None, coded), **changed)
+# Deliveries, entries, lines.
 
 
-def told(
+def make_delivery(body: object = b"{}", after_s: float | None = None, **changed: Any) -> Delivery:
+    """A body that was posted to `/` from loopback, or as the keywords (fields of a delivery) say.
+
+    A body that is not bytes is coded as JSON; `after_s` counts from `T` to its receipt.
+    """
+    fields: dict[str, Any] = {
+        "id": "00053932d7f0ab-5a17c0de",
+        "received_at": RECEIVED if after_s is None else START + timedelta(seconds=after_s),
+        "method": "POST",
+        "path": "/",
+        "headers": (("Content-Type", "application/json"),),
+        "remote": "127.0.0.1:50412",
+    }
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Delivery(**fields | changed, body=raw)
+
+
+def make_entry(
+    body: object = b"{}",
+    after_s: float | None = None,
+    *,
+    told: tuple[str, str | None] | None = None,
+    verdict: Verdict | None = None,
+    **changed: Any,
+) -> Entry:
+    """The entry of a delivery; `told` are the type and the session that its line says."""
+    return Entry(make_delivery(body, after_s, **changed), told=told, verdict=verdict)
+
+
+def make_line(body: object = b"{}", after_s: float | None = None, **changed: Any) -> bytes:
+    """The line of an entry in a capture."""
+    return write_line(make_entry(body, after_s, **changed))
+
+
+# Bodies.
+
+
+def make_body(
     event: str, after_s: float | None = 0.0, session: str = "S", **more: Any
 ) -> dict[str, Any]:
-    said = {} if after_s is None else {"timestamp": T + round(after_s * 1000)}
-    return {"sessionId": session, "projectId": "7", "event": event} | said | more
+    """A body of session monitoring; with None it has no time."""
+    time = {} if after_s is None else {"timestamp": T + round(after_s * 1000)}
+    return {"sessionId": session, "projectId": "7", "event": event} | time | more
 
 
 def connection(verb: str, after_s: float | None, identifier: str = "c", **more: Any) -> Any:
+    """The body of a connection event."""
     one = {"id": identifier, "createdAt": T, "data": ""} | more.pop("connection", {})
-    return told(f"connection{verb}", after_s, connection=one, **more)
+    return make_body(f"connection{verb}", after_s, connection=one, **more)
 
 
 def stream(verb: str, after_s: float, identifier: str = "s", by: str = "c", **more: Any) -> Any:
+    """The body of a stream event."""
     one = {"id": identifier, "createdAt": T + 1, "connection": {"id": by, "createdAt": T}}
-    return told(f"stream{verb}", after_s, stream=one | more.pop("stream", {}), **more)
+    return make_body(f"stream{verb}", after_s, stream=one | more.pop("stream", {}), **more)
+
+
+# What comes of them.
 
 
 def facts(entries: Iterable[Entry], **asked: Any) -> dict[str, Session]:
@@ -49,9 +95,9 @@ def facts(entries: Iterable[Entry], **asked: Any) -> dict[str, Session]:
 
 def only(*bodies: Any) -> Session:
     """The one session of bodies, the same from whichever end they come."""
-    (ahead,) = facts(entry(body, number) for number, body in enumerate(bodies)).values()
+    (ahead,) = facts(make_entry(body, number) for number, body in enumerate(bodies)).values()
     backward = reversed(list(enumerate(bodies)))
-    assert list(facts(entry(body, number) for number, body in backward).values()) == [ahead]
+    assert list(facts(make_entry(body, number) for number, body in backward).values()) == [ahead]
     return ahead
 
 
@@ -110,3 +156,11 @@ BODIES = st.one_of(
     st.fixed_dictionaries(MONITORED | {"event": either("somethingNew", "sessionNotification")}),
 )
 """Any body; of few things, so that many tell of the same."""
+
+
+told = make_body
+
+
+def entry(body: dict[str, Any] | bytes, after_s: float = 0.0, **changed: Any) -> Entry:
+    changed["headers"] = (("Content-Type", "application/json"), *changed.pop("headers", ()))
+    return make_entry(body, after_s, **changed)

@@ -10,9 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from vmon.capture.codec import write_line
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
+from tests.support.factories import make_line
 
 SESSION = "2_MX4xMzExMjU3MX5-MTc2NDAwMDAwMDAwMH5RcVdXZXJ0WQ"
 BEGIN_MS = 1_764_000_000_000
@@ -30,9 +28,10 @@ def said(event: str, at_ms: int, **more: Any) -> dict[str, Any]:
 
 def line(told: Told) -> bytes:
     """The capture line of a body."""
-    at = datetime.fromtimestamp(told[0] / 1000, UTC)
-    body = json.dumps(told[1], separators=(",", ":"), ensure_ascii=False).encode()
-    return write_line(Entry(Delivery(f"{told[0]:014x}-0", at, "POST", "/", (), "1.2.3.4:5", body)))
+    at_ms, body = told
+    at = datetime.fromtimestamp(at_ms / 1000, UTC)
+    coded = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    return make_line(coded, id=f"{at_ms:014x}-0", received_at=at, headers=(), remote="1.2.3.4:5")
 
 
 def capture(people: int) -> bytes:

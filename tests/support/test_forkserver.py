@@ -164,7 +164,7 @@ def test_an_exception_is_told_with_its_traceback(
 def test_an_end_that_was_seen_is_not_signalled_to_another(
     forking: Callable[..., Forked], module: Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = forking(*module("import time; time.sleep(60)"), module="probe")
+    one = forking(*module("import time; time.sleep(60)"), module="probe")  # killed before
     assert one.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         one.wait(0.01)

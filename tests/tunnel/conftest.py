@@ -1,15 +1,15 @@
 """What the tunnels' tests share: a receiver, a caller from outside, engines that are stand-ins."""
 
-import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support import waiting
 from vmon.tunnel.model import Tunnel, TunnelOptions
 from vmon.tunnel.processes import look
 
@@ -68,14 +68,8 @@ Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 @pytest.fixture
 def until() -> Until:
-    """Wait until a condition holds; fail after five seconds."""
-
-    async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(15):
-            while not condition():  # noqa: ASYNC110 - processes set no event of ours
-                await asyncio.sleep(0.01)
-
-    return wait
+    """Wait until a condition holds; fail after fifteen seconds."""
+    return partial(waiting.until, within_s=15)
 
 
 @pytest.fixture
@@ -83,12 +77,10 @@ def alive() -> Callable[[int], bool]:
     """Whether a process goes on living: one that was killed may take a moment to be gone."""
 
     def lives(pid: int, within_s: float = 3.0) -> bool:
-        deadline = time.monotonic() + within_s
-        while look(pid) is not None:
-            if time.monotonic() > deadline:
-                return True
-            time.sleep(0.01)
-        return False
+        try:
+            return not waiting.wait_until(lambda: look(pid) is None, within_s)
+        except AssertionError:
+            return True
 
     return lives
 

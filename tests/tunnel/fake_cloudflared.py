@@ -77,7 +77,7 @@ async def main(local: str) -> None:
     if MODE in ("fail", "limited"):
         print(FAILED if MODE == "fail" else LIMITED, file=sys.stderr)  # noqa: T201 - an agent speaks so
         sys.exit(1)
-    await asyncio.sleep(3600 if MODE == "slow" else 0)
+    await asyncio.sleep(3600 if MODE == "slow" else 0)  # until it is ended
     await serve(local)
 
 

@@ -172,7 +172,7 @@ def session(*, after_drop: bool = False) -> None:
             "failed to dial ngrok server: dial tcp: lookup connect.ngrok-agent.com: no such host"
         )
         log("eror", "failed to reconnect session", obj="tunnels.session", err=error)
-        time.sleep(0.1)
+        time.sleep(0.1)  # the agent, too, waits before it tries again
     online.set()
     for message in ("client session established", "tunnel session started"):
         log("info", message, obj="tunnels.session")
@@ -214,17 +214,18 @@ def main(arguments: list[str]) -> None:
         print("ngrok version", "3.20.0" if "old" in MODE else "3.39.10")  # noqa: T201 - an agent speaks so
         return
     if "silent" in MODE:
-        time.sleep(FOREVER)
+        time.sleep(FOREVER)  # an agent that says nothing until it is ended
     obey_signals()
     config = json.loads(Path(arguments[arguments.index("--config") + 1]).read_text())
     serve_api()
-    time.sleep(FOREVER if "hang" in MODE else float(MODE.get("slow") or 0))
+    slow_s = FOREVER if "hang" in MODE else float(MODE.get("slow") or 0)
+    time.sleep(slow_s)  # as a test says
     check_token(config["agent"].get("authtoken", ""))
     session()
     while True:
         for _ in range(500 if "flood" in MODE else 0):
             log("info", "join connections", obj="join", l="127.0.0.1:8000", r="203.0.113.9:1")
-        time.sleep(0.05 if "flood" in MODE else FOREVER)
+        time.sleep(0.05 if "flood" in MODE else FOREVER)  # nothing more to do until it is ended
 
 
 if __name__ == "__main__":

@@ -1,40 +1,41 @@
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
-from vmon.tunnel.changes import Changes
-from vmon.tunnel.model import State
+from vmon.tunnel.changes import LAST, Changes
+from vmon.tunnel.model import Change, State
 
 
-async def test_changes_are_read_in_their_order_with_what_they_say() -> None:
-    changes, before = Changes(), datetime.now(UTC)
+async def read_all(changes: Changes) -> list[Change]:
+    async with asyncio.timeout(10):
+        return [change async for change in changes.read()]
+
+
+async def test_changes_come_in_their_order_with_what_is_known_of_them() -> None:
+    changes = Changes()
+    before = datetime.now(UTC)
+    changes.tell(State.ONLINE, url="https://a.example")
     changes.tell(State.RECONNECTING, detail="lost", code="NETWORK")
-    changes.tell(State.ONLINE, url="https://x")
     changes.tell(State.CLOSED)
-    first, second, last = [change async for change in changes.read()]
-    assert (first.state, first.detail, first.code) == (State.RECONNECTING, "lost", "NETWORK")
-    assert (second.state, second.url) == (State.ONLINE, "https://x")
-    assert last.state is State.CLOSED
-    assert before <= first.at <= second.at <= last.at <= datetime.now(UTC)
+    online, lost, closed = await read_all(changes)
+    assert (online.state, online.url) == (State.ONLINE, "https://a.example")
+    assert (lost.state, lost.detail, lost.code) == (State.RECONNECTING, "lost", "NETWORK")
+    assert before <= online.at <= lost.at <= closed.at <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize("last", [State.FAILED, State.CLOSED])
+@pytest.mark.parametrize("last", LAST)
 async def test_after_the_last_one_nothing_more_is_taken(last: State) -> None:
     changes = Changes()
     changes.tell(last)
-    changes.tell(State.ONLINE, url="https://x")
-    changes.tell(State.CLOSED)
-    assert [change.state async for change in changes.read()] == [last]
+    changes.tell(State.ONLINE, url="https://a.example")
+    assert [change.state for change in await read_all(changes)] == [last]
 
 
-async def test_whoever_reads_waits_for_those_to_come() -> None:
+async def test_a_reader_waits_for_what_is_to_come() -> None:
     changes = Changes()
-    reading = asyncio.ensure_future(anext(changes.read()))
-    await asyncio.sleep(0)  # the reader gets its turn, and finds nothing
+    reading = asyncio.ensure_future(read_all(changes))
+    await asyncio.sleep(0)  # a turn of the loop, in which it begins to wait
     assert not reading.done()
-    changes.tell(State.ONLINE, url="https://x")
-    async with asyncio.timeout(5):
-        assert (await reading).state is State.ONLINE
+    changes.tell(State.FAILED, detail="gone")
+    assert [change.detail for change in await reading] == ["gone"]

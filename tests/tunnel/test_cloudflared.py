@@ -160,7 +160,7 @@ async def test_a_close_that_is_cancelled_still_ends_the_program(
     await made.start()
     async with asyncio.TaskGroup() as group:
         closing = group.create_task(made.close())
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop, in which closing begins
         closing.cancel()
     pid = made.pid
     assert pid
@@ -177,6 +177,9 @@ async def test_a_cancelled_start_leaves_nobody(
         await until(lambda: made.pid)
         starting.cancel()
     assert starting.cancelled()
+    process = made._process
+    assert process
+    await until(lambda: process.get_returncode() is not None)
 
 
 async def test_a_line_without_end_does_not_deafen_us(

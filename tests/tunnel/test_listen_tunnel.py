@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 TOKEN = "2abcdefghijklmnopqrst_0123456789"
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/cmdline").exists(), reason="agents are looked for in /proc"
@@ -63,14 +65,6 @@ def agents(folder: Path) -> list[int]:
     return found
 
 
-def until(holds: Callable[[], Any], within_s: float = 10.0) -> Any:
-    deadline = time.monotonic() + within_s
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come to pass in time"
-        time.sleep(0.02)
-    return found
-
-
 def lines_of(run: Any) -> list[dict[str, Any]]:
     said = run.err.match(rb" capture=(\S+)\n")[1].decode()
     return [json.loads(line) for line in Path(said).read_text().splitlines()]
@@ -109,7 +103,7 @@ def test_a_drop_is_told_once_with_its_end_and_kept_in_the_capture(
 ) -> None:
     run = tunnelled(FAKE_NGROK_DROP="0.5")
     url = public_url(run)
-    os.kill(until(lambda: agents(tmp_path))[-1], signal.SIGUSR1)
+    os.kill(wait_until(lambda: agents(tmp_path))[-1], signal.SIGUSR1)
     run.err.until(b"tunnel back up after")
     assert post(url, b'{"event":"sessionCreated"}') == 200
     outages = [line for line in lines_of(run) if line["type"] == "tunnel"]
@@ -127,7 +121,7 @@ def test_a_dead_agent_is_started_again_and_a_changed_url_is_told_loudly(
 ) -> None:
     run = tunnelled()
     first = public_url(run)
-    os.kill(until(lambda: agents(tmp_path))[-1], signal.SIGUSR2)
+    os.kill(wait_until(lambda: agents(tmp_path))[-1], signal.SIGUSR2)
     run.err.until(b"warning: the public URL has changed")
     run.err.until(f"old      {first}".encode())
     second = public_url(run, after="no longer works\n")
@@ -172,7 +166,7 @@ def test_kill_9_leaves_no_agent_behind(tunnelled: Any, tmp_path: Path) -> None:
     public_url(run)
     run.process.kill()
     run.process.wait()
-    until(lambda: not agents(tmp_path))
+    wait_until(lambda: not agents(tmp_path))
 
 
 def test_ready_as_json_names_both_urls(tunnelled: Any) -> None:
@@ -218,7 +212,7 @@ def test_a_public_url_of_the_users_own_is_told_only_when_it_reaches_us(start: An
         "listen", "--port", "0", "--public-url", f"http://127.0.0.1:{proxy.server_port}/in/"
     )
     local = run.err.match(rb"local +(http://[^/]+)/")[1].decode()
-    until(lambda: proxy.asked >= 2)
+    wait_until(lambda: proxy.asked >= 2)
     proxy.local = local
     secret = public_url(run).removeprefix(f"http://127.0.0.1:{proxy.server_port}/in/")
     assert len(secret) > 20
@@ -254,7 +248,7 @@ class _Answering(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if app.mood == "slow":
-            time.sleep(1.5)
+            time.sleep(1.5)  # longer than its --forward-timeout
         self.send_response(app.mood if isinstance(app.mood, int) else 200)
         self.send_header("Content-Length", "0")
         self.send_header("Connection", "close")
@@ -294,7 +288,7 @@ def test_from_the_public_port_nothing_is_lost_while_the_app_is_away(tunnelled: A
     bodies = [f'{{"event":"archive","id":"{n}"}}'.encode() for n in range(20)]
     assert [post(url, body) for body in bodies] == [200] * len(bodies)
     back = App(away.server_port)
-    until(lambda: len(back.bodies) >= len(bodies), 20)
+    wait_until(lambda: len(back.bodies) >= len(bodies), 20)
     back.stop()
     assert sorted(back.bodies) == sorted(bodies)
     assert _stopped(run)[0] == 0
@@ -310,7 +304,7 @@ def test_kill_9_of_the_agent_under_load_loses_nothing_that_was_acknowledged(
     acknowledged: list[bytes] = []
     for number in range(120):
         if number == 40:
-            os.kill(until(lambda: agents(tmp_path))[-1], signal.SIGKILL)
+            os.kill(wait_until(lambda: agents(tmp_path))[-1], signal.SIGKILL)
         body = f'{{"event":"archive","id":"{number}"}}'.encode()
         try:
             status = post(url, body)
@@ -320,7 +314,7 @@ def test_kill_9_of_the_agent_under_load_loses_nothing_that_was_acknowledged(
         if status == 200:
             acknowledged.append(body)
     assert len(acknowledged) > 100
-    until(lambda: set(acknowledged) <= set(app.bodies), 20)
+    wait_until(lambda: set(acknowledged) <= set(app.bodies), 20)
     captured = {
         json.dumps(line["body"]).replace(" ", "").encode() for line in lines_of_deliveries(run)
     }

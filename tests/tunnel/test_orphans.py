@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 STUBBORN = "import signal,time;signal.signal(15,signal.SIG_IGN);print(flush=True);time.sleep(60)"
 WILLING = "import time;print(flush=True);time.sleep(60)"
+"""Each lives until it is ended."""
+
 ENDING = ("--config", "/private/ngrok.yml")
 
 

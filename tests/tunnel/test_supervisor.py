@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.waiting import until
 from vmon.tunnel.changes import Changes
 from vmon.tunnel.model import CannotTunnel, State
 from vmon.tunnel.ngrok.tunnel import NgrokTunnel
@@ -82,8 +83,7 @@ async def test_failed_tries_are_told_once_until_it_is_up() -> None:
     script = Script(refusal(), refusal(), refusal(), "https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(expect_fatal(script))
-        while len(script.made) < 4:  # noqa: ASYNC110 - the script has no event to wait for
-            await asyncio.sleep(0)
+        await until(lambda: len(script.made) >= 4)
         script.made[3].told.tell(State.FAILED, detail="gone", code="X")
     assert running.result()
     assert script.kinds() == [Down, Up, Down]
@@ -102,12 +102,11 @@ async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
     script = Script("https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
-        while not script.notices:  # noqa: ASYNC110 - the script has no event to wait for
-            await asyncio.sleep(0)
+        await until(lambda: script.notices)
         told = script.made[0].told
         told.tell(State.RECONNECTING, detail="lost")
         told.tell(State.RECONNECTING, detail="lost still")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # how long it is down, which is measured below
         told.tell(State.ONLINE, url="https://a")
         told.tell(State.ONLINE, url="https://b")
         told.tell(State.FAILED, detail="gone")
@@ -123,11 +122,9 @@ async def test_a_new_url_after_a_restart_is_told() -> None:
     script = Script("https://a", refusal(), "https://b", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
-        while len(script.made) < 1:  # noqa: ASYNC110 - the script has no event to wait for
-            await asyncio.sleep(0)
+        await until(lambda: script.made)
         script.made[0].told.tell(State.FAILED)
-        while len(script.made) < 3:  # noqa: ASYNC110 - the script has no event to wait for
-            await asyncio.sleep(0)
+        await until(lambda: len(script.made) >= 3)
         script.made[2].told.tell(State.FAILED)
     assert script.kinds() == [Up, Down, Moved, Down]
     assert all(tunnel.closed for tunnel in script.made)
@@ -137,8 +134,7 @@ async def test_what_our_own_dead_agent_may_have_left_is_waited_for_but_not_for_e
     script = Script("https://a", *[LINGERING] * 10)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
-        while not script.made:  # noqa: ASYNC110 - the script has no event to wait for
-            await asyncio.sleep(0)
+        await until(lambda: script.made)
         script.made[0].told.tell(State.FAILED)
     assert len(script.made) == 1 + 6
     fresh = Script(LINGERING, "https://a")

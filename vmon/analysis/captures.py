@@ -1,8 +1,8 @@
 """The captures that are kept: what each holds, and which can go.
 
 A capture is counted block by block, by how its lines begin; nothing is decoded but what is none.
-Journals of forwarding (spool.py) stand beside their capture, and go with it; with a full file of it
-goes what they say of that file.
+Journals of forwarding (forward/journal.py) stand beside their capture, and go with it; with a
+closed segment of it goes what they say of that file.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from vmon.capture.blocks import Blocks
 from vmon.capture.folder import capture_of, files_in
 from vmon.capture.format import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
-from vmon.forward import backlog, leftovers
-from vmon.forward import journal as spool
+from vmon.forward.leftovers import capture_name, count_left, find_journals
 from vmon.locks import is_in_use, lock
-from vmon.search import scan
+from vmon.search import reader
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -83,9 +82,8 @@ def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:
 def _journals(folder: Path) -> dict[str, list[Path]]:
     """The journals of a folder by the name of their capture."""
     found: dict[str, list[Path]] = {}
-    for path in leftovers.left_in(folder):
-        name = path.name.removesuffix(spool.SUFFIX).rpartition(".")[0]
-        found.setdefault(name, []).append(path)
+    for path in find_journals(folder):
+        found.setdefault(capture_name(path), []).append(path)
     return found
 
 
@@ -133,12 +131,11 @@ def _by_decoding(path: Path) -> Held:
     types: Counter[str] = Counter()
     sessions: set[str | None] = set()
     times: list[datetime] = []
-    with inputs.open_input(str(path)) as stream:
-        for _, entry in scan.read(stream, path.name, Filter(), lambda _bad: None):
-            types[entry.type] += 1
-            sessions.add(entry.session)
-            at = entry.delivery.received_at
-            times[1:] = [at] if times else [at, at]
+    for _, entry in reader.lines((str(path),), Filter(), lambda _bad: None):
+        types[entry.type] += 1
+        sessions.add(entry.session)
+        at = entry.delivery.received_at
+        times[1:] = [at] if times else [at, at]
     return Held(types, len(sessions - {None}), *(times or (None, None)))
 
 
@@ -158,32 +155,7 @@ def old(folder: Path, age_s: float) -> list[Gone]:
 
 def _unsent_of(path: Path, journals: dict[str, list[Path]]) -> int:
     names = {path.name, capture_of(path).name}
-    return sum(_unsent(one, path) for name in names for one in journals.get(name, ()))
-
-
-def _unsent(journal: Path, path: Path) -> int:
-    """How many deliveries in a file a journal has still to send, or has given up."""
-    if (opened := leftovers.reopen(journal)) is None:
-        return 0
-    own, alive = opened
-    try:
-        places = own.volumes.place_of(path)
-        known = spool.progress(journal, len(own.places))
-        return sum(
-            sum(start in places for start in _starts(own, to, one, alive=alive))
-            for to, one in enumerate(known)
-        )
-    except OSError:  # its capture is gone
-        return 0
-    finally:
-        own.close(keep=True)
-
-
-def _starts(own: spool.Journal, to: int, known: spool.TargetProgress, *, alive: bool) -> set[int]:
-    if alive:
-        return known.failed
-    reading, end = backlog.backlog_reader(own.volumes, own.run, own.places[to]), own.volumes.end()
-    return known.failed.union(start for start, _ in backlog.unsent(reading, known, end))
+    return sum(count_left(one, path) for name in names for one in journals.get(name, ()))
 
 
 def remove(gone: Gone) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
+from vmon.sessions.model import latest_end_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,6 +46,8 @@ class Lifetimes(Struct):
         capture did.
         """
         people, streams = self.people.values(), self.streams.values()
+        for ends in self.destroyed.values():
+            ends.sort()
         return (
             peak([(one.begin, self._end(one, last_ms)) for one in people if one.begin]),
             peak([(one.begin, self._end(one, last_ms)) for one in streams if one.begin]),
@@ -53,11 +56,10 @@ class Lifetimes(Struct):
     def _end(self, life: Lifetime, last_ms: int) -> int:
         if life.end:
             return life.end
-        ends = [at for at in self.destroyed.get(life.session or "", ()) if at >= life.begin]
         owner = self.people.get(life.owner) if life.owner else None
-        if owner and owner.end:
-            ends.append(owner.end)
-        return min(ends, default=max(last_ms, life.begin) + 1)
+        owner_ms = owner.end if owner and owner.end else None
+        end_ms = latest_end_ms(life.begin, self.destroyed.get(life.session or "", []), owner_ms)
+        return max(last_ms, life.begin) + 1 if end_ms is None else end_ms
 
 
 def peak(spans: Iterable[tuple[int, int]]) -> Peak:
@@ -117,14 +119,14 @@ def _published(lives: Lifetimes, told: StatsRow, at: int, lag: Histogram) -> Non
     if thing := told.body.stream:
         _note(lives.streams, told.session, thing, at, 0)
         _lag(lag, at, thing)
-        if thing.connection:
+        if thing.id and thing.connection:
             _note(lives.people, told.session, thing.connection, 0, 0)
 
 
 def _unpublished(lives: Lifetimes, told: StatsRow, at: int, _: Histogram) -> None:
     if thing := told.body.stream:
         _note(lives.streams, told.session, thing, 0, at)
-        if thing.connection:
+        if thing.id and thing.connection:
             _note(lives.people, told.session, thing.connection, 0, 0)
 
 

@@ -14,9 +14,9 @@ from vmon.analysis.stats_row import (
     BODY,
     END,
     StatsRow,
+    occurred_ms,
     plain,
     reason_of_call,
-    said_ms,
     signed_ms,
     stats_row_of,
     token_of,
@@ -28,7 +28,7 @@ from vmon.errors import VmonError
 from vmon.events.redelivery import retry_of
 from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.histogram import Histogram
-from vmon.search import matching, reader, scan
+from vmon.search import matching, reader
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Stats:
     def entry(self, entry: Entry) -> None:
         """Count a delivery that has been read."""
         told = stats_row_of(entry)
-        received_ms = int(told.received_at.timestamp() * 1000)
+        received_ms = entry.received_ms
         if (signed := signed_ms(told, token_of(entry))) is not None:
             self.skew.note(received_ms - signed)
         # An empty body says nothing: a probe is like every other, and no copy.
@@ -172,7 +172,7 @@ class Stats:
         body = told.body
         said = body.timestamp
         if said is None or not FIRST_MS <= said <= LAST_MS:
-            said = said_ms(told)
+            said = occurred_ms(told)
         if said is None:
             said = received_ms
         elif told.remote is not None:
@@ -197,9 +197,8 @@ def stats_of(
     stats = Stats()
     for source in sources:
         name = inputs.source_name(source)
-        with inputs.open_input(source) as stream:
-            for batch in scan.select(stream, name, chosen, bad):
-                _count(stats, batch, name, bad)
+        for batch in reader.batches((source,), chosen, bad):
+            _count(stats, batch, name, bad)
     return stats
 
 
@@ -211,13 +210,10 @@ def stats_with(
 ) -> Stats:
     """The same figures, while `each` gets every delivery, chosen or not, with all it says."""
     stats = Stats()
-
-    def both(entry: Entry) -> None:
+    for entry in reader.entries(sources, Filter(), bad):
         each(entry)
         if chosen(entry):
             stats.entry(entry)
-
-    reader.entries(sources, Filter(), both, bad)
     return stats
 
 

@@ -80,7 +80,7 @@ plain = msgspec.json.Decoder(StatsRow)
 _claims = msgspec.json.Decoder(_Claims)
 
 
-def said_ms(told: StatsRow) -> int | None:
+def occurred_ms(told: StatsRow) -> int | None:
     """When an event happened by its own clock; None where it does not say."""
     said, body = told.body.timestamp, told.body
     if said is None and told.type in _DATED:
@@ -125,8 +125,8 @@ def _body_of(entry: Entry) -> Body:
     event = entry.event
     dated, created = event.type in _DATED, event.created_ms
     body = Body(
-        timestamp=None if dated else event.said_ms,
-        updated_at=event.said_ms if dated else None,
+        timestamp=None if dated else event.occurred_ms,
+        updated_at=event.occurred_ms if dated else None,
         reason=event.reason,
         status=event.status,
     )

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from vmon.events.models import ArchiveEvent
 from vmon.events.names import called
-from vmon.events.timestamps import LAST_MS, in_ms
+from vmon.events.timestamps import LAST_MS
 from vmon.sessions.model import BEGUN, StreamState, first_after
 
 if TYPE_CHECKING:
@@ -59,16 +59,13 @@ class LastSeen:
 
     def note(self, entry: Entry) -> None:
         """Note what an entry proves to be alive."""
-        event = entry.event
-        said = in_ms(event.said_ms)
-        if said is None:
-            said = int(entry.delivery.received_at.timestamp() * 1000)
+        event, at_ms = entry.event, entry.occurred_ms
         named = [event.connection_id, event.stream_id]
         if isinstance(event, ArchiveEvent) and event.status in _RECORDED:
             named += [one.stream_id for one in event.streams or ()]
         for one in named:
-            if one and said > self.last.get(one, 0):
-                self.last[one] = said
+            if one and at_ms > self.last.get(one, 0):
+                self.last[one] = at_ms
 
 
 class Span(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode, b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from vmon.capture.format import ASIDE, START
 from vmon.events.delivery import Delivery, encoding_of
 from vmon.events.entry import Entry
 from vmon.events.payload import read_body
+from vmon.events.redelivery import RETRIES_FOR
 from vmon.events.verdict import Verdict
 from vmon.humanize import iso
 from vmon.sanitize import disarm_json
@@ -216,10 +217,6 @@ def _decoded(line: bytes) -> Any:
             return json.loads(line)
         except (ValueError, RecursionError):
             raise ValueError(str(error)) from None
-
-
-RETRIES_FOR = timedelta(hours=24)
-"""How long Vonage sends a delivery again that failed (its policy since January 2024)."""
 
 
 class Outage(Struct, frozen=True):

@@ -98,8 +98,8 @@ class Rotation:
             raise unreadable(str(capture.path.parent), error) from None
         self.pack_sent()
 
-    def before(self, line: bytes) -> None:
-        """Make place for a line, where its capture would become too big."""
+    def rotate_if_due(self, line: bytes) -> None:
+        """Go on in a new file if the capture is too old, or too big with this line."""
         if self._is_full(len(line)) and time.monotonic() >= self._not_before_s:
             self._renew(line)
 

@@ -131,7 +131,7 @@ class Segments:
     def spans(self) -> list[tuple[int, int]]:
         """Where each file that is there begins and where the next does, or no end."""
         starts = [one.at for one in self._there()]
-        return list(zip(starts, [*starts[1:], sys.maxsize], strict=True))
+        return list(zip(starts, [*starts[1:], sys.maxsize], strict=False))  # none: none
 
     def read(self, at: int, size: int) -> bytes:
         """Up to so many bytes from a place, all of one file; none at its end."""

@@ -100,7 +100,7 @@ def _onward_of(options: dict[str, Any]) -> ForwardOptions | None:
     from vmon.forward.retry import EAGER
     from vmon.forward.targets import RouteArguments, headers_of, routes_of
 
-    aims = routes_of(
+    routes = routes_of(
         RouteArguments(options["forward_to"], options["routes"], options["forward_events"]),
         exact_path=options["exact_path"],
         timeout_s=options["forward_timeout"],
@@ -108,4 +108,4 @@ def _onward_of(options: dict[str, Any]) -> ForwardOptions | None:
         insecure=options["insecure"],
     )
     schedule = LIKE_VONAGE if options["retry_like_vonage"] else EAGER
-    return ForwardOptions(aims, options["ack"], options["failure_policy"], schedule)
+    return ForwardOptions(routes, options["ack"], options["failure_policy"], schedule)

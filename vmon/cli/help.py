@@ -30,7 +30,7 @@ def _names(
     ]
 
 
-@click.command("help", short_help="Read about a topic, or a command's options.")
+@click.command("help", short_help="Show help on a topic or a command.")
 @click.argument("names", nargs=-1, metavar="[TOPIC|COMMAND]", shell_complete=_names)
 @click.option("--all-commands", is_flag=True, help="Show the options of every command.")
 @click.option(

@@ -139,7 +139,7 @@ def _run_options(chosen: Filter, onward: ForwardOptions | None, options: dict[st
     from vmon.commands.listen import Options
     from vmon.receive.http_server import Limits
     from vmon.render.formats.entries import Form
-    from vmon.render.live.banner import Extras
+    from vmon.render.live.notices import Extras
     from vmon.security.pseudonyms import paths_of
 
     return Options(

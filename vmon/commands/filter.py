@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon.capture import inputs
 from vmon.capture.follow import Unread
 from vmon.render.live.progress import Progress, bytes_of
-from vmon.search import matching, scan
+from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO, Literal
 
     from vmon.render.formats.protocol import Formatter
@@ -100,7 +100,7 @@ def _document(writing: Formatter | None, out: BinaryIO) -> Iterator[None]:
             out.write(writing.end())
 
 
-def _all(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
+def _all(asked: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in all sources, in the order asked for; the last of all, where the last are."""
     if asked.tail is None or len(asked.sources) == 1:
         return _in_order(asked, progress)
@@ -110,7 +110,7 @@ def _all(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLin
     return iter([list(kept)])
 
 
-def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.StoredLine]]:
+def _in_order(asked: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in the sources, in the order asked for: one source is in that of receipt."""
     if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
         from vmon.search.sort import merged
@@ -125,43 +125,47 @@ def _in_order(asked: Options, progress: Progress) -> Iterator[list[matching.Stor
 
 def _batches(
     asked: Options, source: str | None, progress: Progress
-) -> Iterator[list[matching.StoredLine]]:
+) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in a source, some at a time."""
     start, name = 0, inputs.source_name(source)
     if asked.tail is not None:
         from vmon.search.tail import last
 
-        found, start = last(
+        lines, start = last(
             source, asked.tail, asked.chosen, scan.say_bad, whole_lines=asked.follow
         )
-        yield _readable(asked, found, name)
+        yield _readable(asked, lines, name)
         if not asked.follow:
             return
-    with inputs.open_input(source, follow=asked.follow, start=start) as stream:
-        progress.reads(stream)
-        chosen, reads = asked.chosen, asked.needs_entries
-        try:
-            for batch in scan.select(stream, name, chosen, scan.say_bad, entries=reads):
-                yield _readable(asked, batch, name)
-        except Unread:
-            raise BrokenPipeError from None  # it ends as it would at the next line
+    try:
+        for batch in reader.batches(
+            (source,),
+            asked.chosen,
+            follow=asked.follow,
+            start=start,
+            opened=progress.reads,
+            entries=asked.needs_entries,
+        ):
+            yield _readable(asked, batch, name)
+    except Unread:
+        raise BrokenPipeError from None  # it ends as it would at the next line
 
 
 def _readable(
-    asked: Options, batch: list[matching.StoredLine], name: str
-) -> list[matching.StoredLine]:
+    asked: Options, batch: Sequence[matching.StoredLine], name: str
+) -> Sequence[matching.StoredLine]:
     """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
     return [*scan.with_entries(batch, name, scan.say_bad)] if asked.needs_entries else batch
 
 
-def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine]], None]:
+def _putter(asked: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
     """What writes the matches; nothing where they are only counted."""
     if asked.only_count:
         return lambda _batch: None
     formatted = _lines() if asked.unchanged and not asked.writing else _entries(asked)
     at_once = asked.follow or sys.stdout.isatty()
 
-    def put(batch: list[matching.StoredLine]) -> None:
+    def put(batch: Sequence[matching.StoredLine]) -> None:
         out.write(formatted(batch))
         if at_once:
             out.flush()
@@ -169,7 +173,7 @@ def _putter(asked: Options, out: BinaryIO) -> Callable[[list[matching.StoredLine
     return put
 
 
-def _lines() -> Callable[[list[matching.StoredLine]], bytes]:
+def _lines() -> Callable[[Sequence[matching.StoredLine]], bytes]:
     """The matches as they stand in the file: nothing is decoded for it."""
     from vmon.render.formats.json_lines import JsonFormatter
 
@@ -177,12 +181,10 @@ def _lines() -> Callable[[list[matching.StoredLine]], bytes]:
     return lambda batch: formatter.lines([line for line, _ in batch])
 
 
-def _entries(asked: Options) -> Callable[[list[matching.StoredLine]], bytes]:
+def _entries(asked: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
     """The matches in any other format."""
-    from vmon.capture.codec import read_line
-
     formatter = _formatter(asked)
-    return lambda batch: formatter.each([entry or read_line(line) for line, entry in batch])
+    return lambda batch: formatter.each([matching.entry_of(stored) for stored in batch])
 
 
 def _formatter(asked: Options) -> Formatter:

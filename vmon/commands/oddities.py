@@ -10,7 +10,7 @@ from vmon.analysis.oddities.scene import GHOST_AFTER_S
 from vmon.analysis.oddities.severity import SEVERITIES, Severity
 from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.errors import WrongUse
-from vmon.search import reader, scan
+from vmon.search import reader
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
 
@@ -40,7 +40,8 @@ def run(asked: Options) -> int:
     from vmon.render.reports.oddities import OdditiesReport, as_json
 
     survey = OddityAnalysis(None if asked.chosen.chooses_all else asked.chosen)
-    reader.entries(asked.sources, Filter(), survey.note, scan.say_bad)
+    for entry in reader.entries(asked.sources, Filter()):
+        survey.note(entry)
     if not survey.number:
         raise nothing_found("deliveries", asked.sources, asked.chosen)
     least = SEVERITIES.index(asked.least)

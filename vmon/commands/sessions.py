@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon.capture import inputs
 from vmon.capture.follow import Unread
 from vmon.errors import WrongUse
 from vmon.events.names import person
 from vmon.events.timestamps import instant
 from vmon.humanize import count, parse_instant
-from vmon.search import reader, scan
+from vmon.search import reader
 from vmon.search.not_found import nothing_found
 from vmon.sessions.loader import SessionLoader, now_ms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from vmon.events.entry import Entry
     from vmon.render.live.redraw import LiveArea
     from vmon.render.style import LineStyle
     from vmon.search.filter import Filter
+    from vmon.search.matching import DecodedLine
     from vmon.sessions.snapshot import Order, SessionSnapshot
 
 _FEW = 20
@@ -54,7 +53,8 @@ def run(asked: Options) -> int:
     if asked.at is not None:
         parse_instant(asked.at, datetime.now(UTC))  # wrong before all is read
     reading = SessionLoader(asked.name_of)
-    reader.entries(asked.sources, asked.chosen, reading.enter, scan.say_bad)
+    for entry in reader.entries(asked.sources, asked.chosen):
+        reading.enter(entry)
     if asked.at is None:
         return _put(asked, reading.order, now_ms_of(asked.sources, reading.last_ms))
     at_ms = _at_ms(asked.at, reading.last_ms)
@@ -137,10 +137,10 @@ class LiveSessions:
     def _read(self) -> None:
         try:
             (source,) = self._asked.sources
-            with inputs.open_input(source, follow=source is not None) as stream:
-                name = inputs.source_name(source)
-                for batch in scan.select(stream, name, self._asked.chosen, scan.say_bad):
-                    self._enter(scan.with_entries(batch, name, scan.say_bad))
+            for batch in reader.decoded_batches(
+                (source,), self._asked.chosen, follow=source is not None
+            ):
+                self._enter(batch)
         except Unread:
             self._trouble = BrokenPipeError()
         except Exception as error:  # noqa: BLE001 - the thread that draws raises it
@@ -149,9 +149,9 @@ class LiveSessions:
             self._over.set()
             self._news.set()
 
-    def _enter(self, found: Iterable[tuple[bytes, Entry]]) -> None:
+    def _enter(self, batch: Iterable[DecodedLine]) -> None:
         with self._lock:
-            for _, entry in found:
+            for _, entry in batch:
                 self._reading.enter(entry)
         self._news.set()
 

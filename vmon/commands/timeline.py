@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon.capture import inputs
-from vmon.capture.codec import read_line
 from vmon.errors import WrongUse
 from vmon.events.names import person
 from vmon.humanize import handle
-from vmon.search import matching, reader, scan
+from vmon.search import reader
+from vmon.search.matching import entry_of
 from vmon.search.not_found import nothing_found
 from vmon.search.sort import merged
 from vmon.sessions.loader import SessionLoader, now_ms_of
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from vmon.events.entry import Entry
     from vmon.search.filter import Filter
+    from vmon.search.matching import DecodedLine
     from vmon.sessions.snapshot import SessionSnapshot
     from vmon.sessions.timeline import Chart
 
@@ -69,18 +69,16 @@ def run(asked: Options) -> int:
 def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
     """Enter what is chosen in the order of its receipt, by which it is late or not."""
     if len(asked.sources) == 1:
-        reader.entries(asked.sources, asked.chosen, enter, scan.say_bad)
+        for entry in reader.entries(asked.sources, asked.chosen):
+            enter(entry)
         return
 
-    def batches(source: str | None) -> Iterator[list[matching.StoredLine]]:
-        name = inputs.source_name(source)
-        with inputs.open_input(source) as stream:
-            for batch in scan.select(stream, name, asked.chosen, scan.say_bad):
-                yield list(scan.with_entries(batch, name, scan.say_bad))
+    def batches(source: str | None) -> Iterator[list[DecodedLine]]:
+        return reader.decoded_batches((source,), asked.chosen)
 
     for batch in merged(asked.sources, batches, "received"):
-        for line, entry in batch:
-            enter(entry or read_line(line))
+        for stored in batch:
+            enter(entry_of(stored))
 
 
 def _the_one(reading: SessionLoader, asked: Options) -> SessionSnapshot:

@@ -27,19 +27,15 @@ def read_usage(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usag
     from vmon.analysis.usage import LastSeen, usage_of
     from vmon.search.filter import Filter
     from vmon.search.reader import entries
-    from vmon.search.scan import say_bad
     from vmon.sessions.store import SessionStore
 
     book, seen = SessionStore(), LastSeen()
     within = chosen._replace(since=None, until=None)
-
-    def each(entry: Any) -> None:
-        seen.span(int(entry.delivery.received_at.timestamp() * 1000))
+    for entry in entries(sources, Filter()):
+        seen.span(entry.received_ms)
         if within(entry):
             seen.note(entry)
             book.apply(entry)
-
-    entries(sources, Filter(), each, say_bad)
     return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
 
 

@@ -6,13 +6,12 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.capture import inputs
 from vmon.capture.codec import said_json
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
 from vmon.humanize import count, iso
 from vmon.sanitize import disarm
-from vmon.search import matching, scan
+from vmon.search import matching, reader
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
 
@@ -57,10 +56,7 @@ def _entries(asked: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
         bad.append(line)
         sys.stderr.write(f"warning: {line}\n")
 
-    for source in asked.sources:
-        with inputs.open_input(source) as stream:
-            for _, entry in scan.read(stream, inputs.source_name(source), Filter(), note):
-                yield entry
+    return reader.entries(asked.sources, Filter(), note)
 
 
 def _drawing() -> Callable[[Entry, Verdict], bytes]:

@@ -67,7 +67,7 @@ def left_over(folder: Path | None) -> Finding:
     found = leftovers(folder) if folder else []
     if found:
         pids = ", ".join(f"{one.provider} (pid {one.pid})" for one in found)
-        said = f"an earlier vmon left running: {pids}"
+        said = f"still running from an earlier vmon: {pids}"
         return Finding("warn", said, "Run: vmon tunnel leftovers --stop.")
     return Finding("pass", "no agent of an earlier vmon is running")
 

@@ -491,6 +491,13 @@ _VERBS: dict[str | None, Verb] = {
 }
 
 
+FILED_STATUSES = frozenset({"uploaded", "available", "expired", "failed", "deleted"})
+"""Statuses that may follow `stopped`: what became of the file of an archive, or that none came."""
+
+ENDED_STATUSES = FILED_STATUSES | {"stopped"}
+"""Statuses at which an archive, broadcast, render or captions has ended."""
+
+
 def verb(type_: str, status: str | None) -> Verb:
     """Say what an event of `type_` with this `status` does to the thing it is about."""
     if type_.endswith("Created"):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from vmon.events.delivery import encoding_of
 from vmon.events.parse import SHAPES, event_of
 from vmon.events.payload import Payload, read_body
-from vmon.events.timestamps import LAST_MS
+from vmon.events.timestamps import LAST_MS, in_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,11 +94,11 @@ class Entry:
         return self._event
 
     @property
-    def facts(self) -> Event:
+    def fields(self) -> Event:
         """The event, but for its warnings, which cost more to find than all the rest."""
-        return self._event or self._read or self._read_facts()
+        return self._event or self._read or self._read_fields()
 
-    def _read_facts(self) -> Event:
+    def _read_fields(self) -> Event:
         if self.type in SHAPES:
             try:
                 self._read = read = _decoder(self.type)(self.delivery.body)
@@ -108,12 +108,23 @@ class Entry:
         return self.event
 
     @property
+    def received_ms(self) -> int:
+        """When it was received, ms since the epoch; 0 for a bare body that tells no time."""
+        return int(self.delivery.received_at.timestamp() * 1000)
+
+    @property
+    def occurred_ms(self) -> int:
+        """When it happened, ms since the epoch: as the payload states it, else when received."""
+        stated_ms = in_ms(self.fields.occurred_ms)
+        return self.received_ms if stated_ms is None else stated_ms
+
+    @property
     def lag_s(self) -> float | None:
         """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
-        said = self.facts.said_ms
-        if said is None or not 0 < said <= LAST_MS or self.delivery.remote is None:
+        stated_ms = self.fields.occurred_ms
+        if stated_ms is None or not 0 < stated_ms <= LAST_MS or self.delivery.remote is None:
             return None  # a bare body was received by nobody
-        return self.delivery.received_at.timestamp() - said / 1000
+        return self.delivery.received_at.timestamp() - stated_ms / 1000
 
 
 @cache

@@ -147,14 +147,14 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
         return parts.project if parts else None
 
     @property
-    def said_ms(self) -> int | None:
-        """When it happened, ms since the epoch, as far as the payload says."""
+    def occurred_ms(self) -> int | None:
+        """When it happened as the payload states it: ms since the epoch, or wrongly seconds."""
         return None
 
     @property
     def timestamp_at(self) -> datetime | None:
         """When it happened (UTC), as far as the payload says."""
-        return instant(self.said_ms)
+        return instant(self.occurred_ms)
 
     @property
     def created_ms(self) -> int | None:
@@ -203,7 +203,7 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def _since_creation_s(self) -> float | None:
-        ends, begins = self.said_ms, self.created_ms
+        ends, begins = self.occurred_ms, self.created_ms
         if ends is None or begins is None or not (0 < ends <= LAST_MS and 0 < begins <= LAST_MS):
             return None
         return (ends - begins) / 1000
@@ -233,7 +233,7 @@ class Monitored(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application
 
     @property
-    def said_ms(self) -> int | None:
+    def occurred_ms(self) -> int | None:
         """When it happened, ms since the epoch."""
         return self.timestamp
 
@@ -404,7 +404,7 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application or self.partner
 
     @property
-    def said_ms(self) -> int | None:
+    def occurred_ms(self) -> int | None:
         """When it happened, ms since the epoch."""
         return self.created_at if self.updated_at is None else self.updated_at
 
@@ -473,7 +473,7 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application or self.partner
 
     @property
-    def said_ms(self) -> int | None:
+    def occurred_ms(self) -> int | None:
         """When it happened, ms since the epoch."""
         return self.created_at if self.updated_at is None else self.updated_at
 
@@ -571,7 +571,7 @@ class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
         return self.project or self.application or self.partner
 
     @property
-    def said_ms(self) -> int | None:
+    def occurred_ms(self) -> int | None:
         """When it happened, ms since the epoch."""
         return self.timestamp
 

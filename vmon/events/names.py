@@ -89,7 +89,7 @@ _QUALITIES = _words(
     chipper civil clean clear clever cosmic cosy crisp curious dapper daring deft dewy eager
     early earnest easy fair fancy fleet fluffy fond frank fresh gentle giddy glad golden good
     grand green handy happy hardy hasty hearty honest humble icy jaunty jolly jovial keen kind
-    late light lively lofty loyal lucid lucky lunar mellow merry mild misty modest neat nifty
+    lush light lively lofty loyal lucid lucky lunar mellow merry mild misty modest neat nifty
     nimble noble odd open patient perky placid plain plucky polite proud prompt pure quick quiet
     rapid ready regal robust rosy royal rustic sandy serene sharp shiny silent silver sleek
     smart snug snowy solar solid spry steady still stout sunny supple swift tall tame tender

@@ -65,16 +65,16 @@ SHAPES: dict[str, type[Known]] = {
 """The shape of each type's payload."""
 
 
-def event_of(payload: Payload, facts: Known | None = None) -> Event:
+def event_of(payload: Payload, fields: Known | None = None) -> Event:
     """Turn a payload into its event; `warnings` holds the payload's notes and all that is odd.
 
-    `facts` is what the body was read as already, where it is as documented.
+    `fields` is the body as it was read already, where it is as documented.
     """
     shape = SHAPES.get(payload.type)
     if shape is None or type(payload.value) is not dict:  # a capture may call any body anything
         return _event_of_no_type(payload)
     warnings: list[str] = []
-    event = facts or _fit(payload.value, shape, warnings)
+    event = fields or _fit(payload.value, shape, warnings)
     warnings += _oddities(payload, event)
     if payload.notes or warnings or event.warnings:
         return _warned(event, (*payload.notes, *warnings))

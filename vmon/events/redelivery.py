@@ -1,14 +1,14 @@
-"""Which of Vonage's retries a copy of a delivery is, by when it came.
+"""When Vonage sends a failed delivery again, and which of its retries a copy is.
 
-A heuristic: Vonage says when it sends again (see `LIKE_VONAGE`), and nothing in a retry says
-that it is one. How long it waited for an answer that never came is not known either.
+The second is a heuristic: Vonage says when it sends again (see `LIKE_VONAGE`), and nothing in a
+retry says that it is one. How long it waited for an answer that never came is not known either.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from datetime import timedelta
 from itertools import accumulate, count, takewhile
-from random import random
 
 from msgspec import Struct
 
@@ -31,16 +31,33 @@ class Schedule(Struct, frozen=True):
     def wait_s(self, attempts: int) -> float:
         """How long to wait after so many attempts."""
         wait = min(self.first_s * 2.0 ** min(attempts - 1, 30), self.most_s)
+        if not self.jitter:
+            return wait
+        from random import random  # not for who only reads captures
+
         return wait * (1 - self.jitter * random())  # noqa: S311 - spreads load, guards nothing
 
 
 LIKE_VONAGE = Schedule(5.0, 900.0, 0.0, within_s=86400.0, answers=None)
 """What Vonage itself does: after 5 s, doubling to 15 min, for 24 h (see callbacks' Delivery)."""
 
-_WITHIN_S = LIKE_VONAGE.within_s or 0.0
+RETRIES_FOR = timedelta(seconds=LIKE_VONAGE.within_s or 0.0)
+"""How long Vonage sends a delivery again that failed (its policy since January 2024)."""
+
+RETRIES_FOR_TEXT = f"{RETRIES_FOR.total_seconds() / 3600:.0f} h"
+SCHEDULE_TEXT = (
+    f"after {duration(LIKE_VONAGE.first_s)}, doubling up to {duration(LIKE_VONAGE.most_s)}, "
+    f"for {RETRIES_FOR_TEXT}"
+)
+"""When Vonage retries, in words: `after 5.0 s, doubling up to 15 min, for 24 h`."""
+
+RETRIED_MS = int((RETRIES_FOR + timedelta(hours=1)).total_seconds() * 1000)
+"""After so long no retry comes any more, ms: an hour longer than Vonage says."""
+
 DUE_S = list(
     takewhile(
-        lambda due: due <= _WITHIN_S, accumulate(LIKE_VONAGE.wait_s(done) for done in count(1))
+        lambda due: due <= RETRIES_FOR.total_seconds(),
+        accumulate(LIKE_VONAGE.wait_s(done) for done in count(1)),
     )
 )
 """When each retry is due, in seconds after the first attempt: 5, 15, 35, 75 …"""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 _KEPT_BODY = 2048
-_LONGEST_TOLD = 200
+_MAX_TEXT = 200
 """Characters of a URL, or of an answer, in a line."""
 
 
@@ -63,15 +63,17 @@ class Outcome(Struct, frozen=True):
         return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004 - that is 2xx
 
     def __str__(self) -> str:
-        """As it is told: `200 in 12 ms`, `500 in 3 ms (POST URL): no such room`, or the problem."""
-        request = f" ({disarm(self.request[:_LONGEST_TOLD])})" if self.request else ""
+        """In words: `200 in 12 ms`, `500 in 3 ms (POST URL): no such room`, or the problem."""
+        request = f" ({disarm(self.request[:_MAX_TEXT])})" if self.request else ""
         if self.status is None:
             return (self.problem or "no response") + request
-        said = disarm(self._said[:_LONGEST_TOLD])
-        return f"{self.status} in {duration(self.took_s)}{request}" + (f": {said}" if said else "")
+        detail = disarm(self._detail[:_MAX_TEXT])
+        return f"{self.status} in {duration(self.took_s)}{request}" + (
+            f": {detail}" if detail else ""
+        )
 
     @property
-    def _said(self) -> str:
+    def _detail(self) -> str:
         """Where it redirects to, else the first line of its body."""
         if self.location:
             return f"redirects to {self.location}"
@@ -116,7 +118,7 @@ class Client:
                 delivery.method,
                 url,
                 data=delivery.body,
-                headers=_onward(
+                headers=_sent_headers(
                     delivery.headers, delivery.remote if target.forwarded else None, target
                 ),
                 allow_redirects=False,
@@ -128,7 +130,9 @@ class Client:
         except Exception as error:  # noqa: BLE001 - whatever goes wrong ends this attempt alone
             kind = _kind(error, answered=connection.answered)
             request = (
-                "" if url is None or kind in _WITHOUT_REQUEST else _named(delivery.method, url)
+                ""
+                if url is None or kind in _WITHOUT_REQUEST
+                else _request_in_words(delivery.method, url)
             )
             took, problem = time.perf_counter() - begun, _problem(error, kind, target)
             return Outcome(None, took, problem, kind=kind, request=request)
@@ -169,13 +173,13 @@ async def _answered(answer: aiohttp.ClientResponse, begun: float) -> Outcome:
     if 200 <= status < 300:  # noqa: PLR2004 - that is 2xx
         return Outcome(status, took, retry_after_s=after_s)
     location = answer.headers.get("Location", "") if 300 <= status < 400 else ""  # noqa: PLR2004 - 3xx
-    request = _named(answer.method, answer.request_info.url)
+    request = _request_in_words(answer.method, answer.request_info.url)
     return Outcome(
         status, took, body=body, retry_after_s=after_s, request=request, location=location
     )
 
 
-def _named(method: str, url: URL) -> str:
+def _request_in_words(method: str, url: URL) -> str:
     """A request in words: its method and URL, without what is secret in it."""
     return f"{method} {sealed_url(str(url.with_user(None)))}"
 
@@ -195,13 +199,13 @@ async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
 
 def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
     """Seconds of a Retry-After header, in either of its forms; None for none or nonsense."""
-    said = answer.headers.get("Retry-After", "").strip()
-    if not said:
+    header = answer.headers.get("Retry-After", "").strip()
+    if not header:
         return None
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
     try:
-        at = parsedate_to_datetime(said)
+        at = parsedate_to_datetime(header)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         return max(0.0, (at - datetime.now(UTC)).total_seconds())
     except (ArithmeticError, LookupError, TypeError, ValueError):  # the parser's ways to say no
@@ -214,7 +218,7 @@ def _timeout(total_s: float) -> aiohttp.ClientTimeout:
 
 
 @lru_cache(maxsize=256)
-def _onward(
+def _sent_headers(
     headers: tuple[tuple[str, str], ...], remote: str | None, target: Target
 ) -> CIMultiDictProxy[str]:
     own = {name.lower() for name, _ in target.headers}
@@ -273,8 +277,8 @@ def _problem(error: Exception, kind: Kind, target: Target) -> str:
     if kind == "late":
         return f"no response within {duration(target.timeout_s)}"
     if kind == "error":
-        said = disarm(f"{type(error).__name__}: {error}")
-        return f"{where}: {said} (a bug in vmon, please report it)"
+        text = disarm(f"{type(error).__name__}: {error}")
+        return f"{where}: {text} (a bug in vmon, please report it)"
     return _broken(error, where, target)
 
 
@@ -286,17 +290,17 @@ def _broken(error: Exception, where: str, target: Target) -> str:
         return f"{where} closed the connection without a response"
     match error:
         case aiohttp.ClientConnectorDNSError():
-            said = f"cannot resolve host {URL(target.url).host}"
+            problem = f"cannot resolve host {URL(target.url).host}"
         case aiohttp.ClientConnectorCertificateError():
-            said = f"certificate of {where} not trusted (--insecure skips verification)"
+            problem = f"certificate of {where} not trusted (--insecure skips verification)"
         case aiohttp.ServerDisconnectedError():
-            said = f"{where} closed the connection without a response"
+            problem = f"{where} closed the connection without a response"
         case aiohttp.ClientResponseError(message=message):
-            what = disarm(message.partition("\n")[0].removesuffix(":")[:_LONGEST_TOLD])
-            said = f"{where} sent an invalid HTTP response: {what}"
+            what = disarm(message.partition("\n")[0].removesuffix(":")[:_MAX_TEXT])
+            problem = f"{where} sent an invalid HTTP response: {what}"
         case _:
-            said = f"{where}: {disarm(str(error) or type(error).__name__)}"
-    return said
+            problem = f"{where}: {disarm(str(error) or type(error).__name__)}"
+    return problem
 
 
 class ForwardResult(NamedTuple):

@@ -6,12 +6,12 @@ from collections import OrderedDict, deque
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-from vmon.events.redelivery import LIKE_VONAGE
+from vmon.events.redelivery import LIKE_VONAGE, RETRIES_FOR, RETRIES_FOR_TEXT
 from vmon.humanize import duration
 
 Policy = Literal["retry", "cutoff"]
 
-_GIVES_UP_S = LIKE_VONAGE.within_s or 0.0
+_GIVES_UP_S = RETRIES_FOR.total_seconds()
 _CUTOFF, _CUTOFF_S = 50, 1800.0
 _REMEMBERED = 1000
 
@@ -38,8 +38,8 @@ class FailureCounter:
 
     def _cutoff(self, now_s: float) -> str:
         recent = sum(1 for at in self._recent if now_s - at <= _CUTOFF_S)
-        said = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
-        return f"{said}: Vonage disables event forwarding" if recent > _CUTOFF else said
+        text = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
+        return f"{text}: Vonage disables event forwarding" if recent > _CUTOFF else text
 
     def _next(self, body: bytes, now_s: float) -> str:
         """A body that comes again is a retry: it has no id of its own."""
@@ -51,7 +51,7 @@ class FailureCounter:
         left = _GIVES_UP_S - (now_s - since)
         wait = LIKE_VONAGE.wait_s(times + 1)
         if wait > left:
-            return "Vonage stops retrying (24 h limit)"
+            return f"Vonage stops retrying ({RETRIES_FOR_TEXT} limit)"
         return f"Vonage retries in {duration(wait)}, for another {duration(left)}"
 
     def summary(self) -> str:
@@ -60,4 +60,4 @@ class FailureCounter:
             return ""
         if self._policy == "cutoff":
             return f"{self.failures:,}: more than {_CUTOFF} in 30 min disable event forwarding"
-        return f"{self.failures:,}: Vonage retries each for 24 h"
+        return f"{self.failures:,}: Vonage retries each for {RETRIES_FOR_TEXT}"

@@ -1,7 +1,7 @@
-"""The spool: which deliveries of a capture still have to be sent, in a small file beside it.
+"""The forward journal: which deliveries of a capture still have to be sent, in a file beside it.
 
-The capture has the deliveries; the spool says how far each target has come. A run (the last part
-of its deliveries' ids) keeps a journal in `<capture>.<run>.forward`, line by line in JSON:
+The capture has the deliveries; the journal says how far each target has come. A run (the last part
+of its deliveries' ids) keeps one in `<capture>.<run>.forward`, line by line in JSON:
 
     {"vmon_forward":1,"capture":"a.jsonl","run":"5a17c0de","begun_s":1479.2,
      "to":[{"url":…,"exact_path":…,"types":[…]}]}   (this first one on one line too)
@@ -10,11 +10,12 @@ of its deliveries' ids) keeps a journal in `<capture>.<run>.forward`, line by li
     {"to":0,"done":[4711,1204]}                            these were sent
     {"to":0,"failed":[5302]}                               these were given up: `replay --failed`
 
-Numbers are where a delivery's line begins, in bytes, counted over all the files of the run: a
-capture that is rotated is several, which are found by how they begin (volumes.py), whatever they
-are called by now. A file is announced before a line is in it, so that no rotation, no `kill -9` in
-the middle of one and no later run that rotates the same capture keeps a delivery from being found.
-Full files are compressed once they were sent (rotate.py); a compressed one is read all the same.
+Numbers are where a delivery's line begins, in bytes, counted over all the segments of the run: a
+capture that is rotated is several files, which are found by their fingerprint (capture/segments.py)
+whatever they are called by now. A segment is announced before a line is in it, so that no rotation,
+no `kill -9` in the middle of one and no later run that rotates the same capture keeps a delivery
+from being found. Closed segments are compressed once they were sent (capture/rotation.py); a
+compressed one is read all the same.
 
 A crash may lose the last lines of a journal, never the first: what they said was sent is sent twice
 then, and nothing is lost.
@@ -26,7 +27,7 @@ import contextlib
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Struct, field
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".forward"
-GROWN = 256 << 10
-"""Bytes after which a journal is worth being written anew, as one line per target."""
-MOST_FAILED = 50_000
+COMPACT_BYTES = 256 << 10
+"""Bytes appended after which a journal is worth compacting into one line per target."""
+MAX_FAILED = 50_000
 """Deliveries given up that a target's journal remembers: the newest."""
 
 
@@ -78,6 +79,13 @@ class JournalLine(Struct, omit_defaults=True):
     pending: tuple[int, ...] = ()
 
 
+class Position(NamedTuple):
+    """How far a target is: all before `upto` was sent, but for what is pending."""
+
+    upto: int
+    pending: list[int]
+
+
 class TargetProgress(Struct):
     """How far a target has come: all before `upto` is sent but `pending`; beyond, `done` is."""
 
@@ -86,21 +94,21 @@ class TargetProgress(Struct):
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
 
-    def take(self, note: JournalLine) -> None:
+    def apply(self, line: JournalLine) -> None:
         """Go on by a line of the journal."""
-        if note.upto is not None:
-            self.upto, self.pending, self.failed = note.upto, set(note.pending), set(note.failed)
+        if line.upto is not None:
+            self.upto, self.pending, self.failed = line.upto, set(line.pending), set(line.failed)
             self.done = set()
             return
-        settled = {*note.done, *note.failed}
-        self.pending -= settled
-        self.done |= {at for at in settled if at >= self.upto}
-        self.failed.difference_update(note.done)
-        self.failed.update(note.failed)
+        ended = {*line.done, *line.failed}
+        self.pending -= ended
+        self.done |= {start for start in ended if start >= self.upto}
+        self.failed.difference_update(line.done)
+        self.failed.update(line.failed)
 
 
 class JournalFile(Struct, frozen=True):
-    """A line of a journal: the run goes on in a file with that mark, which begins `at`."""
+    """A line of a journal: the run goes on in a segment with that fingerprint, beginning `at`."""
 
     file: str
     at: int
@@ -109,15 +117,12 @@ class JournalFile(Struct, frozen=True):
 class Journal:
     """A run's journal, open to be appended to and locked against other processes.
 
-    `volumes` are the files that its deliveries are in; a `durable` journal outlives a power loss.
+    `segments` are the files that its deliveries are in; a `durable` journal outlives a power loss.
     """
 
-    def __init__(self, path: Path, head: JournalHead, fd: int, volumes: Segments) -> None:
+    def __init__(self, path: Path, head: JournalHead, fd: int, segments: Segments) -> None:
         self.path = path
-        self.capture = volumes.capture
-        self.run = head.run
-        self.places = head.to
-        self.volumes = volumes
+        self.segments = segments
         self.grown = 0
         self.durable = False
         self._head = head
@@ -127,68 +132,78 @@ class Journal:
         self._announced: Segment | None = None
         self._since: list[bytes] = []
 
-    def announce(self, line: bytes, at: int) -> None:
-        """Say that a file will begin with this line, `at` a place; OSError when it cannot be said.
+    @property
+    def capture(self) -> Path:
+        """The capture that its deliveries are in, by the name that it is written under."""
+        return self.segments.capture
 
-        Where there will be no such file after all, that does no harm.
+    @property
+    def run(self) -> str:
+        """The last part of the ids of its run's deliveries."""
+        return self._head.run
+
+    @property
+    def targets(self) -> tuple[JournalTarget, ...]:
+        """The targets of its run, by their numbers in the journal's lines."""
+        return self._head.to
+
+    def announce(self, line: bytes, at: int) -> None:
+        """Say that a segment will begin with this line; OSError when it cannot be said.
+
+        Where there will be no such segment after all, that does no harm.
         """
-        volume = Segment(fingerprint_of(line), at)
-        if volume != self._announced:
-            said = msgspec.json.encode(JournalFile(volume.mark, at)) + b"\n"
-            self._put(said)
+        segment = Segment(fingerprint_of(line), at)
+        if segment != self._announced:
+            announcement = _encoded([JournalFile(segment.mark, at)])
+            self._append(announcement)
             if self.durable:
                 os.fsync(self._fd)
-            self._announced = volume
-            self._since.append(said)
+            self._announced = segment
+            self._since.append(announcement)
 
     def begin(self, line: bytes, at: int) -> None:
-        """Go on in a file that this line will be the first of; OSError: nobody will find it."""
-        self.volumes.begin(Segment(fingerprint_of(line), at))
+        """Go on in a segment that this line will be the first of; OSError: nobody will find it."""
+        self.segments.begin(Segment(fingerprint_of(line), at))
         self.announce(line, at)
 
-    def write(self, notes: Iterable[JournalLine]) -> None:
+    def write(self, lines: Iterable[JournalLine]) -> None:
         """Append lines, in one write; OSError when that cannot be."""
-        self._put(b"".join(msgspec.json.encode(note) + b"\n" for note in notes))
+        self._append(_encoded(lines))
 
-    def _put(self, lines: bytes) -> None:
-        lines = b"\n" + lines if self._is_torn else lines
+    def _append(self, data: bytes) -> None:
+        data = b"\n" + data if self._is_torn else data
         self._is_torn = True
-        written = os.write(self._fd, lines)
-        self._is_torn = written < len(lines)
+        written = os.write(self._fd, data)
+        self._is_torn = written < len(data)
         self.grown += written
         if self._is_torn:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def rewrite(self, where: dict[int, tuple[int, list[int]]]) -> None:
-        """Write the journal anew: for each target how far it is, and what before that is pending.
-
-        What it says of given up deliveries is kept. No note may be written meanwhile.
-        """
-        self.adopt(self.fresh(where, self.files()))
-
-    def files(self) -> tuple[Segment, ...]:
-        """The files as `fresh` is to name them; `adopt` adds those announced from now on."""
+    def begin_compaction(self) -> tuple[Segment, ...]:
+        """The segments for `write_compacted`; `switch_to` adds those announced from now on."""
         self._since = []
-        return self.volumes.known()
+        return self.segments.known()
 
-    def fresh(self, where: dict[int, tuple[int, list[int]]], files: tuple[Segment, ...]) -> int:
-        """Write the new journal, in any thread: the descriptor for `adopt`."""
-        known = progress(self.path, len(self.places))
-        notes = [
+    def write_compacted(self, positions: dict[int, Position], segments: tuple[Segment, ...]) -> int:
+        """Write the journal anew, a line per target, in any thread: the descriptor for `switch_to`.
+
+        What it says of given up deliveries is kept.
+        """
+        progress = read_progress(self.path, len(self.targets))
+        lines = [
             JournalLine(
                 to=to,
                 upto=upto,
                 pending=tuple(pending),
-                failed=tuple(sorted(known[to].failed)[-MOST_FAILED:]),
+                failed=tuple(sorted(progress[to].failed)[-MAX_FAILED:]),
             )
-            for to, (upto, pending) in where.items()
+            for to, (upto, pending) in positions.items()
         ]
+        needed = _needed(segments, lines)
         fd = _create(self._fresh_path, self._head)
         try:
             lock(fd)
-            needed = _needed(files, notes)
-            named = [JournalFile(one.mark, one.at) for one in needed]
-            _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*named, *notes)))
+            _write_all(fd, _encoded([*(JournalFile(one.mark, one.at) for one in needed), *lines]))
             os.fsync(fd)
         except OSError:
             os.close(fd)
@@ -196,8 +211,8 @@ class Journal:
         self._oldest = needed[0].at if needed else 0
         return fd
 
-    def adopt(self, fd: int) -> None:
-        """Go on in the new journal; OSError: the old one is gone on with."""
+    def switch_to(self, fd: int) -> None:
+        """Go on in the compacted journal; OSError: the old one is gone on with."""
         try:
             _write_all(fd, b"".join(self._since))
             if self.durable and self._since:
@@ -208,7 +223,7 @@ class Journal:
             raise
         os.close(self._fd)
         self._fd, self.grown, self._is_torn = fd, 0, False
-        self.volumes.forget(self._oldest)
+        self.segments.forget(self._oldest)
 
     @property
     def _fresh_path(self) -> Path:
@@ -220,14 +235,18 @@ class Journal:
             with contextlib.suppress(OSError):
                 self.path.unlink()
         os.close(self._fd)
-        self.volumes.close()
+        self.segments.close()
 
 
-def _needed(files: tuple[Segment, ...], notes: list[JournalLine]) -> tuple[Segment, ...]:
-    """The files in which something is still to be sent, or was given up, and what comes after."""
-    least = min(at for one in notes for at in (one.upto or 0, *one.pending, *one.failed))
-    before = [number for number, one in enumerate(files) if one.at <= least]
-    return files[before[-1] :] if before else files
+def _needed(segments: tuple[Segment, ...], lines: list[JournalLine]) -> tuple[Segment, ...]:
+    """The segments with something still to be sent, or given up, and what comes after."""
+    oldest = min(at for line in lines for at in (line.upto or 0, *line.pending, *line.failed))
+    before = [number for number, segment in enumerate(segments) if segment.at <= oldest]
+    return segments[before[-1] :] if before else segments
+
+
+def _encoded(lines: Iterable[JournalFile | JournalLine]) -> bytes:
+    return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
 
 
 def _write_all(fd: int, data: bytes) -> None:
@@ -235,22 +254,22 @@ def _write_all(fd: int, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def begin(
-    capture: Path, run: str, places: tuple[JournalTarget, ...], end: int, *, durable: bool = False
+def create_journal(
+    capture: Path, run: str, targets: tuple[JournalTarget, ...], end: int, *, durable: bool = False
 ) -> Journal:
     """Begin the journal of a run whose first delivery will stand at `end`; it may be WrongUse."""
     path = capture.with_name(f"{capture.name}.{run}{SUFFIX}")
-    head = JournalHead(capture.name, run, time.time(), places)
-    volumes = Segments(capture, [Segment(fingerprint_in(capture) or "", 0)] if end else [])
+    head = JournalHead(capture.name, run, time.time(), targets)
+    segments = Segments(capture, [Segment(fingerprint_in(capture) or "", 0)] if end else [])
     fresh = path.with_name(path.name + FRESH)
     try:
         fd = _create(fresh, head)
         lock(fd)
-        spool = Journal(path, head, fd, volumes)
-        spool.durable = durable
-        files = [JournalFile(one.mark, one.at) for one in volumes.known()]
-        notes = [JournalLine(to=to, upto=end) for to in range(len(places))]
-        _write_all(fd, b"".join(msgspec.json.encode(one) + b"\n" for one in (*files, *notes)))
+        journal = Journal(path, head, fd, segments)
+        journal.durable = durable
+        files = [JournalFile(segment.mark, segment.at) for segment in segments.known()]
+        lines = [JournalLine(to=to, upto=end) for to in range(len(targets))]
+        _write_all(fd, _encoded([*files, *lines]))
         os.fsync(fd)
         fresh.replace(path)  # who finds it finds it locked
     except OSError as error:
@@ -260,7 +279,7 @@ def begin(
             f"cannot write {path}: {error.strerror}",
             hint="it records pending deliveries; choose another folder with --capture",
         ) from None
-    return spool
+    return journal
 
 
 def _create(path: Path, head: JournalHead) -> int:
@@ -270,12 +289,23 @@ def _create(path: Path, head: JournalHead) -> int:
     return fd
 
 
-def progress(path: Path, places: int) -> list[TargetProgress]:
+def read_progress(path: Path, targets: int) -> list[TargetProgress]:
     """How far each target has come, by the journal's lines; a torn one says nothing."""
-    found = [TargetProgress() for _ in range(places)]
-    for line in path.read_bytes().splitlines()[1:]:
+    progress = [TargetProgress() for _ in range(targets)]
+    for data in path.read_bytes().splitlines()[1:]:
         with contextlib.suppress(ValueError):
-            note = msgspec.json.decode(line, type=JournalLine)
-            if 0 <= note.to < places:
-                found[note.to].take(note)
-    return found
+            line = msgspec.json.decode(data, type=JournalLine)
+            if 0 <= line.to < targets:
+                progress[line.to].apply(line)
+    return progress
+
+
+def read_segments(journal: bytes) -> list[Segment]:
+    """The segments that a journal with this content names, oldest first."""
+    segments = []
+    for line in journal.splitlines():
+        if line.startswith(b'{"file":'):
+            with contextlib.suppress(ValueError):
+                file = msgspec.json.decode(line, type=JournalFile)
+                segments.append(Segment(file.file, file.at))
+    return sorted(segments, key=lambda segment: segment.at)

@@ -97,8 +97,8 @@ class Route(Struct, frozen=True):
     types: frozenset[str]
 
     @property
-    def said(self) -> str:
-        """Which types, in words; nothing where it is all of them."""
+    def types_in_words(self) -> str:
+        """Which types go there; "" where it is all of them."""
         missing = [name for name in NAMES if name not in self.types]
         if not missing:
             return ""
@@ -108,28 +108,31 @@ class Route(Struct, frozen=True):
 
 
 class RouteArguments(NamedTuple):
-    """What was asked for: URLs for the rest, `types=URL` routes, a filter by type."""
+    """What was typed: URLs for the rest, `types=URL` routes, a filter by type."""
 
     forward_to: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
 
 
-def routes_of(asked: RouteArguments, **settings: Any) -> tuple[Route, ...]:
-    """The aims of what was asked for; WrongUse for what is no route or gets nothing.
+def routes_of(arguments: RouteArguments, **settings: Any) -> tuple[Route, ...]:
+    """The routes of what was typed; WrongUse for what is no route or gets nothing.
 
     A type goes to every route that names it, else to the targets without one. `settings` are
     those of each target.
     """
-    routes = [_route(text) for text in asked.routes]
+    routes = [_route(text) for text in arguments.routes]
     routed = frozenset[str]().union(*(types for types, _ in routes))
-    wanted = types_of(asked.events) if asked.events else frozenset(NAMES)
-    found: dict[str, frozenset[str]] = {}
-    for types, url in (*routes, *((frozenset(NAMES) - routed, url) for url in asked.forward_to)):
-        found[url] = found.get(url, frozenset()) | (types & wanted)
+    wanted = types_of(arguments.events) if arguments.events else frozenset(NAMES)
+    by_url: dict[str, frozenset[str]] = {}
+    for types, url in (
+        *routes,
+        *((frozenset(NAMES) - routed, url) for url in arguments.forward_to),
+    ):
+        by_url[url] = by_url.get(url, frozenset()) | (types & wanted)
     return tuple(
         Route(target_of(url, forwarded=True, **settings), _some(types, url))
-        for url, types in found.items()
+        for url, types in by_url.items()
     )
 
 
@@ -157,7 +160,7 @@ def headers_of(given: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _header(text: str) -> tuple[str, str]:
-    if not (found := _HEADER.fullmatch(text)):
+    if not (header := _HEADER.fullmatch(text)):
         name = text.partition(":")[0]  # the value may be a secret
         raise WrongUse(f"invalid header {name!r}", hint="use -H 'Name: value'")
-    return found[1], found[2].strip()
+    return header[1], header[2].strip()

@@ -18,7 +18,7 @@ class GroupCommit:
         self._lock = asyncio.Lock()
         self._written = self._synced = 0
 
-    async def settle(self, _delivery: Delivery, status: int) -> int:
+    async def commit(self, _delivery: Delivery, status: int) -> int:
         """The status once the delivery would survive a loss of power; 503 when it would not."""
         self._written += 1
         mine = self._written

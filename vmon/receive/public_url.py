@@ -1,7 +1,7 @@
-"""The public side of a run: a tunnel kept up, its URL proved before it is told, its outages kept.
+"""The public URL of a run: a tunnel kept up, announced once it is proved, guarded by a secret path.
 
-A URL is told as ready only when a request sent to it has come back to our own receiver. What
-Vonage could not deliver in an outage it sends again later; the outage is kept in the capture.
+A URL is announced only when a request sent to it has reached our own receiver. What Vonage could
+not deliver in an outage it sends again later; the outage is kept in the capture.
 """
 
 from __future__ import annotations
@@ -9,107 +9,141 @@ from __future__ import annotations
 import asyncio
 import secrets
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 from msgspec import Struct
 
 from vmon.capture.codec import Outage
+from vmon.receive.elements import Notice, TunnelDown, TunnelUp
+from vmon.sanitize import disarm
+from vmon.security.access import Guard
 from vmon.tunnel.supervisor import Back, Down, Moved, Up, keep_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.tunnel.model import Tunnel
-    from vmon.tunnel.supervisor import Notice
+    from vmon.receive.feed import Feed
+    from vmon.tunnel.choice import TunnelRequest
+    from vmon.tunnel.supervisor import Notice as TunnelNotice
 
 
 _PROBE_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.3, 5.0
-_TOLD_AFTER_S = 10.0
+_LATE_S = 10.0
 """A URL that is not reachable yet is worth a word after so long."""
 
 
-class PublicUrlCallbacks(Struct, frozen=True):
-    """What the exposure tells its owner.
+class Receiving(Protocol):
+    """The receiver that a public URL leads to."""
 
-    `prepare` gets a base URL before anything is sent there, lets its requests in, and gives the
-    URL to be told, secret path included. `ready` gets that when it is proved to reach us, and the
-    one it replaces.
-    `down` gets what happened, `back` the outage that is over. `waiting` gets a sentence while a
-    URL is not reachable yet. `expect` makes the receiver look out for a probe: what it returns
-    is set when that came.
+    guard: Guard | None
+
+    def expect(self, nonce: str) -> asyncio.Event:
+        """Look out for a request with this nonce in its path; set when it came."""
+
+
+class PublicUrlCallbacks(Struct, frozen=True):
+    """`guard` gets the guard whenever it changes, `outage` each outage that is over."""
+
+    guard: Callable[[Guard], None]
+    outage: Callable[[Outage], None]
+
+
+class PublicUrl:
+    """Keeps one receiver reachable from outside, and lets in who knows its secret path.
+
+    `secret` None asks for no secret path.
     """
 
-    prepare: Callable[[str], str]
-    ready: Callable[[str, str | None], None]
-    down: Callable[[Down], None]
-    back: Callable[[Outage], None]
-    waiting: Callable[[str], None]
-    expect: Callable[[str], asyncio.Event]
-
-
-class PublicUrlKeeper:
-    """Keeps one receiver reachable from outside for as long as `run` runs."""
-
-    def __init__(self, make: Callable[[], Tunnel], hooks: PublicUrlCallbacks) -> None:
-        self._make = make
-        self._hooks = hooks
-        self._told: str | None = None
+    def __init__(
+        self,
+        request: TunnelRequest,
+        receiver: Receiving,
+        feed: Feed,
+        secret: str | None,
+        callbacks: PublicUrlCallbacks,
+    ) -> None:
+        self._request = request
+        self._receiver = receiver
+        self._feed = feed
+        self._secret = secret
+        self._callbacks = callbacks
+        self._announced: str | None = None
         self._down: Down | None = None
-        self._notices: asyncio.Queue[Notice] = asyncio.Queue()
+        self._notices: asyncio.Queue[TunnelNotice] = asyncio.Queue()
+        self.let_in("")  # nobody gets in before the URL is known
 
-    async def run(self) -> None:
+    def inside(self, local_url: str) -> str:
+        """The URL by which this machine reaches the receiver itself, secret path included."""
+        if self._secret is None or self._request.marks_requests:
+            return local_url
+        return f"{local_url}/{self._secret}"
+
+    async def run(self, local_url: str) -> None:
         """Keep the tunnel up until cancelled; CannotTunnel when that cannot be."""
-        keeper = asyncio.create_task(keep_up(self._make, self._notices.put_nowait))
-        teller = asyncio.create_task(self._tell_all())
+        keeper = asyncio.create_task(
+            keep_up(lambda: self._request.tunnel(local_url), self._notices.put_nowait)
+        )
+        announcer = asyncio.create_task(self._announce_all())
         try:
-            await asyncio.wait({keeper, teller}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({keeper, announcer}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            teller.cancel()
+            announcer.cancel()
             keeper.cancel()
-            results = await asyncio.gather(keeper, teller, return_exceptions=True)
+            results = await asyncio.gather(keeper, announcer, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
 
-    async def _tell_all(self) -> None:
+    def let_in(self, public_url: str) -> str:
+        """Let in what comes by this URL and its secret path; the URL to announce."""
+        host = urlsplit(public_url).hostname
+        everyone = not self._request.marks_requests
+        guard = Guard(self._secret, frozenset({host.lower()} if host else ()), everyone)
+        self._receiver.guard = guard
+        self._callbacks.guard(guard)
+        return f"{public_url}/{self._secret}" if self._secret else public_url
+
+    async def _announce_all(self) -> None:
         while True:
             match await self._notices.get():
                 case Up(url=url):
-                    await self._prove(self._hooks.prepare(url))
+                    await self._prove(self.let_in(url))
                 case Moved(url=url) as notice:
                     self._over(notice)
-                    await self._prove(self._hooks.prepare(url))
+                    await self._prove(self.let_in(url))
                 case Back() as notice:
                     self._over(notice)
                 case Down() as notice:
                     self._down = notice
-                    self._hooks.down(notice)
+                    self._feed.publish(TunnelDown(notice.detail, notice.code))
 
     def _over(self, notice: Back | Moved) -> None:
         if self._down is not None:
             outage = Outage(notice.url, self._down.at, datetime.now(UTC), self._down.detail)
-            self._hooks.back(outage)
+            self._callbacks.outage(outage)
         self._down = None
 
     async def _prove(self, url: str) -> None:
-        """Send requests to the URL until one comes back to us (then tell it), or there is news."""
+        """Send requests to the URL until one reaches us (then announce it), or there is news."""
         nonce = secrets.token_urlsafe(12)
-        came = self._hooks.expect(nonce)
+        came = self._receiver.expect(nonce)
         probe = f"{url}?vmon-probe={nonce}"
         clock = asyncio.get_running_loop().time
-        begun, pause_s, told = clock(), _FIRST_PAUSE_S, False
+        begun, pause_s, is_late = clock(), _FIRST_PAUSE_S, False
         async with aiohttp.ClientSession() as session:
             while self._notices.empty():
                 why = await _try(session, probe)
                 if came.is_set():
-                    self._hooks.ready(url, self._told)
-                    self._told = url
+                    self._feed.publish(TunnelUp(url, self._announced))
+                    self._announced = url
                     return
-                if not told and clock() - begun > _TOLD_AFTER_S:
-                    told = True
-                    self._hooks.waiting(f"{url} does not reach vmon yet: {why}; retrying")
+                if not is_late and clock() - begun > _LATE_S:
+                    is_late = True
+                    text = f"{disarm(url)} does not reach vmon yet: {disarm(why)}; retrying"
+                    self._feed.publish(Notice(text))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 

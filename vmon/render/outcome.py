@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 
 from vmon.capture.codec import said_json
-from vmon.humanize import duration, handle
+from vmon.humanize import count, duration, handle
 from vmon.render.style import HANDLES, Paint, console
 from vmon.render.subject import subject
 from vmon.sanitize import disarm
@@ -18,6 +18,8 @@ from vmon.sanitize import disarm
 if TYPE_CHECKING:
     from vmon.events.entry import Entry
     from vmon.forward.client import ForwardResult, Outcome
+    from vmon.forward.leftovers import Left
+    from vmon.forward.listener import TargetBack, TargetDown
 
 
 @cache
@@ -91,3 +93,28 @@ def _reference(entry: Entry) -> str:
 
 def _cut(text: str, room: int) -> str:
     return text if cell_len(text) <= room else set_cell_size(text, max(room - 1, 1)) + "…"
+
+
+def down_in_words(event: TargetDown) -> str:
+    """A target that is down: `connection refused: nothing is listening on …; retrying`."""
+    named = event.target in event.problem
+    problem = event.problem if named else f"{event.target}: {event.problem}"
+    return f"{problem}; retrying" if event.retrying else problem
+
+
+def back_in_words(event: TargetBack) -> str:
+    """A target that is up again: `… is back after 3.0 s: sending 40 deliveries`."""
+    text = f"{event.target} is back after {duration(event.after_s)}"
+    if event.waiting > 1:
+        text += f": sending {event.waiting:,}{'+' * event.more} deliveries"
+    return text
+
+
+def left_in_words(left: Left) -> str:
+    """What an earlier run left, and what becomes of it."""
+    number = count(left.number, "delivery", "deliveries")
+    were, them = ("was", "it") if left.number == 1 else ("were", "them")
+    text = f"{number} from an earlier run {were} not forwarded to {left.url}"
+    if left.is_sent:
+        return f"{text}: sending {them} first"
+    return f"{text}, which is not a target now: resend {them} with vmon replay --failed"

@@ -39,10 +39,11 @@ STYLES = {
 HANDLES = ("31", "97", "130", "64", "168", "37", "136", "62", "132", "29", "166", "98")
 """Colours (of the 256) of handles: which one an id has is its own, and does not change."""
 
-GROUP_STYLES = {
+GROUP_STYLES: dict[str, str] = {
     "session": "133", "connection": "32", "stream": "34", "archive": "172", "call": "166",
     "broadcast": "62", "render": "37", "captions": "136",
-}  # fmt: skip # the colours of bars: one a group of the catalogue
+}  # fmt: skip # one for each group of the catalogue
+"""The colours of bars, by the group of a type."""
 
 _RESET = "\x1b[0m"
 _SYSTEMS = {

@@ -26,7 +26,7 @@ class Sender:
     """Sends entries to an app when they are due: one at a time per session, `width` in all.
 
     Each worker takes the next entry itself. An entry whose session is being sent by another
-    worker is left to that one. `told` gets each entry with its outcome. `ready` makes of an entry
+    worker is left to that one. `note` gets each entry with its outcome. `prepare` makes of an entry
     what is sent, when it is sent.
     """
 
@@ -34,25 +34,25 @@ class Sender:
         self,
         target: Target,
         width: int,
-        told: Callable[[Entry, Outcome], None],
-        ready: Callable[[Entry], Delivery] = lambda entry: entry.delivery,
+        note: Callable[[Entry, Outcome], None],
+        prepare: Callable[[Entry], Delivery] = lambda entry: entry.delivery,
     ) -> None:
-        self._ready = ready
+        self._prepare = prepare
         self._target = target
         self._width = width
-        self._told = told
+        self._note = note
         self._behind: dict[str | None, deque[ScheduledDelivery]] = {}
         self._waiting = 0
         self._room = asyncio.Event()
         self._unreadable: VmonError | None = None
 
-    async def send_all(self, dues: Iterable[ScheduledDelivery]) -> None:
+    async def send_all(self, deliveries: Iterable[ScheduledDelivery]) -> None:
         """Send everything; returns when the last answer is there.
 
-        Where the source cannot be read on, that is raised once what was read is sent. What `told`
+        Where the source cannot be read on, that is raised once what was read is sent. What `note`
         raises ends it at once.
         """
-        source = self._readable(iter(dues))
+        source = self._readable(iter(deliveries))
         self._time = asyncio.get_running_loop().time
         self._start = self._time()
         try:
@@ -74,28 +74,29 @@ class Sender:
             self._unreadable = error
 
     async def _work(self, client: Client, source: Iterator[ScheduledDelivery]) -> None:
-        for due in source:
-            session = due.entry.session
+        for delivery in source:
+            session = delivery.entry.session
             if (behind := self._behind.get(session)) is None:
-                await self._send_session(client, session, due)
+                await self._send_session(client, session, delivery)
             else:
-                behind.append(due)
+                behind.append(delivery)
                 self._waiting += 1
                 await self._wait_for_room()
 
     async def _send_session(
-        self, client: Client, session: str | None, due: ScheduledDelivery
+        self, client: Client, session: str | None, delivery: ScheduledDelivery
     ) -> None:
         """Send an entry, and those of its session that came up meanwhile."""
         behind = self._behind[session] = deque()
         while True:
-            if (wait := self._start + due.at_s - self._time()) > 0:
+            if (wait := self._start + delivery.at_s - self._time()) > 0:
                 await asyncio.sleep(wait)
-            self._told(due.entry, await client.send(self._ready(due.entry), self._target))
+            entry = delivery.entry
+            self._note(entry, await client.send(self._prepare(entry), self._target))
             if not behind:
                 del self._behind[session]
                 return
-            due = behind.popleft()
+            delivery = behind.popleft()
             self._waiting -= 1
             self._room.set()
 

@@ -1,14 +1,13 @@
-"""What an app did not take, sent again."""
+"""Sends what an app did not take again."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon import event_loop
 from vmon.capture.codec import read_line
-from vmon.forward import backlog
-from vmon.forward import journal as spool
+from vmon.forward.backlog import backlog_reader
+from vmon.forward.journal import JournalLine
 from vmon.replay.dispatcher import Sender
 from vmon.replay.schedule import ScheduledDelivery
 
@@ -22,69 +21,67 @@ if TYPE_CHECKING:
     from vmon.forward.targets import Target
     from vmon.search.filter import Filter
 
-_TOGETHER = 100
+_BATCH = 100
 """What was sent is written into the journal so many at a time; after a crash it is sent again."""
 
 
-class Road(NamedTuple):
+class ResendCallbacks(NamedTuple):
     """What makes of an entry what is sent, and who gets its outcome."""
 
-    ready: Callable[[Entry], Delivery]
-    told: Callable[[Entry, Outcome], None]
+    prepare: Callable[[Entry], Delivery]
+    note: Callable[[Entry, Outcome], None]
 
 
 class Resend:
-    """What a journal has left for one of its targets."""
+    """Sends what a journal has left for one of its targets."""
 
-    def __init__(self, journal: LeftJournal, to: int) -> None:
-        self._spool = journal.spool
-        self._to = to
-        self._reading = backlog.backlog_reader(
-            journal.spool.volumes, journal.spool.run, journal.spool.places[to]
-        )
-        known = spool.progress(journal.spool.path, len(journal.spool.places))[to]
-        volumes, only = journal.spool.volumes, journal.only
-        waiting = () if journal.is_alive else backlog.unsent(self._reading, known, volumes.end())
-        places = volumes.place_of(only) if only else range(sys.maxsize)
-        starts = {*known.failed, *(start for start, _ in waiting)}
-        self.starts = sorted(start for start in starts if start in places)
-        self._begun: dict[str, int] = {}
+    def __init__(self, left: LeftJournal, target: int) -> None:
+        self._journal = left.journal
+        self._target = target
+        self._reader = backlog_reader(left.journal, target)
+        self._starts = left.starts(target)
+        self._start_of: dict[str, int] = {}
         self._done: list[int] = []
 
     def send(
-        self, target: Target, width: int, dues: Iterator[ScheduledDelivery], road: Road
+        self,
+        target: Target,
+        width: int,
+        deliveries: Iterator[ScheduledDelivery],
+        callbacks: ResendCallbacks,
     ) -> None:
         """Send it, in its order within each session, and write into the journal what was taken."""
 
-        def told(entry: Entry, outcome: Outcome) -> None:
+        def note(entry: Entry, outcome: Outcome) -> None:
             self._note(entry, outcome)
-            road.told(entry, outcome)
+            callbacks.note(entry, outcome)
 
+        sender = Sender(target, width, note, callbacks.prepare)
         try:
-            event_loop.run(Sender(target, width, told, road.ready).send_all(dues))
+            event_loop.run(sender.send_all(deliveries))
         finally:
             self._write()
 
-    def dues(self, chosen: Filter) -> Iterator[ScheduledDelivery]:
+    def deliveries(self, chosen: Filter) -> Iterator[ScheduledDelivery]:
         """What is to be sent, as far as a filter lets it through."""
-        for start in self.starts:
-            line = self._reading.at(start)
+        for start in self._starts:
+            line = self._reader.at(start)
             try:
                 entry = read_line(line)
             except ValueError:  # somebody changed the capture
                 continue
             if chosen(entry):
-                self._begun[entry.delivery.id] = start
+                self._start_of[entry.delivery.id] = start
                 yield ScheduledDelivery(0.0, entry, line, 0.0)
 
     def _note(self, entry: Entry, outcome: Outcome) -> None:
-        start = self._begun.pop(entry.delivery.id)
+        start = self._start_of.pop(entry.delivery.id)
         if outcome.ok:
             self._done.append(start)
-        if len(self._done) >= _TOGETHER:
+        if len(self._done) >= _BATCH:
             self._write()
 
     def _write(self) -> None:
         if self._done:
-            self._spool.write([spool.JournalLine(to=self._to, done=tuple(self._done))])
+            self._journal.write([JournalLine(to=self._target, done=tuple(self._done))])
             self._done = []

@@ -62,10 +62,10 @@ class Scenario:
     def _fresh(self, value: Any, at_ms: int, key: str = "") -> Any:
         match value:
             case dict():
-                renewed = {name: self._fresh(one, at_ms, name) for name, one in value.items()}
+                renewed = {name: self._fresh(inner, at_ms, name) for name, inner in value.items()}
                 return self._dated(renewed, at_ms)
             case list():
-                return [self._fresh(one, at_ms, key) for one in value]
+                return [self._fresh(inner, at_ms, key) for inner in value]
             case str() if key in {"id", "sessionId"} or key.endswith("Id"):
                 return self._ids.setdefault(value, self._new_id(value, key)) if value else value
             case _:
@@ -95,8 +95,8 @@ def _session_id(coded: str, created_ms: int, prefix: str) -> str:
     from base64 import urlsafe_b64decode
 
     project = urlsafe_b64decode(coded).decode("latin-1").split("~")[1]
-    said = f"1~{project}~~{created_ms}~{secrets.token_hex(8)}~"
-    return prefix + urlsafe_b64encode(said.encode()).decode().rstrip("=")
+    parts = f"1~{project}~~{created_ms}~{secrets.token_hex(8)}~"
+    return prefix + urlsafe_b64encode(parts.encode()).decode().rstrip("=")
 
 
 def parse_change(text: str) -> tuple[str, Any]:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from vmon.search.sort import happened_s
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -28,7 +26,7 @@ class PlaybackSpeed(Struct, frozen=True):
 
     def at_s(self, entry: Entry) -> float:
         """When an entry was, in seconds since the epoch."""
-        return happened_s(entry) if self.by_event else entry.delivery.received_at.timestamp()
+        return entry.occurred_ms / 1000 if self.by_event else entry.delivery.received_at.timestamp()
 
 
 class ScheduledDelivery(Struct, frozen=True):
@@ -70,16 +68,16 @@ def estimate(entries: Iterable[tuple[bytes, Entry]], pace: PlaybackSpeed) -> Rep
 
     Out of order is what was received (or happened) before the one ahead of it.
     """
-    found, first, last, before = ReplayEstimate(), None, None, None
-    for due in schedule(entries, pace):
-        then = pace.at_s(due.entry)
+    result, first, last, before = ReplayEstimate(), None, None, None
+    for delivery in schedule(entries, pace):
+        then = pace.at_s(delivery.entry)
         first = then if first is None else min(first, then)
         last = then if last is None else max(last, then)
-        found.out_of_order += before is not None and then < before
+        result.out_of_order += before is not None and then < before
         before = then
-        found.deliveries += 1
-        found.types[due.entry.type] += 1
-        found.takes_s = due.at_s
-        found.cut += due.cut_s > 0
-    found.span_s = last - first if first is not None and last is not None else 0.0
-    return found
+        result.deliveries += 1
+        result.types[delivery.entry.type] += 1
+        result.takes_s = delivery.at_s
+        result.cut += delivery.cut_s > 0
+    result.span_s = last - first if first is not None and last is not None else 0.0
+    return result

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmon.capture.codec import read_line
 from vmon.errors import VmonError
+from vmon.search.matching import entry_of
 
 if TYPE_CHECKING:
     from vmon.events.entry import Entry
@@ -49,9 +49,8 @@ class Dedupe:
 
     def line(self, stored: StoredLine) -> bool:
         """The same of a stored line; one that holds nothing is let through, to be told."""
-        line, entry = stored
         try:
-            return self(entry or read_line(line))
+            return self(entry_of(stored))
         except (ValueError, VmonError):
             return True
 

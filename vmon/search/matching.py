@@ -33,20 +33,39 @@ class BadLine(NamedTuple):
 
 
 StoredLine = tuple[bytes, "Entry | None"]
-"""A line of a file, and the entry it holds (None where nobody had to decode it yet)."""
+"""A line of a file, and the entry it holds (None where nobody had to decode it yet).
+
+A pair: as an object with a lazy entry a line would cost `filter --event` a sixth where many match.
+"""
+
+DecodedLine = tuple[bytes, "Entry"]
+"""A line that was decoded."""
+
+
+def entry_of(stored: StoredLine) -> Entry:
+    """The entry of a line, decoded where it was not; ValueError or VmonError where it has none."""
+    line, entry = stored
+    return entry or _codec().read_line(line)
+
+
+@cache
+def _codec() -> Any:
+    """The module that decodes lines, imported only where one is decoded, and looked up once."""
+    from vmon.capture import codec
+
+    return codec
 
 
 def _entry(line: bytes, name: str, bad: Callable[[BadLine], None], number: int = 0) -> Entry | None:
     """What a line holds; None, and a report, when it holds nothing."""
     if line.isspace() or not line or line.startswith(ASIDE):
         return None
-    from vmon.capture.codec import read_line
-
     try:
-        return read_line(line, number)
+        entry: Entry = _codec().read_line(line, number)
     except (ValueError, VmonError) as error:  # a body may decompress to too much
         bad(BadLine(name, number, str(error)))
         return None
+    return entry
 
 
 class LineMatcher:

@@ -1,4 +1,4 @@
-"""Stored deliveries → the book of what happened, for the commands that look at it."""
+"""Reading stored deliveries: the one loop over sources, their batches, lines and entries."""
 
 from __future__ import annotations
 
@@ -6,26 +6,81 @@ import gc
 from typing import TYPE_CHECKING
 
 from vmon.capture import inputs
-from vmon.search import matching, scan
+from vmon.search import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from vmon.capture.inputs import Stream
     from vmon.events.entry import Entry
     from vmon.search.filter import Filter
+    from vmon.search.matching import BadLine, DecodedLine, StoredLine
+
+_TOGETHER = 64
+"""So many entries are decoded in one go: one by one, with an app to be sent something in between,
+each takes twice as long, for by then the processor's caches hold other things."""
+
+
+def batches(  # noqa: PLR0913 - one for each thing that can be asked of reading
+    sources: Iterable[str | None],
+    chosen: Filter,
+    bad: Callable[[BadLine], None] = scan.say_bad,
+    *,
+    follow: bool = False,
+    start: int = 0,
+    opened: Callable[[Stream], object] | None = None,
+    entries: bool = True,
+) -> Iterator[list[StoredLine]]:
+    """The chosen lines of the sources (None is standard input), a block at a time, as they stand.
+
+    `opened` gets each source's stream; a source that is followed is read from `start` and has no
+    end. Without `entries` no bare body is decoded for more than what the filter asks. WrongUse
+    where a source cannot be read, Unread where nobody reads on while it is followed.
+    """
+    for source in sources:
+        with inputs.open_input(source, follow=follow, start=start) as stream:
+            if opened:
+                opened(stream)
+            name = inputs.source_name(source)
+            yield from scan.select(stream, name, chosen, bad, entries=entries)
+
+
+def decoded_batches(
+    sources: Iterable[str | None],
+    chosen: Filter,
+    bad: Callable[[BadLine], None] = scan.say_bad,
+    *,
+    follow: bool = False,
+) -> Iterator[list[DecodedLine]]:
+    """The same, each line with its entry; a torn line is reported to `bad` and left out."""
+    for source in sources:
+        name = inputs.source_name(source)
+        for batch in batches((source,), chosen, bad, follow=follow):
+            yield [*scan.with_entries(batch, name, bad)]
+
+
+def lines(
+    sources: Iterable[str | None],
+    chosen: Filter,
+    bad: Callable[[BadLine], None] = scan.say_bad,
+) -> Iterator[DecodedLine]:
+    """The chosen lines of the sources one by one, each with its entry."""
+    for source in sources:
+        name = inputs.source_name(source)
+        for batch in batches((source,), chosen, bad):
+            for at in range(0, len(batch), _TOGETHER):
+                yield from [*scan.with_entries(batch[at : at + _TOGETHER], name, bad)]
 
 
 def entries(
     sources: Iterable[str | None],
     chosen: Filter,
-    each: Callable[[Entry], object],
-    bad: Callable[[matching.BadLine], None],
-) -> None:
-    """Give each chosen delivery of the sources (None is standard input) to `each`."""
-    gc.disable()  # what is read makes no cycles, and is much
-    for source in sources:
-        name = inputs.source_name(source)
-        with inputs.open_input(source) as stream:
-            for batch in scan.select(stream, name, chosen, bad):
-                for _, entry in scan.with_entries(batch, name, bad):
-                    each(entry)
+    bad: Callable[[BadLine], None] = scan.say_bad,
+) -> Iterator[Entry]:
+    """The chosen entries of the sources one by one, for commands that read all and then end.
+
+    From then on the process collects no garbage: what is read makes no cycles, and is much.
+    """
+    gc.disable()
+    for _, entry in lines(sources, chosen, bad):
+        yield entry

@@ -30,18 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from vmon.capture.inputs import Readable
-    from vmon.events.entry import Entry
     from vmon.search.filter import Filter
+    from vmon.search.matching import DecodedLine
 
 
 def say_bad(bad: BadLine) -> None:
     """Warn of a line that holds nothing, on standard error."""
     sys.stderr.write(f"warning: {bad}\n")
-
-
-_TOGETHER = 64
-"""So many entries are decoded in one go: one by one, with an app to be sent something in between,
-each takes twice as long, for by then the processor's caches hold other things."""
 
 
 def select(  # noqa: PLR0913 - one for each thing that can be asked of reading
@@ -125,22 +120,13 @@ def _of_bodies(
     return judge.all(blocks.lines())
 
 
-def read(
-    stream: Readable, name: str, chosen: Filter, bad: Callable[[BadLine], None]
-) -> Iterator[tuple[bytes, Entry]]:
-    """The chosen lines of a stream, each with its entry, one by one."""
-    for batch in select(stream, name, chosen, bad):
-        for at in range(0, len(batch), _TOGETHER):
-            yield from list(with_entries(batch[at : at + _TOGETHER], name, bad))
-
-
 def with_entries(
     batch: Iterable[StoredLine], name: str, bad: Callable[[BadLine], None]
-) -> Iterator[tuple[bytes, Entry]]:
+) -> Iterator[DecodedLine]:
     """The lines that hold something, each with its entry: nobody may have looked at them yet.
 
     One torn by `kill -9` begins as a capture line does, and holds nothing.
     """
-    for line, entry in batch:
-        if found := entry or _entry(line, name, bad):
-            yield line, found
+    for line, stored in batch:
+        if entry := stored or _entry(line, name, bad):
+            yield line, entry

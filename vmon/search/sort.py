@@ -11,17 +11,16 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from vmon.capture import inputs
-from vmon.capture.codec import read_line
 from vmon.capture.format import START
 from vmon.errors import VmonError
-from vmon.events.timestamps import in_ms
 from vmon.humanize import iso
+from vmon.search import matching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from vmon.events.entry import Entry
-    from vmon.search import matching
+    Read = Callable[[str | None], Iterator[Sequence[matching.StoredLine]]]
+
 
 Sort = Literal["received", "event", "none"]
 
@@ -35,7 +34,7 @@ _HEAD = 4096
 
 def merged(
     sources: Iterable[str | None],
-    read: Callable[[str | None], Iterator[list[matching.StoredLine]]],
+    read: Read,
     order: Sort,
 ) -> Iterator[list[matching.StoredLine]]:
     """What is found in the sources, some at a time; by the event's time as far as BOUND goes."""
@@ -50,7 +49,8 @@ def merged(
 
 
 def _by_receipt(
-    sources: Iterable[str | None], read: Callable[[str | None], Iterator[list[matching.StoredLine]]]
+    sources: Iterable[str | None],
+    read: Callable[[str | None], Iterator[Sequence[matching.StoredLine]]],
 ) -> Iterator[matching.StoredLine]:
     waiting = sorted(
         ((_begins(source), place, source) for place, source in enumerate(sources)), reverse=True
@@ -81,11 +81,11 @@ def _received(stored: matching.StoredLine) -> str:
 
     A torn line tells nothing, and goes out at once: behind the one that it stands behind.
     """
-    line, entry = stored
+    line, _ = stored
     if line.startswith(START) and (found := _RECEIVED.search(line)):
         return found[1].decode()
     try:
-        return iso((entry or read_line(line)).delivery.received_at)
+        return iso(matching.entry_of(stored).delivery.received_at)
     except (ValueError, VmonError):
         return ""
 
@@ -102,19 +102,13 @@ def _begins(source: str | None) -> str:
     return found[1].decode() if found else ""
 
 
-def by_event(found: Iterable[matching.StoredLine]) -> Iterator[tuple[bytes, Entry]]:
+def by_event(lines: Iterable[matching.StoredLine]) -> Iterator[matching.DecodedLine]:
     """Lines in the order of their events' own times, as far as BOUND goes."""
-    heap: list[tuple[float, int, tuple[bytes, Entry]]] = []
-    for number, (line, entry) in enumerate(found):
-        known = entry or read_line(line)
-        heapq.heappush(heap, (happened_s(known), number, (line, known)))
+    heap: list[tuple[int, int, matching.DecodedLine]] = []
+    for number, stored in enumerate(lines):
+        entry = matching.entry_of(stored)
+        heapq.heappush(heap, (entry.occurred_ms, number, (stored[0], entry)))
         if len(heap) > BOUND:
             yield heapq.heappop(heap)[2]
     while heap:
         yield heapq.heappop(heap)[2]
-
-
-def happened_s(entry: Entry) -> float:
-    """When it happened, seconds since the epoch: as the event says, else when it was received."""
-    told_ms = in_ms(entry.event.said_ms)
-    return entry.delivery.received_at.timestamp() if told_ms is None else told_ms / 1000

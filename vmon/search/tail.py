@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from vmon.capture import documents, inputs
-from vmon.search import matching, scan
+from vmon.search import matching, reader, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,8 @@ def last(
         finally:
             os.close(fd)
     kept: deque[matching.StoredLine] = deque(maxlen=number)
-    with inputs.open_input(path) as stream:
-        for batch in scan.select(stream, name, chosen, bad):
-            kept.extend(batch)
+    for batch in reader.batches((path,), chosen, bad):
+        kept.extend(batch)
     return list(kept), os.path.getsize(path) if path is not None else 0  # noqa: PTH202 - pathlib costs 5 ms
 
 

@@ -24,14 +24,17 @@ class SessionLoader:
     def __init__(self, name_of: Callable[[str | None], str | None]) -> None:
         self.book = SessionStore(name_of)
         self.order = Order(self.book.session)
-        self.last_ms = 0
 
     def enter(self, entry: Entry) -> ApplyResult:
         """Enter a delivery."""
         if entry.session is not None:
             self.order.note(entry.session)
-        self.last_ms = max(self.last_ms, int(entry.delivery.received_at.timestamp() * 1000))
         return self.book.apply(entry)
+
+    @property
+    def last_ms(self) -> int:
+        """When the last delivery was received, ms since the epoch; 0 when there was none."""
+        return self.book.newest_ms
 
     def as_it_was(self, at_ms: int) -> Order:
         """The order of the sessions as they stood at an instant."""

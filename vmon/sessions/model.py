@@ -8,7 +8,7 @@ by the receiver's, at its first copy; 0 where neither is known (a bare body that
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
@@ -163,14 +163,23 @@ def there(session: Session) -> tuple[int, int, int]:
 
 
 def is_open(session: Session) -> bool:
-    """Whether anybody or anything is still there, as far as events told."""
+    """Whether its last round goes on: what `snapshot` says too, without laying it out.
+
+    As open as who is in it; a round that nobody entered is open until it is destroyed. Where
+    neither is known it is as open as its archives and the like, or else open.
+    """
     is_empty = True
     for one in _of_now(session):
         if _is_there(session, one):
             return True
         is_empty = False
-    gone_ms = max(session.destroyed, default=-1)
-    return is_empty and max(session.created_ms, default=-1) > gone_ms
+    if not is_empty:
+        return False
+    if max(session.created_ms, default=-1) > max(session.destroyed, default=-1):
+        return True
+    if session.destroyed:
+        return False
+    return not session.jobs or any(job.ended_ms is None for job in session.jobs.values())
 
 
 def _of_now(session: Session) -> Iterator[ConnectionState | StreamState | Call]:
@@ -198,6 +207,16 @@ def _is_there(session: Session, one: ConnectionState | StreamState | Call) -> bo
         return True
     gone_ms = max(session.destroyed, default=-1)
     return owner.ended_ms is None and _came_ms(session, owner) > gone_ms
+
+
+def latest_end_ms(began_ms: int, destroyed: list[int], owner_ms: int | None) -> int | None:
+    """When that ended of which no end was told, at the latest; None: it may go on.
+
+    That is with its round (sorted ends of its session) or with its owner, its connection.
+    """
+    at = bisect_left(destroyed, began_ms)
+    limits = destroyed[at : at + 1] + ([] if owner_ms is None else [max(began_ms, owner_ms)])
+    return min(limits, default=None)
 
 
 def first_after(instants: list[int], after: int, until: int | None = None) -> int | None:

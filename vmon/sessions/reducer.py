@@ -5,6 +5,7 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from vmon.events.catalogue import ENDED_STATUSES
 from vmon.events.models import (
     ArchiveEvent,
     BroadcastEvent,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _Number = TypeVar("_Number", int, float)
-_JOB_ENDS = frozenset({"stopped", "uploaded", "available", "expired", "failed", "deleted"})
 
 
 def reduce_event(
@@ -130,7 +130,7 @@ def _job(
     kind = cast("Kind", intern(event.type))
     one = session.jobs.setdefault((kind, identifier), OutputState(identifier, kind))
     _first_told(one.statuses, event.status, at_ms)
-    if event.status in _JOB_ENDS:
+    if event.status in ENDED_STATUSES:
         one.ended_ms = earliest_of(one.ended_ms, at_ms)
     if _first_told(one.reasons, event.reason, at_ms):
         one.reason = max(one.reasons, key=lambda reason: (one.reasons[reason], reason))

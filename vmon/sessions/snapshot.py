@@ -6,12 +6,12 @@ connection or its session. Instants are ms since the epoch, UTC.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from heapq import nsmallest
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
+from vmon.events.catalogue import FILED_STATUSES
 from vmon.sessions.model import (
     Call,
     ConnectionState,
@@ -21,6 +21,7 @@ from vmon.sessions.model import (
     StreamState,
     began_ms_of,
     first_after,
+    latest_end_ms,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ class SessionSnapshot(NamedTuple):
         """When the first round began."""
         return self.rounds[0].began_ms
 
+    def lasted_s(self, now_ms: int) -> float:
+        """How long the last round lasted, in seconds.
+
+        An open one lasts until now, or to the session's last event where clocks disagree.
+        """
+        return self.rounds[-1].lasted_s(max(now_ms, self.session.last_ms))
+
     def all_feeds(self) -> Iterator[TimedPart]:
         """Every stream."""
         for member in self.members:
@@ -154,9 +162,8 @@ def _span(session: Session, one: Part, ends: list[int], other_ms: int | None = N
     if one.ended_ms is not None:
         began_ms = min(began_ms, one.ended_ms) if told is None else began_ms
         return Span(began_ms, max(began_ms, one.ended_ms), one.reason, told is not None)
-    at = bisect_left(ends, began_ms)
-    limits = [*ends[at : at + 1], *([] if other_ms is None else [max(began_ms, other_ms)])]
-    return Span(began_ms, min(limits, default=None), None, told is not None, not limits)
+    ended_ms = latest_end_ms(began_ms, ends, other_ms)
+    return Span(began_ms, ended_ms, None, told is not None, ended_ms is None)
 
 
 def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Span]) -> list[Span]:
@@ -236,13 +243,10 @@ def _job(one: OutputState, at_ms: int) -> OutputState:
     return one
 
 
-_FINAL = frozenset({"uploaded", "available", "expired", "failed", "deleted"})
-
-
 def status_of(one: OutputState) -> str | None:
     """The status a job has: the newest told, though `stopped` may come after what follows it."""
     told = one.statuses
-    return max(told, key=lambda name: (name in _FINAL, told[name], name), default=None)
+    return max(told, key=lambda name: (name in FILED_STATUSES, told[name], name), default=None)
 
 
 def state_of(one: Call) -> str | None:

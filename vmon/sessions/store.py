@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from vmon.events.models import Event, Monitored, SessionEvent
 from vmon.events.names import person
+from vmon.events.redelivery import RETRIED_MS
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _ROOM = 400_000
 """So many marks (of events, more or less) are held unpacked: some 100 MB with all their facts."""
 
-_RETRIED_MS = 25 * 3_600_000  # retries end after 24 h
 _SILENT_MS = 7 * 24 * 3_600_000  # what was not closed by then never will be
 _TIDIES_MS = 600_000
 _MOST_STRAYS = 20_000
@@ -58,7 +58,8 @@ class SessionStore:
 
     With `on_forgotten`, which is told their IDs, only the `totals` are kept of sessions that are
     closed and were not heard of for 25 h (after that no retry comes), or open and not for a week.
-    `room` is how many marks of bodies are held unpacked.
+    `room` is how many marks of bodies are held unpacked; `newest_ms` when the last delivery was
+    received.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class SessionStore:
         room: int = _ROOM,
     ) -> None:
         self.totals = Totals()
+        self.newest_ms = 0
         self._name_of = name_of
         self._on_forgotten = on_forgotten
         self._room = self._packs_at = room
@@ -79,16 +81,17 @@ class SessionStore:
 
     def apply(self, entry: Entry) -> ApplyResult:
         """Enter a delivery; what it changed."""
-        delivery, verdict = entry.delivery, entry.verdict
+        delivery, verdict, received_ms = entry.delivery, entry.verdict, entry.received_ms
+        if received_ms > self.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
+            self.newest_ms = received_ms
         if not delivery.body and entry.session is None:
             return ApplyResult(None)  # a probe is like every other
-        received_ms = int(delivery.received_at.timestamp() * 1000)
         if received_ms > self._tidies_ms or self._held > self._packs_at:
             self._tidy(received_ms)
         record = self._sessions.get(entry.session or "")
         if type(record) is not StoredSession:
             record = self._fetched(entry.session)
-        if received_ms > record.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
+        if received_ms > record.newest_ms:  # noqa: PLR1730 - as above
             record.newest_ms = received_ms
         marks, mark = record.marks, hash(delivery.body)
         sure = verdict is not None and self._is_known_token(record, entry, mark)
@@ -99,7 +102,7 @@ class SessionStore:
         if record is self._strays:
             return ApplyResult(None)
         return ApplyResult(
-            record.session, 1, 0.0, self._first(record, entry.facts, mark, received_ms)
+            record.session, 1, 0.0, self._first(record, entry.fields, mark, received_ms)
         )
 
     def sessions(self) -> Iterator[Session]:
@@ -119,7 +122,7 @@ class SessionStore:
         if isinstance(event, Monitored):
             at_ms, project = event.timestamp, event.project
         else:
-            at_ms, project = event.said_ms, None
+            at_ms, project = event.occurred_ms, None
         if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
             seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
         if at_ms is None:
@@ -149,7 +152,7 @@ class SessionStore:
                 record.unstamped[mark] = received_ms
                 newest_ms = max(record.unstamped.values())
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
-                self._enter(record, entry.facts, mark, received_ms)
+                self._enter(record, entry.fields, mark, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
         return ApplyResult(session, copies, since_ms / 1000, sure=sure)
@@ -213,14 +216,14 @@ class SessionStore:
         """Let go of what is over and of which no retry comes any more."""
         for identifier, held in list(self._sessions.items()):
             silent_ms = now_ms - held.newest_ms
-            if silent_ms > (_SILENT_MS if _is_open(held) else _RETRIED_MS):
+            if silent_ms > (_SILENT_MS if _is_open(held) else RETRIED_MS):
                 self.totals.add(_opened(held).session)
                 self._held -= weight(held) if isinstance(held, StoredSession) else 0
                 del self._sessions[identifier]
                 tell(identifier)
             elif isinstance(held, StoredSession):
                 self._held -= weight(held)
-                drop(held, now_ms - _RETRIED_MS)
+                drop(held, now_ms - RETRIED_MS)
                 self._held += weight(held)
         if len(self._strays.marks) > _MOST_STRAYS:
             self._held -= weight(self._strays)

@@ -19,7 +19,6 @@ from vmon.events.models import (
 )
 from vmon.events.names import called
 from vmon.events.redelivery import copy_of
-from vmon.events.timestamps import in_ms
 from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
 from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
@@ -86,8 +85,7 @@ _CLEARED = "700"
 
 def marks_of(entry: Entry, change: ApplyResult) -> Iterator[Mark]:
     """What stands out about a delivery that was entered in a book."""
-    event = entry.event
-    at_ms = in_ms(event.said_ms) or int(entry.delivery.received_at.timestamp() * 1000)
+    event, at_ms = entry.event, entry.occurred_ms
     if change.copies > 1:
         said = f"{disarm(event.type)}, {copy_of(change.copies, change.since_first_s)}"
         yield Mark(at_ms, "again", key_of(event), said)

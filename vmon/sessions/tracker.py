@@ -1,14 +1,12 @@
-"""What a run knows from all it has received: who is meant, what comes again, what comes late.
+"""The sessions of a run as deliveries come: who is there, what is repeated, what is late.
 
-Every delivery is entered, drawn or not; `Note` is what can be said beside one that is drawn.
+Every delivery is applied, in the order of receipt; an `Annotation` is what was known of it then.
 """
 
 from __future__ import annotations
 
-from time import perf_counter, time
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.analysis.oddities.monitor import OddityMonitor
 from vmon.events.models import ArchiveEvent
 from vmon.events.names import person, two_words
 from vmon.events.redelivery import copy_of
@@ -20,7 +18,6 @@ from vmon.sessions.store import SessionStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.analysis.oddities.codes import Oddity
     from vmon.events.entry import Entry
     from vmon.events.models import Event
     from vmon.sessions.model import Session
@@ -28,6 +25,8 @@ if TYPE_CHECKING:
 
 _ROUNDED_S = 1.0
 """An archive's times are rounded to a second: less is no lateness."""
+_MOST_CHANGED = 10_000
+"""Sessions that may have changed before they are counted again, asked for or not."""
 
 
 class Annotation(NamedTuple):
@@ -51,80 +50,59 @@ class Occupancy(NamedTuple):
 
 
 class SessionTracker:
-    """The book of a run, and the figures that follow from it."""
+    """The session store of a run, and the figures that follow from it.
+
+    With `forgets` the store lets go of sessions that are long over; `on_forgotten` gets their ids.
+    """
 
     def __init__(
         self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
     ) -> None:
-        self.book = SessionStore(
-            name_of or person, on_forgotten=self._forgotten if forgets else None
-        )
+        self.store = SessionStore(name_of or person, on_forgotten=self._forget if forgets else None)
         self.lags = Histogram()
         self.slowest_s: float | None = None
-        self.copies = self.oddities = 0
-        self._watch = OddityMonitor(began_ms=int(time() * 1000))
-        self._present: dict[str, Occupancy] = {}
+        self.duplicates = 0
+        self.on_forgotten: Callable[[str], None] = lambda _session: None
+        self._occupancies: dict[str, Occupancy] = {}
         self._changed: set[str] = set()
-        self._unwatched: set[str] = set()
         self._total = Occupancy()
 
-    def enter(self, entry: Entry) -> ApplyResult:
-        """Enter a delivery in the book, and count it."""
-        change = self.book.apply(entry)
-        if change.copies > 1:
-            self.copies += 1
+    def apply(self, entry: Entry) -> ApplyResult:
+        """Apply a delivery to the session store, and count it."""
+        result = self.store.apply(entry)
+        if result.copies > 1:
+            self.duplicates += 1
         if (lag_s := entry.lag_s) is not None:
-            if change.copies == 1:
+            if result.copies == 1:
                 self.lags.note(int(lag_s * 1000))
             if self.slowest_s is None or lag_s > self.slowest_s:
                 self.slowest_s = lag_s
-        if (session := change.session) is not None:
+        if (session := result.session) is not None:
             self._changed.add(session.id)
-            self._unwatched.add(session.id)
-        return change
+            if len(self._changed) > _MOST_CHANGED:
+                self.occupancy()
+        return result
 
-    @property
-    def waits(self) -> bool:
-        """Whether there may be something to say though nothing more comes."""
-        return bool(self._changed or self._unwatched or self._watch.waits)
-
-    def news(self, now_ms: float, within_s: float) -> list[Oddity]:
-        """What does not add up and was not told yet, as far as it can be found in that time."""
-        told: list[Oddity] = []
-        end_s = perf_counter() + within_s
-        for identifier in self._unwatched:
-            self._watch.touch(identifier, int(now_ms))
-        self._unwatched.clear()
-        for identifier in self._watch.due(int(now_ms)):
-            if perf_counter() > end_s:
-                break
-            if session := self.book.session(identifier):
-                told += self._watch.look(session, int(now_ms))
-            else:
-                self._watch.forget(identifier)
-        self.oddities += len(told)
-        return told
-
-    def present(self) -> Occupancy:
+    def occupancy(self) -> Occupancy:
         """Who is there now: only sessions that changed since the last time are counted again."""
         sessions, people, streams = self._total
         for identifier in self._changed:
-            session = self.book.session(identifier)
-            was = self._present.pop(identifier, Occupancy())
+            session = self.store.session(identifier)
+            before = self._occupancies.pop(identifier, Occupancy())
             now = occupancy_of(session) if session else Occupancy()
             if now.sessions:
-                self._present[identifier] = now
-            sessions += now.sessions - was.sessions
-            people += now.people - was.people
-            streams += now.streams - was.streams
+                self._occupancies[identifier] = now
+            sessions += now.sessions - before.sessions
+            people += now.people - before.people
+            streams += now.streams - before.streams
         self._changed.clear()
         self._total = Occupancy(sessions, people, streams)
         return self._total
 
-    def _forgotten(self, identifier: str) -> None:
-        """The book has let go of a session: nobody is taken to be there any more."""
-        self._watch.forget(identifier)
+    def _forget(self, identifier: str) -> None:
+        """The store has let go of a session: nobody is counted as being there any more."""
         self._changed.add(identifier)
+        self.on_forgotten(identifier)
 
 
 def occupancy_of(session: Session) -> Occupancy:
@@ -144,7 +122,7 @@ def _who(session: Session, event: Event) -> str | None:
 
 def annotate(entry: Entry, change: ApplyResult) -> Annotation:
     """What there is to say beside a delivery that has just been entered."""
-    session, event = change.session, entry.facts
+    session, event = change.session, entry.fields
     who = _who(session, event) if session is not None else None
     return Annotation(who, change.copies, badge(change, event))
 

@@ -14,6 +14,7 @@ from typing import IO
 
 import pytest
 
+from tests.support.waiting import wait_until
 from vmon.capture import inputs
 from vmon.capture.codec import write_line
 from vmon.events.entry import Entry
@@ -100,9 +101,7 @@ def test_an_interrupted_filter_keeps_whole_lines_and_says_so(tmp_path: Path, lin
             [sys.executable, "-m", "vmon", "filter", "--follow", str(path)],
             stdout=into, stderr=subprocess.PIPE,
         )  # fmt: skip # one thing a line
-    end = time.monotonic() + DEADLINE_S
-    while out.stat().st_size < len(line) * 10 and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(lambda: out.stat().st_size >= len(line) * 10, DEADLINE_S)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=DEADLINE_S)
     assert run.returncode == 130
@@ -128,12 +127,11 @@ def test_a_filter_that_is_interrupted_while_nobody_reads_writes_its_lines_to_the
     ) as run:  # fmt: skip # one thing a line
         assert run.stdout
         assert run.stderr
-        end = time.monotonic() + DEADLINE_S
-        while _waiting(run.stdout) < 1 << 15 and time.monotonic() < end:
-            time.sleep(0.01)
+        pipe = run.stdout
+        wait_until(lambda: _waiting(pipe) >= 1 << 15, DEADLINE_S)
         time.sleep(0.1)  # until the pipe is full; were it not yet, the lines are whole all the same
         run.send_signal(signal.SIGINT)
-        time.sleep(0.1)
+        time.sleep(0.1)  # until the signal came; were it not yet, the lines are whole all the same
         written, said = run.stdout.read(), run.stderr.read()
     assert run.returncode == 130
     count = written.count(b"\n")

@@ -257,7 +257,7 @@ async def test_a_close_that_is_cancelled_still_ends_the_agent(
     pid = pid_of(tunnel)
     async with asyncio.TaskGroup() as group:
         closing = group.create_task(tunnel.close())
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop, in which closing begins
         closing.cancel()
     await until(lambda: not alive(pid))
     await until(lambda: is_empty(state_dir))
@@ -278,7 +278,7 @@ async def main():
         binary=Path({str(options.binary)!r}), authtoken={TOKEN!r}))
     await tunnel.start()
     print(tunnel.pid, flush=True)
-    await asyncio.sleep(60)
+    await asyncio.sleep(60)  # it is killed before
 asyncio.run(main())
 """
     vmon = await asyncio.create_subprocess_exec(

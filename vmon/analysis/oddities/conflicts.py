@@ -6,6 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.scene import Scene, owner_of, shortened, what_is
+from vmon.events.catalogue import FILED_STATUSES
 from vmon.humanize import duration, handle
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ _STUCK_MS = 3_600_000
 
 
 _FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
-
-
-_FILED = frozenset({"uploaded", "available", "expired", "failed", "deleted"})
 
 
 def _cameras(scene: Scene) -> Iterator[Oddity]:
@@ -108,7 +106,7 @@ def _stuck(scene: Scene) -> Iterator[Oddity]:
 def _is_stopped(job: OutputState) -> bool:
     """Whether it is an archive of which nothing was told after it stopped."""
     is_archive = job.kind == "archive" and "stopped" in job.statuses
-    return is_archive and not _FILED & job.statuses.keys()
+    return is_archive and not FILED_STATUSES & job.statuses.keys()
 
 
 def _failed(scene: Scene) -> Iterator[Oddity]:

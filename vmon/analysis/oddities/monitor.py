@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
@@ -9,11 +11,17 @@ from vmon.analysis.oddities.rules import comes_of_age, oddities_of
 from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmon.sessions.model import Session
+    from vmon.sessions.store import ApplyResult, SessionStore
 
 _MOST_SESSIONS = 10_000
 _TOLD = -1
 _SOON_MS = 1000
+_BEAT_S = 0.5
+"""How often the sessions of a run that changed are looked at."""
+_LOOK_S = 0.005
 _Key = tuple[str, tuple[str, ...]]
 
 
@@ -81,6 +89,77 @@ class OddityMonitor:
             self._since[session.id] = standing
         if len(self._since) > _MOST_SESSIONS:
             self.forget(next(iter(self._since)))
+
+
+class LiveOddities:
+    """Looks at the sessions of a run now and then, and reports each oddity once.
+
+    Give it what each delivery changed (`note`) and the sessions that the store has let go of
+    (`forget`). A look takes `_LOOK_S` at most; the rest is looked at the next time.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        report: Callable[[Oddity], None],
+        on_bug: Callable[[Exception], None],
+        *,
+        beat_s: float = _BEAT_S,
+    ) -> None:
+        self.total = 0
+        self._store = store
+        self._report = report
+        self._on_bug = on_bug
+        self._beat_s = beat_s
+        self._monitor = OddityMonitor(began_ms=int(time() * 1000))
+        self._changed: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self, result: ApplyResult) -> None:
+        """A delivery changed a session: look at it soon."""
+        if result.session is not None:
+            self._changed.add(result.session.id)
+            if self._timer is None:
+                self._later()
+
+    def forget(self, session: str) -> None:
+        """The store does not have this session any more."""
+        self._monitor.forget(session)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._timer:
+            self._timer.cancel()
+
+    def _later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._beat_s, self._beat)
+
+    def _beat(self) -> None:
+        self._timer = None
+        try:
+            for oddity in self.look(int(time() * 1000), _LOOK_S):
+                self._report(oddity)
+        except Exception as error:  # noqa: BLE001 - a bug ends this look, and not the run
+            self._on_bug(error)
+        if self._changed or self._monitor.waits:
+            self._later()
+
+    def look(self, now_ms: int, within_s: float) -> list[Oddity]:
+        """The oddities that are to be reported now, as far as they are found in that time."""
+        found: list[Oddity] = []
+        end_s = perf_counter() + within_s
+        for identifier in self._changed:
+            self._monitor.touch(identifier, now_ms)
+        self._changed.clear()
+        for identifier in self._monitor.due(now_ms):
+            if perf_counter() > end_s:
+                break
+            if session := self._store.session(identifier):
+                found += self._monitor.look(session, now_ms)
+            else:
+                self._monitor.forget(identifier)
+        self.total += len(found)
+        return found
 
 
 def _key(one: Oddity) -> _Key:

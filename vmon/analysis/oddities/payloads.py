@@ -15,7 +15,7 @@ from vmon.analysis.oddities.codes import CODES, Oddity, order
 from vmon.events.catalogue import TYPES
 from vmon.events.models import ArchiveEvent, BroadcastEvent, Rtmp, Undecodable, UnknownEvent
 from vmon.events.parse import SHAPES
-from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
+from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.humanize import handle
 from vmon.sanitize import disarm
 
@@ -75,13 +75,7 @@ def _oddity(entry: Entry, found: _Found) -> Oddity:
     one = next(filter(None, (*about, getattr(event, "id", None))), None)
     severity = CODES[found.code].severity
     ids = (one,) if one else ()
-    return Oddity(found.code, severity, _at_ms(entry), entry.session, ids, found.said)
-
-
-def _at_ms(entry: Entry) -> int:
-    """When it was, by the event where that says it in whatever unit, else by the receipt."""
-    said_ms = in_ms(entry.event.said_ms)
-    return int(entry.delivery.received_at.timestamp() * 1000) if said_ms is None else said_ms
+    return Oddity(found.code, severity, entry.occurred_ms, entry.session, ids, found.said)
 
 
 def _found(entry: Entry) -> Iterator[_Found]:

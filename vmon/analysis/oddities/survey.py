@@ -41,7 +41,7 @@ class OddityAnalysis:
         change = self.book.apply(entry)
         event, session = entry.event, entry.session
         self._types.add(entry.type)
-        self._date(event, int(entry.delivery.received_at.timestamp() * 1000))
+        self._date(event, entry.received_ms)
         if session is not None and (project := _named(event)):
             self._projects.setdefault(session, set()).add(project)
         if self._chosen is None or self._chosen(entry):
@@ -54,11 +54,11 @@ class OddityAnalysis:
     def _date(self, event: Event, received_ms: int) -> None:
         """Note the oldest and the newest event, and the newest receipt."""
         self._received_ms = max(self._received_ms, received_ms)
-        said_ms = in_ms(event.said_ms)
-        if said_ms is None:
+        stated_ms = in_ms(event.occurred_ms)
+        if stated_ms is None:
             return
-        self._oldest_ms = min(self._oldest_ms or said_ms, said_ms)
-        self._newest_ms = max(self._newest_ms, said_ms)
+        self._oldest_ms = min(self._oldest_ms or stated_ms, stated_ms)
+        self._newest_ms = max(self._newest_ms, stated_ms)
 
     def oddities(self, ghost_after_s: float = GHOST_AFTER_S) -> list[Oddity]:
         """What does not add up, in the order of time."""

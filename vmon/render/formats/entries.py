@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
     from vmon.sessions.tracker import Annotation, SessionTracker
 
 Kind = Literal["auto", "line", "detail", "json"]
-
-
-class Draw(Protocol):
-    """Any function that formats an entry, as the live screen calls it."""
-
-    def __call__(
-        self, entry: Entry, line: bytes | None = None, note: Annotation | None = None, /
-    ) -> bytes:
-        """The entry as it goes out, newline included."""
 
 
 class Form(Struct, frozen=True):
@@ -84,14 +75,11 @@ class LineFormatter:
     ) -> bytes:
         """The line of an entry, and what there is of it below, newline included."""
         if self._tracker:
-            note = annotate(entry, self._tracker.enter(entry))
+            note = annotate(entry, self._tracker.apply(entry))
         if self._redact:
             entry, note = self._redact(entry), note._replace(who=None) if note else None
         text = self._date_above(entry) + line(entry, self.style, note) + "\n"
         return (text + "".join([row + "\n" for row in self._below(entry)])).encode()
-
-    __call__ = entry
-    measured = measure
 
     def _date_above(self, entry: Entry) -> str:
         """The date, where it is another one than above."""

@@ -38,8 +38,6 @@ class JsonFormatter:
         line = line or _encoded(entry)
         return disarm_json(line) if self._for_people else line
 
-    __call__ = entry
-
     def lines(self, lines: Iterable[bytes]) -> bytes:
         """Lines that are there already, with nothing to redact."""
         return b"".join(map(disarm_json, lines) if self._for_people else lines)

@@ -36,11 +36,6 @@ class EntryFormatter(Formatter, Protocol):
     def measure(self) -> None:
         """Take the terminal's width as it is now."""
 
-    def __call__(
-        self, entry: Entry, line: bytes | None = None, note: Annotation | None = None, /
-    ) -> bytes:
-        """The same as `entry`: the live screen takes any function of that kind."""
-
 
 class Redacted:
     """Another format, in which every entry is redacted first."""

@@ -11,6 +11,8 @@ from vmon.humanize import compact, count
 from vmon.render.style import Paint, console
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vmon.sessions.tracker import SessionTracker
 
 _P95 = 0.95
@@ -24,14 +26,17 @@ connections, oddities."""
 class StatusLine:
     """`2 sessions open · 5 connections · 4 streams · p95 lag 180ms · 3 hidden · 1 oddity`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracker: SessionTracker, oddities: Callable[[], int]) -> None:
+        self._tracker = tracker
+        self._oddities = oddities
         self._console = console(sys.stdout)
         self._paint = Paint(self._console)
         self._last: bytes | None = None
 
-    def __call__(self, known: SessionTracker, hidden: int) -> bytes | None:
-        """The line, shorter than the terminal is wide; None where it stands there already."""
-        text = told(known, hidden, self._console.width - _ECHO)
+    def __call__(self, hidden: int) -> bytes | None:
+        """The line, shorter than the terminal is wide; None if it stands there already."""
+        width = self._console.width - _ECHO
+        text = status_text(self._tracker, self._oddities(), hidden, width)
         line = self._paint("dim", text).encode()
         if line == self._last:
             return None
@@ -39,22 +44,24 @@ class StatusLine:
         return line
 
 
-def told(known: SessionTracker, hidden: int, width: int | None = None) -> str:
-    """The words of the foot; what there is none of is left out, after the connections and streams.
+def status_text(
+    tracker: SessionTracker, oddities: int, hidden: int, width: int | None = None
+) -> str:
+    """The words of the status line; zeros are left out, but for connections and streams.
 
-    Where they are wider than `width` what matters least goes first, and no word is cut before it
-    stands alone.
+    If they are wider than `width`, what matters least is left out first, and no word is cut before
+    it stands alone.
     """
-    present = known.present()
-    lag_ms = known.lags.percentile(_P95)
+    there = tracker.occupancy()
+    lag_ms = tracker.lags.percentile(_P95)
     parts = [
-        f"{count(present.sessions, 'session')} open",
-        count(present.people, "connection"),
-        count(present.streams, "stream"),
+        f"{count(there.sessions, 'session')} open",
+        count(there.people, "connection"),
+        count(there.streams, "stream"),
         f"p95 lag {compact(lag_ms / 1000)}" if lag_ms is not None else "",
-        count(known.copies, "duplicate") if known.copies else "",
+        count(tracker.duplicates, "duplicate") if tracker.duplicates else "",
         f"{hidden:,} hidden" if hidden else "",
-        count(known.oddities, "oddity", "oddities") if known.oddities else "",
+        count(oddities, "oddity", "oddities") if oddities else "",
     ]
     for least in _LEAST_FIRST:
         if width is None or len(_joined(parts)) <= width:

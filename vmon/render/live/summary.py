@@ -1,58 +1,112 @@
-"""What a run saw of sessions, in a few rows at its end."""
+"""What `listen` says at its end: counts, types, sessions, and how to see it all again."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from vmon.events.catalogue import NAMES
-from vmon.humanize import count, duration, handle
+from vmon.humanize import count, duration, handle, home
+from vmon.render.live.facts import Facts
 from vmon.sanitize import disarm
-from vmon.sessions.tracker import occupancy_of
+from vmon.sessions.snapshot import snapshot
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from vmon.capture.codec import Outage
+    from vmon.receive.pipeline import Totals
     from vmon.render.style import Paint
     from vmon.sessions.model import Session
     from vmon.sessions.tracker import SessionTracker
 
 _MOST = 5
+"""Sessions that are named: the busiest."""
+_BAR, _BEFORE_BAR = 24, 36
 
 
-def summed_up(known: SessionTracker) -> Iterator[tuple[str, str]]:
-    """Rows of a label and what there is to say: all sessions, the busiest, copies, oddities."""
-    sessions = list(known.book.sessions())
-    gone = known.book.totals
+class Shown(Struct, frozen=True):
+    """What a screen made of the deliveries: hidden by the filter, or not shown."""
+
+    hidden: int = 0
+    not_shown: int = 0
+
+
+class Summary:
+    """The last lines of a run on standard error."""
+
+    def __init__(self, facts: Facts | None = None) -> None:
+        self._facts = facts or Facts()
+
+    def text(
+        self,
+        totals: Totals,
+        shown: Shown,
+        more: Iterable[tuple[str, str]] = (),
+        *,
+        blocked: int = 0,
+        bugs: int = 0,
+    ) -> str:
+        """What a run received, and how to see it again; `more` are other facts."""
+        facts, received = self._facts, totals.types.total()
+        lasted = duration(time.monotonic() - (totals.started_s or 0))
+        verdicts = ", ".join(f"{n:,} {kind}" for kind, n in totals.verdicts.most_common())
+        replays = totals.capture is not None and received > 0
+        rows = [
+            ("hidden by filter", _some(shown.hidden)),
+            ("not shown", _some(shown.not_shown)),
+            ("rejected (503)", _some(totals.turned_away)),
+            ("signatures", verdicts),
+            ("blocked (404)", _some(blocked)),
+            ("other requests", _some(totals.notices)),
+            ("bugs in vmon", _some(bugs)),
+            ("tunnel", outages_in_words(totals.outages)),
+            *more,
+            ("capture", home(totals.capture) if totals.capture else ""),
+            ("not in the capture", totals.rescued or ""),
+            ("replay", f"vmon replay {home(totals.capture)}" if replays and totals.capture else ""),
+        ]
+        head = f"{count(received, 'delivery', 'deliveries')} in {lasted}"
+        bar = max(0, min(_BAR, facts.width - _BEFORE_BAR))
+        over = "\r" if facts.is_terminal else ""  # the terminal has just put ^C there
+        return over + "\n".join([head, *by_type(totals.types, facts.paint, bar), *facts.rows(rows)])
+
+
+def session_rows(tracker: SessionTracker, oddities: int) -> Iterator[tuple[str, str]]:
+    """Rows of a label and a text: the slowest delivery, all sessions, the busiest, duplicates."""
+    yield "slowest delivery", "" if tracker.slowest_s is None else duration(tracker.slowest_s)
+    sessions, gone = list(tracker.store.sessions()), tracker.store.totals
     number = len(sessions) + gone.sessions
     if number:
         people = sum(len(one.people) for one in sessions) + gone.people
         streams = sum(len(one.feeds) for one in sessions) + gone.feeds
         what = f"{count(people, 'connection')}, {count(streams, 'stream')}"
-        yield "sessions", f"{number:,} ({known.present().sessions:,} open), {what}"
+        yield "sessions", f"{number:,} ({tracker.occupancy().sessions:,} open), {what}"
     for one in nlargest(_MOST, sessions, key=lambda one: one.events):
-        yield handle(one.id, "session"), _session(one)
+        yield handle(one.id, "session"), _session(one, tracker.store.newest_ms)
     if number > _MOST:
         yield "", f"… {count(number - _MOST, 'more session')} (see vmon sessions)"
-    yield "duplicates", f"{known.copies:,}" if known.copies else ""
-    yield "oddities", f"{known.oddities:,} (see vmon oddities)" if known.oddities else ""
+    yield "duplicates", _some(tracker.duplicates)
+    yield "oddities", f"{oddities:,} (see vmon oddities)" if oddities else ""
 
 
-def _session(session: Session) -> str:
-    """`3 connections, 4 streams, 12 events, 12 min, open`."""
-    there = occupancy_of(session)
-    lasted = duration((session.last_ms - session.first_ms) / 1000)
-    reason = session.destroyed[max(session.destroyed)] if session.destroyed else None
-    state = f"open, {there.people:,} connected" if there.sessions else "ended"
+def _session(session: Session, now_ms: int) -> str:
+    """`3 connections, 4 streams, 12 events, 12 min, open`, as `vmon sessions` has it."""
+    laid = snapshot(session)
+    reason = laid.rounds[-1].reason
+    connected = sum(one.span.is_open for one in laid.members)
+    ended = f"ended: {disarm(reason)}" if reason else "ended"
     parts = [
         count(len(session.people), "connection"),
         count(len(session.feeds), "stream"),
         count(session.events, "event"),
-        lasted,
-        state if there.sessions or not reason else f"ended: {disarm(reason)}",
+        duration(laid.lasted_s(now_ms)),
+        f"open, {connected:,} connected" if laid.is_open else ended,
     ]
     return ", ".join(parts)
 
@@ -76,3 +130,7 @@ def outages_in_words(outages: list[Outage]) -> str:
     return (
         f"down {times}, {duration(lasted)} in total; Vonage retries missed deliveries until {until}"
     )
+
+
+def _some(number: int) -> str:
+    return f"{number:,}" if number else ""

@@ -62,7 +62,7 @@ def _drawn(nodes: list[Node], look: LineStyle, before: str) -> Iterator[str]:
 def head(laid: SessionSnapshot, now_ms: int) -> list[Piece]:
     """The line of a session itself."""
     session, last = laid.session, laid.rounds[-1]
-    lasted = duration(last.lasted_s(now_ms)) + "  "
+    lasted = duration(laid.lasted_s(now_ms)) + "  "
     pieces = [
         _dot(last),
         (colour_of(session.id), handle(session.id, "session") + "  "),

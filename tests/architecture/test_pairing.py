@@ -1,0 +1,143 @@
+"""Each module of vmon has the test file of its name, `tests/<folder>/test_<module>.py`.
+
+A command in `cli/` only declares what can be typed: `tests/commands` or `tests/cli` has its file.
+Exceptions are data; one that nothing needs any more fails.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.architecture import source
+
+TESTS = Path(__file__).parents[1]
+
+THROUGH = {
+    "analysis/oddities/codes": "analysis/oddities/test_rules",
+    "analysis/oddities/conflicts": "analysis/oddities/test_rules",
+    "analysis/oddities/missing": "analysis/oddities/test_rules",
+    "analysis/oddities/scene": "analysis/oddities/test_rules",
+    "analysis/oddities/survey": "commands/test_oddities",
+    "capture/documents": "search/test_scan",
+    "capture/folder": "commands/test_inputs",
+    "capture/inputs": "commands/test_inputs",
+    "capture/prefetch": "capture/test_blocks",
+    "cli/captures": "analysis/test_captures",
+    "cli/config": "cli/test_defaults",
+    "cli/doctor": "doctor/test_runner",
+    "cli/export": "render/formats/test_choose",
+    "cli/options": "cli/test_cli",
+    "cli/stats": "analysis/test_stats",
+    "cli/usage": "analysis/test_usage",
+    "commands/captures": "analysis/test_captures",
+    "commands/stats": "analysis/test_stats",
+    "commands/tunnel": "cli/test_tunnel",
+    "commands/usage": "analysis/test_usage",
+    "doctor/machine": "doctor/test_runner",
+    "doctor/network": "doctor/test_runner",
+    "doctor/results": "doctor/test_runner",
+    "doctor/tunnels": "doctor/test_runner",
+    "events/delivery": "receive/test_receiver",
+    "events/ids": "capture/test_writer",
+    "events/payload": "events/test_parse",
+    "events/session_id": "events/test_models",
+    "events/timestamps": "events/test_models",
+    "events/verdict": "security/test_verifier",
+    "forward/backlog": "forward/test_journal",
+    "forward/leftovers": "forward/test_journal",
+    "forward/queue": "forward/test_worker",
+    "receive/group_commit": "commands/test_listen",
+    "receive/http_server": "receive/test_receiver",
+    "receive/pipeline": "commands/test_listen",
+    "receive/public_url": "tunnel/test_listen_tunnel",
+    "render/axis": "sessions/test_timeline",
+    "render/formats/entries": "render/formats/test_choose",
+    "render/formats/har": "render/formats/test_choose",
+    "render/formats/protocol": "render/formats/test_choose",
+    "render/formats/pytest_module": "render/formats/test_choose",
+    "render/formats/shell": "render/formats/test_choose",
+    "render/live/bar": "render/live/test_progress",
+    "render/live/redraw": "commands/test_sessions",
+    "render/live/status_line": "render/live/test_screen",
+    "render/live/summary": "sessions/test_tracker",
+    "render/outcome": "render/live/test_screen",
+    "render/reports/captures": "analysis/test_captures",
+    "render/reports/config": "cli/test_defaults",
+    "render/reports/doctor": "doctor/test_runner",
+    "render/reports/events": "cli/test_events",
+    "render/reports/help": "commands/test_help",
+    "render/reports/sessions_json": "commands/test_sessions",
+    "render/reports/stats": "analysis/test_stats",
+    "render/reports/timeline_svg": "render/reports/test_timeline",
+    "render/reports/usage": "analysis/test_usage",
+    "render/style": "render/test_line",
+    "render/subject": "render/test_line",
+    "replay/resend": "commands/test_replay_failed",
+    "replay/tally": "commands/test_replay",
+    "search/expression_names": "search/test_expression",
+    "search/matching": "search/test_scan",
+    "search/plan": "search/test_scan",
+    "search/reader": "sessions/test_busy_day",
+    "security/masking": "security/test_pseudonyms",
+    "security/scrub": "render/formats/test_choose",
+    "sessions/loader": "commands/test_sessions",
+    "tunnel/ngrok/agent": "tunnel/ngrok/test_tunnel",
+}
+"""Exceptions: a module that is tested through a neighbour → the file that does it."""
+
+TOPICS = {
+    "capture/test_needles": "what is searched for at once, of `capture/blocks`",
+    "cli/test_cli": "the command line as a whole",
+    "commands/test_end_to_end": "the program from end to end",
+    "commands/test_inputs": "what every reading command says of its sources",
+    "commands/test_listen_forward_kill": "forwarding, killed at random",
+    "commands/test_listen_kill": "listen, killed at random",
+    "commands/test_terminal": "the program on a terminal",
+    "sessions/test_busy_day": "a day of which the truth is known",
+    "test_docs": "the README and the reference",
+    "tunnel/ngrok/test_live": "the real ngrok, where there is a token",
+    "tunnel/test_listen_tunnel": "listen with a tunnel",
+    "tunnel/test_tunnel_imports": "what a tunnel imports",
+}
+"""Test files that are named after no module, and what they are about."""
+
+
+def _modules() -> dict[str, str]:
+    """Every module with code of its own, such as `render/line`, by its dotted name."""
+    return {
+        str(path.relative_to(source.ROOT).with_suffix("")): module
+        for module, path in source.modules().items()
+        if not path.stem.startswith("__")
+    }
+
+
+def _test_files() -> set[str]:
+    found = (path.relative_to(TESTS).with_suffix("") for path in TESTS.rglob("test_*.py"))
+    return {str(path) for path in found if path.parts[0] not in {"architecture", "support"}}
+
+
+def _own(module: str) -> set[str]:
+    """The names of the test file of a module; a command has two."""
+    folder, _, name = f"/{module}".rpartition("/")
+    folders = {folder, "/commands"} if folder == "/cli" else {folder}
+    return {f"{each}/test_{name}".strip("/") for each in folders}
+
+
+def test_every_module_has_its_test_file() -> None:
+    files = _test_files()
+    alone = {
+        module: f"{name} has no test file of its name"
+        for module, name in _modules().items()
+        if not _own(module) & files
+    }
+    assert not (text := source.broken(alone, THROUGH)), text
+
+
+def test_the_file_that_tests_a_neighbour_exists() -> None:
+    assert {*THROUGH.values()} - _test_files() == set()
+
+
+def test_every_test_file_is_named_after_a_module_or_its_topic() -> None:
+    owned = set[str]().union(*map(_own, _modules()))
+    strays = {file: f"tests/{file}.py is of no module" for file in _test_files() - owned}
+    assert not (text := source.broken(strays, TOPICS)), text

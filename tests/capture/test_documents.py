@@ -1,0 +1,116 @@
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vmon.capture import blocks, inputs
+from vmon.capture.codec import write_line
+from vmon.capture.documents import documents, has_lines, is_document
+from vmon.errors import WrongUse
+from vmon.events.catalogue import TYPES
+from vmon.events.entry import Entry
+from vmon.search import matching, scan
+from vmon.search.filter import Filter
+
+Delivered = Callable[..., Entry]
+
+
+Bad = list[matching.BadLine]
+
+
+def chosen_of(
+    stream: inputs.Readable, asked: Filter, size: int = inputs.BLOCK, *, entries: bool = True
+) -> tuple[list[bytes], Bad]:
+    """What `choose` chooses, with blocks of that size, and what it reports."""
+    bad: Bad = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks.Blocks.__init__, "__defaults__", (size,))
+        batches = scan.select(stream, "x.jsonl", asked, bad.append, entries=entries)
+        return [line for batch in batches for line, _ in batch], bad
+
+
+@pytest.fixture
+def lines(delivered: Delivered) -> list[bytes]:
+    """A capture of one delivery of each type."""
+    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+
+
+BODIES = [{"event": "archive", "x": [1, "a\nb"]}, {"event": "render"}, {"event": "é"}]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("ascii_", [True, False])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf", b"\n \r\n"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("size", [8, 1 << 16])
+def test_a_json_array_holds_its_elements(
+    *, indent: int | None, ascii_: bool, bom: bytes, end: bytes, size: int
+) -> None:
+    text = json.dumps(BODIES, indent=indent, ensure_ascii=ascii_)
+    data = bom + text.encode().replace(b"\n", b"\r\n") + end
+    if size < len(bom) or (size == 8 and bom == b"\n \r\n"):
+        size = 1 << 16  # the beginning is looked for in the first block
+    found, bad = chosen_of(io.BytesIO(data), Filter(), size)
+    assert [json.loads(line) for line in found] == BODIES
+    assert all(line.count(b"\n") == 1 for line in found)
+    assert bad == []
+
+
+def test_documents_laid_out_to_be_read_are_read(lines: list[bytes]) -> None:
+    captured = [json.loads(line) for line in lines[:2]]
+    data = "\n".join(json.dumps(one, indent=4) for one in [*BODIES, *captured]).encode()
+    found, bad = chosen_of(io.BytesIO(data), Filter())
+    assert [json.loads(line) for line in found] == [*BODIES, *captured]
+    assert bad == []
+    asked = Filter(types=frozenset({json.loads(lines[0])["type"]}))
+    assert [json.loads(line) for line in chosen_of(io.BytesIO(data), asked)[0]] == captured[:1]
+
+
+def test_an_array_of_capture_lines_is_a_capture(lines: list[bytes]) -> None:
+    data = b"[" + b",\n".join(line.strip() for line in lines) + b"]"
+    assert chosen_of(io.BytesIO(data), Filter()) == (lines, [])
+
+
+def test_what_breaks_documents_off_is_told_and_what_was_before_it_is_kept() -> None:
+    data = b'{\n "event":"archive"\n}\n{\n "event":"render"\n}\n{\n "event":'
+    found, bad = chosen_of(io.BytesIO(data), Filter())
+    assert [json.loads(line)["event"] for line in found] == ["archive", "render"]
+    assert [one.number for one in bad] == [3]
+
+
+@pytest.mark.parametrize(
+    ("begin", "is_one"),
+    [
+        (b"[", True),
+        (b'\xef\xbb\xbf [{"event":1}]', True),
+        (b'{\n  "event": "archive"\n}', True),
+        (b'{"event":"archive"}\n', False),
+        (b'{"vmon":1,"type":"archive"', False),
+        (b'{"log":{"entries":[', True),
+        (b"", False),
+        (b"nonsense", False),
+    ],
+)
+def test_a_document_is_known_by_how_it_begins(begin: bytes, *, is_one: bool) -> None:
+    assert is_document(begin) is is_one
+
+
+def test_only_plain_lines_can_be_read_from_their_end(lines: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for data, has in ((lines[0], True), (gzip.compress(lines[0]), False), (b"[]", False)):
+        path.write_bytes(data)
+        assert has_lines(str(path)) is has
+    with pytest.raises(WrongUse, match="No such file"):
+        has_lines(str(tmp_path / "none"))
+
+
+def test_objects_one_after_another_are_a_line_each_whatever_stands_between() -> None:
+    assert list(documents(b'{"a":\n1} {"b":2}\n\n[{"c":3},{"d":\r\n4}]')) == [
+        b'{"a": 1}',
+        b'{"b":2}',
+        b'{"c":3}',
+        b'{"d":  4}',
+    ]

@@ -1,0 +1,75 @@
+import pytest
+
+from vmon.errors import WrongUse
+from vmon.search.expression import Expression
+from vmon.search.expression_names import _fields, _tokens, _uses
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "hint"),
+    [
+        ('stream.videoTyp == "x"', "character 8: unknown field of stream videoTyp", "videoT"),
+        ('streem.id == "x"', "character 1: unknown name streem", "did you mean stream?"),
+        ("reason == 'é' && Reason == ''", "character 18: unknown name Reason", "reason?"),
+        ("zzzzzzz == 1", "character 1: unknown name zzzzzzz", "known: applicationId"),
+        ("zzzzzzz == 1", "character 1: unknown name", "any other field use body.zzzzzzz"),
+        ("reason.lower() == ''", "character 8: unknown function lower", "known: all"),
+        ("reason.startswith('x')", "character 8: unknown function", "did you mean startsWith?"),
+        ('.type == "archive"', "an unsupported place", ".type"),
+        ("reason{id: 1} == 1", "an unsupported place", "reason"),
+        ("[1].map(x, x).size() == 1", "character 5: map() is", "use a single exists"),
+        ("[1].filter(x, true).size() == 1", "character 5: filter() is", "use a single exists"),
+        ("[1].all(x, [2].all(y, true))", "character 16: nested loops are", "use a single exists"),
+    ],
+)
+def test_a_name_or_function_that_nothing_has_is_refused_with_its_place(
+    source: str, message: str, hint: str
+) -> None:
+    with pytest.raises(WrongUse) as caught:
+        Expression(source)
+    assert message in caught.value.message
+    assert hint in str(caught.value.hint)
+
+
+def uses(source: str, *bound: str) -> list[tuple[str, ...]]:
+    return [use.parts for use in _uses(list(_tokens(source)), set(bound))]
+
+
+def test_names_are_read_with_their_fields_and_methods_are_none() -> None:
+    assert uses('stream.name == "a.b" && lag > 1e3') == [("stream", "name"), ("lag",)]
+    assert uses("reason.startsWith(body.x.y)") == [("reason",), ("body", "x", "y")]
+    assert uses("size(streams) > 0 // reason") == [("streams",)]
+
+
+def test_constants_kinds_and_the_names_of_loops_are_no_uses() -> None:
+    assert uses("type(body.x) == int || true in [null]") == [("body", "x")]
+    assert uses("streams.exists(s, s.id == session)", "s") == [("streams",), ("session",)]
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds"),
+    [
+        ("r'\\\\' + b\"x\"", ["string", "sign", "string"]),
+        ("0x1fu + 1.5e-3", ["number", "sign", "number"]),
+        ("a != b // c", ["name", "sign", "name"]),
+        ("'''a\nb'''", ["string"]),
+    ],
+)
+def test_an_expression_is_cut_as_the_language_cuts_it(source: str, kinds: list[str]) -> None:
+    assert [token.kind for token in _tokens(source)] == kinds
+
+
+def test_a_token_knows_where_it_stands_counted_from_one() -> None:
+    assert [(token.text, token.at) for token in _tokens(" a  &&b")] == [
+        ("a", 2),
+        ("&&", 5),
+        ("b", 7),
+    ]
+
+
+def test_the_known_fields_are_those_of_all_types_without_our_own() -> None:
+    fields = _fields()
+    assert {"stream", "call", "broadcastUrls", "reason", "status"} <= fields.keys()
+    assert {"videoType", "connection"} <= fields["stream"].keys()
+    assert "data" in fields["connection"]
+    assert not [name for name in fields if ":" in name]
