@@ -67,8 +67,6 @@ WITHIN = {
 """Folder → the folders of its own package that it uses; `tunnel/choice` makes one of each kind."""
 
 ARROWS = {
-    "vmon.commands.captures -> vmon.cli.options": "asks at the terminal; the question goes to cli",
-    "vmon.commands.tunnel -> vmon.cli.options": "asks at the terminal; the question goes to cli",
     "vmon.sessions.tracker -> vmon.analysis.oddities.codes": "the monitor is to hear the feed",
     "vmon.sessions.tracker -> vmon.analysis.oddities.monitor": "the monitor is to hear the feed",
     "vmon.forward.client -> vmon.security.scrub": "one function, for a URL; it moves to the ground",
@@ -109,8 +107,6 @@ LIBRARIES = {
 """Library → who may import it, folders with all that is in them, and what for."""
 
 IMPORTERS = {
-    "vmon.commands.captures -> click": "asks at the terminal; the question goes to cli",
-    "vmon.commands.tunnel -> click": "asks at the terminal; the question goes to cli",
     "vmon.commands.replay -> rich": "its progress bar goes to render/live",
 }
 """Exceptions: module → library, and why it is borne."""
@@ -156,10 +152,6 @@ BIG_CLASSES = {
 }
 
 BIG_FUNCTIONS = {
-    "vmon.cli.filter.command": "its options are to travel as one object",
-    "vmon.cli.listen.command": "its options are to travel as one object",
-    "vmon.cli.replay.command": "its options are to travel as one object",
-    "vmon.cli.trigger.command": "its options are to travel as one object",
     "vmon.commands.listen.Run.__init__": "Run is taken apart into pipeline, public URL and feed",
 }
 

@@ -5,7 +5,7 @@ import pytest
 
 from vmon.analysis.oddities.codes import CODES
 from vmon.cli import completers
-from vmon.cli.completers import MOST_CAPTURES, codes, files
+from vmon.cli.completers import MOST_CAPTURES, codes, files, mend_words
 
 PARAM = click.Option(["--x"])
 
@@ -60,3 +60,35 @@ def test_where_there_is_none_the_shell_s_own_files_are_offered(kept: Path) -> No
     kept.rmdir()
     assert offered("files", "") == [("", "file")]
     assert files(click.Context(click.Command("x")), PARAM, "/tmp")[0].type == "file"
+
+
+@pytest.mark.parametrize(
+    ("words", "at", "whole", "there"),
+    [
+        ("vmon a", 1, "vmon a", 1),
+        ("vmon --e = s x", 3, "vmon --e=s x", 1),
+        ("vmon --e = s x", 4, "vmon --e=s x", 2),
+        ("vmon --e =", 2, "vmon --e =", 2),
+        ("vmon", 1, "vmon", 1),
+        ("= : =", 1, "= :=", 1),
+    ],
+)
+def test_words_are_mended(words: str, at: int, whole: str, there: int) -> None:
+    environ = {"COMP_WORDS": words.replace(" ", "\n"), "COMP_CWORD": str(at)}
+    mend_words(environ)
+    assert (environ["COMP_WORDS"].replace("\n", " "), environ["COMP_CWORD"]) == (whole, str(there))
+
+
+def test_a_type_that_is_named_already_is_not_offered_again() -> None:
+    values = [value for value, _ in offered("event_types", "streamCreated,stream")]
+    assert values == ["streamCreated,streamDestroyed"]
+    values = [value for value, _ in offered("event_types", "archive,!streamC")]
+    assert values == ["archive,!streamCreated"]
+
+
+def test_what_stands_here_comes_before_what_is_kept(kept: Path) -> None:
+    (kept / "2026.jsonl").touch()
+    for name in ("b.jsonl.zst", "a.json", "c.ndjson", "d.txt"):
+        Path(name).touch()
+    values = [value for value, _ in offered("files", "")]
+    assert values == ["a.json", "b.jsonl.zst", "c.ndjson", str(kept / "2026.jsonl")]

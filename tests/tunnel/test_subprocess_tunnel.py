@@ -28,7 +28,7 @@ class Engine:
     def arguments(self) -> tuple[str, ...]:
         return ("--of", "ours")
 
-    def hear(self, line: str) -> EngineEvent | None:
+    def parse_line(self, line: str) -> EngineEvent | None:
         word, _, rest = line.partition(" ")
         if word == "up":
             return EngineEvent(State.ONLINE, url=rest)
