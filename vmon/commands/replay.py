@@ -17,7 +17,6 @@ from vmon.errors import INTERRUPTED, VmonError
 from vmon.humanize import count, duration
 from vmon.render.formats.choose import entry_formatter
 from vmon.render.formats.entries import Form
-from vmon.render.style import console
 from vmon.replay.schedule import PlaybackSpeed, estimate, schedule
 from vmon.replay.tally import Tally
 from vmon.search import reader
@@ -158,11 +157,10 @@ def _progress(options: Options) -> Iterator[Callable[[], None]]:
     if drawn or options.source is None or not sys.stderr.isatty():
         yield lambda: None
         return
-    from rich.progress import Progress
+    from vmon.render.live.bar import counted
 
-    with Progress(console=console(sys.stderr), transient=True) as bar:
-        task = bar.add_task("replaying", total=_total(options.source, options.chosen))
-        yield lambda: bar.advance(task)
+    with counted("replaying", _total(options.source, options.chosen)) as step:
+        yield step
 
 
 def _total(source: str, chosen: Filter) -> int:

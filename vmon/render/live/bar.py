@@ -76,3 +76,11 @@ def shown(total: int | None) -> Iterator[Callable[[int, int | None], None]]:
     ) as bar:
         task = bar.add_task("", total=total)
         yield lambda done, size: bar.update(task, completed=done, total=size or total)
+
+
+@contextmanager
+def counted(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on standard error that each call moves on by one of `total`; it goes at the end."""
+    with Progress(console=console(sys.stderr), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda: bar.advance(task)
