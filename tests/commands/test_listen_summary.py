@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
     from tests.conftest import Flow, Listen, Listening
 
+    VmonRun = Callable[..., tuple[int, str, str]]
+
 T_MS = 1_795_512_600_000
 SESSIONS = 7
 ROUNDS = 110
 """Connections of each session, of which each publishes a stream."""
 FEW = "import vmon.receive.feed as f\nf.MOST_ELEMENTS = 300"
+HURRIED = "import vmon.commands.listen as l\nl._DRAIN_S = 0.2"
 
 
 def session_id(number: int) -> str:
@@ -100,38 +104,54 @@ def in_words(session: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("code", ["", FEW], ids=["with room for all", "with the queue overflown"])
 def test_a_paused_terminal_leaves_what_is_summed_up_as_the_capture_has_it(
-    listen: Listen,
-    vmon_run: Callable[..., tuple[int, str, str]],
-    flow_of: Callable[[int], Flow],
-    code: str,
+    listen: Listen, vmon_run: VmonRun, flow_of: Callable[[int], Flow], code: str
 ) -> None:
     bodies = deliveries()
-    assert len(bodies) > 3000
     ours, theirs = os.pipe()
     run = listen("--format", "line", out=theirs, code=code)
     os.close(theirs)
     send(run, bodies)
-    run.signal(2)
+    run.signal(signal.SIGINT)
     drawn = flow_of(ours)  # nobody has read until now
     status, _, err = run.result()
-    assert status == 0
     lines = drawn.all().splitlines()
     os.close(ours)
-    told, rows = summary_of(err)
-    assert told == len(bodies)
+    assert status == 0
+    _, rows = summary_of(err)
     missed = number(rows.get("not shown", "0"))
     assert len(lines) + missed == len(bodies)
     assert bool(missed) == bool(code)
     assert any(b"duplicate #2" in line for line in lines)
     assert any(b" late" in line for line in lines)
+    check(err, len(bodies), vmon_run, run.capture)
 
-    sessions = as_the_capture_has_them(vmon_run, run.capture)
-    stats = json.loads(vmon_run("stats", "--format", "json", run.capture)[1])
-    duplicates = sum(session["duplicates"] for session in sessions)
-    assert number(rows["duplicates"]) == duplicates == stats["duplicates"]["number"] > 800
+
+def test_so_does_one_that_is_paused_for_ever(listen: Listen, vmon_run: VmonRun) -> None:
+    bodies = deliveries()
+    ours, theirs = os.pipe()
+    run = listen("--format", "line", out=theirs, code=f"{FEW}\n{HURRIED}")
+    os.close(theirs)
+    send(run, bodies)
+    status, _, err = run.stop()
+    os.close(ours)
+    assert status == 0
+    _, rows = summary_of(err)
+    assert number(rows["not shown"]) > 1000
+    check(err, len(bodies), vmon_run, run.capture)
+
+
+def check(err: str, sent: int, vmon_run: VmonRun, capture: str) -> None:
+    """Compare what a run summed up with what `vmon sessions` and `vmon stats` say."""
+    received, rows = summary_of(err)
+    assert received == sent == len(Path(capture).read_bytes().splitlines()) > 3000
+    lines = vmon_run("sessions", "--format", "json", capture)[1].splitlines()
+    sessions = [json.loads(line) for line in lines]
+    stats = json.loads(vmon_run("stats", "--format", "json", capture)[1])
     assert {name: number(rows[name].split()[0]) for name in stats["types"]} == {
         name: counted["deliveries"] for name, counted in stats["types"].items()
     }
+    duplicates = sum(session["duplicates"] for session in sessions)
+    assert number(rows["duplicates"]) == duplicates == stats["duplicates"]["number"] > 800
     is_open = sum(session["open"] for session in sessions)
     assert (len(sessions), is_open) == (SESSIONS, 1)
     assert rows["sessions"] == (
@@ -142,14 +162,4 @@ def test_a_paused_terminal_leaves_what_is_summed_up_as_the_capture_has_it(
     for session in busiest:
         assert rows[session["handle"]].startswith(in_words(session))
         assert ("open" in rows[session["handle"]]) == session["open"]
-    assert len(busiest) == 5
-    assert "… 2 more sessions (see vmon sessions)\n" in err
-
-
-def as_the_capture_has_them(
-    vmon_run: Callable[..., tuple[int, str, str]], capture: str
-) -> list[dict[str, Any]]:
-    status, out, _ = vmon_run("sessions", "--format", "json", capture)
-    assert status == 0
-    assert len(Path(capture).read_bytes().splitlines()) > 3000
-    return [json.loads(line) for line in out.splitlines()]
+    assert f"… {SESSIONS - 5} more sessions (see vmon sessions)\n" in err
