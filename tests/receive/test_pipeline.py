@@ -75,7 +75,7 @@ class App:
     def offer(self, entry: Entry, start: int, size: int) -> None:
         self.offered.append((entry, start, size))
 
-    async def settle(self, delivery: Delivery, status: int) -> int:
+    async def before_answer(self, delivery: Delivery, status: int) -> int:
         self.settled.append((delivery.id, status))
         return self.status if status == 200 else status
 
