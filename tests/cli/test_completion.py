@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmon.cli import COMMANDS
-from vmon.cli.completers import mend_words
 from vmon.events.catalogue import ALL
 
 if TYPE_CHECKING:
@@ -105,23 +104,6 @@ def test_what_bash_takes_apart_is_put_together_again(offered: Offered, here: Pat
     assert offered("vmon", "trigger", "--set", "a", "=", "b", "str") == types
     url = ("http", ":", "//localhost", ":", "3000")
     assert offered("vmon", "replay", "--to", *url, "a") == plain("a.jsonl")
-
-
-@pytest.mark.parametrize(
-    ("words", "at", "whole", "there"),
-    [
-        ("vmon a", 1, "vmon a", 1),
-        ("vmon --e = s x", 3, "vmon --e=s x", 1),
-        ("vmon --e = s x", 4, "vmon --e=s x", 2),
-        ("vmon --e =", 2, "vmon --e =", 2),
-        ("vmon", 1, "vmon", 1),
-        ("= : =", 1, "= :=", 1),
-    ],
-)
-def test_words_are_mended(words: str, at: int, whole: str, there: int) -> None:
-    environ = {"COMP_WORDS": words.replace(" ", "\n"), "COMP_CWORD": str(at)}
-    mend_words(environ)
-    assert (environ["COMP_WORDS"].replace("\n", " "), environ["COMP_CWORD"]) == (whole, str(there))
 
 
 def test_captures_are_offered_and_else_what_the_shell_knows(

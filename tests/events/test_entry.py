@@ -1,5 +1,7 @@
 import gzip
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.conftest import RECEIVED
-from tests.support.factories import BODIES, T, entry
+from tests.support.factories import BODIES, START, T, entry
 from vmon.capture.codec import bare, read_line, write_line
 from vmon.events.catalogue import TYPES
 from vmon.events.delivery import Delivery
@@ -104,3 +106,14 @@ def test_a_body_alone_that_tells_no_time_was_never_received() -> None:
     assert (bare(b"{}").received_ms, bare(b"{}").occurred_ms) == (0, 0)
     said = bare(b'{"event":"sessionCreated","timestamp":%d}' % T)
     assert (said.received_ms, said.occurred_ms) == (T, T)
+
+
+@pytest.mark.parametrize("timestamp", [T, T // 1000])
+def test_the_lag_is_from_the_event_to_its_receipt_in_whatever_unit_that_was_stated(
+    timestamp: int, delivered: Callable[..., Entry]
+) -> None:
+    body = json.dumps({"event": "sessionCreated", "timestamp": timestamp}).encode()
+    one = delivered(body, received_at=START + timedelta(seconds=2))
+    assert one.lag_s == 2.0
+    assert delivered(body, remote=None).lag_s is None
+    assert delivered(b'{"event":"sessionCreated"}').lag_s is None

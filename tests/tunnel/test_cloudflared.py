@@ -193,19 +193,19 @@ async def test_a_line_without_end_does_not_deafen_us(
 
 def test_the_url_counts_only_once_a_connection_is_registered() -> None:
     heard_by = Cloudflared("http://127.0.0.1:1")
-    assert heard_by.hear(BOX) is None
-    assert heard_by.hear(REGISTERED.format(0)) == EngineEvent(
+    assert heard_by.parse_line(BOX) is None
+    assert heard_by.parse_line(REGISTERED.format(0)) == EngineEvent(
         State.ONLINE, "https://a-b.trycloudflare.com"
     )
 
 
 def test_one_of_two_connections_lost_is_no_drop() -> None:
     heard_by = Cloudflared("http://127.0.0.1:1")
-    heard = [heard_by.hear(line.format(n)) for line in (REGISTERED, LOST) for n in (0, 1)]
+    heard = [heard_by.parse_line(line.format(n)) for line in (REGISTERED, LOST) for n in (0, 1)]
     assert [said.state if said else None for said in heard] == [
         State.ONLINE,
         None,
         None,
         State.RECONNECTING,
     ]
-    assert heard_by.hear("INF Retrying connection in up to 1s connIndex=1") is None
+    assert heard_by.parse_line("INF Retrying connection in up to 1s connIndex=1") is None

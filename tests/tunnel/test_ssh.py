@@ -248,7 +248,7 @@ def test_only_a_tunnels_own_url_is_taken_from_the_banner(
     host: str, line: str, url: str | None
 ) -> None:
     options = TunnelOptions(local_url="http://127.0.0.1:80", state_dir=Path())
-    heard = Ssh(None, host, None, options).hear(line)
+    heard = Ssh(None, host, None, options).parse_line(line)
     assert heard == (EngineEvent(State.ONLINE, url) if url else None)
 
 

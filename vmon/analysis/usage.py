@@ -154,9 +154,9 @@ def usage_of(
             for row, part in _rows(rows, one, by, window):
                 _enter(row, one, spoken, part)
     explained.sort(key=lambda pair: (-pair[1], pair[0].begin))
-    asked = since_ms, until_ms
+    limits = since_ms, until_ms
     return Usage(
-        by, asked, _sorted(rows, by), total, explained, duplicates, seen.first_ms, seen.end_ms
+        by, limits, _sorted(rows, by), total, explained, duplicates, seen.first_ms, seen.end_ms
     )
 
 

@@ -96,8 +96,8 @@ def _check(option: click.Option) -> Callable[[Scalar], object]:
         try:
             option.type.convert(value, None, None)
         except (click.BadParameter, VmonError) as error:
-            said = error.message.rstrip(".")
-            raise ValueError(f"is invalid: {said}") from None
+            text = error.message.rstrip(".")
+            raise ValueError(f"is invalid: {text}") from None
 
     return check
 

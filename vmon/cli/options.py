@@ -135,8 +135,8 @@ def filter_options(command: _Command) -> _Command:
     @wraps(command)
     def with_filter(**values: Any) -> Any:
         names = [name for _, name, _, _ in (*_FILTERS, *_SINGLE)] + ["verdict", "invert"]
-        asked = {name: values.pop(name) for name in names}
-        return command(chosen=_filter_of(asked), **values)
+        options = {name: values.pop(name) for name in names}
+        return command(chosen=_filter_of(options), **values)
 
     wrapped: Any = filter_option("--invert", is_flag=True, help="Invert the filter, like grep -v.")(
         with_filter
@@ -155,7 +155,7 @@ def filter_options(command: _Command) -> _Command:
     return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
 
 
-def _filter_of(asked: dict[str, Any]) -> Filter:
+def _filter_of(options: dict[str, Any]) -> Filter:
     from datetime import UTC, datetime
 
     from vmon.events.catalogue import types_of
@@ -164,13 +164,13 @@ def _filter_of(asked: dict[str, Any]) -> Filter:
 
     now = datetime.now(UTC)
     for name in ("since", "until"):
-        asked[name] = parse_instant(asked[name], now) if asked[name] else None
-    if asked["where"] is not None:
+        options[name] = parse_instant(options[name], now) if options[name] else None
+    if options["where"] is not None:
         from vmon.search.expression import Expression
 
-        asked["where"] = Expression(asked["where"])
-    asked["types"] = types_of(asked["types"]) if asked["types"] else None
-    return Filter(**asked)
+        options["where"] = Expression(options["where"])
+    options["types"] = types_of(options["types"]) if options["types"] else None
+    return Filter(**options)
 
 
 KINDS = ("auto", "line", "detail", "json")

@@ -1,4 +1,4 @@
-"""One run of `vmon filter`: reads stored deliveries, and puts out those that are asked for."""
+"""One run of `vmon filter`: reads stored deliveries, and writes those that match."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """What was asked for; a source of None is standard input, `writing` is another form."""
+    """Options of a run; a source of None is standard input, `writing` is another format."""
 
     sources: tuple[str | None, ...]
     chosen: Filter
@@ -54,21 +54,23 @@ class Options(NamedTuple):
         return self.sort == "event" or not as_they_are
 
 
-def run(asked: Options) -> int:
+def run(options: Options) -> int:
     """Put out what is found; 0 when something was, 1 when nothing."""
     gc.disable()  # nothing below makes cycles, and what is read is much
     out = sys.stdout.buffer
     found = 0
-    put, prefixes = _putter(asked, out), Prefixes(asked.chosen)
-    total = None if asked.follow or asked.tail is not None else bytes_of(asked.sources)
-    on_one_terminal = sys.stdout.isatty() and not asked.only_count
+    put, prefixes = _putter(options, out), Prefixes(options.chosen)
+    total = None if options.follow or options.tail is not None else bytes_of(options.sources)
+    on_one_terminal = sys.stdout.isatty() and not options.only_count
     progress = Progress(
-        total, shown=sys.stderr.isatty() and not asked.follow, is_drawn_over=on_one_terminal
+        total, shown=sys.stderr.isatty() and not options.follow, is_drawn_over=on_one_terminal
     )
     try:
-        with progress.interruptible(), _document(asked.writing, out):
-            for all_ in _all(asked, progress):
-                batch = [one for one in all_ if asked.dedupe.line(one)] if asked.dedupe else all_
+        with progress.interruptible(), _document(options.writing, out):
+            for all_ in _all(options, progress):
+                batch = (
+                    [one for one in all_ if options.dedupe.line(one)] if options.dedupe else all_
+                )
                 found += len(batch)
                 with progress.writing():
                     put(batch)
@@ -81,9 +83,9 @@ def run(asked: Options) -> int:
     progress.end()
     for sentence in prefixes.ambiguous():
         sys.stderr.write(f"warning: {sentence}\n")
-    for path in asked.redact.unmet if asked.redact and found else ():
+    for path in options.redact.unmet if options.redact and found else ():
         sys.stderr.write(f"warning: nothing to redact: no match has a field {path}\n")
-    if asked.only_count:
+    if options.only_count:
         out.write(b"%d\n" % found)
     return 0 if found else 1
 
@@ -100,70 +102,70 @@ def _document(writing: Formatter | None, out: BinaryIO) -> Iterator[None]:
             out.write(writing.end())
 
 
-def _all(asked: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
-    """What is found in all sources, in the order asked for; the last of all, where the last are."""
-    if asked.tail is None or len(asked.sources) == 1:
-        return _in_order(asked, progress)
-    kept: deque[matching.StoredLine] = deque(maxlen=asked.tail)
-    for batch in _in_order(asked, progress):
+def _all(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
+    """What is found in all sources, in the order of `sort`; the last of all with `tail`."""
+    if options.tail is None or len(options.sources) == 1:
+        return _in_order(options, progress)
+    kept: deque[matching.StoredLine] = deque(maxlen=options.tail)
+    for batch in _in_order(options, progress):
         kept.extend(batch)
     return iter([list(kept)])
 
 
-def _in_order(asked: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
-    """What is found in the sources, in the order asked for: one source is in that of receipt."""
-    if asked.sort == "event" or (asked.sort == "received" and len(asked.sources) > 1):
+def _in_order(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
+    """What is found in the sources, in the order of `sort`: one source is in that of receipt."""
+    if options.sort == "event" or (options.sort == "received" and len(options.sources) > 1):
         from vmon.search.sort import merged
 
         yield from merged(
-            asked.sources, lambda source: _batches(asked, source, progress), asked.sort
+            options.sources, lambda source: _batches(options, source, progress), options.sort
         )
         return
-    for source in asked.sources:
-        yield from _batches(asked, source, progress)
+    for source in options.sources:
+        yield from _batches(options, source, progress)
 
 
 def _batches(
-    asked: Options, source: str | None, progress: Progress
+    options: Options, source: str | None, progress: Progress
 ) -> Iterator[Sequence[matching.StoredLine]]:
     """What is found in a source, some at a time."""
     start, name = 0, inputs.source_name(source)
-    if asked.tail is not None:
+    if options.tail is not None:
         from vmon.search.tail import last
 
         lines, start = last(
-            source, asked.tail, asked.chosen, scan.say_bad, whole_lines=asked.follow
+            source, options.tail, options.chosen, scan.say_bad, whole_lines=options.follow
         )
-        yield _readable(asked, lines, name)
-        if not asked.follow:
+        yield _readable(options, lines, name)
+        if not options.follow:
             return
     try:
         for batch in reader.batches(
             (source,),
-            asked.chosen,
-            follow=asked.follow,
+            options.chosen,
+            follow=options.follow,
             start=start,
             opened=progress.reads,
-            entries=asked.needs_entries,
+            entries=options.needs_entries,
         ):
-            yield _readable(asked, batch, name)
+            yield _readable(options, batch, name)
     except Unread:
         raise BrokenPipeError from None  # it ends as it would at the next line
 
 
 def _readable(
-    asked: Options, batch: Sequence[matching.StoredLine], name: str
+    options: Options, batch: Sequence[matching.StoredLine], name: str
 ) -> Sequence[matching.StoredLine]:
     """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
-    return [*scan.with_entries(batch, name, scan.say_bad)] if asked.needs_entries else batch
+    return [*scan.with_entries(batch, name, scan.say_bad)] if options.needs_entries else batch
 
 
-def _putter(asked: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
+def _putter(options: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
     """What writes the matches; nothing where they are only counted."""
-    if asked.only_count:
+    if options.only_count:
         return lambda _batch: None
-    formatted = _lines() if asked.unchanged and not asked.writing else _entries(asked)
-    at_once = asked.follow or sys.stdout.isatty()
+    formatted = _lines() if options.unchanged and not options.writing else _entries(options)
+    at_once = options.follow or sys.stdout.isatty()
 
     def put(batch: Sequence[matching.StoredLine]) -> None:
         out.write(formatted(batch))
@@ -181,20 +183,20 @@ def _lines() -> Callable[[Sequence[matching.StoredLine]], bytes]:
     return lambda batch: formatter.lines([line for line, _ in batch])
 
 
-def _entries(asked: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
+def _entries(options: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
     """The matches in any other format."""
-    formatter = _formatter(asked)
+    formatter = _formatter(options)
     return lambda batch: formatter.each([matching.entry_of(stored) for stored in batch])
 
 
-def _formatter(asked: Options) -> Formatter:
-    if asked.writing:
+def _formatter(options: Options) -> Formatter:
+    if options.writing:
         from vmon.render.formats.protocol import Redacted
 
-        return Redacted(asked.writing, asked.redact) if asked.redact else asked.writing
+        return Redacted(options.writing, options.redact) if options.redact else options.writing
     from vmon.render.formats.choose import entry_formatter
     from vmon.render.formats.entries import Form
     from vmon.sessions.tracker import SessionTracker
 
-    form = Form(asked.kind, asked.verbosity)
-    return entry_formatter(form, asked.redact, SessionTracker(asked.name_of))
+    form = Form(options.kind, options.verbosity)
+    return entry_formatter(form, options.redact, SessionTracker(options.name_of))

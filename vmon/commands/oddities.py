@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """What was asked for: a source of None is standard input.
+    """Options of a run: a source of None is standard input.
 
     `least` is the lowest severity that is told, `fail_on` the lowest that makes the run fail.
     """
@@ -32,28 +32,28 @@ class Options(NamedTuple):
     as_json: bool = False
 
 
-def run(asked: Options) -> int:
+def run(options: Options) -> int:
     """Tell what does not add up; 1 when something is as severe as `fail_on`, else 0.
 
     Refused when there is no delivery to look at: that nothing is odd would be too much said.
     """
     from vmon.render.reports.oddities import OdditiesReport, as_json
 
-    survey = OddityAnalysis(None if asked.chosen.chooses_all else asked.chosen)
-    for entry in reader.entries(asked.sources, Filter()):
+    survey = OddityAnalysis(None if options.chosen.chooses_all else options.chosen)
+    for entry in reader.entries(options.sources, Filter()):
         survey.note(entry)
     if not survey.number:
-        raise nothing_found("deliveries", asked.sources, asked.chosen)
-    least = SEVERITIES.index(asked.least)
-    found = survey.oddities(asked.ghost_after_s)
+        raise nothing_found("deliveries", options.sources, options.chosen)
+    least = SEVERITIES.index(options.least)
+    found = survey.oddities(options.ghost_after_s)
     told = [one for one in found if SEVERITIES.index(one.severity) >= least]
     report = OdditiesReport()
-    put: Callable[[Oddity], str] = as_json if asked.as_json else report.rows
+    put: Callable[[Oddity], str] = as_json if options.as_json else report.rows
     for one in told:
         sys.stdout.write(put(one))
     sys.stdout.flush()
     sys.stderr.write(report.summary(found, survey.number, survey.sessions))
-    return int(_fails(found, asked.fail_on))
+    return int(_fails(found, options.fail_on))
 
 
 def _fails(found: Iterable[Oddity], fail_on: Severity | None) -> bool:

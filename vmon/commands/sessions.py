@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from vmon.sessions.snapshot import Order, SessionSnapshot
 
 _FEW = 20
-"""Sessions that are drawn where somebody looks and nothing else was asked for."""
+"""Sessions that are drawn where somebody looks and no limit is given."""
 _TIME_OF_DAY = re.compile(r"\s*\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*")
 _PAUSE_S, _SECOND_S = 0.2, 1.0
 """How long a drawing stays at least, and when nothing comes at most."""
 
 
 class Options(Struct, frozen=True):
-    """What was asked for; `limit` 0 is all of them, None what suits who looks."""
+    """Options of a run; `limit` 0 is all of them, None what suits who looks."""
 
     sources: tuple[str | None, ...]
     chosen: Filter
@@ -48,17 +48,17 @@ class Options(Struct, frozen=True):
     name_of: Callable[[str | None], str | None] = person
 
 
-def run(asked: Options) -> int:
+def run(options: Options) -> int:
     """Draw the sessions once; Refused when there is none."""
-    if asked.at is not None:
-        parse_instant(asked.at, datetime.now(UTC))  # wrong before all is read
-    reading = SessionLoader(asked.name_of)
-    for entry in reader.entries(asked.sources, asked.chosen):
-        reading.enter(entry)
-    if asked.at is None:
-        return _put(asked, reading.order, now_ms_of(asked.sources, reading.last_ms))
-    at_ms = _at_ms(asked.at, reading.last_ms)
-    return _put(asked, reading.as_it_was(at_ms), at_ms)
+    if options.at is not None:
+        parse_instant(options.at, datetime.now(UTC))  # wrong before all is read
+    loader = SessionLoader(options.name_of)
+    for entry in reader.entries(options.sources, options.chosen):
+        loader.enter(entry)
+    if options.at is None:
+        return _put(options, loader.order, now_ms_of(options.sources, loader.last_ms))
+    at_ms = _at_ms(options.at, loader.last_ms)
+    return _put(options, loader.as_it_was(at_ms), at_ms)
 
 
 def _at_ms(text: str, last_ms: int) -> int:
@@ -68,17 +68,17 @@ def _at_ms(text: str, last_ms: int) -> int:
     return int(parse_instant(text, now).timestamp() * 1000)
 
 
-def _put(asked: Options, order: Order, now_ms: int) -> int:
+def _put(options: Options, order: Order, now_ms: int) -> int:
     """Write the sessions as they stand in their order; what is said of them goes to stderr."""
     order.settle()
     total, is_open = order.counts()
     if not total:
-        then = f" before {_instant(now_ms)}" if asked.at else ""
-        raise nothing_found(f"sessions{then}", asked.sources, asked.chosen)
-    few = _FEW if sys.stdout.isatty() and not asked.as_json else 0
-    most = (few if asked.limit is None else asked.limit) or total
-    lines = _as_json if asked.as_json else _drawn
-    for text in lines(asked, order.first(most), now_ms):
+        then = f" before {_instant(now_ms)}" if options.at else ""
+        raise nothing_found(f"sessions{then}", options.sources, options.chosen)
+    few = _FEW if sys.stdout.isatty() and not options.as_json else 0
+    most = (few if options.limit is None else options.limit) or total
+    lines = _as_json if options.as_json else _drawn
+    for text in lines(options, order.first(most), now_ms):
         sys.stdout.write(text + "\n")
     said = [count(total, "session"), f"{is_open:,} open"]
     if total > most:
@@ -87,20 +87,20 @@ def _put(asked: Options, order: Order, now_ms: int) -> int:
     return 0
 
 
-def _as_json(asked: Options, first: Iterable[SessionSnapshot], _now_ms: int) -> Iterator[str]:
+def _as_json(options: Options, first: Iterable[SessionSnapshot], _now_ms: int) -> Iterator[str]:
     from vmon.render.reports.sessions_json import as_json
 
     for laid in first:
-        yield as_json(laid, counted=asked.at is None)
+        yield as_json(laid, counted=options.at is None)
 
 
-def _drawn(asked: Options, first: Iterable[SessionSnapshot], now_ms: int) -> Iterator[str]:
+def _drawn(options: Options, first: Iterable[SessionSnapshot], now_ms: int) -> Iterator[str]:
     from vmon.render.reports.sessions import rows
     from vmon.render.style import LineStyle, Paint, console
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
     look_ = LineStyle(Paint(terminal), terminal.width if is_terminal else None)
-    fold = is_terminal and asked.limit is None and not asked.chosen.session
+    fold = is_terminal and options.limit is None and not options.chosen.session
     for laid in first:
         yield from rows(laid, look_, now_ms, fold=fold)
 
@@ -116,9 +116,9 @@ def _instant(at_ms: int) -> str:
 class LiveSessions:
     """A book that a thread of its own goes on entering deliveries into, as they are captured."""
 
-    def __init__(self, asked: Options) -> None:
-        self._asked = asked
-        self._reading = SessionLoader(asked.name_of)
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._loader = SessionLoader(options.name_of)
         self._lock = threading.Lock()
         self._news, self._over = threading.Event(), threading.Event()
         self._trouble: Exception | None = None
@@ -136,9 +136,9 @@ class LiveSessions:
 
     def _read(self) -> None:
         try:
-            (source,) = self._asked.sources
+            (source,) = self._options.sources
             for batch in reader.decoded_batches(
-                (source,), self._asked.chosen, follow=source is not None
+                (source,), self._options.chosen, follow=source is not None
             ):
                 self._enter(batch)
         except Unread:
@@ -152,17 +152,17 @@ class LiveSessions:
     def _enter(self, batch: Iterable[DecodedLine]) -> None:
         with self._lock:
             for _, entry in batch:
-                self._reading.enter(entry)
+                self._loader.enter(entry)
         self._news.set()
 
     def _lines(self, look_: LineStyle, height: int) -> list[str]:
         from vmon.render.reports.sessions import rows
 
-        order, now_ms = self._reading.order, int(time.time() * 1000)
+        order, now_ms = self._loader.order, int(time.time() * 1000)
         with self._lock:
             order.settle()
             total, is_open = order.counts()
-            most = height if self._asked.limit is None else self._asked.limit or total
+            most = height if self._options.limit is None else self._options.limit or total
             drawn = [list(rows(one, look_, now_ms, fold=True)) for one in order.first(most)]
         head = f"{time.strftime('%H:%M:%S')}  {count(total, 'session')}, {is_open:,} open"
         shown, left_out = fitting(drawn, height - 2)
@@ -183,18 +183,18 @@ def fitting(trees: list[list[str]], room: int) -> tuple[list[str], int]:
     return lines, 0
 
 
-def watch(asked: Options) -> int:
+def watch(options: Options) -> int:
     """Draw the sessions of a capture that grows, in place, until Ctrl-C."""
     if not sys.stdout.isatty():
         raise WrongUse(
             "--watch needs a terminal",
             hint="remove --watch, or follow the events with vmon filter --follow",
         )
-    if len(asked.sources) > 1:
+    if len(options.sources) > 1:
         raise WrongUse("--watch takes only one capture")
     from vmon.render.live.redraw import LiveArea
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # the cursor comes back
     with LiveArea() as place:
-        LiveSessions(asked).run(place)
+        LiveSessions(options).run(place)
     return 0

@@ -34,7 +34,7 @@ _PIPED = 100
 
 
 class Options(Struct, frozen=True):
-    """What was asked for; `svg` and `html` are files (`-` is standard output)."""
+    """Options of a run; `svg` and `html` are files (`-` is standard output)."""
 
     sources: tuple[str | None, ...]
     chosen: Filter
@@ -44,51 +44,51 @@ class Options(Struct, frozen=True):
     name_of: Callable[[str | None], str | None] = person
 
 
-def run(asked: Options) -> int:
+def run(options: Options) -> int:
     """Draw the one session that is chosen; Refused when there is none, WrongUse when several."""
-    if asked.svg == asked.html == "-":
+    if options.svg == options.html == "-":
         raise WrongUse("--svg - cannot be used with --html -")
-    reading, marks = SessionLoader(asked.name_of), dict[str, list[Mark]]()
+    loader, marks = SessionLoader(options.name_of), dict[str, list[Mark]]()
 
     def enter(entry: Entry) -> None:
-        change = reading.enter(entry)
+        change = loader.enter(entry)
         if entry.session is not None and (found := list(marks_of(entry, change))):
             marks.setdefault(entry.session, []).extend(found)
 
-    _read(asked, enter)
-    laid = _the_one(reading, asked)
-    now_ms = max(now_ms_of(asked.sources, reading.last_ms), laid.session.last_ms)
+    _read(options, enter)
+    laid = _the_one(loader, options)
+    now_ms = max(now_ms_of(options.sources, loader.last_ms), laid.session.last_ms)
     made = chart(laid, marks.get(laid.session.id, ()), now_ms)
-    if asked.svg is None and asked.html is None:
-        _draw(asked, laid, made)
+    if options.svg is None and options.html is None:
+        _draw(options, laid, made)
     else:
-        _write(asked, made)
+        _write(options, made)
     return 0
 
 
-def _read(asked: Options, enter: Callable[[Entry], None]) -> None:
+def _read(options: Options, enter: Callable[[Entry], None]) -> None:
     """Enter what is chosen in the order of its receipt, by which it is late or not."""
-    if len(asked.sources) == 1:
-        for entry in reader.entries(asked.sources, asked.chosen):
+    if len(options.sources) == 1:
+        for entry in reader.entries(options.sources, options.chosen):
             enter(entry)
         return
 
     def batches(source: str | None) -> Iterator[list[DecodedLine]]:
-        return reader.decoded_batches((source,), asked.chosen)
+        return reader.decoded_batches((source,), options.chosen)
 
-    for batch in merged(asked.sources, batches, "received"):
+    for batch in merged(options.sources, batches, "received"):
         for stored in batch:
             enter(entry_of(stored))
 
 
-def _the_one(reading: SessionLoader, asked: Options) -> SessionSnapshot:
-    found = [one.id for one in reading.book.sessions()]
+def _the_one(loader: SessionLoader, options: Options) -> SessionSnapshot:
+    found = [one.id for one in loader.book.sessions()]
     if not found:
-        raise nothing_found("sessions", asked.sources, asked.chosen)
-    session = reading.book.session(found[0])
+        raise nothing_found("sessions", options.sources, options.chosen)
+    session = loader.book.session(found[0])
     if len(found) > 1 or session is None:
-        reading.order.settle()
-        first = reading.order.first(_MOST_NAMED)
+        loader.order.settle()
+        first = loader.order.first(_MOST_NAMED)
         named = ", ".join(handle(one.session.id, "session") for one in first)
         more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
         raise WrongUse(
@@ -98,23 +98,23 @@ def _the_one(reading: SessionLoader, asked: Options) -> SessionSnapshot:
     return snapshot(session)
 
 
-def _draw(asked: Options, laid: SessionSnapshot, made: Chart) -> None:
+def _draw(options: Options, laid: SessionSnapshot, made: Chart) -> None:
     from vmon.render.reports.sessions import head
     from vmon.render.reports.timeline import drawn
     from vmon.render.style import LineStyle, Paint, console, painted
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
-    width = asked.width or (terminal.width if is_terminal else _PIPED)
+    width = options.width or (terminal.width if is_terminal else _PIPED)
     look_ = LineStyle(Paint(terminal), width)
     sys.stdout.write(painted(head(laid, made.now_ms), look_) + "\n")
     for line in drawn(made, look_, most_marks=_MOST_MARKS if is_terminal else None):
         sys.stdout.write(line + "\n")
 
 
-def _write(asked: Options, made: Chart) -> None:
+def _write(options: Options, made: Chart) -> None:
     from vmon.render.reports import timeline_svg
 
-    for name, draw in ((asked.svg, timeline_svg.svg), (asked.html, timeline_svg.html)):
+    for name, draw in ((options.svg, timeline_svg.svg), (options.html, timeline_svg.html)):
         if name == "-":
             sys.stdout.write(draw(made))
         elif name is not None:

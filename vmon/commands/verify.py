@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """What was asked for: a source of None is standard input, `every` tells the valid ones too."""
+    """Options of a run: a source of None is standard input, `every` shows the valid ones too."""
 
     sources: tuple[str | None, ...]
     trust: Verifier
@@ -31,32 +31,32 @@ class Options(NamedTuple):
     as_json: bool = False
 
 
-def run(asked: Options) -> int:
+def run(options: Options) -> int:
     """Judge all there is: 0 when all are valid, 1 when not, 2 when something could not be read."""
     tally, bad = Counter[str](), list[matching.BadLine]()
-    put, out = _as_json if asked.as_json else _drawing(), sys.stdout.buffer
-    for entry in _entries(asked, bad):
-        verdict = asked.trust.verdict(entry.delivery) or Verdict("unsigned")
+    put, out = _as_json if options.as_json else _drawing(), sys.stdout.buffer
+    for entry in _entries(options, bad):
+        verdict = options.trust.verdict(entry.delivery) or Verdict("unsigned")
         tally[verdict.kind] += 1
-        if asked.every or verdict.kind != "valid":
+        if options.every or verdict.kind != "valid":
             out.write(put(entry, verdict))
     out.flush()
     if not tally and not bad:
-        raise nothing_found("deliveries", asked.sources)
-    said = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
+        raise nothing_found("deliveries", options.sources)
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
     number = count(tally.total(), "delivery", "deliveries")
-    sys.stderr.write(f"{number}" + (f": {said}\n" if said else "\n"))
+    sys.stderr.write(f"{number}" + (f": {kinds}\n" if kinds else "\n"))
     if bad:
         return WrongUse.exit_code
     return 0 if tally.total() == tally["valid"] else 1
 
 
-def _entries(asked: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
+def _entries(options: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
     def note(line: matching.BadLine) -> None:
         bad.append(line)
         sys.stderr.write(f"warning: {line}\n")
 
-    return reader.entries(asked.sources, Filter(), note)
+    return reader.entries(options.sources, Filter(), note)
 
 
 def _drawing() -> Callable[[Entry, Verdict], bytes]:
@@ -69,7 +69,7 @@ def _drawing() -> Callable[[Entry, Verdict], bytes]:
 
 def _as_json(entry: Entry, verdict: Verdict) -> bytes:
     """`{"id":…,"type":…,"session":…,"received_at":…,"kind":…,"why":…,"secret":…,"claims":…}`."""
-    said = {
+    fields = {
         "id": entry.delivery.id,
         "type": entry.type,
         "session": entry.session,
@@ -79,4 +79,4 @@ def _as_json(entry: Entry, verdict: Verdict) -> bytes:
         "secret": verdict.secret,
         "claims": verdict.claims,
     }
-    return said_json(said) + b"\n"
+    return said_json(fields) + b"\n"

@@ -36,10 +36,10 @@ PACKAGES = ("aiohttp", "msgspec", "pyngrok")
 
 def python() -> Finding:
     """Which Python runs this."""
-    said = f"{platform.python_implementation()} {platform.python_version()} on {_system()}"
+    text = f"{platform.python_implementation()} {platform.python_version()} on {_system()}"
     if sys.version_info < OLDEST_PYTHON:
-        return Finding("fail", said, "Install Python 3.11 or newer.")
-    return Finding("pass", said)
+        return Finding("fail", text, "Install Python 3.11 or newer.")
+    return Finding("pass", text)
 
 
 def _system() -> str:
@@ -49,15 +49,15 @@ def _system() -> str:
 def packages() -> Finding:
     """Which versions there are of what vmon is made of."""
     versions = {name: _version(name) for name in (*PACKAGES, "uvloop")}
-    said = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
-    said = f"vmon {__version__}, {said}"
+    text = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
+    text = f"vmon {__version__}, {text}"
     if any(versions[name] is None for name in PACKAGES):
         return Finding(
-            "fail", said, "Install vmon again from its checkout: pip install --force-reinstall ."
+            "fail", text, "Install vmon again from its checkout: pip install --force-reinstall ."
         )
     if versions["uvloop"] is None and sys.platform != "win32":
-        return Finding("warn", said, "vmon works without uvloop, but slower: pip install uvloop.")
-    return Finding("pass", said)
+        return Finding("warn", text, "vmon works without uvloop, but slower: pip install uvloop.")
+    return Finding("pass", text)
 
 
 def _version(name: str) -> str | None:
@@ -67,11 +67,11 @@ def _version(name: str) -> str | None:
         return None
 
 
-def settings(asked: DoctorOptions) -> Finding:
+def settings(options: DoctorOptions) -> Finding:
     """Whether the settings can be read, and where they are."""
-    if isinstance(asked.settings, WrongUse):
-        raise asked.settings
-    return Finding("pass", asked.settings)
+    if isinstance(options.settings, WrongUse):
+        raise options.settings
+    return Finding("pass", options.settings)
 
 
 def port(host: str, number: int) -> Finding:
@@ -99,8 +99,8 @@ def _no_port(where: str, number: int, error: Exception) -> Finding:
         who = f"ss -ltnp 'sport = :{number}'" if sys.platform == "linux" else f"lsof -i :{number}"
         fix = f"If that is not your vmon listen: find the program ({who}), or use another --port."
         return Finding("fail", f"{where} is already in use", fix)
-    said = f"cannot listen on {where}: {reason_of(error)}"
-    return Finding("fail", said, "--host must be an address of this machine, such as 127.0.0.1.")
+    text = f"cannot listen on {where}: {reason_of(error)}"
+    return Finding("fail", text, "--host must be an address of this machine, such as 127.0.0.1.")
 
 
 def captures(folder: Path | None) -> Finding:
@@ -117,15 +117,15 @@ def captures(folder: Path | None) -> Finding:
         return Finding("fail", f"cannot write to {there}: {reason_of(error)}", fix)
     mode = stat.S_IMODE(there.stat().st_mode)
     free = shutil.disk_usage(there).free
-    said = f"{place}, {size(free)} free"
+    text = f"{place}, {size(free)} free"
     if there != place.absolute() and there != place:
-        said += ", not created yet"
+        text += ", not created yet"
     elif os.name == "posix" and mode & 0o022:
-        said += f", mode {mode:04o}"
+        text += f", mode {mode:04o}"
         return Finding(
-            "warn", said, f"Other users can change captures there; run: chmod go-w {place}"
+            "warn", text, f"Other users can change captures there; run: chmod go-w {place}"
         )
     if free < LITTLE_SPACE:
         verdict: Verdict = "fail" if free < NO_SPACE else "warn"
-        return Finding(verdict, said, "Free some disk space: a capture grows with every delivery.")
-    return Finding("pass", said)
+        return Finding(verdict, text, "Free some disk space: a capture grows with every delivery.")
+    return Finding("pass", text)

@@ -20,19 +20,19 @@ SKEW_FAIL_S = 60.0
 """Signatures that are so far in the future are refused."""
 
 
-def clock(asked: DoctorOptions) -> Finding:
+def clock(options: DoctorOptions) -> Finding:
     """How far this machine's clock is from a server's (its Date header has whole seconds)."""
-    servers = (asked.public_url,) if asked.public_url else asked.clocks
-    if asked.offline:
+    servers = (options.public_url,) if options.public_url else options.clocks
+    if options.offline:
         return Finding("skip", "skipped: --offline")
     reasons = []
     for server in servers:
         try:
             ahead_s = _ahead(server)
         except ssl.SSLCertVerificationError as error:
-            said = f"{_name(server)}: {error.verify_message}"
+            text = f"{_name(server)}: {error.verify_message}"
             fix = "Sync this machine's clock, or check for a proxy that intercepts TLS."
-            return Finding("warn", said, fix)
+            return Finding("warn", text, fix)
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
             reasons.append(f"{_name(server)}: {reason_of(error)}")
         else:
@@ -43,11 +43,11 @@ def clock(asked: DoctorOptions) -> Finding:
 def _ahead(server: str) -> float:
     """By how many seconds our clock is ahead, 0 where whole seconds cannot tell."""
     before = time.time()
-    told = _head(server).getheader("Date")
+    date = _head(server).getheader("Date")
     after = time.time()
-    if not told:
+    if not date:
         raise ValueError("no Date header")
-    at = parsedate_to_datetime(told).timestamp()
+    at = parsedate_to_datetime(date).timestamp()
     # It was some instant of that second, and some instant between our two.
     if before > at + 1:
         return before - at - 1
@@ -60,31 +60,31 @@ def _judged(ahead_s: float, server: str) -> Finding:
         return Finding("pass", f"in sync with {server}")
     where = "ahead of" if ahead_s > 0 else "behind"
     verdict: Verdict = "fail" if off > SKEW_FAIL_S else "warn"
-    said = f"{duration(off)} {where} {server}"
+    text = f"{duration(off)} {where} {server}"
     fix = "Sync it (timedatectl set-ntp true): signature checks depend on it."
-    return Finding(verdict, said, fix)
+    return Finding(verdict, text, fix)
 
 
-def public_url(asked: DoctorOptions) -> Finding:
+def public_url(options: DoctorOptions) -> Finding:
     """Whether the public URL answers, and whether it is vmon that does."""
-    url = asked.public_url
+    url = options.public_url
     if not url:
         return Finding("skip", "not given: --public-url URL")
-    if asked.offline:
+    if options.offline:
         return Finding("skip", "skipped: --offline")
     try:
         status = _head(url).status
     except (OSError, http.client.HTTPException, ValueError) as error:
         fix = "Check the host name, the tunnel or proxy behind it, and the network."
         return Finding("fail", f"cannot reach {_name(url)}: {reason_of(error)}", fix)
-    said = f"{_name(url)} responds with {status}"
+    text = f"{_name(url)} responds with {status}"
     if status < 300:  # noqa: PLR2004 - 2xx
-        return Finding("pass", said)
+        return Finding("pass", text)
     if status >= 500:  # noqa: PLR2004 - 5xx
         return Finding(
-            "warn", said, "Start vmon listen: nothing is listening behind the tunnel or proxy."
+            "warn", text, "Start vmon listen: nothing is listening behind the tunnel or proxy."
         )
-    return Finding("warn", said, "Another server responds, or the path is wrong.")
+    return Finding("warn", text, "Another server responds, or the path is wrong.")
 
 
 def app(url: str | None, *, offline: bool) -> Finding:

@@ -38,7 +38,7 @@ class Result(Struct, frozen=True):
 
 
 class DoctorOptions(Struct, frozen=True):
-    """What is to be looked at.
+    """The options of `vmon doctor`.
 
     `tunnel` is the provider that is used (ngrok, cloudflared, ssh), None when nobody said; `ngrok`
     is the agent to use in place of the one that is found.
@@ -61,7 +61,7 @@ class DoctorOptions(Struct, frozen=True):
 
     def __repr__(self) -> str:
         # The generated one would carry the token into tracebacks.
-        return f"Asked({self.host}:{self.port})"
+        return f"DoctorOptions({self.host}:{self.port})"
 
 
 class Finding(NamedTuple):

@@ -24,30 +24,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def checks(asked: DoctorOptions) -> list[Check]:
+def checks(options: DoctorOptions) -> list[Check]:
     """What is looked at, in the order it is told."""
     found = [
         Check("python", python),
         Check("packages", packages),
-        Check("settings", partial(settings, asked)),
-        Check("port", partial(port, asked.host, asked.port)),
-        Check("captures", partial(captures, asked.captures), "fail"),
-        *tunnel_checks(asked),
-        Check("clock", partial(clock, asked), "skip"),
-        Check("public URL", partial(public_url, asked), "fail"),
+        Check("settings", partial(settings, options)),
+        Check("port", partial(port, options.host, options.port)),
+        Check("captures", partial(captures, options.captures), "fail"),
+        *tunnel_checks(options),
+        Check("clock", partial(clock, options), "skip"),
+        Check("public URL", partial(public_url, options), "fail"),
     ]
-    apps = asked.apps or (None,)
-    return found + [Check("app", partial(app, url, offline=asked.offline), "fail") for url in apps]
+    apps = options.apps or (None,)
+    return found + [
+        Check("app", partial(app, url, offline=options.offline), "fail") for url in apps
+    ]
 
 
-def tunnel_checks(asked: DoctorOptions) -> list[Check]:
+def tunnel_checks(options: DoctorOptions) -> list[Check]:
     """Those that are about the ways to a public URL."""
     return [
-        Check("ngrok agent", partial(agent, asked)),
-        Check("ngrok token", partial(token, asked)),
-        Check("cloudflared", partial(program, asked, "cloudflared")),
-        Check("ssh", partial(program, asked, "ssh")),
-        Check("leftovers", partial(left_over, asked.state_dir)),
+        Check("ngrok agent", partial(agent, options)),
+        Check("ngrok token", partial(token, options)),
+        Check("cloudflared", partial(program, options, "cloudflared")),
+        Check("ssh", partial(program, options, "ssh")),
+        Check("leftovers", partial(left_over, options.state_dir)),
     ]
 
 
@@ -84,8 +86,8 @@ def _answer(check: Check) -> Finding:
     except VmonError as error:
         return Finding("fail", error.message, error.hint)
     except Exception as error:  # noqa: BLE001 - a check that breaks must not hide the others
-        said = f"the check itself failed: {type(error).__name__}: {error}"
-        return Finding("fail", said, "This is a bug in vmon, please report it.")
+        text = f"the check itself failed: {type(error).__name__}: {error}"
+        return Finding("fail", text, "This is a bug in vmon, please report it.")
 
 
 # This machine.

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from vmon.events.delivery import encoding_of
 from vmon.events.parse import SHAPES, event_of
 from vmon.events.payload import Payload, read_body
-from vmon.events.timestamps import LAST_MS, in_ms
+from vmon.events.timestamps import in_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,8 +121,8 @@ class Entry:
     @property
     def lag_s(self) -> float | None:
         """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
-        stated_ms = self.fields.occurred_ms
-        if stated_ms is None or not 0 < stated_ms <= LAST_MS or self.delivery.remote is None:
+        stated_ms = in_ms(self.fields.occurred_ms)
+        if stated_ms is None or self.delivery.remote is None:
             return None  # a bare body was received by nobody
         return self.delivery.received_at.timestamp() - stated_ms / 1000
 

@@ -148,11 +148,13 @@ class Feed:
     def _tick(self) -> None:
         # Not the loop's own clock: uvloop's stands still while a callback runs.
         deadline = perf_counter() + _SLICE_S
-        while self._inbox:
-            self._enter_some()
-            if perf_counter() >= deadline:
-                break
-        self._timer = self._loop.call_soon(self._tick) if self._inbox else None
+        try:
+            while self._inbox:
+                self._enter_some()
+                if perf_counter() >= deadline:
+                    break
+        finally:  # a bug does not end the feed
+            self._timer = self._loop.call_soon(self._tick) if self._inbox else None
 
     def _enter_some(self) -> None:
         for _ in range(min(_AT_ONCE, len(self._inbox))):

@@ -71,6 +71,7 @@ class PublicUrl:
         self._secret = secret
         self._callbacks = callbacks
         self._announced: str | None = None
+        self._unproved: str | None = None
         self._down: Down | None = None
         self._notices: asyncio.Queue[TunnelNotice] = asyncio.Queue()
         self.let_in("")  # nobody gets in before the URL is known
@@ -116,6 +117,8 @@ class PublicUrl:
                     await self._prove(self.let_in(url))
                 case Back() as notice:
                     self._over(notice)
+                    if self._unproved is not None:
+                        await self._prove(self._unproved)
                 case Down() as notice:
                     self._down = notice
                     self._feed.publish(TunnelDown(notice.detail, notice.code))
@@ -128,6 +131,7 @@ class PublicUrl:
 
     async def _prove(self, url: str) -> None:
         """Send requests to the URL until one reaches us (then announce it), or there is news."""
+        self._unproved = url
         nonce = secrets.token_urlsafe(12)
         came = self._receiver.expect(nonce)
         probe = f"{url}?vmon-probe={nonce}"
@@ -138,7 +142,7 @@ class PublicUrl:
                 why = await _try(session, probe)
                 if came.is_set():
                     self._feed.publish(TunnelUp(url, self._announced))
-                    self._announced = url
+                    self._announced, self._unproved = url, None
                     return
                 if not is_late and clock() - begun > _LATE_S:
                     is_late = True

@@ -73,5 +73,5 @@ def _form(step: int) -> str:
 
 
 def _written(at_ms: int, form: str) -> str:
-    said = local(at_ms).strftime(form)
-    return said[:-3] if form.endswith("%f") else said
+    text = local(at_ms).strftime(form)
+    return text[:-3] if form.endswith("%f") else text

@@ -71,36 +71,36 @@ class Expression:
         """Whether the expression is true of the entry; False where it cannot be told."""
         if self._loops and len(entry.delivery.body) > MOST_LOOPED:
             return False
-        asked = self._asked(entry)
+        variables = self._variables(entry)
         if self._known is None:
-            return self._evaluated(asked) is True
-        key = repr(asked)
+            return self._evaluated(variables) is True
+        key = repr(variables)
         known = self._known.get(key)
         if known is None:
-            known = self._evaluated(asked) is True
+            known = self._evaluated(variables) is True
             if len(self._known) < _MOST_KNOWN and len(key) < _LONGEST_KNOWN:
                 self._known[key] = known
         return known
 
-    def _asked(self, entry: Entry) -> dict[str, Any]:
-        """What the expression names, and nothing else: the language takes long over values."""
-        asked = {}
+    def _variables(self, entry: Entry) -> dict[str, Any]:
+        """The variables that the expression names, and no others: each value costs the language."""
+        variables = {}
         value: Any = None
         for name, tree in self._tree.items():
             if own := _OWN.get(name):
                 found = own(entry)
                 if found is None and name == "lag":
                     continue
-                asked[name] = _pruned(found, tree)
+                variables[name] = _pruned(found, tree)
             else:
                 value = value if value is not None else _value(entry)
                 if type(value) is dict and name in value:
-                    asked[name] = _pruned(value[name], tree)
-        return asked
+                    variables[name] = _pruned(value[name], tree)
+        return variables
 
-    def _evaluated(self, asked: dict[str, Any]) -> object:
+    def _evaluated(self, variables: dict[str, Any]) -> object:
         try:
-            return self._program.execute(asked)
+            return self._program.execute(variables)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
@@ -111,7 +111,7 @@ class Expression:
         from vmon.events.catalogue import TYPES
 
         for entry in map(_sampled, TYPES):
-            result = self._evaluated({"lag": 0.0} | self._asked(entry))
+            result = self._evaluated({"lag": 0.0} | self._variables(entry))
             if not isinstance(result, bool | BaseException):
                 kind = type(result).__name__
                 raise WrongUse(
@@ -125,14 +125,14 @@ class Expression:
 
 
 def _pruned(value: Any, tree: _Tree) -> Any:
-    """A value with only those of its fields that are asked for; whole where the tree ends."""
+    """A value with only those of its fields that are used; whole where the tree ends."""
     if not tree or type(value) is not dict:
         return value
     return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
 
 
 def _tree(paths: Iterable[tuple[str, ...]]) -> _Tree:
-    """The paths as one tree; what is asked for as a whole has nothing below it."""
+    """The paths as one tree; what is used as a whole has nothing below it."""
     tree: _Tree = {}
     for path in sorted(set(paths), key=len):  # the shorter ones first: they are the wholes
         here = tree

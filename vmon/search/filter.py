@@ -48,12 +48,12 @@ class Filter(NamedTuple):
 
     @property
     def chooses_all(self) -> bool:
-        """Nothing was asked for: every delivery passes."""
+        """No condition is set: every delivery passes."""
         return self == Filter()
 
     @property
     def needs_body(self) -> bool:
-        """Something is asked that only the body can tell."""
+        """A condition is set that only the body can decide."""
         ids = self.connection or self.stream or self.archive or self.call or self.project
         return bool(ids or self.reason or self.status)
 
@@ -84,10 +84,10 @@ class Filter(NamedTuple):
             (self.project, event.project_id),
         )
         words = ((self.reason, event.reason), (self.status, event.status))
-        return all(_starts(value, asked) for asked, value in ids if asked) and all(
-            value is not None and value.lower() in {word.lower() for word in asked}
-            for asked, value in words
-            if asked
+        return all(_starts(value, values) for values, value in ids if values) and all(
+            value is not None and value.lower() in {word.lower() for word in values}
+            for values, value in words
+            if values
         )
 
     def __str__(self) -> str:
@@ -127,25 +127,27 @@ def _types_in_words(types: frozenset[str]) -> str:
     return " or ".join(name for name in NAMES if name in types)
 
 
-def session_matches(session: str | None, asked: tuple[str, ...]) -> bool:
+def session_matches(session: str | None, values: tuple[str, ...]) -> bool:
     """Whether a session id begins with one of the values, or has one of them as its handle."""
     if session is None:
         return False
-    return session.startswith(asked) or handle(session, "session") in asked
+    return session.startswith(values) or handle(session, "session") in values
 
 
-def _starts(value: str | None, asked: tuple[str, ...]) -> bool:
-    return value is not None and value.startswith(asked)
+def _starts(value: str | None, values: tuple[str, ...]) -> bool:
+    return value is not None and value.startswith(values)
 
 
 class Prefixes:
     """Which ids the prefixes of a filter stood for: a prefix is meant to be unique."""
 
     def __init__(self, chosen: Filter) -> None:
-        asked = {
+        values = {
             name: getattr(chosen, name) for name in ("connection", "stream", "archive", "call")
         }
-        self._seen = {(name, prefix): set[str]() for name, all_ in asked.items() for prefix in all_}
+        self._seen = {
+            (name, prefix): set[str]() for name, all_ in values.items() for prefix in all_
+        }
 
     def note(self, chosen: Iterable[Entry | None]) -> None:
         """Remember which ids of chosen entries the prefixes stood for."""

@@ -24,7 +24,7 @@ class Plan(NamedTuple):
     any, and passes the filter itself; the filter is needless when the plan is `exact`, or where
     `settled` stands right after the type's name. A line that is no capture's has one of `signs` in
     it, where there are any. It passes the filter where its type is one of `types`, if these are all
-    that is asked for. With `any_case` needles and signs are looked for in lower case; with
+    that the filter asks for. With `any_case` needles and signs are looked for in lower case; with
     `numbers` they do not hold among lines that have a number like 1e3 or 2.5.
     """
 
@@ -56,15 +56,15 @@ def plan_of(chosen: Filter) -> Plan:
 
 
 def _sought(chosen: Filter) -> Iterator[dict[str, Any]]:
-    """What a chosen line has in it, as parts of a plan: what is asked first is the rarest."""
+    """What a chosen line has in it, as parts of a plan: the rarest come first."""
     if found := _ids(chosen.session):
         alone = chosen == Filter(types=chosen.types, session=chosen.session)
         one = alone and len(chosen.session) == 1 and bool(found.get("signs"))
         settled = b'","session":"' + chosen.session[0].encode() if one else None
         # In a capture it stands in the header, as it is.
         yield found | {"needles": tuple(map(_quoted, chosen.session)), "settled": settled}
-    for asked in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
-        if found := _ids(asked):
+    for values in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
+        if found := _ids(values):
             yield found
     if len(chosen.verdict) == 1:
         yield {"needles": (b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode(),)}
@@ -77,11 +77,11 @@ def _sought(chosen: Filter) -> Iterator[dict[str, Any]]:
             yield found | _in_any_case(found)
 
 
-def _ids(asked: tuple[str, ...]) -> dict[str, Any]:
+def _ids(values: tuple[str, ...]) -> dict[str, Any]:
     """What a line has in it that has one of these in its body; nothing where that is not known."""
-    if not asked or not all(map(_stands_as_it_is, asked)):
+    if not values or not all(map(_stands_as_it_is, values)):
         return {}
-    return _from_body(tuple(map(_quoted, asked))) | {"numbers": any(map(str.isdigit, asked))}
+    return _from_body(tuple(map(_quoted, values))) | {"numbers": any(map(str.isdigit, values))}
 
 
 def _from_body(needles: tuple[bytes, ...]) -> dict[str, Any]:
@@ -170,12 +170,12 @@ def _signs_of_types(types: frozenset[str]) -> tuple[bytes, ...]:
 _OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*|e[+-]?[0-9]*|\.[0-9]*e[+-]?[0-9]*)|i|in|inf)?|-[0-9]*"
 
 
-def _stands_as_it_is(asked: str) -> bool:
+def _stands_as_it_is(text: str) -> bool:
     """Whether what matches this has it in its line.
 
     Not so a handle with characters disarmed, nor a number with a point, an exponent or a sign.
     """
-    return asked.isascii() and " " not in asked and not re.fullmatch(_OF_A_NUMBER, asked)
+    return text.isascii() and " " not in text and not re.fullmatch(_OF_A_NUMBER, text)
 
 
 def span_of(chosen: Filter) -> tuple[bytes, bytes] | None:

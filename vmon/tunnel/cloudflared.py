@@ -34,7 +34,7 @@ class Cloudflared:
         own = ("--no-autoupdate", "--config", os.devnull)
         return ("tunnel", *own, "--url", self._local_url)
 
-    def hear(self, line: str) -> EngineEvent | None:
+    def parse_line(self, line: str) -> EngineEvent | None:
         """The URL counts once a connection is registered: before that the edge answers 530."""
         if boxed := BOXED_URL.search(line):
             self._url = boxed[1]

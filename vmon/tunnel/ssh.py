@@ -116,7 +116,7 @@ class Ssh:
         session = ("-T", "-N") if own else ("-T",)
         return (*self._options.ssh_args, *session, *asked, *port, *forward, "--", self._target)
 
-    def hear(self, line: str) -> EngineEvent | None:
+    def parse_line(self, line: str) -> EngineEvent | None:
         """The port the own server gave, put into the template, or the hosted one's URL."""
         template = self._options.url_template
         if template is None:

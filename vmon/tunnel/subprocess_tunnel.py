@@ -52,7 +52,7 @@ class Engine(Protocol):
     def arguments(self) -> tuple[str, ...]:
         """What follows the program on its command line."""
 
-    def hear(self, line: str) -> EngineEvent | None:
+    def parse_line(self, line: str) -> EngineEvent | None:
         """What a line of output means; None: nothing that matters."""
 
     def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
@@ -86,17 +86,17 @@ class EngineTunnel:
         try:
             async with asyncio.timeout(self._options.start_timeout_s):
                 await self._spawn(self._program())
-                said = await asyncio.shield(self._first)
+                outcome = await asyncio.shield(self._first)
         except TimeoutError:
             await self.close()
             raise self._late() from None
         except BaseException:
             await self.close()
             raise
-        if isinstance(said, CannotTunnel):
+        if isinstance(outcome, CannotTunnel):
             await self.close()
-            raise said
-        return said
+            raise outcome
+        return outcome
 
     def changes(self) -> AsyncIterator[Change]:
         """What happens after the start."""
@@ -161,14 +161,14 @@ class EngineTunnel:
     def _take(self, line: str) -> None:
         if line and not line.startswith(self._engine.noise):
             self._tail.append(line)
-        said = self._engine.hear(line)
-        if said is None:
+        event = self._engine.parse_line(line)
+        if event is None:
             return
         if not self._first.done():
-            if said.state is State.ONLINE and said.url:
-                self._first.set_result(said.url)
+            if event.state is State.ONLINE and event.url:
+                self._first.set_result(event.url)
             return
-        self._changes.tell(said.state, url=said.url, detail=said.detail, code=said.code)
+        self._changes.tell(event.state, url=event.url, detail=event.detail, code=event.code)
 
     def _ended(self, returncode: int | None) -> None:
         error = self._engine.explain(returncode, list(self._tail))

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import json
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from vmon.analysis.oddities import monitor as watching
-from vmon.analysis.oddities.monitor import OddityMonitor
+from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
+from vmon.events.delivery import Delivery
+from vmon.events.entry import Entry
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
+from vmon.sessions.store import ApplyResult, SessionStore
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Callable
+
+    from vmon.analysis.oddities.codes import Oddity
 
 T0 = 1_470_257_700_000
 
@@ -114,3 +125,155 @@ def test_a_session_in_which_all_is_well_costs_a_watch_nothing() -> None:
     assert watch.look(one, T0 + 13 * 3_600_000) == []
     assert not watch._since
     assert not watch._due
+
+
+# The sessions of a run.
+
+
+def say(event: str, at_s: float, **more: Any) -> Entry:
+    """An entry of an event so many seconds into a session, received at once."""
+    body = {"sessionId": "2_A", "event": event, "timestamp": T0 + int(at_s * 1000)} | more
+    received_at = datetime.fromtimestamp(T0 / 1000 + at_s, UTC)
+    return Entry(Delivery("1", received_at, "POST", "/", (), None, json.dumps(body).encode()))
+
+
+def connection(identifier: str) -> dict[str, Any]:
+    return {"connection": {"id": identifier, "createdAt": T0, "data": '{"name":"Ann"}'}}
+
+
+def stream(identifier: str, owner: str) -> dict[str, Any]:
+    return {"stream": {"id": identifier, "createdAt": T0, **connection(owner)}}
+
+
+OUTLIVED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("sessionCreated", {}),
+    ("connectionCreated", connection("c1")),
+    ("streamCreated", stream("s1", "c1")),
+    ("connectionDestroyed", connection("c1")),
+)
+"""A stream that outlives its connection."""
+
+
+class Live:
+    """A store, its live oddities, and what they reported."""
+
+    def __init__(self, beat_s: float = 0.001) -> None:
+        self.store = SessionStore()
+        self.reported: list[Oddity] = []
+        self.bugs: list[Exception] = []
+        self.oddities = LiveOddities(
+            self.store, self.reported.append, self.bugs.append, beat_s=beat_s
+        )
+
+    def receive(self, event: str, at_s: float, **more: Any) -> None:
+        self.oddities.note(self.store.apply(say(event, at_s, **more)))
+
+    def receive_odd(self, session: str = "2_A") -> None:
+        for at_s, (event, more) in enumerate(OUTLIVED):
+            self.receive(event, at_s, sessionId=session, **more)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an hour pass from one look at the clock to the next."""
+    seconds = count(T0 // 1000 + 60, 3600)
+    monkeypatch.setattr(watching, "time", lambda: next(seconds))
+
+
+async def test_what_does_not_add_up_is_reported_once_and_only_when_it_has_settled() -> None:
+    live = Live(beat_s=3600)
+    live.receive_odd()
+    found = [
+        (second, oddity.code)
+        for second in range(60)
+        for oddity in live.oddities.look(T0 + second * 1000, 10)
+    ]
+    live.oddities.close()
+    assert [code for _, code in found] == ["stream-outlives-connection"]
+    assert found[0][0] >= 11  # ten seconds after it was seen to be odd
+    assert live.oddities.total == 1
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_beats_find_it_by_themselves_and_end_when_nothing_is_to_be_looked_at() -> None:
+    live = Live()
+    live.receive_odd()
+    assert live.reported == []
+    await until(lambda: live.reported)
+    live.receive("sessionDestroyed", 4)
+    await until(lambda: live.oddities._timer is None)
+    assert [(one.code, one.session) for one in live.reported] == [
+        ("stream-outlives-connection", "2_A")
+    ]
+    assert live.oddities.total == 1
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_bug_in_a_look_is_noted_and_the_beats_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = Live()
+    look, failures = live.oddities.look, [ZeroDivisionError(), ZeroDivisionError()]
+
+    def failing(now_ms: int, within_s: float) -> list[Oddity]:
+        if failures:
+            raise failures.pop()
+        return look(now_ms, within_s)
+
+    monkeypatch.setattr(live.oddities, "look", failing)
+    live.receive_odd()
+    await until(lambda: live.reported)
+    live.oddities.close()
+    assert [type(bug) for bug in live.bugs] == [ZeroDivisionError] * 2
+    assert live.oddities.total == 1
+
+
+async def test_after_the_close_nobody_looks() -> None:
+    live = Live(beat_s=3600)
+    live.receive_odd()
+    timer = live.oddities._timer
+    assert timer is not None
+    live.oddities.close()
+    assert timer.cancelled()
+
+
+async def test_a_session_that_the_store_let_go_of_is_not_looked_at_any_more() -> None:
+    live = Live(beat_s=3600)
+    live.receive_odd()
+    live.receive_odd("2_B")
+    assert live.oddities.look(T0, 10) == []
+    assert live.oddities.look(T0 + 1000, 10) == []
+    live.oddities.forget("2_A")
+    del live.store._sessions["2_B"]  # and this one is gone before it is looked at again
+    assert live.oddities.look(T0 + 20_000, 10) == []
+    live.oddities.close()
+    assert not live.oddities._monitor.waits
+    assert live.oddities.total == 0
+
+
+async def test_a_look_ends_in_time_and_the_next_one_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = Live(beat_s=3600)
+    for number in range(5):
+        live.receive_odd(f"2_{number}")
+    live.oddities.look(T0, 10)
+    live.oddities.look(T0 + 1000, 10)
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(watching, "perf_counter", lambda: next(ticks))
+    found = [len(live.oddities.look(T0 + 12_000, 2.5)) for _ in range(3)]
+    live.oddities.close()
+    assert found == [2, 2, 1]
+    assert live.oddities.total == 5
+
+
+async def test_what_is_of_no_session_wakes_nobody() -> None:
+    live = Live()
+    live.oddities.note(ApplyResult(None))
+    assert live.oddities._timer is None

@@ -309,6 +309,17 @@ async def test_a_terminal_that_is_stuck_at_the_end_is_not_waited_for_longer(
     assert papers[1].closed
 
 
+async def test_a_terminal_that_is_stuck_is_handed_nothing_more_that_would_count_as_shown(
+    papers: list[Paper],
+) -> None:
+    screen = a_screen()
+    papers[0].free = False
+    screen.offer(*(entry(number) for number in range(50)))
+    await screen.drain(10)
+    assert papers[0].put_there == []
+    assert screen.screen.shown.not_shown == 50
+
+
 async def test_lines_are_measured_with_each_tick(papers: list[Paper]) -> None:
     screen = a_screen()
     assert screen.lines is not None

@@ -60,7 +60,7 @@ class Banner:
             return json.dumps({"ready": True, "local": local, "public": public, "capture": kept})
         if self._facts.is_terminal:
             return None
-        shown = f"public={public} " if public else ""
+        shown = f"public={disarm(public)} " if public else ""
         return f"ready {shown}local={local} capture={shlex.quote(kept) if kept else '-'}"
 
     def exposed(self, url: str) -> str:

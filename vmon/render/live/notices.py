@@ -84,7 +84,7 @@ class Notices:
 
     def _notice(self, notice: Notice) -> str:
         style = "warning" if notice.about == "forwarding" else "dim"
-        return self._timed(notice.at_s, style, f"· {notice.text}")
+        return self._timed(notice.at_s, style, f"· {disarm(notice.text)}")
 
     def _missed(self, missed: Missed) -> str:
         what = [count(missed.deliveries, "more", "more")] if missed.deliveries else []
@@ -97,7 +97,7 @@ class Notices:
         return self._timed(
             oddity.at_s,
             SEVERITY_STYLES[oddity.severity],
-            f"⚠ {oddity.code}{session}: {oddity.text}",
+            f"⚠ {disarm(oddity.code)}{session}: {disarm(oddity.text)}",
         )
 
     def _target(self, changed: TargetChanged) -> str:

@@ -83,14 +83,15 @@ def session_rows(tracker: SessionTracker, oddities: int) -> Iterator[tuple[str, 
     sessions, gone = list(tracker.store.sessions()), tracker.store.totals
     number = len(sessions) + gone.sessions
     if number:
-        people = sum(len(one.people) for one in sessions) + gone.people
-        streams = sum(len(one.feeds) for one in sessions) + gone.feeds
+        people = sum(len(session.people) for session in sessions) + gone.people
+        streams = sum(len(session.feeds) for session in sessions) + gone.feeds
         what = f"{count(people, 'connection')}, {count(streams, 'stream')}"
         yield "sessions", f"{number:,} ({tracker.occupancy().sessions:,} open), {what}"
-    for one in nlargest(_MOST, sessions, key=lambda one: one.events):
-        yield handle(one.id, "session"), _session(one, tracker.store.newest_ms)
-    if number > _MOST:
-        yield "", f"… {count(number - _MOST, 'more session')} (see vmon sessions)"
+    busiest = nlargest(_MOST, sessions, key=lambda session: session.events)
+    for session in busiest:
+        yield handle(session.id, "session"), _session(session, tracker.store.newest_ms)
+    if more := number - len(busiest):
+        yield "", f"… {count(more, 'more session')} (see vmon sessions)"
     yield "duplicates", _some(tracker.duplicates)
     yield "oddities", f"{oddities:,} (see vmon oddities)" if oddities else ""
 

@@ -32,16 +32,16 @@ class CapturesReport:
     def rows(self, one: Kept, held: Held | None) -> str:
         """The rows of a capture, newline included; without `held` it could not be read."""
         name = disarm(one.path.name) if self._is_terminal else home(one.path)
-        said = [duration(one.age_s) + " old", size(one.size)]
+        parts = [duration(one.age_s) + " old", size(one.size)]
         if held is not None:
-            said += [_span(held), _deliveries(held), count(held.sessions, "session")]
+            parts += [_span(held), _deliveries(held), count(held.sessions, "session")]
         else:
-            said.append(self._paint("failed", "unreadable"))
+            parts.append(self._paint("failed", "unreadable"))
         if one.in_use:
-            said.append(self._paint("created", "in use"))
+            parts.append(self._paint("created", "in use"))
         if one.journals:
-            said.append(count(len(one.journals), "forwarding journal"))
-        head = f"{self._paint('name', name)}  {', '.join(part for part in said if part)}\n"
+            parts.append(count(len(one.journals), "forwarding journal"))
+        head = f"{self._paint('name', name)}  {', '.join(part for part in parts if part)}\n"
         bar = self._bar(held.types) if held else ""
         return head + (f"  {bar}\n" if bar else "")
 
@@ -97,12 +97,12 @@ def _deliveries(held: Held) -> str:
 def going(gone: Gone) -> str:
     """A capture that goes, and what goes with it."""
     one = gone.capture
-    said = [home(one.path), duration(one.age_s) + " old", size(one.size)]
+    parts = [home(one.path), duration(one.age_s) + " old", size(one.size)]
     if one.journals:
-        said.append(f"with {count(len(one.journals), 'forwarding journal')}")
+        parts.append(f"with {count(len(one.journals), 'forwarding journal')}")
     if gone.unsent:
-        said.append(f"{count(gone.unsent, 'delivery', 'deliveries')} not accepted by your app")
-    return ", ".join(said)
+        parts.append(f"{count(gone.unsent, 'delivery', 'deliveries')} not accepted by your app")
+    return ", ".join(parts)
 
 
 def as_json(found: list[tuple[Kept, Held | None]], folder: Path) -> str:

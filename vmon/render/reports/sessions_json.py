@@ -23,7 +23,7 @@ def as_json(laid: SessionSnapshot, *, counted: bool = True) -> str:
     An end is null while it is open; `end_told` false is an end that was worked out.
     """
     session, last = laid.session, laid.rounds[-1]
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         "session": session.id,
         "handle": handle(session.id, "session"),
         "open": last.is_open,
@@ -38,8 +38,8 @@ def as_json(laid: SessionSnapshot, *, counted: bool = True) -> str:
     }
     for one in laid.jobs:
         if isinstance(one.thing, OutputState):
-            said[_JOBS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
-    return said_json(said).decode()
+            document[_JOBS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
+    return said_json(document).decode()
 
 
 def _member(member: Member) -> dict[str, Any]:

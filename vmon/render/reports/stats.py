@@ -49,18 +49,18 @@ class StatsReport:
         yield ""
         yield from self._types(stats)
         yield ""
-        for name, said in _facts(stats):
-            yield from self._fact(name, said)
+        for name, text in _facts(stats):
+            yield from self._fact(name, text)
         yield from self._busiest(stats)
 
     def _head(self, stats: Stats) -> Iterator[str]:
         whole = (stats.last_ms - (stats.first_ms or 0)) / 1000
-        said = (
+        text = (
             f"{count(stats.deliveries, 'delivery', 'deliveries')} in {duration(whole)}, from "
             f"{_local(stats.first_ms or 0)}: {count(len(stats.sessions), 'session')}, "
             f"{count(len(stats.people), 'connection')}, {count(len(stats.streams), 'stream')}"
         )
-        yield from self._page.wrapped(said)
+        yield from self._page.wrapped(text)
 
     def _spark(self, minutes: dict[int, int]) -> Iterator[str]:
         cells, each = fitted(minutes, self._width or _PIPED)
@@ -86,9 +86,9 @@ class StatsReport:
     def _type(self, name: str, one: OfType, wide: int, *, narrow: bool) -> Iterator[str]:
         if narrow:
             yield f"{self._paint('name', name)} {one.deliveries:,}"
-            for said, lags in (("lag", one.delivery_lag), ("event delay", one.platform_lag)):
+            for text, lags in (("lag", one.delivery_lag), ("event delay", one.platform_lag)):
                 if lags.number:
-                    yield from self._page.wrapped(f"{_GAP}{said} {_in_words(lags)}", _GAP * 2)
+                    yield from self._page.wrapped(f"{_GAP}{text} {_in_words(lags)}", _GAP * 2)
         else:
             cells = "".join(
                 _GAP + "".join(f"{cell:>{_CELL}}" for cell in _lags(lags))
@@ -100,8 +100,8 @@ class StatsReport:
             if told:
                 yield from self._page.wrapped(_GAP + _counted(told), _GAP * 2)
 
-    def _fact(self, name: str, said: str) -> Iterator[str]:
-        first, *rest = self._page.wrapped(f"{name:<10} {said}", " " * 11)
+    def _fact(self, name: str, text: str) -> Iterator[str]:
+        first, *rest = self._page.wrapped(f"{name:<10} {text}", " " * 11)
         yield self._paint("dim", first[:10]) + first[10:]
         yield from rest
 
@@ -132,14 +132,14 @@ def _facts(stats: Stats) -> Iterator[tuple[str, str]]:
     if stats.duplicates:
         after = stats.after_first
         half = _ms(after.percentile(0.5) or 0)
-        said = (
+        text = (
             f"{stats.duplicates:,}, of {count(len(stats.repeated), 'delivery', 'deliveries')}; "
             f"{stats.retries:,} at Vonage's retry times; "
             f"half within {half} of the first, the last after {_ms(after.most)}"
         )
-        yield "duplicates", said
-    if said := _clocks(stats):
-        yield "clock", said
+        yield "duplicates", text
+    if text := _clocks(stats):
+        yield "clock", text
     if stats.oddities is not None:
         yield "oddities", _counted(stats.oddities) or "none"
 
@@ -186,7 +186,7 @@ def _lags(lags: Histogram) -> list[str]:
 
 def _in_words(lags: Histogram) -> str:
     names = [name for name, _ in _SHARES] + ["max"]
-    return ", ".join(f"{name} {said}" for name, said in zip(names, _lags(lags), strict=True))
+    return ", ".join(f"{name} {text}" for name, text in zip(names, _lags(lags), strict=True))
 
 
 def _ms(ms: int) -> str:
@@ -229,7 +229,7 @@ def sparkline(cells: Iterable[float]) -> str:
 def as_json(stats: Stats, top: int) -> str:
     """`{"deliveries":…,"types":{…},"per_minute":{…},"peak":{…},…}`; durations and lags in ms."""
     people, streams = stats.peaks()
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         "deliveries": stats.deliveries,
         "first_at": _iso(stats.first_ms),
         "last_at": _iso(stats.last_ms) if stats.deliveries else None,
@@ -257,7 +257,7 @@ def as_json(stats: Stats, top: int) -> str:
         "clock": {"signed": stats.skew.number, "receipt_less_iat_ms_least": _least(stats)},
         "oddities": stats.oddities,
     }
-    return json.dumps(unbroken(said), indent=2) + "\n"
+    return json.dumps(unbroken(document), indent=2) + "\n"
 
 
 def _least(stats: Stats) -> int | None:

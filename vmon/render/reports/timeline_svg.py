@@ -121,8 +121,8 @@ def _fills(ground: int) -> str:
     )
 
 
-def _text(x: float, y: float, classes: str, said: str, more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}"{more}>{escape(disarm(said))}</text>'
+def _text(x: float, y: float, classes: str, text: str, more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}"{more}>{escape(disarm(text))}</text>'
 
 
 def _title(text: str) -> str:
@@ -133,8 +133,8 @@ def _heading(chart: Chart, title: str) -> Iterator[str]:
     begin, lasted = local(chart.from_ms), (chart.until_ms - chart.from_ms) / 1000
     yield _text(_EDGE, 28, "text title", title)
     zone = f"{begin:%z}"
-    said = f"{begin:%Y-%m-%d %H:%M:%S}, {duration(lasted)}, times in UTC{zone[:3]}:{zone[3:5]}"
-    yield _text(_EDGE, 48, "dim", said)
+    text = f"{begin:%Y-%m-%d %H:%M:%S}, {duration(lasted)}, times in UTC{zone[:3]}:{zone[3:5]}"
+    yield _text(_EDGE, 48, "dim", text)
 
 
 def _axis(chart: Chart, bottom: int) -> Iterator[str]:
@@ -182,8 +182,8 @@ def _bar(chart: Chart, kind: str, span: Span, y: int) -> Iterator[str]:
         yield f'<path class="{classes}" d="M{begin:.1f} {y - 9}l-10 9l10 9z"/>'
 
 
-def _mark(x: float, y: float, fault: Fault, said: str) -> str:
-    title = _title(said) if said else ""
+def _mark(x: float, y: float, fault: Fault, text: str) -> str:
+    title = _title(text) if text else ""
     return f'<g transform="translate({x:.1f} {y:.1f})">{title}{_SHAPES[fault]}</g>'
 
 
@@ -197,9 +197,9 @@ def _told(chart: Chart, top: int) -> Iterator[str]:
     for number, (mark, name) in enumerate(marks[:_MOST_MARKS]):
         y = top + number * _ROW
         at, named = _words(mark).partition("  ")[0], _fitted(disarm(name), _TOLD_NAME, _TOLD_CELL)
-        said = f"{at}  {_MEANINGS[mark.fault]}: {named}, {mark.said}"
+        text = f"{at}  {_MEANINGS[mark.fault]}: {named}, {mark.said}"
         yield _mark(_EDGE + 6, y, mark.fault, "") + _text(
-            _EDGE + 22, y + 4, "text small", _fitted(said, _WIDTH - 4 * _EDGE, _TOLD_CELL)
+            _EDGE + 22, y + 4, "text small", _fitted(text, _WIDTH - 4 * _EDGE, _TOLD_CELL)
         )
     if len(marks) > _MOST_MARKS:
         more = f"… {len(marks) - _MOST_MARKS:,} more"

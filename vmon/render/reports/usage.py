@@ -62,8 +62,8 @@ class UsageReport:
         else:
             yield from self._stacked(usage, labels, cells)
             return
-        said = _GAP.join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))
-        yield self._paint("dim", f"{usage.by:<{wide}}{_GAP}{said}") + "\n"
+        text = _GAP.join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))
+        yield self._paint("dim", f"{usage.by:<{wide}}{_GAP}{text}") + "\n"
         for row, label, one in zip((*usage.rows, None), (*labels, "total"), cells, strict=True):
             drawn = _GAP.join(
                 f"{one[head]:>{width}}" for head, width in zip(heads, widths, strict=True)
@@ -87,9 +87,9 @@ class UsageReport:
         if usage.rows:
             begin = since if since is not None else usage.first_ms or 0
             end = until if until is not None else usage.end_ms
-            said = f"minutes from {utc(begin)} to {utc(end)}"
+            text = f"minutes from {utc(begin)} to {utc(end)}"
             yield from self._told(
-                said if since else f"{said}; anything older counts from createdAt"
+                text if since else f"{text}; anything older counts from createdAt"
             )
         if usage.duplicates:
             yield f"{count(usage.duplicates, 'duplicate')} ignored\n"
@@ -102,9 +102,9 @@ class UsageReport:
         if rest := usage.explained[len(shown) :]:
             adds = sum(adds for _, adds in rest)
             kinds = Counter(span.why for span, _ in rest)
-            said = ", ".join(f"{number:,} {why}" for why, number in kinds.most_common())
+            text = ", ".join(f"{number:,} {why}" for why, number in kinds.most_common())
             yield from self._told(
-                f"{_GAP}and {len(rest):,} more (+{minutes(adds)} min: {said}); "
+                f"{_GAP}and {len(rest):,} more (+{minutes(adds)} min: {text}); "
                 "pipe the output to see all"
             )
 
@@ -117,24 +117,24 @@ class UsageReport:
     def _span(self, span: Span, adds: int) -> Iterator[str]:
         session = handle(span.session, "session")
         when, what = f"{_GAP}{utc(span.begin)}{_GAP}", f"{_GAP}{span.kind} {_called(span)}"
-        said = f"+{minutes(adds)} min{_GAP}{_why(span)}"
+        text = f"+{minutes(adds)} min{_GAP}{_why(span)}"
         head = when + self._paint(colour_of(span.session), session) + what
-        wide = len(when) + len(session) + cell_len(what) + len(_GAP) + len(said)
+        wide = len(when) + len(session) + cell_len(what) + len(_GAP) + len(text)
         if self._page.fits(wide):
-            yield f"{head}{_GAP}{said}\n"
+            yield f"{head}{_GAP}{text}\n"
             return
         if self._page.fits(len(when + session + what)):
             yield head + "\n"
         else:
             yield from self._told(when + session + what)
-        for line in self._page.wrapped(said, less=len(_INDENT)):
+        for line in self._page.wrapped(text, less=len(_INDENT)):
             yield f"{_INDENT}{line}\n"
 
 
 def _called(span: Span) -> str:
-    said = handle(span.id)
+    text = handle(span.id)
     whose = "of " if span.kind == "stream" else ""
-    return f"{said} {whose}{disarm(span.name)[:_LONGEST_NAME]}" if span.name else said
+    return f"{text} {whose}{disarm(span.name)[:_LONGEST_NAME]}" if span.name else text
 
 
 def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
@@ -159,12 +159,12 @@ def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
 def _label(row: Row) -> str:
     if row.day_ms is not None:
         return day(row.day_ms)
-    said = handle(row.session or "", "session")
+    text = handle(row.session or "", "session")
     if row.connection is not None:
-        said += f" {handle(row.connection)}" + (
+        text += f" {handle(row.connection)}" + (
             f" {disarm(row.name)[:_LONGEST_NAME]}" if row.name else ""
         )
-    return said
+    return text
 
 
 def _cells(row: Row) -> dict[str, str]:
@@ -199,7 +199,7 @@ def as_csv(usage: Usage, *, for_people: bool = False) -> str:
 def as_json(usage: Usage) -> str:
     """`{"by":…,"since":…,"until":…,"rows":[…],"total":{…},"explained":[…],"duplicates":…}`; ms."""
     since, until = usage.window
-    said = {
+    document = {
         "by": usage.by,
         "since": utc(since) if since is not None else None,
         "until": utc(until) if until is not None else None,
@@ -215,11 +215,11 @@ def as_json(usage: Usage) -> str:
             for span, adds in usage.explained
         ],
     }
-    return json.dumps(unbroken(said), indent=2) + "\n"
+    return json.dumps(unbroken(document), indent=2) + "\n"
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    document: dict[str, Any] = {
         "session": row.session,
         "connection": row.connection,
         "name": row.name,
@@ -227,4 +227,4 @@ def _plain(row: Row) -> dict[str, Any]:
         "connections": row.connections,
         "streams": row.streams,
     }
-    return said | {f"{head}_ms": asdict(getattr(row, head)) for head in _FIGURES}
+    return document | {f"{head}_ms": asdict(getattr(row, head)) for head in _FIGURES}

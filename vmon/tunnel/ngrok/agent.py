@@ -31,8 +31,9 @@ class Agent:
 
     A single thread starts it, waits for its end and cleans up after it. The thread must outlive
     the agent: the system ends a process bound to us when the thread that started it ends.
-    `started` becomes the public URL, or the exception of the start; `ended` the exit code, once
-    nothing of the agent is left (None: it never ran). Both are always set in the end.
+    `on_message` gets each message of its log, and its error. `started` becomes the public URL, or
+    the exception of the start; `ended` the exit code, once nothing of the agent is left (None: it
+    never ran). Both are always set in the end.
     """
 
     def __init__(
@@ -40,14 +41,14 @@ class Agent:
         folder: Path,
         launcher: Path,
         timeout_s: float,
-        hear: Callable[[str, str], None],
+        on_message: Callable[[str, str], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.started: asyncio.Future[str | Exception] = self._loop.create_future()
         self.ended: asyncio.Future[int | None] = self._loop.create_future()
         self.errors: deque[str] = deque(maxlen=REMEMBERED)
         self._folder = folder
-        self._hear = hear
+        self._on_message = on_message
         self._spawned: NgrokProcess | None = None
         self._noted = False
         self._doomed: Signals | None = None
@@ -155,7 +156,7 @@ class Agent:
                 send(pid, self._doomed)
             if log.err and log.err not in NO_ERROR:
                 self.errors.append(log.err)
-            self._loop.call_soon_threadsafe(self._hear, log.msg or "", log.err or "")
+            self._loop.call_soon_threadsafe(self._on_message, log.msg or "", log.err or "")
 
     def _note(self) -> None:
         if not self._noted and (pid := self.pid) is not None:

@@ -92,7 +92,7 @@ class NgrokTunnel:
         config.write_config(self._folder, token, self._options)
         launcher = config.write_launcher(self._folder, binary)
         _keep_loopback_off_the_proxy()
-        self._agent = Agent(self._folder, launcher, self._options.start_timeout_s, self._hear)
+        self._agent = Agent(self._folder, launcher, self._options.start_timeout_s, self._on_log)
         self._agent.ended.add_done_callback(self._ended)
         self._agent.run(self._options.local_url, self._endpoint())
         await asyncio.wait({self._agent.started})
@@ -105,7 +105,7 @@ class NgrokTunnel:
         policy = {"traffic_policy": _policy(self._options.methods)} if self._options.methods else {}
         return {**asked, **url, **policy, "inspect": self._options.inspect}
 
-    def _hear(self, message: str, error: str) -> None:
+    def _on_log(self, message: str, error: str) -> None:
         if self._url is None:
             return
         if LOST in message and not self._down:
