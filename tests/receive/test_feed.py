@@ -7,8 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
+from tests.support.factories import make_entry
 from vmon.receive import feed as module
 from vmon.receive.elements import BugFound, CaptureTrouble, Missed, Notice, Received
 from vmon.receive.feed import Feed, Subscription
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from vmon.events.entry import Entry
     from vmon.receive.elements import Element
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -32,7 +32,9 @@ def delivery(number: int, *, at_ms: int | None = None, event: str = "connectionC
     body = {"sessionId": "2_S", "event": event, "timestamp": happened_ms, "connection": connection}
     received_at = START + timedelta(milliseconds=number)
     raw = json.dumps(body).encode()
-    return Entry(Delivery(f"{number:06}", received_at, "POST", "/", (), "127.0.0.1:1", raw))
+    return make_entry(
+        raw, id=f"{number:06}", received_at=received_at, headers=(), remote="127.0.0.1:1"
+    )
 
 
 class Reader:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.analysis.oddities import monitor as watching
 from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
 from vmon.sessions.store import ApplyResult, SessionStore
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmon.analysis.oddities.codes import Oddity
+    from vmon.events.entry import Entry
 
 T0 = 1_470_257_700_000
 
@@ -134,7 +133,7 @@ def say(event: str, at_s: float, **more: Any) -> Entry:
     """An entry of an event so many seconds into a session, received at once."""
     body = {"sessionId": "2_A", "event": event, "timestamp": T0 + int(at_s * 1000)} | more
     received_at = datetime.fromtimestamp(T0 / 1000 + at_s, UTC)
-    return Entry(Delivery("1", received_at, "POST", "/", (), None, json.dumps(body).encode()))
+    return make_entry(body, id="1", received_at=received_at, headers=(), remote=None)
 
 
 def connection(identifier: str) -> dict[str, Any]:

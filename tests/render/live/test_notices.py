@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.render.live.conftest import MakeFacts
+from tests.support.factories import make_entry
 from vmon.bugs import Bugs
 from vmon.capture.codec import Outage
-from vmon.events.entry import Entry
 from vmon.forward.client import ForwardResult, Outcome
 from vmon.receive.elements import (
     BugFound,
@@ -155,10 +155,8 @@ def test_an_element_in_words_in_a_pipe(name: str, facts_of: MakeFacts) -> None:
     assert Notices(facts=facts_of()).text(element) == re.sub(r"</?[a-z]*>", "", expected)
 
 
-def test_what_has_its_own_place_is_not_put_in_words(
-    delivered: Callable[..., Entry], facts_of: MakeFacts
-) -> None:
-    entry, notices = delivered(b"{}"), Notices(facts=facts_of())
+def test_what_has_its_own_place_is_not_put_in_words(facts_of: MakeFacts) -> None:
+    entry, notices = make_entry(b"{}"), Notices(facts=facts_of())
     assert notices.text(Received(entry, None, Annotation())) == ""
     assert notices.text(Forwarded(ForwardResult(entry, "app", Outcome(200, 0.1)))) == ""
 

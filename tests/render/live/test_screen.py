@@ -1,5 +1,4 @@
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from vmon.events.delivery import Delivery
+from tests.support.factories import make_entry
 from vmon.events.entry import Entry
 from vmon.forward.client import ForwardResult, Outcome
 from vmon.receive import feed
@@ -129,7 +128,7 @@ def a_screen(chosen: Filter | None = None, drawn: Callable[..., bytes] = draw) -
 def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: float = 0) -> Entry:
     happened = (NOW - timedelta(seconds=lag_s)).timestamp()
     said = {"event": event, "timestamp": int(happened * 1000), "x": "y" * body_size}
-    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+    return make_entry(said, id=str(number), received_at=NOW, headers=(), remote="there:1")
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -415,7 +414,7 @@ def a_connection(number: int, event: str, data: str = "") -> Entry:
     connection = {"id": "c1", "createdAt": int(NOW.timestamp() * 1000), "data": data}
     now_ms = int(NOW.timestamp() * 1000) + number
     said = {"event": event, "sessionId": "2_A", "connection": connection, "timestamp": now_ms}
-    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+    return make_entry(said, id=str(number), received_at=NOW, headers=(), remote="there:1")
 
 
 def noted(entry: Entry, _line: bytes | None = None, note: Annotation | None = None) -> bytes:

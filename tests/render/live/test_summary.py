@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.render.live.conftest import MakeFacts
+from tests.support.factories import make_entry
 from vmon.capture.codec import Outage
-from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.receive.pipeline import Totals
 from vmon.render.columns import wide
@@ -141,7 +141,7 @@ def say() -> Say:
         body = {"sessionId": "2_A", "event": event, "timestamp": START_MS + int(at_s * 1000)}
         received_at = START + timedelta(seconds=at_s + later_s)
         raw = json.dumps(body | more).encode()
-        return Entry(Delivery("1", received_at, "POST", "/", (), "there:1", raw))
+        return make_entry(raw, id="1", received_at=received_at, headers=(), remote="there:1")
 
     return make
 
