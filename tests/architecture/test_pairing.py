@@ -14,8 +14,6 @@ TESTS = Path(__file__).parents[1]
 
 THROUGH = {
     "receive/elements": "receive/test_feed",
-    "tunnel/changes": "tunnel/test_supervisor",
-    "tunnel/model": "tunnel/ngrok/test_tunnel",
 }
 """Exceptions: a module that is tested through a neighbour → the file that does it."""
 
