@@ -3,7 +3,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.forwarding import QUICK, Recorder, a_worker, number_of, numbered, until
+from tests.support.forwarding import QUICK, Recorder, a_worker, number_of, numbered
+from tests.support.waiting import until
 from vmon.events.redelivery import LIKE_VONAGE, Schedule
 from vmon.forward import health as module
 from vmon.forward.backlog import JournalCursor

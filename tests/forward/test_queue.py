@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.forwarding import Recorder, Tape, a_worker, number_of, numbered, until
+from tests.support.forwarding import Recorder, Tape, a_worker, number_of, numbered
+from tests.support.waiting import until
 from vmon.capture.codec import read_line, write_line
 from vmon.events.entry import Entry
 from vmon.forward import backlog

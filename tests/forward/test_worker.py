@@ -11,8 +11,8 @@ from tests.support.forwarding import (
     failure,
     number_of,
     numbered,
-    until,
 )
+from tests.support.waiting import until
 from vmon.events.entry import Entry
 from vmon.events.redelivery import Schedule
 from vmon.forward.worker import TargetWorker, Throttle

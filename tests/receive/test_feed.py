@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.receive import feed as module
 from vmon.receive.elements import BugFound, CaptureTrouble, Missed, Notice, Received
 from vmon.receive.feed import Feed, Subscription
 from vmon.sessions.tracker import SessionTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
 
     from vmon.events.entry import Entry
@@ -62,12 +60,6 @@ def a_feed(*readers: Reader) -> tuple[Feed, SessionTracker, list[Exception]]:
     for reader in readers:
         feed.subscribe(reader.queue)
     return feed, tracker, bugs
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 async def test_nothing_happens_on_the_answer_s_path_but_an_append() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.receive.conftest import DEADLINE_S, GET, OK, Serve, chunked, post, until
+from tests.receive.conftest import DEADLINE_S, GET, OK, Serve, chunked, post
+from tests.support.waiting import until
 from vmon.events.delivery import Delivery
 from vmon.receive import http_server
 from vmon.receive.http_server import Limits

@@ -7,7 +7,8 @@ from typing import cast
 import pytest
 from msgspec.structs import replace
 
-from tests.receive.conftest import DEADLINE_S, GET, OK, Serve, Served, chunked, post, until
+from tests.receive.conftest import DEADLINE_S, GET, OK, Serve, Served, chunked, post
+from tests.support.waiting import until
 from vmon.errors import CannotListen
 from vmon.events.delivery import Delivery, encoding_of
 from vmon.events.ids import Ids

@@ -1,8 +1,7 @@
 """A target's worker as its tests drive it: entries, who listens, a capture it reads back."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,10 +125,3 @@ async def a_worker(  # noqa: PLR0913 - a test says what it is about
             yield worker
         finally:  # a worker that goes on would keep the loop of a failed test from its end
             await worker.finish(5)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what has no event of its own, for 10 s at most."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.002)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.analysis.oddities import monitor as watching
 from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
 from vmon.sessions.store import ApplyResult, SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vmon.analysis.oddities.codes import Oddity
     from vmon.events.entry import Entry
 
@@ -170,12 +168,6 @@ class Live:
     def receive_odd(self, session: str = "2_A") -> None:
         for at_s, (event, more) in enumerate(OUTLIVED):
             self.receive(event, at_s, sessionId=session, **more)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.events.entry import Entry
 from vmon.forward.client import ForwardResult, Outcome
 from vmon.receive import feed
@@ -129,12 +130,6 @@ def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: 
     happened = (NOW - timedelta(seconds=lag_s)).timestamp()
     said = {"event": event, "timestamp": int(happened * 1000), "x": "y" * body_size}
     return make_entry(said, id=str(number), received_at=NOW, headers=(), remote="there:1")
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 async def test_entries_are_drawn_soon_and_in_their_order(papers: list[Paper]) -> None:
