@@ -170,7 +170,7 @@ def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:
     )
     assert rows[2] == (
         "2_5",
-        "1 connection, 0 streams, 6 events, 5.0 s, open, 1 connected",
+        "1 connection, 0 streams, 6 events, 9.1 s, open, 1 connected",
     )
     assert rows[6:] == [("", "… 2 more sessions (see vmon sessions)")]
 
@@ -197,7 +197,7 @@ def test_sessions_that_were_let_go_of_are_counted_and_those_not_named_are_the_re
     rows = rows_of(known)[1:]
     assert rows == [
         ("sessions", "10 (2 open), 8 connections, 0 streams"),
-        ("2_new0", "0 connections, 0 streams, 1 event, 0 ms, open, 0 connected"),
-        ("2_new1", "0 connections, 0 streams, 1 event, 0 ms, open, 0 connected"),
+        ("2_new0", "0 connections, 0 streams, 1 event, 100 ms, open, 0 connected"),
+        ("2_new1", "0 connections, 0 streams, 1 event, 100 ms, open, 0 connected"),
         ("", "… 8 more sessions (see vmon sessions)"),
     ]

@@ -19,7 +19,8 @@ from vmon.forward.targets import RouteArguments, routes_of
 from vmon.receive.elements import Element, Notice, TunnelUp
 from vmon.receive.feed import Feed
 from vmon.receive.pipeline import Pipeline, PipelineOptions
-from vmon.render.formats.entries import Form
+from vmon.render.formats.entries import Form, LineFormatter
+from vmon.render.formats.json_lines import JsonFormatter
 from vmon.render.live import screen as screens
 from vmon.render.live import terminal as module
 from vmon.render.live.terminal import Terminal, TerminalOptions
@@ -312,7 +313,8 @@ async def test_a_bug_in_showing_is_noted_and_counted_as_not_shown(
     def failing(*_: object) -> bytes:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "drawing", lambda *_: failing)
+    for formatter in (LineFormatter, JsonFormatter):
+        monkeypatch.setattr(formatter, "entry", failing)
     run = show()
     run.pipeline.totals.started_s = 0.0
     run.receive(make_entry(BODY))
