@@ -243,10 +243,8 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
     screen = a_screen(drawn=drawn)
     papers[0].free = False
     screen.offer(entry(1))
-    ticks = 0
-    while ticks < 20:
-        ticks += 1
-        await asyncio.sleep(module._TICK_S)
+    for _ in range(20):
+        await asyncio.sleep(module._TICK_S)  # that nothing happens in a tick has no event
     assert calls == []
     papers[0].free = True
     await until(lambda: papers[0].lines() == ["1"])
@@ -254,7 +252,7 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
 
 async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
     def slow(one: Entry, line: bytes | None = None, _note: Annotation | None = None) -> bytes:
-        time.sleep(0.002)
+        time.sleep(0.002)  # what drawing takes
         return draw(one, line)
 
     screen = a_screen(drawn=slow)
@@ -492,8 +490,6 @@ async def test_a_bug_in_the_foot_ends_that_look_alone(
     monkeypatch.setattr(module, "_BEAT_S", 0.001)
     screen = Watched(status=status)
     screen.offer(entry(0))
-    async with asyncio.timeout(10):
-        while not screen.bugs:  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+    await until(lambda: screen.bugs)
     await screen.drain(1)
     assert len(papers[0].lines()) == 1
