@@ -25,10 +25,6 @@ THROUGH = {
     "render/live/notices": "render/live/test_banner",
     "render/live/summary": "sessions/test_tracker",
     "render/live/terminal": "render/live/test_screen",
-    "tunnel/changes": "tunnel/test_supervisor",
-    "tunnel/model": "tunnel/ngrok/test_tunnel",
-    "tunnel/ngrok/agent": "tunnel/ngrok/test_tunnel",
-    "tunnel/subprocess_tunnel": "tunnel/test_cloudflared",
 }
 """Exceptions: a module that is tested through a neighbour → the file that does it."""
 
