@@ -24,7 +24,7 @@ from vmon.events.catalogue import ALL
 from vmon.events.payload import read_body
 
 if TYPE_CHECKING:
-    from tests.conftest import Flow, Listen, Listening, Start
+    from tests.support.processes import Flow, Listen, Listening, Start
 
 SEED = "seed/connectionCreated.json"
 
@@ -287,12 +287,22 @@ FAILS_SOMETIMES = """
 import {module} as module
 whole = module.{name}
 def sometimes(self, one, *more):
-    if b"bug" in getattr(one, "delivery", one).body:
+    entry = getattr(one, "entry", one)
+    if b"bug" in getattr(entry, "delivery", entry).body:
         1 // 0
     return whole(self, one, *more)
 module.{name} = sometimes
 """
 """Code that makes a method fail for deliveries with "bug" in them."""
+FAILS_ONCE = """
+import {module} as module
+whole, failures = module.{name}, [1]
+def once(self, *more):
+    if failures:
+        failures.pop() // 0
+    return whole(self, *more)
+module.{name} = once
+"""
 ZERO = "ZeroDivisionError: integer division or modulo by zero"
 
 
@@ -347,9 +357,8 @@ web.RequestHandler.data_received = sometimes
 
 
 def test_a_bug_in_drawing_costs_one_drawing_and_no_answer(listen: "Listen") -> None:
-    run = listen(
-        code=FAILS_SOMETIMES.format(module="vmon.sessions.tracker", name="SessionTracker.enter")
-    )
+    name = "Screen._show_delivery"
+    run = listen(code=FAILS_SOMETIMES.format(module="vmon.render.live.screen", name=name))
     assert [run.post(body) for body in (b"1", b'"bug"', b"2")] == [200] * 3
     assert run.out is not None
     run.out.until(b'"body":2}\n')
@@ -358,21 +367,32 @@ def test_a_bug_in_drawing_costs_one_drawing_and_no_answer(listen: "Listen") -> N
     assert len(Path(run.capture).read_bytes().splitlines()) == 3
 
 
-def test_a_bug_in_a_timer_is_told_like_any_other(listen: "Listen") -> None:
-    run = listen(
-        code="""
-import vmon.render.live.screen as s
-show = s.Screen._show_for
-def fail(self, budget_s):
-    s.Screen._show_for = show
-    return 1 // 0
-s.Screen._show_for = fail
-"""
-    )
+def test_a_bug_in_entering_costs_neither_an_answer_nor_a_drawing(listen: "Listen") -> None:
+    name = "SessionTracker.apply"
+    run = listen(code=FAILS_SOMETIMES.format(module="vmon.sessions.tracker", name=name))
+    assert [run.post(body) for body in (b"1", b'"bug"', b"2")] == [200] * 3
+    assert "not shown" not in bugs_of(run, 1)
+    assert run.out is not None
+    lines = run.out.all().splitlines()
+    assert [json.loads(line)["body"] for line in lines] == [1, "bug", 2]
+    assert Path(run.capture).read_bytes().splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("vmon.render.live.screen", "Screen._show_for"), ("vmon.receive.feed", "Feed._enter_some")],
+)
+def test_a_bug_in_a_timer_is_told_like_any_other_and_the_timer_goes_on(
+    listen: "Listen", module: str, name: str
+) -> None:
+    run = listen(code=FAILS_ONCE.format(module=module, name=name))
     assert run.post(b"1") == 200
     run.err.until(b"warning: a bug in vmon: ")
     assert run.post(b"2") == 200
+    assert run.out is not None
+    run.out.until(b'"body":2}\n')
     bugs_of(run, 1)
+    assert [json.loads(line)["body"] for line in run.out.all().splitlines()] == [1, 2]
 
 
 def test_the_words_of_a_bug_cannot_act_on_a_terminal(listen: "Listen") -> None:
@@ -473,7 +493,7 @@ def test_a_reader_that_never_reads_delays_no_answer_and_hears_what_it_missed(
     listen: "Listen", bodies: dict[str, bytes], flow_of: Callable[[int], "Flow"]
 ) -> None:
     ours, theirs = os.pipe()
-    run = listen(out=theirs, code="import vmon.render.live.screen as s\ns._MOST_ENTRIES = 300")
+    run = listen(out=theirs, code="import vmon.receive.feed as f\nf.MOST_ELEMENTS = 300")
     os.close(theirs)
     client = run.client()
     for number in range(2000):
@@ -484,11 +504,11 @@ def test_a_reader_that_never_reads_delays_no_answer_and_hears_what_it_missed(
     kept = Path(run.capture).read_bytes().splitlines()
     assert [json.loads(line)["path"] for line in kept] == [f"/{one}" for one in range(2000)]
     screen = flow_of(ours)
-    missed = int(run.err.match(rb"\xe2\x80\xa6 ([\d,]+) more, not shown \(all captured\)\n")[1]
-                 .replace(b",", b""))  # fmt: skip # one number
-    code = run.stop()[0]
+    code, _, err = run.stop()
     assert code == 0
     drawn = screen.all().splitlines()
+    gaps = re.findall(r"^… ([\d,]+) more, not shown \(all captured\)$", err, re.MULTILINE)
+    missed = sum(int(gap.replace(",", "")) for gap in gaps)
     assert 0 < missed < 2000
     assert len(drawn) + missed == 2000
     assert set(drawn) <= set(kept)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import App, FlaskApp, Flow, Listen, Listening, Request, Start
+    from tests.support.app_server import App, FlaskApp, Request
+    from tests.support.processes import Flow, Listen, Listening, Start
 
 ODD_ANSWERS = (
     b"HTTP/1.1 503 X\r\nRetry-After: Fri, 31 Dec 1999 23:59:59 +%b\r\n\r\n" % (b"9" * 20),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import time
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.waiting import until
 from vmon.bugs import Bugs
 from vmon.capture.codec import Outage, read_line
 from vmon.capture.writer import CaptureWriter
@@ -35,7 +35,7 @@ from vmon.security.verifier import Verifier
 from vmon.sessions.tracker import SessionTracker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from vmon.events.entry import Entry
@@ -75,7 +75,7 @@ class App:
     def offer(self, entry: Entry, start: int, size: int) -> None:
         self.offered.append((entry, start, size))
 
-    async def settle(self, delivery: Delivery, status: int) -> int:
+    async def before_answer(self, delivery: Delivery, status: int) -> int:
         self.settled.append((delivery.id, status))
         return self.status if status == 200 else status
 
@@ -165,12 +165,6 @@ def signed(number: int, secret: Secret = SECRET) -> Delivery:
     token = sign(BODY, secret, api_key="7", now=now, jti=str(number))
     received_at = datetime.fromtimestamp(now, UTC)
     return delivery(number, headers=(("Authorization", token),), received_at=received_at)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 # A delivery that is taken.

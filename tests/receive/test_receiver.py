@@ -2,153 +2,21 @@ import asyncio
 import errno
 import gzip
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from itertools import product
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
+from tests.receive.conftest import DEADLINE_S, GET, OK, Serve, Served, chunked, post
 from tests.support.waiting import until
 from vmon.errors import CannotListen
 from vmon.events.delivery import Delivery, encoding_of
 from vmon.events.ids import Ids
 from vmon.events.payload import read_body
-from vmon.receive import http_server
 from vmon.receive import receiver as module
 from vmon.receive.http_server import Limits
 from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.security.access import Guard
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-DEADLINE_S = 10.0
-
-
-class Client:
-    """A connection on which the very bytes are ours."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self.writer = reader, writer
-
-    async def send(self, *pieces: bytes) -> "Client":
-        for piece in pieces:
-            self.writer.write(piece)
-            await self.writer.drain()
-        return self
-
-    async def answer(self) -> bytes:
-        async with asyncio.timeout(DEADLINE_S):
-            return await self._reader.readuntil(b"\r\n\r\n")
-
-    async def rest(self) -> bytes:
-        """All until the server closes the connection."""
-        async with asyncio.timeout(DEADLINE_S):
-            return await self._reader.read()
-
-    async def gone(self) -> bool:
-        """Whether the server ends the connection without an answer."""
-        try:
-            return await self.rest() == b""
-        except ConnectionResetError:
-            return True
-
-
-class Served:
-    """A receiver that listens, and what it told its owner."""
-
-    def __init__(self, limits: Limits, accept: Callable[[Delivery], int] | None = None) -> None:
-        self.got: list[Delivery] = []
-        self.notices: list[str] = []
-        self.strangers: list[str] = []
-        self.bugs: list[Exception] = []
-        self.settle: Callable[[Delivery, int], Awaitable[int]] | None = None
-        self.accept = accept or self._take
-        self.limits = limits
-        self.port = 0
-        self.clients: list[Client] = []
-
-    def _take(self, delivery: Delivery) -> int:
-        self.got.append(delivery)
-        return 200
-
-    async def open(self) -> None:
-        hooks = ReceiverCallbacks(
-            lambda delivery: self.accept(delivery),  # noqa: PLW0108 - a test may change it
-            self.notices.append,
-            self.bugs.append,
-            self.settle,
-            self.strangers.append,
-        )
-        self.receiver = Receiver(hooks, ids=Ids(), limits=self.limits)
-        url = await self.receiver.open("127.0.0.1", 0)
-        self.port = int(url.rpartition(":")[2])
-
-    async def connect(self) -> Client:
-        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
-        self.clients.append(client)
-        return client
-
-    async def close(self) -> None:
-        for client in self.clients:
-            client.writer.close()
-        await self.receiver.close(0.1)
-
-    async def ask(self, *pieces: bytes) -> bytes:
-        """Send pieces on a connection of their own, and read one answer."""
-        client = await self.connect()
-        try:
-            return await (await client.send(*pieces)).answer()
-        finally:
-            client.writer.close()
-
-    @property
-    def body(self) -> bytes:
-        (delivery,) = self.got
-        return delivery.body
-
-
-Serve = Callable[..., Awaitable[Served]]
-
-
-@pytest.fixture(params=["shortcut", "aiohttp"])
-def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways to answer a request: every test that serves goes down each of them."""
-    if request.param == "aiohttp":
-        monkeypatch.setattr(http_server, "_SHORTCUT", False)
-    return str(request.param)
-
-
-@pytest.fixture
-async def serve(road: str) -> AsyncIterator[Serve]:
-    async with AsyncExitStack() as stack:
-
-        async def serving(
-            limits: Limits | None = None,
-            accept: Callable[[Delivery], int] | None = None,
-            settle: Callable[[Delivery, int], Awaitable[int]] | None = None,
-        ) -> Served:
-            served = Served(limits or Limits(), accept)
-            served.settle = settle
-            await served.open()
-            stack.push_async_callback(served.close)
-            return served
-
-        assert road in {"shortcut", "aiohttp"}
-        yield serving
-
-
-def post(
-    body: bytes = b"{}", path: bytes = b"/", headers: bytes = b"", http: bytes = b"1.1"
-) -> bytes:
-    length = b"Content-Length: %d\r\n" % len(body)
-    return b"POST %b HTTP/%b\r\nHost: x\r\n%b%b\r\n%b" % (path, http, headers, length, body)
-
-
-def chunked(*chunks: bytes, headers: bytes = b"") -> bytes:
-    head = b"POST / HTTP/1.1\r\nHost: x\r\n%bTransfer-Encoding: chunked\r\n\r\n" % headers
-    return head + b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (*chunks, b""))
-
 
 # What is answered 200.
 
@@ -269,96 +137,6 @@ async def test_a_body_of_many_reads_arrives_whole(serve: Serve) -> None:
     assert served.body == body
 
 
-# How connections are used.
-
-
-async def test_a_connection_is_used_again(serve: Serve) -> None:
-    served = await serve()
-    client = await served.connect()
-    for number in range(5):
-        assert await (await client.send(post(b"%d" % number))).answer() == OK
-    assert [one.body for one in served.got] == [b"0", b"1", b"2", b"3", b"4"]
-    assert len({one.remote for one in served.got}) == 1
-
-
-@pytest.mark.parametrize("number", [3, 40, 500])
-async def test_pipelined_requests_are_taken_and_answered_in_their_order(
-    serve: Serve, number: int
-) -> None:
-    served = await serve()
-    client = await served.connect()
-    await client.send(b"".join(post(b"%d" % one) for one in range(number)))
-    assert [await client.answer() for _ in range(number)] == [OK] * number
-    assert [one.body for one in served.got] == [b"%d" % one for one in range(number)]
-    assert sorted(one.id for one in served.got) == [one.id for one in served.got]
-    assert await (await client.send(post(b"once more"))).answer() == OK
-
-
-async def test_ordinary_and_other_requests_may_be_mixed_in_a_pipeline(serve: Serve) -> None:
-    served = await serve()
-    client = await served.connect()
-    probe = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    wire = post(b"1") + probe + post(b"2") + chunked(b"3") + probe + post(b"4")
-    await client.send(wire[:-1])
-    await until(lambda: len(served.got) == 3)
-    await client.send(wire[-1:])
-    assert [await client.answer() for _ in range(6)] == [OK] * 6
-    assert [one.body for one in served.got] == [b"1", b"2", b"3", b"4"]
-
-
-async def test_the_parts_of_one_body_may_come_before_the_first_was_looked_at(
-    serve: Serve,
-) -> None:
-    """A loop may hand over two pieces in one go, as libuv does when its buffer was full."""
-    served = await serve()
-    client = await served.connect()
-    await (await client.send(post())).answer()
-    assert served.receiver._server is not None
-    (connection,) = served.receiver._server.connections
-    await until(lambda: connection._waiter is not None)
-    wire = post(b'{"a":1}')
-    connection.data_received(wire[:-3])
-    connection.data_received(wire[-3:] + post(b"2"))
-    assert [await client.answer() for _ in range(2)] == [OK] * 2
-    assert await (await client.send(post(b"3"))).answer() == OK
-    assert [one.body for one in served.got] == [b"{}", b'{"a":1}', b"2", b"3"]
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        post(headers=b"Connection: close\r\n"),
-        post(http=b"1.0"),
-        b"GET / HTTP/1.0\r\n\r\n",
-        post(headers=b"Connection: close\r\n", body=b""),
-    ],
-)
-async def test_a_client_that_wants_the_connection_closed_has_it_closed(
-    serve: Serve, wire: bytes
-) -> None:
-    served = await serve()
-    client = await served.connect()
-    await client.send(wire)
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    assert await client.rest() == answer
-
-
-async def test_connections_are_capped_and_a_place_that_comes_free_is_given_again(
-    serve: Serve,
-) -> None:
-    served = await serve(Limits(connections=2))
-    first, second = [await (await served.connect()).send(post()) for _ in range(2)]
-    assert [await first.answer(), await second.answer()] == [OK, OK]
-    assert await (await served.connect()).gone()
-    assert served.notices == ["rejected a connection: 2 connections already open"]
-    assert await (await second.send(post())).answer() == OK
-    first.writer.close()
-    assert served.receiver._server is not None
-    connections = served.receiver._server
-    await until(lambda: len(connections.connections) == 1)
-    assert await served.ask(post()) == OK
-
-
 # What is refused.
 
 
@@ -426,71 +204,12 @@ async def test_a_body_that_drips_is_408_however_busy_it_is(serve: Serve) -> None
     async def drip() -> None:
         while True:
             await client.send(b"x")
-            await asyncio.sleep(0.01)  # a drop now and then, all the time
+            await asyncio.sleep(0.01)
 
     dripping = asyncio.ensure_future(drip())
     assert (await client.answer()).startswith(b"HTTP/1.1 408 ")
     dripping.cancel()
     await asyncio.gather(dripping, return_exceptions=True)
-
-
-@pytest.mark.parametrize("before", [b"", post()], ids=["at first", "after a request"])
-@pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nA: b\r\n"], ids=["nothing", "headers"])
-async def test_a_client_that_never_comes_to_a_request_is_cut_off(
-    serve: Serve, before: bytes, sent: bytes
-) -> None:
-    served = await serve(Limits(header_timeout_s=0.2))
-    client = await served.connect()
-    if before:
-        assert await (await client.send(before)).answer() == OK
-    await client.send(sent)
-
-    async def drip() -> None:
-        while sent:
-            await client.send(b"X: y\r\n")
-            await asyncio.sleep(0.02)  # a drop now and then, all the time
-
-    dripping = asyncio.ensure_future(drip())
-    assert await client.gone()
-    dripping.cancel()
-    await asyncio.gather(dripping, return_exceptions=True)
-
-
-@pytest.mark.parametrize(
-    "wire",
-    [
-        b"hello\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
-        b"POST / HTTP/9.9\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: two\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"POST / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 100_000),
-        b"POST /%b HTTP/1.1\r\n\r\n" % (b"x" * 100_000),
-        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
-    ],
-    ids=["words", "tls", "version", "negative", "text", "two lengths", "length and chunks",
-         "no colon", "long header", "long path", "chunk size"],
-)  # fmt: skip # the names of a table
-async def test_what_is_not_http_is_answered_400_and_is_no_bug(serve: Serve, wire: bytes) -> None:
-    served = await serve()
-    assert (await served.ask(wire)).startswith(b"HTTP/1.1 400 ")
-    assert served.got == []
-    assert served.bugs == []
-    assert len(served.notices) == 1
-    assert await served.ask(post()) == OK
-
-
-async def test_a_chunk_that_breaks_off_later_is_400_too(serve: Serve) -> None:
-    served = await serve()
-    client = await served.connect()
-    await client.send(chunked(b"{}")[:-5])
-    await until(lambda: served.receiver._server is not None)
-    await client.send(b"\r\nzz\r\n")
-    assert (await client.answer()).startswith(b"HTTP/1.1 400 ")
-    assert (served.got, served.bugs) == ([], [])
 
 
 @pytest.mark.parametrize("wire", [post(b'{"a":1}')[:-1], chunked(b"{}")[:-3], b"POST / HT"])
@@ -510,68 +229,6 @@ async def test_a_client_that_leaves_in_the_middle_leaves_no_delivery_and_no_bug(
     assert served.bugs == []
     said = "POST / not captured: connection closed before the body was complete"
     assert served.notices == ([said] if b"\r\n\r\n" in wire else [])
-
-
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.mark.parametrize("first", [GET, post(b"1"), chunked(b"1"), post(b"1")[:-1]])
-@pytest.mark.parametrize("second", [GET, post(b'{"a":1}'), chunked(b"{", b"}")])
-@pytest.mark.parametrize("waits", [False, True])
-async def test_wherever_two_requests_are_cut_the_next_client_is_answered(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, first: bytes, second: bytes, *, waits: bool
-) -> None:
-    async def settle(_: Delivery, status: int) -> int:
-        await asyncio.sleep(0)  # a turn of the loop later
-        return status
-
-    failed: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
-    served = await serve(settle=settle if waits else None)
-    server = served.receiver._server
-    assert server is not None
-    lost, whole = [], server.connection_lost
-
-    def note(*connection: Any) -> None:
-        lost.append(connection)
-        whole(*connection)
-
-    monkeypatch.setattr(server, "connection_lost", note)
-    for sent, (cut, turns) in enumerate(product(range(0, len(second), 9), range(8)), 1):
-        with socket.create_connection(("127.0.0.1", served.port), timeout=DEADLINE_S) as client:
-            await asyncio.sleep(0.001)  # so that the turns of the loop below are the request's
-            client.sendall(first + second[:cut])
-            for _ in range(turns):
-                await asyncio.sleep(0)  # so many turns of the loop between the pieces
-        await until(lambda sent=sent: len(lost) == sent)  # type: ignore[misc] # its default
-    assert await served.ask(post(b"last")) == OK
-    bodies = [one.body for one in served.got]
-    assert (bodies.count(b"last"), set(bodies) <= {b"1", b"last"}) == (1, True)
-    assert (served.bugs, failed) == ([], [])
-
-
-@pytest.mark.parametrize("wire", [GET, chunked(b"1")[:-3], post(b"12")[:-1], b"no HTTP\r\n\r\n"])
-async def test_a_client_that_leaves_just_before_its_turn_is_no_bug(
-    serve: Serve, wire: bytes
-) -> None:
-    failed: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
-    served = await serve()
-    client = await served.connect()
-    server = served.receiver._server
-    assert server is not None
-    await until(lambda: any(one._waiter for one in server.connections))
-    (connection,) = server.connections
-    transport, task = connection.transport, connection._task_handler
-    assert transport is not None
-    assert task is not None
-    connection.data_received(wire)
-    connection.connection_lost(None)
-    transport.abort()
-    assert await client.gone()
-    await asyncio.wait([task], timeout=DEADLINE_S)
-    assert (task.exception(), served.bugs, failed) == (None, [], [])
-    assert await served.ask(post()) == OK
 
 
 async def test_a_client_whose_line_times_out_broke_off_and_was_not_slow(serve: Serve) -> None:
@@ -700,32 +357,6 @@ async def test_an_answer_waits_until_it_is_settled_and_may_change_then(serve: Se
     may.set()
     assert (await client.answer()).startswith(b"HTTP/1.1 503 ")
     assert (await other.answer()).startswith(b"HTTP/1.1 503 ")
-
-
-# The two roads.
-
-
-def test_the_installed_aiohttp_has_what_the_shortcut_needs() -> None:
-    assert http_server._SHORTCUT is True
-
-
-async def test_an_ordinary_post_is_answered_without_a_task_of_its_own(
-    serve: Serve, road: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    responded = []
-    respond = Receiver.respond
-
-    async def spy(receiver: Receiver, request: object) -> object:
-        responded.append(request)
-        return await respond(receiver, request)  # type: ignore[arg-type] # handed through
-
-    monkeypatch.setattr(Receiver, "respond", spy)
-    served = await serve()
-    client = await served.connect()
-    await (await client.send(post())).answer()
-    responded.clear()  # the first may come before the connection's own task has begun
-    assert [await (await client.send(post())).answer() for _ in range(4)] == [OK] * 4
-    assert len(responded) == (0 if road == "shortcut" else 4)
 
 
 # Opening and closing.
@@ -880,34 +511,6 @@ async def test_without_a_guard_any_host_and_path_is_welcome(serve: Serve) -> Non
     served = await serve()
     assert await served.ask(public(b"POST /any", host=b"evil.example")) == OK
     assert len(served.got) == 1
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        post(),
-        post(b"x" * 100),
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"rubbish\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n",
-    ],
-)
-@pytest.mark.parametrize("status", [200, 401, 503, None])
-async def test_no_answer_names_a_server_or_a_version(
-    serve: Serve, request_: bytes, status: int | None
-) -> None:
-    def accept(_: Delivery) -> int:
-        if status is None:
-            raise RuntimeError("a bug")
-        return status
-
-    served = await serve(Limits(max_body=50, body_timeout_s=0.05), accept)
-    answer = await served.ask(request_)
-    assert answer.startswith(b"HTTP/1.1 ")
-    assert b"server:" not in answer.lower()
-    assert not any(name in answer.lower() for name in (b"aiohttp", b"python", b"vmon"))
 
 
 def an_idle_receiver() -> Receiver:

@@ -139,6 +139,11 @@ def test_a_script_reads_a_line_when_it_may_begin(
     assert Banner(facts_of(80)).ready(LOCAL, public, capture, as_json=False) is None
 
 
+def test_a_public_url_cannot_act_on_a_terminal(facts_of: MakeFacts) -> None:
+    line = Banner(facts_of()).ready(LOCAL, "https://a.example\x1b[31m", None, as_json=False)
+    assert line == f"ready public=https://a.example␛[31m local={LOCAL} capture=-"
+
+
 def test_the_line_as_json_is_said_on_a_terminal_too(facts_of: MakeFacts) -> None:
     for facts in (facts_of(80), facts_of()):
         line = Banner(facts).ready(LOCAL, "https://a.example\x1b[31m", CAPTURE, as_json=True)

@@ -1,5 +1,4 @@
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from vmon.events.delivery import Delivery
+from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.events.entry import Entry
 from vmon.forward.client import ForwardResult, Outcome
 from vmon.receive import feed
@@ -129,13 +129,7 @@ def a_screen(chosen: Filter | None = None, drawn: Callable[..., bytes] = draw) -
 def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: float = 0) -> Entry:
     happened = (NOW - timedelta(seconds=lag_s)).timestamp()
     said = {"event": event, "timestamp": int(happened * 1000), "x": "y" * body_size}
-    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+    return make_entry(said, id=str(number), received_at=NOW, headers=(), remote="there:1")
 
 
 async def test_entries_are_drawn_soon_and_in_their_order(papers: list[Paper]) -> None:
@@ -309,6 +303,17 @@ async def test_a_terminal_that_is_stuck_at_the_end_is_not_waited_for_longer(
     assert papers[1].closed
 
 
+async def test_a_terminal_that_is_stuck_is_handed_nothing_more_that_would_count_as_shown(
+    papers: list[Paper],
+) -> None:
+    screen = a_screen()
+    papers[0].free = False
+    screen.offer(*(entry(number) for number in range(50)))
+    await screen.drain(10)
+    assert papers[0].put_there == []
+    assert screen.screen.shown.not_shown == 50
+
+
 async def test_lines_are_measured_with_each_tick(papers: list[Paper]) -> None:
     screen = a_screen()
     assert screen.lines is not None
@@ -404,7 +409,7 @@ def a_connection(number: int, event: str, data: str = "") -> Entry:
     connection = {"id": "c1", "createdAt": int(NOW.timestamp() * 1000), "data": data}
     now_ms = int(NOW.timestamp() * 1000) + number
     said = {"event": event, "sessionId": "2_A", "connection": connection, "timestamp": now_ms}
-    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+    return make_entry(said, id=str(number), received_at=NOW, headers=(), remote="there:1")
 
 
 def noted(entry: Entry, _line: bytes | None = None, note: Annotation | None = None) -> bytes:

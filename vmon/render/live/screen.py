@@ -216,9 +216,10 @@ class Screen:
                 timer.cancel()
         self._timer = self._beat = None
         deadline = self._loop.time() + within_s
-        while self.queue and self._loop.time() < deadline:
+        while self.queue and (left_s := deadline - self._loop.time()) > 0:
+            if not await asyncio.to_thread(self._writer.finish, left_s):
+                break  # what it does not take is not handed to it: it counts as not shown
             self._show_for(_BUDGET_S)
-            await asyncio.to_thread(self._writer.finish, deadline - self._loop.time())
         left_s = max(0.0, deadline - self._loop.time())
         if not await asyncio.to_thread(self._writer.finish, left_s):
             self._writer.close()  # it is stuck: nobody reads what is in it
