@@ -17,15 +17,15 @@ import msgspec
 from msgspec import Struct
 
 from vmon.capture.format import ASIDE, START
-from vmon.events.delivery import Delivery, encoding_of
+from vmon.events.delivery import NO_TIME, Delivery, encoding_of
 from vmon.events.entry import Entry
 from vmon.events.payload import read_body
 from vmon.events.redelivery import RETRIES_FOR
+from vmon.events.timestamps import instant
 from vmon.events.verdict import Verdict
 from vmon.humanize import iso
 from vmon.sanitize import disarm_json
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
 WHY = b"\n\0"
 """What a line begins with that says why it holds nothing: `foreign` has no other to give.
@@ -40,7 +40,7 @@ class _Header(msgspec.Struct):
 
     type: str
     id: str
-    received_at: datetime
+    received_at: datetime | None
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]
@@ -69,7 +69,7 @@ def _head(entry: Entry) -> bytes:
     return (
         f'{{"vmon":1,"type":{_quoted(entry.type)},"session":{_quoted(entry.session)}'
         f"{'' if entry.verdict is None else _judged(entry.verdict)}"
-        f',"id":{quote(delivery.id).decode()},"received_at":"{iso(delivery.received_at)}"'
+        f',"id":{quote(delivery.id).decode()},"received_at":{_received(delivery)}'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
     ).encode()
@@ -104,6 +104,11 @@ def unbroken(value: object) -> object:
     """The same; where a string has half a surrogate pair, at which jq 1.6 stops, U+FFFD for it."""
     text = json.dumps(value, ensure_ascii=False)
     return json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else value
+
+
+def _received(delivery: Delivery) -> str:
+    at = delivery.received_or_none
+    return f'"{iso(at)}"' if at else "null"
 
 
 @lru_cache(maxsize=1024)
@@ -183,7 +188,9 @@ def _verdict_of(value: Any) -> Verdict | None:
         return None
 
 
-def _utc(at: datetime) -> datetime:
+def _utc(at: datetime | None) -> datetime:
+    if at is None:
+        return NO_TIME
     try:
         return at.astimezone(UTC)
     except OverflowError:
@@ -191,10 +198,14 @@ def _utc(at: datetime) -> datetime:
 
 
 def bare(body: bytes, number: int = 0) -> Entry:
-    """The entry of an event body without its delivery: received when it says it happened."""
+    """The entry of an event body without its delivery: received when it says it happened.
+
+    Where it does not say, at the earliest it can have; `NO_TIME` where that is not known either.
+    """
     payload = read_body(body)
-    said = Entry(_bare_delivery(body, number, _EPOCH), payload).event.timestamp_at
-    return Entry(_bare_delivery(body, number, said or _EPOCH), payload)
+    event = Entry(_bare_delivery(body, number, NO_TIME), payload).event
+    said = event.timestamp_at or instant(event.earliest_ms)
+    return Entry(_bare_delivery(body, number, said or NO_TIME), payload)
 
 
 def _bare_delivery(body: bytes, number: int, at: datetime) -> Delivery:

@@ -83,7 +83,9 @@ def _put(options: Options, order: Order, now_ms: int) -> int:
     said = [count(total, "session"), f"{is_open:,} open"]
     if total > most:
         said.append(f"{most:,} shown (--limit 0 shows all)")
-    sys.stderr.write(", ".join(said) + f", as of {_instant(now_ms)}\n")
+    if now_ms:
+        said.append(f"as of {_instant(now_ms)}")
+    sys.stderr.write(", ".join(said) + "\n")
     return 0
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from vmon.events.delivery import encoding_of
 from vmon.events.parse import SHAPES, event_of
 from vmon.events.payload import Payload, read_body
-from vmon.events.timestamps import in_ms
+from vmon.events.timestamps import FUTURE_MS, in_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,17 +114,27 @@ class Entry:
 
     @property
     def occurred_ms(self) -> int:
-        """When it happened, ms since the epoch: as the payload states it, else when received."""
-        stated_ms = in_ms(self.fields.occurred_ms)
-        return self.received_ms if stated_ms is None else stated_ms
+        """When it happened, ms since the epoch; 0 where neither payload nor receipt tells it.
+
+        As the payload states it, else when it was received, but no earlier than it can have been.
+        """
+        event = self.fields
+        stated_ms = in_ms(event.occurred_ms)
+        if stated_ms is None:
+            return max(self.received_ms, event.earliest_ms or 0)
+        return stated_ms
 
     @property
     def lag_s(self) -> float | None:
-        """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
+        """Delivery lag in seconds: receipt less the event's own time; None when there is none.
+
+        Nor is there one to an event of a later day than its receipt: that time is wrong.
+        """
         stated_ms = in_ms(self.fields.occurred_ms)
         if stated_ms is None or self.delivery.remote is None:
             return None  # a bare body was received by nobody
-        return self.delivery.received_at.timestamp() - stated_ms / 1000
+        lag_s = self.delivery.received_at.timestamp() - stated_ms / 1000
+        return None if lag_s < -FUTURE_MS / 1000 else lag_s
 
 
 @cache

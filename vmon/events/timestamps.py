@@ -9,6 +9,10 @@ SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1000, 60_000, 3_600_000, 86_400_000
 
 FIRST_MS = 100_000_000_000  # March 1973 in ms, the year 5138 in seconds: less are seconds
 LAST_MS = 253_402_300_799_999  # the end of the year 9999, which is datetime's
+FUTURE_MS = DAY_MS
+"""No clock is so much ahead of another: what an event says beyond is no time to go by."""
+LATE_AFTER_S = 1.0
+"""What is less out of order than this happened at once: some times are rounded to a second."""
 _LAST_LOCAL_MS = LAST_MS - 2 * DAY_MS
 """Beyond, a zone east of Greenwich has the year 10,000."""
 

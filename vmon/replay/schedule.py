@@ -24,9 +24,12 @@ class PlaybackSpeed(Struct, frozen=True):
     max_gap_s: float = 2.0
     by_event: bool = False
 
-    def at_s(self, entry: Entry) -> float:
-        """When an entry was, in seconds since the epoch."""
-        return entry.occurred_ms / 1000 if self.by_event else entry.delivery.received_at.timestamp()
+    def at_s(self, entry: Entry) -> float | None:
+        """When an entry was, in seconds since the epoch; None where it has no time."""
+        if self.by_event:
+            return entry.occurred_ms / 1000 or None
+        at = entry.delivery.received_or_none
+        return at.timestamp() if at else None
 
 
 class ScheduledDelivery(Struct, frozen=True):
@@ -45,10 +48,10 @@ def schedule(
     at_s, last = 0.0, None
     for line, entry in entries:
         then = pace.at_s(entry)
-        pause = 0.0 if last is None else max(0.0, then - last)
+        pause = 0.0 if last is None or then is None else max(0.0, then - last)
         waited = min(pause, pace.max_gap_s)
         at_s += waited / pace.speed
-        last = then if last is None else max(last, then)
+        last = max(filter(None, (last, then)), default=None)
         yield ScheduledDelivery(at_s, entry, line, pause - waited if pace.speed != inf else 0.0)
 
 
@@ -70,11 +73,11 @@ def estimate(entries: Iterable[tuple[bytes, Entry]], pace: PlaybackSpeed) -> Rep
     """
     result, first, last, before = ReplayEstimate(), None, None, None
     for delivery in schedule(entries, pace):
-        then = pace.at_s(delivery.entry)
-        first = then if first is None else min(first, then)
-        last = then if last is None else max(last, then)
-        result.out_of_order += before is not None and then < before
-        before = then
+        if (then := pace.at_s(delivery.entry)) is not None:
+            first = then if first is None else min(first, then)
+            last = then if last is None else max(last, then)
+            result.out_of_order += before is not None and then < before
+            before = then
         result.deliveries += 1
         result.types[delivery.entry.type] += 1
         result.takes_s = delivery.at_s

@@ -136,17 +136,25 @@ def lived_ms(one: ConnectionState | StreamState | Call) -> int:
 
 
 def began_ms_of(one: Part) -> int | None:
-    """When a thing began, as far as it was told."""
-    if one.created_ms is not None:
+    """When a thing began, as far as it was told; None where it was told without a time."""
+    if one.created_ms:
         return one.created_ms
-    told = (
-        one.states
-        if isinstance(one, Call)
-        else one.statuses
-        if isinstance(one, OutputState)
-        else {}
-    )
-    return min(told.values(), default=None)
+    return min(_told(one).values(), default=0) or None
+
+
+def is_timeless(one: Part) -> bool:
+    """Whether it was told in bare bodies without any time: nobody knows when it was."""
+    if one.created_ms or one.ended_ms:
+        return False
+    told = _told(one).values()
+    return one.created_ms == 0 or one.ended_ms == 0 or bool(told and not any(told))
+
+
+def _told(one: Part) -> dict[str, int]:
+    """What was told of a thing, and when."""
+    if isinstance(one, OutputState):
+        return one.statuses
+    return one.states if isinstance(one, Call) else {}
 
 
 def there(session: Session) -> tuple[int, int, int]:

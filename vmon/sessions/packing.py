@@ -20,7 +20,8 @@ class StoredSession(Struct, gc=False):
     more than once to how often; `tokens` the marks of verified tokens with their bodies to when.
     `unstamped` are the events without a time of their own, and when they were first received;
     `rounds` those that open and close the session: when, whether it opens, why it closed.
-    `stamped_ms` is the newest time that an event told, `newest_ms` the newest receipt.
+    `stamped_ms` is the newest time that an event told, `newest_ms` the newest receipt;
+    `in_order_ms` the newest time told that is not in the future: what tells an older one is late.
     """
 
     session: Session
@@ -31,6 +32,7 @@ class StoredSession(Struct, gc=False):
     rounds: dict[int, tuple[int, bool, str | None]] = field(default_factory=dict)
     stamped_ms: int = 0
     newest_ms: int = 0
+    in_order_ms: int = 0
 
 
 def weight(record: StoredSession) -> int:
@@ -66,6 +68,7 @@ class _Facts(Struct, array_like=True):
     unstamped: dict[int, int]
     rounds: dict[int, tuple[int, bool, str | None]]
     stamped_ms: int
+    in_order_ms: int
 
 
 _PICKLED = b"\xc1"  # begins nothing in msgpack
@@ -83,6 +86,7 @@ def pack(record: StoredSession) -> Packed:
         record.unstamped,
         record.rounds,
         record.stamped_ms,
+        record.in_order_ms,
     )
     return Packed(
         zlib.compress(_encoded(facts), 1),
@@ -106,6 +110,7 @@ def unpack(packed: Packed) -> StoredSession:
         facts.rounds,
         facts.stamped_ms,
         packed.newest_ms,
+        facts.in_order_ms,
     )
 
 

@@ -21,6 +21,7 @@ from vmon.sessions.model import (
     StreamState,
     began_ms_of,
     first_after,
+    is_timeless,
     latest_end_ms,
 )
 
@@ -32,6 +33,7 @@ class Span(NamedTuple):
     """From when to when: `ended_ms` None is open; `begin_told` and `end_told` say how sure it is.
 
     An end that was not told is the latest that it can have been; a begin likewise the earliest.
+    `began_ms` 0 is of what was told without any time: then nobody knows how long it lasted.
     """
 
     began_ms: int
@@ -45,8 +47,15 @@ class Span(NamedTuple):
         """It goes on."""
         return self.ended_ms is None
 
+    @property
+    def is_dated(self) -> bool:
+        """It is known when it was."""
+        return self.began_ms > 0
+
     def lasted_s(self, now_ms: int) -> float:
-        """How long, in seconds; until now where it goes on."""
+        """How long, in seconds; until now where it goes on; 0 where it is not known."""
+        if not self.is_dated:
+            return 0.0
         ended_ms = now_ms if self.ended_ms is None else self.ended_ms
         return max(0, ended_ms - self.began_ms) / 1000
 
@@ -152,11 +161,22 @@ def _connection(one: TimedPart) -> str:
 
 
 def _by_begin(seen: Iterable[TimedPart]) -> list[TimedPart]:
-    return sorted(seen, key=lambda one: (one.span.began_ms, one.thing.id))
+    """By when they began; what has no time comes last, in the order in which it was received."""
+    return sorted(
+        seen,
+        key=lambda one: (
+            not one.span.is_dated,
+            one.span.began_ms,
+            one.thing.id if one.span.is_dated else "",
+        ),
+    )
 
 
 def _span(session: Session, one: Part, ends: list[int], other_ms: int | None = None) -> Span:
     """The span of a thing; `other_ms` is the end of what it cannot outlive."""
+    if is_timeless(one):
+        ended_ms = latest_end_ms(0, ends, other_ms) if one.ended_ms is None else 0
+        return Span(0, ended_ms, one.reason, begin_told=False, end_told=not ended_ms)
     told = began_ms_of(one)
     began_ms = session.first_ms if told is None else told
     if one.ended_ms is not None:
@@ -169,7 +189,8 @@ def _span(session: Session, one: Part, ends: list[int], other_ms: int | None = N
 def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Span]) -> list[Span]:
     """The rounds of a session: each ends when it is destroyed, and begins with what follows."""
     found: list[Span] = []
-    created, begins = sorted(session.created_ms), sorted(one.began_ms for one in lives)
+    created = sorted(session.created_ms)
+    begins = sorted(one.began_ms for one in lives if one.is_dated)
     after = -1
     for end in ends:
         began = first_after(created, after, end), first_after(begins, after, end)
@@ -188,7 +209,7 @@ def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Spa
 def _last_round(session: Session, opened: int | None, lives: list[Span], jobs: list[Span]) -> Span:
     """The round that nobody told the end of: as open as who is in it, or else what."""
     inside = lives or ([] if opened is not None else jobs)
-    begins = [one.began_ms for one in inside] + ([] if opened is None else [opened])
+    begins = [one.began_ms for one in inside if one.is_dated] + ([] if opened is None else [opened])
     began_ms = min(begins, default=session.first_ms)
     if not inside or any(one.is_open for one in inside):
         return Span(began_ms, None, begin_told=opened is not None)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from vmon.events.models import Event, Monitored, SessionEvent
 from vmon.events.names import person
 from vmon.events.redelivery import RETRIED_MS
-from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
+from vmon.events.timestamps import FIRST_MS, FUTURE_MS, LAST_MS, LATE_AFTER_S, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
@@ -43,7 +43,7 @@ class ApplyResult(Struct, frozen=True, gc=False):
     is which copy of the same body it is (1: the first), `since_first_s` how long after the first
     copy it was received; `sure` that a verified token says so too, by the same `jti`: else two
     events might be told in the same words. `late_s` is how much older it is than the newest event
-    seen before of its session (0: in order), by event time.
+    seen before of its session, by the times that both tell themselves (0: in order, or nearly).
     """
 
     session: Session | None
@@ -59,7 +59,7 @@ class SessionStore:
     With `on_forgotten`, which is told their IDs, only the `totals` are kept of sessions that are
     closed and were not heard of for 25 h (after that no retry comes), or open and not for a week.
     `room` is how many marks of bodies are held unpacked; `newest_ms` when the last delivery was
-    received.
+    received. What is older than the newest event by `late_after_s` or more is late.
     """
 
     def __init__(
@@ -68,12 +68,14 @@ class SessionStore:
         *,
         on_forgotten: Callable[[str], None] | None = None,
         room: int = _ROOM,
+        late_after_s: float = LATE_AFTER_S,
     ) -> None:
         self.totals = Totals()
         self.newest_ms = 0
         self._name_of = name_of
         self._on_forgotten = on_forgotten
         self._room = self._packs_at = room
+        self._late_after_ms = late_after_s * 1000
         self._sessions: dict[str, StoredSession | Packed] = {}
         self._strays = StoredSession(Session(""))
         self._held = 0
@@ -101,9 +103,9 @@ class SessionStore:
         self._held += 1
         if record is self._strays:
             return ApplyResult(None)
-        return ApplyResult(
-            record.session, 1, 0.0, self._first(record, entry.fields, mark, received_ms)
-        )
+        late_ms = self._first(record, entry.fields, mark, received_ms)
+        is_late = late_ms >= self._late_after_ms and delivery.remote is not None
+        return ApplyResult(record.session, 1, 0.0, late_ms / 1000 if is_late else 0.0)
 
     def sessions(self) -> Iterator[Session]:
         """All sessions, in the order in which they were first heard of."""
@@ -115,8 +117,8 @@ class SessionStore:
         held = self._sessions.get(identifier)
         return None if held is None else _opened(held).session
 
-    def _first(self, record: StoredSession, event: Event, mark: int, received_ms: int) -> float:
-        """Enter an event not heard of before; how late it is."""
+    def _first(self, record: StoredSession, event: Event, mark: int, received_ms: int) -> int:
+        """Enter an event not heard of before; how late it is, in ms."""
         session, seconds = record.session, False
         project: str | None
         if isinstance(event, Monitored):
@@ -125,19 +127,23 @@ class SessionStore:
             at_ms, project = event.occurred_ms, None
         if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
             seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
+        late_ms = 0
         if at_ms is None:
-            at_ms = record.unstamped[mark] = received_ms
-        elif at_ms > record.stamped_ms:
-            record.stamped_ms = at_ms
-        late_ms = session.last_ms - at_ms if at_ms else 0
-        if late_ms < 0:
-            session.last_ms = at_ms
+            at_ms = record.unstamped[mark] = _unstamped_ms(event, received_ms)
+        else:
+            record.stamped_ms = max(record.stamped_ms, at_ms)
+            if at_ms > record.in_order_ms:
+                if at_ms <= received_ms + FUTURE_MS:
+                    record.in_order_ms = at_ms
+            else:
+                late_ms = record.in_order_ms - at_ms
+        session.last_ms = max(session.last_ms, at_ms)
         session.events += 1
         if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
         if self._enter(record, event, mark, at_ms) or seconds:
             session.seconds += 1
-        return late_ms / 1000 if late_ms > 0 else 0.0
+        return late_ms
 
     def _again(
         self, record: StoredSession, entry: Entry, mark: int, received_ms: int, *, sure: bool
@@ -148,14 +154,21 @@ class SessionStore:
         first_ms = record.marks[mark]
         if received_ms and (received_ms < first_ms or not first_ms):  # 0: a bare body
             record.marks[mark] = first_ms = received_ms
-            if mark in record.unstamped:
-                record.unstamped[mark] = received_ms
-                newest_ms = max(record.unstamped.values())
-                record.session.last_ms = max(record.stamped_ms, newest_ms)
-                self._enter(record, entry.fields, mark, received_ms)
+        if mark in record.unstamped:
+            self._unstamped_again(record, entry.fields, mark, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
         return ApplyResult(session, copies, since_ms / 1000, sure=sure)
+
+    def _unstamped_again(
+        self, record: StoredSession, event: Event, mark: int, received_ms: int
+    ) -> None:
+        """An event without a time of its own may have happened earlier than was known."""
+        at_ms, known_ms = _unstamped_ms(event, received_ms), record.unstamped[mark]
+        if at_ms and (at_ms < known_ms or not known_ms):
+            record.unstamped[mark] = at_ms
+            record.session.last_ms = max(record.stamped_ms, *record.unstamped.values())
+            self._enter(record, event, mark, at_ms)
 
     def _enter(self, record: StoredSession, event: Event, mark: int, at_ms: int) -> bool:
         session = record.session
@@ -228,6 +241,11 @@ class SessionStore:
         if len(self._strays.marks) > _MOST_STRAYS:
             self._held -= weight(self._strays)
             self._strays = StoredSession(Session(""))
+
+
+def _unstamped_ms(event: Event, received_ms: int) -> int:
+    """When an event without a time of its own happened; 0 where nothing tells it."""
+    return max(received_ms, event.earliest_ms or 0)
 
 
 def _is_open(held: StoredSession | Packed) -> bool:

@@ -40,7 +40,10 @@ Fault = Literal["failed", "late", "again"]
 
 
 class Mark(NamedTuple):
-    """A single event that stands out: something failed, it came late, or it came again."""
+    """A single event that stands out: something failed, it came late, or it came again.
+
+    `at_ms` is 0 where the event has no time: then it has no place in the chart.
+    """
 
     at_ms: int
     fault: Fault
@@ -49,7 +52,10 @@ class Mark(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of the chart. `kind` is a group of the catalogue; `name` is harmless."""
+    """A line of the chart. `kind` is a group of the catalogue; `name` is harmless.
+
+    What was told without a time has no span.
+    """
 
     kind: str
     name: str
@@ -61,7 +67,7 @@ class Row(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """The rows of a session, and the time from its first bar to its last."""
+    """The rows of a session, and the time from its first bar to its last; 0 without any time."""
 
     session: str
     from_ms: int
@@ -77,8 +83,6 @@ class Chart(NamedTuple):
 
 # Marks.
 
-_LATE_S = 1.0
-"""What is less out of order than this happened at once; nor can be late what nobody received."""
 _BREAKS = frozenset({"networkDisconnected", "Internal server failure", "failure"})
 _CLEARED = "700"
 
@@ -92,7 +96,7 @@ def marks_of(entry: Entry, change: ApplyResult) -> Iterator[Mark]:
         return
     if why := failure_of(event):
         yield Mark(at_ms, "failed", key_of(event), why)
-    if change.late_s >= _LATE_S and entry.delivery.remote is not None:
+    if change.late_s:
         said = f"{disarm(event.type)}, {duration(change.late_s)} late"
         yield Mark(at_ms, "late", key_of(event), said)
 
@@ -140,11 +144,13 @@ def chart(laid: SessionSnapshot, marks: Iterable[Mark], now_ms: int) -> Chart:
         by_key.setdefault(mark.key, []).append(mark)
     rows = tuple(_rows(laid, by_key))
     spans = [span for row in rows for span in row.spans]
-    known = [mark.at_ms for row in rows for mark in row.marks]
+    known = [mark.at_ms for row in rows for mark in row.marks if mark.at_ms]
+    if not spans and not known:
+        return Chart(laid.session.id, 0, 0, now_ms, rows)
     earliest = laid.session.first_ms - _LONG_AGO_MS
     from_ms = max(earliest, min([*(one.began_ms for one in spans), *known]))
     ends = [now_ms if one.ended_ms is None else one.ended_ms for one in spans]
-    until_ms = max(*ends, *known, from_ms + _LEAST_MS)
+    until_ms = max([*ends, *known, from_ms + _LEAST_MS])
     return Chart(laid.session.id, from_ms, until_ms, now_ms, rows)
 
 
@@ -157,7 +163,8 @@ def _rows(laid: SessionSnapshot, marks: dict[Key, list[Mark]]) -> Iterator[Row]:
     own += marks.get(("session", session.id), [])
     name = f"session {handle(session.id, 'session')}"
     reason = laid.rounds[-1].reason
-    yield Row("session", name, session.id, 0, tuple(laid.rounds), tuple(sorted(own)), reason)
+    rounds = tuple(one for one in laid.rounds if one.is_dated)
+    yield Row("session", name, session.id, 0, rounds, tuple(sorted(own)), reason)
     for row in rows:
         yield row._replace(marks=tuple(marks.get((row.kind, row.id), ())))
 
@@ -177,7 +184,8 @@ def _things(laid: SessionSnapshot) -> Iterator[tuple[TimedPart, int]]:
 def _row(seen: TimedPart, depth: int) -> Row:
     thing, span = seen
     kind = _kind(thing)
-    return Row(kind, _name(thing), thing.id, depth, (span,), (), odd_reason(thing, span))
+    spans = (span,) if span.is_dated else ()
+    return Row(kind, _name(thing), thing.id, depth, spans, (), odd_reason(thing, span))
 
 
 _ENDS = {

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.events.models import ArchiveEvent
 from vmon.events.names import person, two_words
 from vmon.events.redelivery import copy_of
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.histogram import Histogram
 from vmon.humanize import duration
 from vmon.sessions.model import is_open, there
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from vmon.sessions.model import Session
     from vmon.sessions.store import ApplyResult
 
-_ROUNDED_S = 1.0
-"""An archive's times are rounded to a second: less is no lateness."""
 _MOST_CHANGED = 10_000
 """Sessions that may have changed before they are counted again, asked for or not."""
 
@@ -56,9 +54,17 @@ class SessionTracker:
     """
 
     def __init__(
-        self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
+        self,
+        name_of: Callable[[str | None], str | None] | None = None,
+        *,
+        forgets: bool = False,
+        late_after_s: float = LATE_AFTER_S,
     ) -> None:
-        self.store = SessionStore(name_of or person, on_forgotten=self._forget if forgets else None)
+        self.store = SessionStore(
+            name_of or person,
+            on_forgotten=self._forget if forgets else None,
+            late_after_s=late_after_s,
+        )
         self.lags = Histogram()
         self.slowest_s: float | None = None
         self.duplicates = 0
@@ -124,15 +130,14 @@ def annotate(entry: Entry, change: ApplyResult) -> Annotation:
     """What there is to say beside a delivery that has just been entered."""
     session, event = change.session, entry.fields
     who = _who(session, event) if session is not None else None
-    return Annotation(who, change.copies, badge(change, event))
+    return Annotation(who, change.copies, badge(change))
 
 
-def badge(change: ApplyResult, event: Event) -> str:
+def badge(change: ApplyResult) -> str:
     """`retry #3 +35 s` or `duplicate #2 +0.2 s`, `↩ 3.2 s late`, or nothing.
 
     Which retry a copy is, is a guess by the time it came (see `provider`).
     """
     if change.copies > 1:
         return copy_of(change.copies, change.since_first_s)
-    least_s = _ROUNDED_S if isinstance(event, ArchiveEvent) else 0.0
-    return f"↩ {duration(change.late_s)} late" if change.late_s > least_s else ""
+    return f"↩ {duration(change.late_s)} late" if change.late_s else ""

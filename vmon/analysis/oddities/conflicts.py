@@ -32,7 +32,7 @@ def _cameras(scene: Scene) -> Iterator[Oddity]:
     published: dict[str, list[tuple[int, int, str]]] = {}
     for feed in session.feeds.values():
         born = feed.created_ms
-        if feed.video_type == "camera" and feed.connection and born is not None:
+        if feed.video_type == "camera" and feed.connection and born:
             until = _published_until(scene, feed, born)
             published.setdefault(feed.connection, []).append((born, until, feed.id))
     for connection, spans in published.items():
@@ -73,13 +73,13 @@ def _again(scene: Scene) -> Iterator[Oddity]:
     feeds = scene.session.feeds.values()
     begun: dict[str | None, list[tuple[int, str]]] = {}
     for one in feeds:
-        if one.created_ms is not None:
+        if one.created_ms:
             begun.setdefault(one.connection, []).append((one.created_ms, one.id))
     for those in begun.values():
         those.sort()
     for stopped in feeds:
         ended = stopped.ended_ms
-        if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
+        if stopped.reason != "forceUnpublished" or not ended or not stopped.connection:
             continue
         those = begun.get(stopped.connection, [])
         at = bisect_left(those, (ended, ""))
@@ -105,7 +105,7 @@ def _stuck(scene: Scene) -> Iterator[Oddity]:
 
 def _is_stopped(job: OutputState) -> bool:
     """Whether it is an archive of which nothing was told after it stopped."""
-    is_archive = job.kind == "archive" and "stopped" in job.statuses
+    is_archive = job.kind == "archive" and job.statuses.get("stopped", 0) > 0
     return is_archive and not FILED_STATUSES & job.statuses.keys()
 
 

@@ -120,7 +120,7 @@ def _crowd(people: list[ConnectionState]) -> str:
 def _left_behind_ms(one: ConnectionState, ends: list[int], settle_s: float) -> int | None:
     """The end of the session that somebody did not leave at, nor soon after it."""
     born = one.created_ms
-    at_ms = first_after(ends, born) if one.seen & BEGUN and born is not None else None
+    at_ms = first_after(ends, born) if one.seen & BEGUN and born else None
     if at_ms is None:
         return None
     slack_ms = max(settle_s, SETTLE_S) * 1000
@@ -136,8 +136,8 @@ def _ghosts(scene: Scene) -> Iterator[Oddity]:
         feeds_of.setdefault(feed.connection, []).append(feed.id)
     for kind, one in _unended(session):
         born = one.created_ms
-        due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
-        if born is not None and born >= last_end and due_ms <= scene.now_ms:
+        due_ms = int(born + scene.ghost_after_s * 1000) if born else 0
+        if born and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
             said = f"{what_is(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
             ids = one.id, *sorted(feeds_of.get(one.id, ()))

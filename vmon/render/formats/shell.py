@@ -42,7 +42,9 @@ class ShellFormatter:
 
     def _command_of(self, entry: Entry) -> bytes:
         delivery = self._scrub(entry)
-        about = f"# {disarm(entry.type)}, {iso(delivery.received_at)}, {disarm(delivery.id)}\n"
+        at = delivery.received_or_none
+        when = iso(at) if at else "no time"
+        about = f"# {disarm(entry.type)}, {when}, {disarm(delivery.id)}\n"
         url = url_for(self._to, self._inner_path(delivery.path))
         return about.encode() + self._command(delivery, url) + b"\n"
 

@@ -106,7 +106,7 @@ def _session(session: Session, now_ms: int) -> str:
         count(len(session.people), "connection"),
         count(len(session.feeds), "stream"),
         count(session.events, "event"),
-        duration(laid.lasted_s(now_ms)),
+        duration(laid.lasted_s(now_ms)) if laid.rounds[-1].is_dated else "-",
         f"open, {connected:,} connected" if laid.is_open else ended,
     ]
     return ", ".join(parts)

@@ -55,13 +55,15 @@ def _widths(chart: Chart, width: int) -> tuple[int, int, int]:
 
 
 def _note(chart: Chart, row: Row, width: int) -> str:
-    lasted = duration(sum(one.lasted_s(chart.now_ms) for one in row.spans))
+    lasted = duration(sum(one.lasted_s(chart.now_ms) for one in row.spans)) if row.spans else "-"
     return f"{lasted}  {row.reason}" if width >= _WIDE and row.reason else lasted
 
 
 def _axis(chart: Chart, width: int) -> tuple[str, frozenset[int]]:
     """The labels in their places, and the columns that have one."""
-    line, columns = "", set()
+    line, columns = "", set[int]()
+    if not chart.from_ms:
+        return line, frozenset()
     for tick in ticks(chart.from_ms, chart.until_ms, max(1, width // _TICK_WIDTH)):
         column = _column(chart, tick.at_ms, width)
         if column >= len(line) + bool(line) and column + len(tick.label) <= width:
@@ -92,7 +94,8 @@ def _bars(chart: Chart, row: Row, width: int, grid: frozenset[int]) -> Iterator[
     cells: list[Piece] = [("dim", "┊" if at in grid else " ") for at in range(width)]
     for span in row.spans:
         _fill(chart, span, cells, (GROUP_STYLES.get(row.kind, ""), row.kind != "session"))
-    for mark in sorted(row.marks, key=lambda one: _WEIGHT[one.fault]):
+    placed = [mark for mark in row.marks if mark.at_ms]
+    for mark in sorted(placed, key=lambda one: _WEIGHT[one.fault]):
         cells[_column(chart, mark.at_ms, width)] = _STYLES[mark.fault], SIGNS[mark.fault]
     yield from _joined(cells)
 
@@ -135,6 +138,6 @@ def _told(chart: Chart, look: LineStyle, most: int | None) -> Iterator[str]:
 
 
 def _mark(mark: Mark, name: str) -> list[Piece]:
-    at = f"{local(mark.at_ms):%H:%M:%S}  "
+    at = f"{local(mark.at_ms):%H:%M:%S}  " if mark.at_ms else "-  "
     sign = f"{SIGNS[mark.fault]} "
     return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.said)]
