@@ -84,10 +84,15 @@ def test_what_is_older_than_what_came_before_it_is_late(say: Say) -> None:
     known = Noting()
     known.apply(say("sessionCreated", 3.2))
     assert known.note(say("connectionCreated", 0, 4, **connection("c1"))).badge == "↩ 3.2 s late"
-    rounded = {"status": "started", "id": "a", "createdAt": START_MS + 3000}
-    assert known.note(say("archive", 3, **rounded)).badge == ""
-    rounded["createdAt"] = START_MS
-    assert known.note(say("archive", 3, **rounded)).badge == "↩ 3.2 s late"
+    archive = {"status": "started", "id": "a", "updatedAt": START_MS}
+    assert known.note(say("archive", 3, **archive)).badge == "↩ 3.2 s late"
+
+
+def test_less_than_a_second_out_of_order_is_not_late_unless_asked_for(say: Say) -> None:
+    for late_after_s, badge in ((1.0, ""), (0.25, "↩ 300 ms late")):
+        known = Noting(late_after_s=late_after_s)
+        known.apply(say("sessionCreated", 0.3))
+        assert known.note(say("connectionCreated", 0, 4, **connection("c1"))).badge == badge
 
 
 def test_who_is_there_is_counted_as_events_come(say: Say) -> None:

@@ -61,7 +61,7 @@ def _by_receipt(
     while waiting or heap:
         while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
             _, place, source = waiting.pop()
-            rest = (one for batch in read(source) for one in batch)
+            rest: Iterator[matching.StoredLine] = (one for batch in read(source) for one in batch)
             first[place] = _push(heap, place, rest, first.get(place - 1, ""))
         if heap:
             before, place, stored, rest = heapq.heappop(heap)

@@ -77,7 +77,7 @@ class Chart(NamedTuple):
 
     def at(self, at_ms: int) -> float:
         """Where an instant is between the left edge (0) and the right one (1)."""
-        whole = self.until_ms - self.from_ms
+        whole = self.until_ms - self.from_ms or 1
         return min(1.0, max(0.0, (at_ms - self.from_ms) / whole))
 
 
