@@ -22,6 +22,7 @@ from vmon.sanitize import disarm
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from vmon.replay.samples import Sample
     from vmon.security.verifier import Signer
 
 _HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"vmon/{__version__} (sample)"))
@@ -29,9 +30,9 @@ _HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"vmon/{__versi
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run: types in their order, so many times, `pace_s` apart."""
+    """The options of a run: samples in their order, so many times, `pace_s` apart."""
 
-    types: tuple[str, ...]
+    samples: tuple[Sample, ...]
     target: Target
     changes: tuple[tuple[str, Any], ...] = ()
     unified: bool = False
@@ -71,10 +72,10 @@ async def _samples(options: Options) -> AsyncIterator[tuple[str, bytes]]:
     """Each sample and its type, when it is due."""
     for number in range(options.times):
         scenario = Scenario(_now_ms(), unified=options.unified)
-        for place, name in enumerate(options.types):
+        for place, sample in enumerate(options.samples):
             if options.pace_s and (number or place):
                 await asyncio.sleep(options.pace_s)
-            yield name, scenario.payload(name, _now_ms(), options.changes)
+            yield sample.type, scenario.payload(sample, _now_ms(), options.changes)
 
 
 def _report(name: str, outcome: Outcome, *, quiet: bool) -> None:
