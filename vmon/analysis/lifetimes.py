@@ -87,6 +87,8 @@ def _note(
     created = thing.created_at
     if created is not None and not FIRST_MS <= created <= LAST_MS:
         created = in_ms(created)
+    if created is not None and created - FUTURE_MS > (begin or end or created):
+        created = None
     if created is not None and (not begin or created < begin):
         begin = created
     if begin and (not one.begin or begin < one.begin):

@@ -14,10 +14,11 @@ from vmon.events.models import (
     Connection,
     ConnectionEvent,
     Event,
+    Monitored,
     RenderEvent,
     StreamEvent,
 )
-from vmon.events.timestamps import FIRST_MS, in_ms
+from vmon.events.timestamps import FIRST_MS, FUTURE_MS, in_ms
 from vmon.sessions.model import (
     BEGUN,
     ENDED,
@@ -70,7 +71,7 @@ def _connection(
         _ended(one, at_ms, event.reason)
     if told.data and (name := name_of(told.data)):
         one.name = earliest(one.name, name)
-    return told.created_at != one.created_ms and merge_created(one, told.created_at)
+    return told.created_at != one.created_ms and merge_created(one, told.created_at, event)
 
 
 def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
@@ -89,11 +90,11 @@ def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
     if (kind := told.video_type) and kind != one.video_type:
         one.video_type = earliest(one.video_type, intern(kind))
     by = told.connection
-    odd = by is not None and _published(session, one, by)
-    return merge_created(one, told.created_at) or odd
+    odd = by is not None and _published(session, one, by, event)
+    return merge_created(one, told.created_at, event) or odd
 
 
-def _published(session: Session, one: StreamState, by: Connection) -> bool:
+def _published(session: Session, one: StreamState, by: Connection, event: StreamEvent) -> bool:
     if not (identifier := by.id):
         return False
     owner = session.people.get(identifier)
@@ -102,7 +103,7 @@ def _published(session: Session, one: StreamState, by: Connection) -> bool:
     owner.seen |= NAMED
     if one.connection != identifier:
         one.connection = earliest(one.connection, owner.id)
-    return by.created_at != owner.created_ms and merge_created(owner, by.created_at)
+    return by.created_at != owner.created_ms and merge_created(owner, by.created_at, event)
 
 
 def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
@@ -117,7 +118,7 @@ def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
     if by := event.connection_id:
         caller = session.people.get(by)
         one.connection = earliest(one.connection, caller.id if caller else by)
-    return merge_created(one, event.created_ms)
+    return merge_created(one, event.created_ms, event)
 
 
 def _job(
@@ -156,10 +157,17 @@ def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 
 
 def merge_created(
-    one: ConnectionState | StreamState | Call | OutputState, told: float | None
+    one: ConnectionState | StreamState | Call | OutputState,
+    told: float | None,
+    by: Monitored | None = None,
 ) -> bool:
-    """A thing was told to have been created then; whether that was in seconds."""
+    """A thing was told to have been created then; whether that was in seconds.
+
+    A creation on a later day than the event that tells it is none.
+    """
     if told is None or (at_ms := in_ms(told)) is None:
+        return False
+    if by is not None and at_ms > (in_ms(by.timestamp) or at_ms) + FUTURE_MS:
         return False
     if not one.created_ms or at_ms < one.created_ms:
         one.created_ms = at_ms

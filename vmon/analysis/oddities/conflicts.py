@@ -5,6 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from vmon.analysis.oddities.codes import PlatformFailure
+from vmon.analysis.oddities.disruption import PLATFORM_REASONS
 from vmon.analysis.oddities.scene import Scene, owner_of, shortened, what_is
 from vmon.events.catalogue import FILED_STATUSES
 from vmon.humanize import duration, handle
@@ -22,9 +26,6 @@ _AT_ONCE_MS = 10_000
 
 
 _STUCK_MS = 3_600_000
-
-
-_FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
 
 
 def _cameras(scene: Scene) -> Iterator[Oddity]:
@@ -112,14 +113,29 @@ def _is_stopped(job: OutputState) -> bool:
 def _failed(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
     for job in session.jobs.values():
+        what, reason = what_is(job.kind, job), job.reason or ""
         if (at_ms := job.statuses.get("failed")) is not None:
-            why = f": {shortened(job.reason)}" if job.reason else ""
-            yield scene.odd("failed", at_ms, (job.id,), f"{what_is(job.kind, job)} failed{why}")
+            why = f": {shortened(reason)}" if reason else ""
+            yield _failure(scene, job.kind, at_ms, job.id, f"{what} failed{why}", reason)
+        elif job.ended_ms is not None and reason in PLATFORM_REASONS:
+            said = f"{what} was ended by the platform: {reason}"
+            yield _failure(scene, job.kind, job.ended_ms, job.id, said, reason)
     for call in session.calls.values():
-        if call.ended_ms is not None and call.reason in _FAILURES:
+        if call.ended_ms is not None and call.reason in PLATFORM_REASONS:
             said = f"{what_is('call', call)} was ended by the platform: {call.reason}"
-            yield scene.odd("failed", call.ended_ms, (call.id,), said)
-    for at_ms, reason in session.destroyed.items():
-        if reason in _FAILURES:
-            said = f"the platform ended the session: {reason}"
-            yield scene.odd("failed", at_ms, (), said)
+            yield _failure(scene, "call", call.ended_ms, call.id, said, call.reason)
+    for at_ms, closed in session.destroyed.items():
+        if closed in PLATFORM_REASONS:
+            said = f"the platform ended the session: {closed}"
+            yield _failure(scene, "session", at_ms, None, said, closed)
+
+
+def _failure(  # noqa: PLR0913, PLR0917 - an oddity has so many parts
+    scene: Scene, kind: str, at_ms: int, identifier: str | None, said: str, reason: str
+) -> Oddity:
+    """That something failed, and whether the platform says that it ended it."""
+    odd = scene.odd("failed", at_ms, (identifier,) if identifier else (), said)
+    if reason not in PLATFORM_REASONS:
+        return odd
+    failure = PlatformFailure(kind, at_ms, scene.session.id, identifier, reason)
+    return replace(odd, failures=(failure,))

@@ -7,6 +7,7 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
+from vmon.analysis.oddities.disruption import disrupted
 from vmon.analysis.oddities.rules import comes_of_age, oddities_of
 from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S
 
@@ -158,11 +159,12 @@ class LiveOddities:
                 found += self._monitor.look(session, now_ms)
             else:
                 self._monitor.forget(identifier)
+        found = list(disrupted(found))
         self.total += len(found)
         return found
 
 
 def _key(one: Oddity) -> _Key:
     """What makes it the same oddity: who is concerned; where they may grow fewer, when it was."""
-    by_time = not one.ids or one.code == "session-ended-with-people"
+    by_time = not one.ids or one.code in {"session-ended-with-people", "service-disruption"}
     return one.code, (str(one.at_ms),) if by_time else one.ids

@@ -18,6 +18,7 @@ from vmon.analysis.oddities.conflicts import (
     _is_stopped,
     _stuck,
 )
+from vmon.analysis.oddities.disruption import disrupted
 from vmon.analysis.oddities.missing import (
     _ended_with_people,
     _ghosts,
@@ -56,7 +57,7 @@ def oddities_of(
     yield from _cameras(scene)
     yield from _again(scene)
     yield from _stuck(scene)
-    yield from _failed(scene)
+    yield from disrupted(_failed(scene))
 
 
 # Something is missing.
