@@ -108,7 +108,7 @@ def test_nothing_leaves_the_machine_where_that_is_asked(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [(200, "pass"), (204, "pass"), (404, "warn"), (301, "warn"), (502, "warn")],
+    [(200, "pass"), (204, "warn"), (404, "warn"), (301, "warn"), (502, "warn")],
 )
 def test_a_public_url_is_judged_by_what_it_answers(
     status: int, verdict: str, server: Server
@@ -117,6 +117,17 @@ def test_a_public_url_is_judged_by_what_it_answers(
     result = found("public URL", DoctorOptions(public_url=f"{server.url}/token?a=b"))
     assert short(result) == (verdict, f"{server.url} responds with {status}")
     assert server.seen == ["HEAD /token"]
+
+
+def test_what_the_dashboard_and_vonage_make_of_a_public_url_is_said(server: Server) -> None:
+    server.status = 200
+    asked = DoctorOptions(public_url=server.url)
+    assert "the dashboard calls it when you save it" in (found("public URL", asked).fix or "")
+    server.status = 204
+    assert "anything but 200 is a failure: it retries after 5.0 s" in (
+        found("public URL", asked).fix or ""
+    )
+    assert "the dashboard calls yours" in found("public URL", DoctorOptions()).said
 
 
 def test_a_public_url_that_nobody_answers_fails(free_port: int) -> None:
