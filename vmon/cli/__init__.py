@@ -24,10 +24,10 @@ COMMANDS = {
     "timeline": "Show a session as a timeline: terminal, SVG, HTML.",
     "replay": "Replay a capture on screen or to your app.",
     "export": "Export deliveries to curl, HTTPie, HAR or pytest.",
-    "stats": "Count types, reasons, delays, duplicates.",
+    "stats": "Count types, reasons, lags, duplicates.",
     "usage": "Count connected and published minutes.",
     "captures": "List captures; remove old ones.",
-    "oddities": "Report anomalies in captures.",
+    "oddities": "Report oddities in captures: missing events, failures.",
     "verify": "Verify the signatures in captures.",
     "trigger": "Send sample events, as Vonage does.",
     "events": "Explain event types: fields, reasons, samples.",
@@ -156,8 +156,7 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
         _say(error.message, error.hint)
         return error.exit_code
     except click.ClickException as error:
-        _say(_message(error), _hint(error))
-        return error.exit_code
+        return _misused(error)
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -176,6 +175,14 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
     return code if isinstance(code, int) else 0
 
 
+def _misused(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()  # a group without a command: its help, on standard error
+    else:
+        _say(_message(error), _hint(error))
+    return error.exit_code
+
+
 def _say(message: str, hint: str | None) -> None:
     click.echo(f"error: {message}", err=True)
     if hint:
@@ -189,12 +196,18 @@ def _bug(error: Exception) -> int:
 
 def _message(error: click.ClickException) -> str:
     """Click's message as ours are: in lower case, without a period, and not of a type's name."""
-    text = error.format_message().removesuffix(".")
+    text = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+    text = text.removesuffix(".")
     text = text.replace("valid integer range", "valid integer")
     return text[:1].lower() + text[1:]
 
 
 def _hint(error: click.ClickException) -> str | None:
+    """The option that was probably meant, or the help that lists them all."""
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        from difflib import get_close_matches
+
+        return f"did you mean {get_close_matches(error.option_name, error.possibilities, 1, 0)[0]}?"
     ctx = getattr(error, "ctx", None)
     return f"see {ctx.command_path} --help" if ctx else None
 
