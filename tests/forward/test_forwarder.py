@@ -452,7 +452,7 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     assert "your app's response (502 if unreachable, 504 on timeout)" in err
     assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
     assert err.count(" to Vonage: ") == 5
-    assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
+    assert "responded 204 to Vonage: Vonage retries in 5.0 s and gives up in 1 d" in err
     assert "failures returned to Vonage  5: Vonage retries each for 24 h" in err
     assert len(app.requests) == 6
 
