@@ -184,7 +184,7 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     assert (
         f"  forward   {app.url}\n"
         "  response  200 as soon as a delivery is captured;\n"
-        "            vmon retries deliveries that your app rejects\n"
+        "            vmon retries while your app is down or responds 5xx\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
     told = re.sub(r"  +", "   ", SEEN.sub("TIME", err))

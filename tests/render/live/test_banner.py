@@ -33,7 +33,7 @@ def test_a_banner_on_a_terminal(facts_of: MakeFacts) -> None:
   filter    stream* (everything is captured)
   forward   http://127.0.0.1:3000/hooks
   response  200 as soon as a delivery is captured;
-            vmon retries deliveries that your app rejects
+            vmon retries while your app is down or responds 5xx
   try it    vmon trigger streamCreated"""
     )
 
@@ -70,7 +70,7 @@ def test_a_filter_cannot_act_on_a_terminal(facts_of: MakeFacts) -> None:
             True,
             [
                 ("response", "200 as soon as a delivery is captured;"),
-                (" ", "vmon retries deliveries that your app rejects"),
+                (" ", "vmon retries while your app is down or responds 5xx"),
             ],
         ),
         (
@@ -79,7 +79,7 @@ def test_a_filter_cannot_act_on_a_terminal(facts_of: MakeFacts) -> None:
             False,
             [
                 ("response", "200 as soon as a delivery is captured;"),
-                (" ", "vmon retries deliveries that your app rejects"),
+                (" ", "vmon retries while your app is down or responds 5xx"),
                 (" ", "without a capture, pending deliveries are lost on restart"),
             ],
         ),

@@ -189,7 +189,7 @@ vmon {__version__} is listening (Ctrl-C to stop)
   filter    archive (everything is captured)
   forward   http://127.0.0.1:3000
   response  200 as soon as a delivery is captured;
-            vmon retries deliveries that your app rejects
+            vmon retries while your app is down or responds 5xx
             without a capture, pending deliveries are lost on restart
 """
     )

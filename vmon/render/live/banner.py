@@ -78,7 +78,7 @@ def _to(url: str) -> str:
 
 _ALWAYS = (
     "200 as soon as a delivery is captured;",
-    "vmon retries deliveries that your app rejects",
+    "vmon retries while your app is down or responds 5xx",
 )
 
 
