@@ -48,6 +48,11 @@ def test_a_banner_in_a_pipe_invites_nobody_to_try(facts_of: MakeFacts) -> None:
     )
 
 
+def test_a_public_url_of_the_users_own_is_checked_and_not_opened(facts_of: MakeFacts) -> None:
+    text = Banner(facts_of(80)).text(LOCAL, None, None, "https://hooks.example.com")
+    assert "  public   checking https://hooks.example.com …\n" in text
+
+
 def test_another_port_is_named_to_who_tries(facts_of: MakeFacts) -> None:
     text = Banner(facts_of(80)).text("http://127.0.0.1:5000", None, None, None)
     assert text.endswith("\n  try it   vmon trigger streamCreated --to http://127.0.0.1:5000")

@@ -146,7 +146,7 @@ vmon {__version__} is listening (Ctrl-C to stop)
   public   opening a tunnel with ngrok …
   capture  {CAPTURE}
   try it   vmon trigger streamCreated --to {LOCAL}/Zq3x
-  public   {URL}  paste it into Session Monitoring
+  public   {URL}  paste it into Vonage's dashboard
 """
     )
 
@@ -157,7 +157,7 @@ async def test_a_public_url_is_on_the_line_for_scripts(show: Show, *, quiet: boo
     run.terminal.say_banner(LOCAL, LOCAL, None, survives=True)
     await run.publish(TunnelUp(URL))
     assert run.err == (
-        f"{BANNER}  public   {URL}  paste it into Session Monitoring\n"
+        f"{BANNER}  public   {URL}  paste it into Vonage's dashboard\n"
         f"ready public={URL} local={LOCAL} capture={CAPTURE}\n"
     )
 

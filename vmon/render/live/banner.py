@@ -43,7 +43,7 @@ class Banner:
         facts = self._facts
         rows = [
             ("local", f"{facts.paint('name', url)}  (any path)"),
-            ("public", f"opening a tunnel with {via} …" if via else ""),
+            ("public", _pending(via) if via else ""),
             ("capture", home(capture) if capture else "off (deliveries are not saved)"),
             ("filter", f"{disarm(chosen)} (everything is captured)" if chosen else ""),
             *more,
@@ -70,6 +70,11 @@ class Banner:
             f"warning: other machines can reach {url} and send anything to it\n"
             "         use --secret and --require-signature to accept only Vonage's requests",
         )
+
+
+def _pending(via: str) -> str:
+    """A URL of the user's own is only checked."""
+    return f"checking {via} …" if "://" in via else f"opening a tunnel with {via} …"
 
 
 def _to(url: str) -> str:
