@@ -6,6 +6,7 @@ Run as a program, `python tests/test_docs.py` rewrites every table and sample ou
 
 from __future__ import annotations
 
+import ast
 import os
 import pty
 import re
@@ -308,6 +309,33 @@ def test_the_tour_names_every_folder_and_no_other() -> None:
     named = {*re.findall(r"`(\w+)/`", tour)}
     assert folders - named == set(), "the tour leaves them out"
     assert named - {"vmon"} - folders - inner == set(), "there is no such folder"
+
+
+def test_every_file_that_the_tour_names_exists() -> None:
+    tour = (DOCS / "architecture.md").read_text("utf-8")
+    table = tour.partition("## Where is …?")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    files = [re.fullmatch(r"\| .+\? \| `([\w/]+\.py)` \|", row) for row in rows]
+    assert len(rows) >= 22
+    assert [row for row, found in zip(rows, files, strict=True) if not found] == []
+    assert [found[1] for found in files if found and not (DOCS.parent / found[1]).is_file()] == []
+
+
+def test_every_module_that_a_docstring_refers_to_exists() -> None:
+    named = [
+        (path, name)
+        for path in sorted(DOCS.parent.rglob("*.py"))
+        for name in re.findall(
+            r"[\w/]+\.py\b", ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        )
+    ]
+    assert named
+    missing = [
+        f"{path.relative_to(ROOT)} names {name}"
+        for path, name in named
+        if not any((folder / name).is_file() for folder in (path.parent, DOCS.parent))
+    ]
+    assert missing == []
 
 
 def test_the_wording_is_that_of_the_field() -> None:

@@ -11,13 +11,12 @@ import click
 import pytest
 
 import vmon
+from tests.support.factories import make_line
 from vmon import cli
-from vmon.capture.codec import write_line
 from vmon.cli import COMMANDS
 
 if TYPE_CHECKING:
-    from tests.conftest import Start
-    from vmon.events.entry import Entry
+    from tests.support.processes import Start
 
 Run = Callable[..., tuple[int, str, str]]
 HEAVY = {"aiohttp", "rich", "pyngrok", "asyncio", "uvloop"}
@@ -280,10 +279,10 @@ def test_a_filter_into_a_pipe_imports_nothing_heavy(
 
 
 def test_a_filter_by_type_decodes_nothing_of_a_capture(
-    imports_of: Callable[..., set[str]], tmp_path: Path, delivered: Callable[..., "Entry"]
+    imports_of: Callable[..., set[str]], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(write_line(delivered(BODY.encode())))
+    path.write_bytes(make_line(BODY.encode()))
     loaded = imports_of("filter", "--event", "streamCreated", str(path))
     assert not loaded & {"msgspec", "vmon.capture.codec", "vmon.events.parse", "vmon.events.models"}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.capture.codec import write_line
+from tests.support.factories import make_line
 from vmon.commands.listen import Options, Run
 from vmon.render.formats.entries import Form
 from vmon.security.signature import Secret, sign
@@ -20,8 +20,8 @@ from vmon.tunnel.choice import TunnelRequest, ViaNgrok
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import App, Listen
-    from vmon.events.entry import Entry
+    from tests.support.app_server import App
+    from tests.support.processes import Listen
 
 
 def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
@@ -243,14 +243,13 @@ async def test_without_a_secret_path_the_public_host_is_enough(
 
 async def test_a_replay_goes_to_the_app_without_the_secret_path(
     vmon_run: "Callable[..., tuple[int, str, str]]",
-    delivered: "Callable[..., Entry]",
     app: "App",
     tmp_path: Path,
 ) -> None:
     (tmp_path / "state" / "vmon").mkdir(parents=True)
     (tmp_path / "state" / "vmon" / "path").write_text("now-remembered\nonce-remembered\n")
     paths = ("/once-remembered/hook?a", "/now-remembered", "/other/hook")
-    lines = [write_line(delivered(b"{}", path=path)) for path in paths]
+    lines = [make_line(b"{}", path=path) for path in paths]
     (tmp_path / "a.jsonl").write_bytes(b"".join(lines))
     args = ("replay", tmp_path / "a.jsonl", "--to", app.url, "--speed", "max", "-q")
     assert (await asyncio.to_thread(vmon_run, *args))[0] == 0

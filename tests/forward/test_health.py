@@ -3,7 +3,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.forwarding import QUICK, Recorder, a_worker, number_of, numbered, until
+from tests.support.forwarding import QUICK, Recorder, a_worker, number_of, numbered
+from tests.support.waiting import until
 from vmon.events.redelivery import LIKE_VONAGE, Schedule
 from vmon.forward import health as module
 from vmon.forward.backlog import JournalCursor
@@ -13,7 +14,7 @@ from vmon.forward.listener import TargetBack, TargetDown
 from vmon.forward.queue import TargetQueue
 
 if TYPE_CHECKING:
-    from tests.conftest import App
+    from tests.support.app_server import App
 
 
 async def test_an_app_that_is_down_is_told_once_and_told_when_it_is_back(

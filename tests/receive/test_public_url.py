@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from tests.support.waiting import until
 from vmon.receive import public_url as module
 from vmon.receive.elements import Notice, TunnelDown, TunnelUp
 from vmon.receive.feed import Feed, Subscription
@@ -19,7 +20,7 @@ from vmon.tunnel.choice import Choice, TunnelRequest, ViaNgrok, ViaPublicUrl, Vi
 from vmon.tunnel.model import CannotTunnel, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from vmon.capture.codec import Outage
     from vmon.receive.elements import Element
@@ -156,12 +157,6 @@ class Run:
 
     def of(self, kind: type[Element]) -> list[Element]:
         return [element for element in self.look() if isinstance(element, kind)]
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)

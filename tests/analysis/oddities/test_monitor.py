@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.analysis.oddities import monitor as watching
 from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
 from vmon.sessions.store import ApplyResult, SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vmon.analysis.oddities.codes import Oddity
+    from vmon.events.entry import Entry
 
 T0 = 1_470_257_700_000
 
@@ -134,7 +131,7 @@ def say(event: str, at_s: float, **more: Any) -> Entry:
     """An entry of an event so many seconds into a session, received at once."""
     body = {"sessionId": "2_A", "event": event, "timestamp": T0 + int(at_s * 1000)} | more
     received_at = datetime.fromtimestamp(T0 / 1000 + at_s, UTC)
-    return Entry(Delivery("1", received_at, "POST", "/", (), None, json.dumps(body).encode()))
+    return make_entry(body, id="1", received_at=received_at, headers=(), remote=None)
 
 
 def connection(identifier: str) -> dict[str, Any]:
@@ -171,12 +168,6 @@ class Live:
     def receive_odd(self, session: str = "2_A") -> None:
         for at_s, (event, more) in enumerate(OUTLIVED):
             self.receive(event, at_s, sessionId=session, **more)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture

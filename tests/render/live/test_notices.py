@@ -10,10 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from tests.render.live.conftest import MakeFacts
+from tests.support.factories import make_entry
 from vmon.bugs import Bugs
 from vmon.capture.codec import Outage
-from vmon.events.entry import Entry
 from vmon.forward.client import ForwardResult, Outcome
+from vmon.forward.listener import TargetBack, TargetDown
 from vmon.receive.elements import (
     BugFound,
     CaptureRecovered,
@@ -24,6 +25,7 @@ from vmon.receive.elements import (
     Notice,
     OddityFound,
     Received,
+    TargetChanged,
     TunnelBack,
     TunnelDown,
     TunnelUp,
@@ -49,6 +51,16 @@ IN_WORDS: dict[str, tuple[Element, str]] = {
     "forwarding": (
         Notice("app.example is down", "forwarding", at_s=NOW_S),
         "<warning>09:30:05 · app.example is down</>",
+    ),
+    "a target that is down": (
+        TargetChanged(
+            TargetDown("app.example", "no response within 10 s", retrying=True), at_s=NOW_S
+        ),
+        "<warning>09:30:05 · app.example: no response within 10 s; retrying</>",
+    ),
+    "a target that is back": (
+        TargetChanged(TargetBack("app.example", 3.0, 40), at_s=NOW_S),
+        "<warning>09:30:05 · app.example is back after 3.0 s: sending 40 deliveries</>",
     ),
     "an oddity": (
         OddityFound("ghost", "warning", SESSION, "Ann never left", at_s=NOW_S),
@@ -162,10 +174,8 @@ def test_an_element_in_words_in_a_pipe(name: str, facts_of: MakeFacts) -> None:
     assert Notices(facts=facts_of()).text(element) == re.sub(r"</?[a-z]*>", "", expected)
 
 
-def test_what_has_its_own_place_is_not_put_in_words(
-    delivered: Callable[..., Entry], facts_of: MakeFacts
-) -> None:
-    entry, notices = delivered(b"{}"), Notices(facts=facts_of())
+def test_what_has_its_own_place_is_not_put_in_words(facts_of: MakeFacts) -> None:
+    entry, notices = make_entry(b"{}"), Notices(facts=facts_of())
     assert notices.text(Received(entry, None, Annotation())) == ""
     assert notices.text(Forwarded(ForwardResult(entry, "app", Outcome(200, 0.1)))) == ""
 
