@@ -197,7 +197,7 @@ def _bug(error: Exception) -> int:
 def _message(error: click.ClickException) -> str:
     """Click's message as ours are: in lower case, without a period, and not of a type's name."""
     text = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
-    text = text.removesuffix(".")
+    text = text.partition(". Choose from:")[0].removesuffix(".")  # the metavar lists them already
     text = text.replace("valid integer range", "valid integer")
     return text[:1].lower() + text[1:]
 
