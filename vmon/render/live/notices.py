@@ -122,8 +122,8 @@ class Notices:
 
     def _down(self, tunnel: TunnelDown) -> str:
         detail, code = tunnel.detail, tunnel.code
-        named = code is not None and code.startswith("ERR_")  # ngrok's; others are our own
-        why = disarm(f"{detail} ({code})" if named and code not in detail else detail)
+        code = code if code and code.startswith("ERR_") else ""  # ngrok's; others are our own
+        why = disarm(f"{detail} ({code})" if code not in detail else detail)
         first = self._timed(tunnel.at_s, "dim", f"· tunnel down: {why.rstrip('.')}")
         then = self._timed(
             tunnel.at_s, "dim", "· reconnecting; Vonage retries what it cannot deliver"
