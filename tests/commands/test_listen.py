@@ -1,17 +1,22 @@
 """A run from inside, and from outside where a part of it has to fail on purpose."""
 
 import asyncio
+import http.client
 import json
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.capture.codec import write_line
+from tests.support.waiting import wait_until
+from vmon.capture.codec import read_line, write_line
 from vmon.commands.listen import Options, Run
 from vmon.render.formats.entries import Form
 from vmon.security.signature import Secret, sign
@@ -407,3 +412,37 @@ async def test_a_connection_that_the_loop_gives_up_is_told_in_a_sentence_and_is_
     err = capfd.readouterr().err
     assert " · a connection failed: timed out\n" in err
     assert "warning: a bug in vmon: ZeroDivisionError" in err
+
+
+# Standard files that are closed.
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_with_standard_files_closed_it_listens_and_captures(
+    closed: str, environment: dict[str, str], free_port: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.jsonl"
+    command = [sys.executable, "-m", "vmon", "listen", f"--port={free_port}", f"--capture={file}"]
+    run = subprocess.Popen(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command], env=environment
+    )
+    bodies = [b'{"event":"streamCreated","n":%d}' % number for number in range(3)]
+    try:
+        wait_until(lambda: is_listening(free_port))
+        client = http.client.HTTPConnection("127.0.0.1", free_port, timeout=20)
+        for body in bodies:
+            client.request("POST", "/", body)
+            assert client.getresponse().read() == b""
+        client.close()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 0
+    finally:
+        run.kill()
+        run.wait()
+    lines = file.read_bytes().splitlines()
+    assert [read_line(line).delivery.body for line in lines] == bodies
