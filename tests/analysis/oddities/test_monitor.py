@@ -234,6 +234,34 @@ async def test_a_bug_in_a_look_is_noted_and_the_beats_go_on(
     assert live.oddities.total == 1
 
 
+async def test_a_bug_in_a_look_at_a_session_costs_no_other_session_its_oddities(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = Live(beat_s=3600)
+    sessions = ["2_A", "2_B", "2_C"]
+    for identifier in sessions:
+        live.receive_odd(identifier)
+    live.oddities.look(T0, 10)
+    live.oddities.look(T0 + 1000, 10)
+    rules = watching.oddities_of
+
+    def failing(session: Session, *args: Any) -> list[Oddity]:
+        if session.id == "2_B":
+            raise ZeroDivisionError
+        return rules(session, *args)
+
+    monkeypatch.setattr(watching, "oddities_of", failing)
+    found = [live.oddities.look(T0 + second * 1000, 10) for second in (12, 13, 14)]
+    assert [{one.session for one in look} for look in found] == [{"2_A", "2_C"}, set(), set()]
+    assert [type(bug) for bug in live.bugs] == [ZeroDivisionError]
+    assert live.oddities.total == 2
+    monkeypatch.undo()
+    live.receive_odd("2_B")
+    late = [live.oddities.look(T0 + second * 1000, 10) for second in (20, 21)]
+    assert [[one.session for one in look] for look in late] == [[], ["2_B"]]
+    live.oddities.close()
+
+
 async def test_after_the_close_nobody_looks() -> None:
     live = Live(beat_s=3600)
     live.receive_odd()
