@@ -375,6 +375,27 @@ def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
     assert out.count("\n") == 2
 
 
+async def test_where_ids_are_redacted_neither_results_nor_the_summary_tell_them(
+    app: "App", listen: "Listen"
+) -> None:
+    for form in ("line", "json"):
+        fields = "sessionId,connection.id,reason"
+        run = listen("--format", form, "--redact", fields, "--forward-to", app.url)
+        app.gate = asyncio.Event()
+        for event in ("connectionCreated", "sessionDestroyed"):
+            said: dict[str, object] = {"sessionId": "2_MyMeeting", "event": event}
+            said |= {"reason": "hungUp", "connection": {"id": "c0ffee00-1"}}
+            assert await asyncio.to_thread(run.post, json.dumps(said).encode()) == 200
+        assert run.out
+        await asyncio.to_thread(run.out.match, rb"(?s)(\n.*){2}")
+        app.gate.set()
+        shown = run.err if form == "json" else run.out
+        await asyncio.to_thread(shown.match, b"(?s)(\xe2\x86\x92 .*){2}")  # two arrows
+        code, out, err = await asyncio.to_thread(run.stop)
+        assert (code, "2 sent" in err) == (0, True)
+        assert not [told for told in ("eeting", "c0ffee", "hungUp") if told in out + err]
+
+
 # Expressions, from the command line to the screen.
 
 

@@ -12,13 +12,14 @@ import pytest
 
 from vmon.analysis.oddities import monitor as watching
 from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
+from vmon.analysis.oddities.rules import oddities_of
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
 from vmon.sessions.store import ApplyResult, SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vmon.analysis.oddities.codes import Oddity
 
@@ -243,12 +244,11 @@ async def test_a_bug_in_a_look_at_a_session_costs_no_other_session_its_oddities(
         live.receive_odd(identifier)
     live.oddities.look(T0, 10)
     live.oddities.look(T0 + 1000, 10)
-    rules = watching.oddities_of
 
-    def failing(session: Session, *args: Any) -> list[Oddity]:
+    def failing(session: Session, *args: Any) -> Iterable[Oddity]:
         if session.id == "2_B":
             raise ZeroDivisionError
-        return rules(session, *args)
+        return oddities_of(session, *args)
 
     monkeypatch.setattr(watching, "oddities_of", failing)
     found = [live.oddities.look(T0 + second * 1000, 10) for second in (12, 13, 14)]
