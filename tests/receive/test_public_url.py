@@ -335,6 +335,21 @@ async def test_a_url_that_moves_before_it_is_proved_is_proved_no_longer(
     assert run.published == [TunnelUp(f"{new.url}/{TOKEN}")]
 
 
+async def test_a_url_that_comes_back_before_another_was_proved_replaces_none(
+    sides: list[PublicSide],
+) -> None:
+    ours, other = sides
+    run = Run(FakeTunnel(ours.url))
+    ours.leads_to = run.receiver
+    async with run.running():
+        await until(lambda: run.of(TunnelUp))
+        run.tunnel.told.tell(State.ONLINE, url=other.url)
+        await until(lambda: other.paths)
+        run.tunnel.told.tell(State.ONLINE, url=ours.url)
+        await until(lambda: len(run.of(TunnelUp)) == 2)
+    assert run.of(TunnelUp) == [TunnelUp(f"{ours.url}/{TOKEN}")] * 2
+
+
 async def test_a_drop_before_the_url_is_proved_does_not_end_the_proving(
     sides: list[PublicSide],
 ) -> None:

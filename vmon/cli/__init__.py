@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 from io import RawIOBase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -120,15 +120,25 @@ def cli(profile: str | None) -> None:
 
 def main() -> None:
     """Run the command line; the process's exit code says how it went."""
-    _keep_stdin_taken()
+    _open_closed()
     _buffer_stdout()
     sys.exit(run(sys.argv[1:]))
 
 
-def _keep_stdin_taken() -> None:
-    """Where standard input is closed, have no other file take its descriptor: libuv aborts then."""
-    if sys.stdin is None and (fd := os.open(os.devnull, os.O_RDONLY)) > 0:
-        os.close(fd)
+def _open_closed() -> None:
+    """Have no other file take the descriptor of a standard file that is closed: libuv aborts then.
+
+    What is written there goes nowhere; `sys.stdin` stays None.
+    """
+    for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+        if stream is None and (fd := os.open(os.devnull, os.O_RDWR)) != number:
+            os.close(fd)
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _buffer_stdout() -> None:

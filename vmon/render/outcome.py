@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vmon.forward.client import ForwardResult, Outcome
     from vmon.forward.leftovers import Left
     from vmon.forward.listener import TargetBack, TargetDown
+    from vmon.security.pseudonyms import Redactor
 
 
 @cache
@@ -47,10 +48,14 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
 
 
 class Outcomes:
-    """Draws what came of forwards: on standard output, or (`aside`) on standard error."""
+    """Draws what came of forwards: on standard output, or (`aside`) on standard error.
 
-    def __init__(self, *, aside: bool, several: bool) -> None:
+    With `redact` an event is named as it may be shown.
+    """
+
+    def __init__(self, *, aside: bool, several: bool, redact: Redactor | None = None) -> None:
         self.aside = aside
+        self._redact = redact
         self._several = several
         stream = sys.stderr if aside else sys.stdout
         self._console = console(stream)
@@ -61,13 +66,16 @@ class Outcomes:
         """The line of an outcome; where its event is not the last that was drawn, it names it."""
         before = time.strftime("%H:%M:%S ") if self.aside else "    "
         target = f"{told.target} " if self._several else ""
-        after = "" if is_last and not self.aside else f"  ({_reference(told.entry)})"
+        after = "" if is_last and not self.aside else f"  ({self._reference(told.entry)})"
         said = f"→ {target}{_in_words(told)}"
         if self._is_terminal:
             said = _cut(said, self._console.width - len(before) - cell_len(after))
         style = "created" if told.outcome.ok else "failed"
         line = before + self._paint(style, said) + (self._paint("dim", after) if after else "")
         return line.encode("utf-8", "backslashreplace") + b"\n"
+
+    def _reference(self, entry: Entry) -> str:
+        return _reference(self._redact(entry) if self._redact else entry)
 
 
 def _in_words(told: ForwardResult) -> str:

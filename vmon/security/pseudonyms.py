@@ -93,6 +93,11 @@ class Redactor:
             session = scrub(entry.session)
         return Entry(delivery, payload, (entry.type, session), _judged(entry.verdict, scrub))
 
+    def at(self, path: str, text: str) -> str:
+        """The text that may be shown for what stands at a path."""
+        keys = tuple(path.split("."))
+        return str(self._pseudonym(text, _word(keys), {})) if self._asked_at(keys) else text
+
     def _delivery(self, delivery: Delivery, scrub: _Scrub, body: bytes) -> Delivery:
         headers = tuple(
             (scrub(name), str(len(body)) if lower == "content-length" else scrub.header(name, said))

@@ -122,8 +122,9 @@ class Notices:
 
     def _down(self, tunnel: TunnelDown) -> str:
         detail, code = tunnel.detail, tunnel.code
-        code = code if code and code.startswith("ERR_") else ""  # ngrok's; others are our own
-        why = disarm(f"{detail} ({code})" if code not in detail else detail)
+        if code and code.startswith("ERR_") and code not in detail:  # ngrok's; others are our own
+            detail = f"{detail} ({code})"
+        why = disarm(detail)
         first = self._timed(tunnel.at_s, "dim", f"· tunnel down: {why.rstrip('.')}")
         then = self._timed(
             tunnel.at_s, "dim", "· reconnecting; Vonage retries what it cannot deliver"
