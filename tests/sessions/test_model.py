@@ -52,11 +52,11 @@ def test_its_end_is_everybodys_even_if_theirs_never_came() -> None:
 def test_what_nobody_entered_or_opened_is_as_open_as_its_archive_or_else_open() -> None:
     one = session(created=set(), destroyed=set())
     assert is_open(one)
-    one.jobs["archive", "a"] = OutputState("a", "archive", statuses={"started": 5})
+    one.outputs["archive", "a"] = OutputState("a", "archive", statuses={"started": 5})
     assert is_open(one)
-    one.jobs["archive", "a"].ended_ms = 9
+    one.outputs["archive", "a"].ended_ms = 9
     assert not is_open(one)
-    one.jobs["archive", "b"] = OutputState("b", "archive", statuses={"started": 10})
+    one.outputs["archive", "b"] = OutputState("b", "archive", statuses={"started": 10})
     assert is_open(one)
     one.destroyed[11] = None
     assert not is_open(one)
@@ -82,7 +82,7 @@ def test_what_has_no_end_ended_with_its_round_or_its_connection(
 
 def test_a_stream_is_gone_with_its_connection() -> None:
     one = session((1, 5), (2, None), created={1}, destroyed=set())
-    one.feeds = {
+    one.streams = {
         "s": StreamState("s", 0, 3, None, None, "0"),
         "t": StreamState("t", 0, 3, None, None, "1"),
     }
@@ -91,9 +91,9 @@ def test_a_stream_is_gone_with_its_connection() -> None:
 
 def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
     one = session((1, None), created={1}, destroyed={4})
-    one.feeds = {"s": StreamState("s", 0, 5, None, None, "0")}
+    one.streams = {"s": StreamState("s", 0, 5, None, None, "0")}
     assert there(one) == (0, 0, 0)
-    assert not any(each.span.is_open for each in snapshot(one).all_feeds())
+    assert not any(each.span.is_open for each in snapshot(one).all_streams())
 
 
 @settings(max_examples=300, deadline=None)
@@ -101,14 +101,14 @@ def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
 def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, Any]]) -> None:
     for one in facts(map(entry, bodies)).values():
         laid = snapshot(one)
-        seen = (laid.members, list(laid.all_feeds()), list(laid.all_calls()))
+        seen = (laid.members, list(laid.all_streams()), list(laid.all_calls()))
         assert there(one) == tuple(sum(each.span.is_open for each in kind) for kind in seen)
         assert is_open(one) == laid.is_open
 
 
 def test_totals_add_up() -> None:
     one = session((1, 5), (2, 12), created={1}, destroyed={15})
-    one.feeds["s"] = StreamState("s", created_ms=3, ended_ms=4)
+    one.streams["s"] = StreamState("s", created_ms=3, ended_ms=4)
     one.events, one.duplicates = 7, 2
     found = Totals()
     found.add(one)

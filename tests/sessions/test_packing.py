@@ -12,7 +12,7 @@ from vmon.sessions.store import SessionStore
 def a_record() -> StoredSession:
     session = Session("S", projects={"7"}, created_ms={5, 9}, destroyed={7: None}, events=3)
     session.people["c"] = ConnectionState("c", 3, 8, None, None, "Zoë")
-    session.jobs["archive", "a"] = OutputState(
+    session.outputs["archive", "a"] = OutputState(
         "a", "archive", statuses={"failed": 6}, duration_s=1.5
     )
     return StoredSession(

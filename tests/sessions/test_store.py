@@ -67,7 +67,7 @@ def test_a_copy_received_before_the_first_one_known_becomes_the_first() -> None:
     seen = [book.apply(entry(body, at)) for at in (NEVER, 40, 5, NEVER, 10)]
     assert [change.since_first_s for change in seen] == [0, 0, 0, 0, 5]
     (session,) = book.sessions()
-    assert session.jobs["render", "r"].statuses == {"started": T + 5000}
+    assert session.outputs["render", "r"].statuses == {"started": T + 5000}
 
 
 def test_an_empty_reason_is_none_whichever_comes_first() -> None:

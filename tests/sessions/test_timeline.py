@@ -152,14 +152,14 @@ def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None
 
 
 def drawn(
-    *people: ConnectionState, feeds: tuple[StreamState, ...] = (), marks: tuple[Mark, ...] = ()
+    *people: ConnectionState, streams: tuple[StreamState, ...] = (), marks: tuple[Mark, ...] = ()
 ) -> Chart:
     session = Session(
         "2_A",
         first_ms=NOON,
         last_ms=NOON + MIN,
         people={one.id: one for one in people},
-        feeds={one.id: one for one in feeds},
+        streams={one.id: one for one in streams},
     )
     return chart(snapshot(session), marks, NOON + 2 * MIN)
 
@@ -168,7 +168,7 @@ def test_streams_stand_under_their_people_in_the_order_of_their_begin() -> None:
     made = drawn(
         ConnectionState("b", BEGUN, NOON + 5, name="Bob"),
         ConnectionState("a", BEGUN, NOON, name="Ann"),
-        feeds=(
+        streams=(
             StreamState("s", BEGUN, NOON + 9, connection="a", video_type="camera", name="desk"),
         ),
     )
@@ -200,7 +200,7 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
     off = Mark(NOON + 3, "late", ("stream", "unheard"), "streamCreated, late 9 s")
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="Ann"),
-        feeds=(StreamState("s", BEGUN, NOON, connection="a"),),
+        streams=(StreamState("s", BEGUN, NOON, connection="a"),),
         marks=(on, off),
     )
     assert [row.marks for row in made.rows] == [(off,), (), (on,)]
@@ -217,6 +217,6 @@ def test_only_a_reason_out_of_the_ordinary_is_told() -> None:
 def test_strangers_names_are_harmless() -> None:
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="A\x1b[2J"),
-        feeds=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
+        streams=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
     )
     assert [row.name for row in made.rows[1:]] == ["A␛[2J", '‹U+202E›cam "␊"']

@@ -168,9 +168,9 @@ def spans_of(session: Session, seen: LastSeen, end_ms: int) -> Iterator[Span]:
     ends = sorted(session.destroyed)
     for person in session.people.values():
         yield _credible(_span(session, person, None, ends, seen, end_ms))
-    for feed in session.feeds.values():
-        owner = session.people.get(feed.connection or "")
-        yield _credible(_span(session, feed, owner, ends, seen, end_ms))
+    for stream in session.streams.values():
+        owner = session.people.get(stream.connection or "")
+        yield _credible(_span(session, stream, owner, ends, seen, end_ms))
 
 
 def _credible(span: Span) -> Span:

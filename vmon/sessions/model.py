@@ -103,9 +103,9 @@ class Session(Struct, gc=False):
     duplicates: int = 0
     seconds: int = 0
     people: dict[str, ConnectionState] = field(default_factory=dict)
-    feeds: dict[str, StreamState] = field(default_factory=dict)
+    streams: dict[str, StreamState] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
-    jobs: dict[tuple[Kind, str], OutputState] = field(default_factory=dict)
+    outputs: dict[tuple[Kind, str], OutputState] = field(default_factory=dict)
 
 
 class Totals(Struct):
@@ -113,7 +113,7 @@ class Totals(Struct):
 
     sessions: int = 0
     people: int = 0
-    feeds: int = 0
+    streams: int = 0
     connected_ms: int = 0
     published_ms: int = 0
     events: int = 0
@@ -123,9 +123,9 @@ class Totals(Struct):
         """Count a session in."""
         self.sessions += 1
         self.people += len(session.people)
-        self.feeds += len(session.feeds)
+        self.streams += len(session.streams)
         self.connected_ms += sum(lived_ms(one) for one in session.people.values())
-        self.published_ms += sum(lived_ms(one) for one in session.feeds.values())
+        self.published_ms += sum(lived_ms(one) for one in session.streams.values())
         self.events += session.events
         self.duplicates += session.duplicates
 
@@ -155,11 +155,11 @@ def there(session: Session) -> tuple[int, int, int]:
     Whatever is of a round that was destroyed, or of a connection that is gone, has ended too.
     """
     now = list(_of_now(session))
-    people, feeds, calls = (
+    people, streams, calls = (
         sum(isinstance(one, kind) and _is_there(session, one) for one in now)
         for kind in (ConnectionState, StreamState, Call)
     )
-    return people, feeds, calls
+    return people, streams, calls
 
 
 def is_open(session: Session) -> bool:
@@ -179,14 +179,16 @@ def is_open(session: Session) -> bool:
         return True
     if session.destroyed:
         return False
-    return not session.jobs or any(job.ended_ms is None for job in session.jobs.values())
+    return not session.outputs or any(
+        output.ended_ms is None for output in session.outputs.values()
+    )
 
 
 def _of_now(session: Session) -> Iterator[ConnectionState | StreamState | Call]:
     """Those that came after the session was last destroyed."""
     gone_ms = max(session.destroyed, default=-1)
     things: Iterator[ConnectionState | StreamState | Call]
-    things = chain(session.people.values(), session.feeds.values(), session.calls.values())
+    things = chain(session.people.values(), session.streams.values(), session.calls.values())
     for one in things:
         if _came_ms(session, one) > gone_ms:
             yield one

@@ -48,7 +48,7 @@ def reduce_event(
     if type(event) is CallEvent:
         return _call(session, event, at_ms)
     if isinstance(event, ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent):
-        return _job(session, event, at_ms)
+        return _output(session, event, at_ms)
     return False
 
 
@@ -77,9 +77,9 @@ def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
     told = event.stream
     if told is None or not (identifier := told.id):
         return False
-    one = session.feeds.get(identifier)
+    one = session.streams.get(identifier)
     if one is None:
-        one = session.feeds[identifier] = StreamState(identifier)
+        one = session.streams[identifier] = StreamState(identifier)
     if event.event == "streamCreated":
         merge_begin(one, at_ms)
     else:
@@ -120,15 +120,15 @@ def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
     return merge_created(one, event.created_ms)
 
 
-def _job(
+def _output(
     session: Session,
     event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent,
     at_ms: int,
 ) -> bool:
-    if not (identifier := _job_id(event)):
+    if not (identifier := _output_id(event)):
         return False
     kind = cast("Kind", intern(event.type))
-    one = session.jobs.setdefault((kind, identifier), OutputState(identifier, kind))
+    one = session.outputs.setdefault((kind, identifier), OutputState(identifier, kind))
     _first_told(one.statuses, event.status, at_ms)
     if event.status in ENDED_STATUSES:
         one.ended_ms = earliest_of(one.ended_ms, at_ms)
@@ -146,7 +146,7 @@ def _job(
     )
 
 
-def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> str | None:
+def _output_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> str | None:
     return (
         event.captions_id or event.caption_id if isinstance(event, CaptionsEvent) else event.id
     ) or None

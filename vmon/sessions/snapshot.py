@@ -63,22 +63,22 @@ class Member(NamedTuple):
 
     person: ConnectionState
     span: Span
-    feeds: list[TimedPart]
+    streams: list[TimedPart]
     calls: list[TimedPart]
 
 
 class SessionSnapshot(NamedTuple):
     """A session laid out: rounds in their order, and all that was in it by its beginning.
 
-    `feeds` and `calls` are those whose connection nobody told of.
+    `streams` and `calls` are those whose connection nobody told of.
     """
 
     session: Session
     rounds: list[Span]
     members: list[Member]
-    feeds: list[TimedPart]
+    streams: list[TimedPart]
     calls: list[TimedPart]
-    jobs: list[TimedPart]
+    outputs: list[TimedPart]
 
     @property
     def is_open(self) -> bool:
@@ -97,11 +97,11 @@ class SessionSnapshot(NamedTuple):
         """
         return self.rounds[-1].lasted_s(max(now_ms, self.session.last_ms))
 
-    def all_feeds(self) -> Iterator[TimedPart]:
+    def all_streams(self) -> Iterator[TimedPart]:
         """Every stream."""
         for member in self.members:
-            yield from member.feeds
-        yield from self.feeds
+            yield from member.streams
+        yield from self.streams
 
     def all_calls(self) -> Iterator[TimedPart]:
         """Every call."""
@@ -119,23 +119,26 @@ def snapshot(session: Session) -> SessionSnapshot:
         owner = people.get(one.connection or "")
         return TimedPart(one, _span(session, one, ends, owner.ended_ms if owner else None))
 
-    feeds = _by_begin(owned(one) for one in session.feeds.values())
+    streams = _by_begin(owned(one) for one in session.streams.values())
     calls = _by_begin(owned(one) for one in session.calls.values())
-    jobs = _by_begin(TimedPart(one, _span(session, one, ends)) for one in session.jobs.values())
-    members = sorted(
-        _members(session, people, feeds, calls), key=lambda one: (one.span.began_ms, one.person.id)
+    outputs = _by_begin(
+        TimedPart(one, _span(session, one, ends)) for one in session.outputs.values()
     )
-    alone = [one for one in feeds if _connection(one) not in people]
+    members = sorted(
+        _members(session, people, streams, calls),
+        key=lambda one: (one.span.began_ms, one.person.id),
+    )
+    alone = [one for one in streams if _connection(one) not in people]
     ringing = [one for one in calls if _connection(one) not in people]
-    lives = [one.span for one in (*feeds, *calls)] + list(people.values())
-    rounds = _rounds(session, ends, lives, [one.span for one in jobs])
-    return SessionSnapshot(session, rounds, members, alone, ringing, jobs)
+    lives = [one.span for one in (*streams, *calls)] + list(people.values())
+    rounds = _rounds(session, ends, lives, [one.span for one in outputs])
+    return SessionSnapshot(session, rounds, members, alone, ringing, outputs)
 
 
 def _members(
-    session: Session, people: dict[str, Span], feeds: list[TimedPart], calls: list[TimedPart]
+    session: Session, people: dict[str, Span], streams: list[TimedPart], calls: list[TimedPart]
 ) -> Iterator[Member]:
-    theirs = _by_connection(feeds), _by_connection(calls)
+    theirs = _by_connection(streams), _by_connection(calls)
     for one in session.people.values():
         yield Member(one, people[one.id], theirs[0].get(one.id, []), theirs[1].get(one.id, []))
 
@@ -166,7 +169,9 @@ def _span(session: Session, one: Part, ends: list[int], other_ms: int | None = N
     return Span(began_ms, ended_ms, None, told is not None, ended_ms is None)
 
 
-def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Span]) -> list[Span]:
+def _rounds(
+    session: Session, ends: list[int], lives: list[Span], outputs: list[Span]
+) -> list[Span]:
     """The rounds of a session: each ends when it is destroyed, and begins with what follows."""
     found: list[Span] = []
     created, begins = sorted(session.created_ms), sorted(one.began_ms for one in lives)
@@ -181,13 +186,15 @@ def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Spa
         after = end
     opened, alive = first_after(created, after), [one for one in lives if one.began_ms > after]
     if opened is not None or alive or not found:
-        found.append(_last_round(session, opened, alive, jobs))
+        found.append(_last_round(session, opened, alive, outputs))
     return found
 
 
-def _last_round(session: Session, opened: int | None, lives: list[Span], jobs: list[Span]) -> Span:
+def _last_round(
+    session: Session, opened: int | None, lives: list[Span], outputs: list[Span]
+) -> Span:
     """The round that nobody told the end of: as open as who is in it, or else what."""
-    inside = lives or ([] if opened is not None else jobs)
+    inside = lives or ([] if opened is not None else outputs)
     begins = [one.began_ms for one in inside] + ([] if opened is None else [opened])
     began_ms = min(begins, default=session.first_ms)
     if not inside or any(one.is_open for one in inside):
@@ -213,9 +220,9 @@ def as_of(session: Session, at_ms: int) -> Session | None:
         events=0,
         duplicates=0,
         people=_until(session.people, at_ms),
-        feeds=_until(session.feeds, at_ms),
+        streams=_until(session.streams, at_ms),
         calls={key: _call(one, at_ms) for key, one in _until(session.calls, at_ms).items()},
-        jobs={key: _job(one, at_ms) for key, one in _until(session.jobs, at_ms).items()},
+        outputs={key: _output(one, at_ms) for key, one in _until(session.outputs, at_ms).items()},
     )
 
 
@@ -236,7 +243,7 @@ def _call(one: Call, at_ms: int) -> Call:
     return replace(one, states={key: ms for key, ms in one.states.items() if ms <= at_ms})
 
 
-def _job(one: OutputState, at_ms: int) -> OutputState:
+def _output(one: OutputState, at_ms: int) -> OutputState:
     kept = {key: ms for key, ms in one.statuses.items() if ms <= at_ms}
     if len(kept) < len(one.statuses):  # told only at its end, as far as anyone knows
         return replace(one, statuses=kept, duration_s=None, size=None)
@@ -244,7 +251,7 @@ def _job(one: OutputState, at_ms: int) -> OutputState:
 
 
 def status_of(one: OutputState) -> str | None:
-    """The status a job has: the newest told, though `stopped` may come after what follows it."""
+    """Return the newest status of an output; whatever may follow `stopped` is newer than it."""
     told = one.statuses
     return max(told, key=lambda name: (name in FILED_STATUSES, told[name], name), default=None)
 

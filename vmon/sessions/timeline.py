@@ -168,9 +168,9 @@ def _things(laid: SessionSnapshot) -> Iterator[tuple[TimedPart, int]]:
 
     for member in laid.members:
         yield TimedPart(member.person, member.span), 0
-        for one in (*member.feeds, *member.calls):
+        for one in (*member.streams, *member.calls):
             yield one, 1
-    for one in (*laid.feeds, *laid.calls, *laid.jobs):
+    for one in (*laid.streams, *laid.calls, *laid.outputs):
         yield one, 0
 
 
