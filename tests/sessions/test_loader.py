@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.factories import START, T, connection, entry, told
-from vmon.events.names import person
+from tests.support.factories import START, T, connection, entry, make_body
+from vmon.events.names import name_in_data
 from vmon.locks import lock
 from vmon.sessions.loader import SessionLoader, now_ms_of
 
@@ -12,12 +12,12 @@ from vmon.sessions.loader import SessionLoader, now_ms_of
 @pytest.fixture
 def loader() -> SessionLoader:
     """Two sessions: one that is over, then one in which somebody is."""
-    loaded = SessionLoader(person)
+    loaded = SessionLoader(name_in_data)
     for body, after_s in (
-        (told("sessionCreated", 0, "A"), 0.1),
+        (make_body("sessionCreated", 0, "A"), 0.1),
         (connection("Created", 1, session="A"), 1.1),
         (connection("Destroyed", 5, session="A"), 5.1),
-        (told("sessionDestroyed", 6, "A"), 6.1),
+        (make_body("sessionDestroyed", 6, "A"), 6.1),
         (connection("Created", 9, "d", session="B", connection={"createdAt": T + 9000}), 9.1),
     ):
         loaded.enter(entry(body, after_s))
@@ -45,13 +45,13 @@ def test_the_last_receipt_is_known_also_of_what_has_no_session(loader: SessionLo
     assert loader.last_ms == T + 9100
     loader.enter(entry(b"", 20))
     assert loader.last_ms == T + 20_000
-    loader.enter(entry(told("sessionCreated", 0), 3))
+    loader.enter(entry(make_body("sessionCreated", 0), 3))
     assert loader.last_ms == T + 20_000
-    assert SessionLoader(person).last_ms == 0
+    assert SessionLoader(name_in_data).last_ms == 0
 
 
 def test_a_delivery_says_what_it_changed(loader: SessionLoader) -> None:
-    change = loader.enter(entry(told("sessionCreated", 0, "A"), 12))
+    change = loader.enter(entry(make_body("sessionCreated", 0, "A"), 12))
     assert (change.copies, round(change.since_first_s, 3)) == (2, 11.9)
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from vmon.capture.follow import Unread
 from vmon.errors import WrongUse
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.events.timestamps import instant
 from vmon.humanize import count, parse_instant
 from vmon.search import reader
@@ -45,7 +45,7 @@ class Options(Struct, frozen=True):
     at: str | None = None
     limit: int | None = None
     as_json: bool = False
-    name_of: Callable[[str | None], str | None] = person
+    name_of: Callable[[str | None], str | None] = name_in_data
 
 
 def run(options: Options) -> int:

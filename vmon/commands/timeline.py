@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon.errors import WrongUse
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.humanize import handle
 from vmon.search import reader
 from vmon.search.matching import entry_of
@@ -41,7 +41,7 @@ class Options(Struct, frozen=True):
     svg: str | None = None
     html: str | None = None
     width: int | None = None
-    name_of: Callable[[str | None], str | None] = person
+    name_of: Callable[[str | None], str | None] = name_in_data
 
 
 def run(options: Options) -> int:

@@ -136,7 +136,7 @@ def _output(
         one.reason = max(one.reasons, key=lambda reason: (one.reasons[reason], reason))
     if isinstance(event, ArchiveEvent):
         one.name = earliest(one.name, event.name or None)
-        one.duration_s = _most(one.duration_s, event.lived_s)
+        one.duration_s = _most(one.duration_s, event.lasted_s)
         one.size = _most(one.size, event.size)
     elif isinstance(event, RenderEvent):
         one.stream = earliest(one.stream, event.stream or None)

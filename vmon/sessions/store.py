@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon.events.models import Event, Monitored, SessionEvent
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.events.redelivery import RETRIED_MS
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
@@ -64,7 +64,7 @@ class SessionStore:
 
     def __init__(
         self,
-        name_of: Callable[[str | None], str | None] = person,
+        name_of: Callable[[str | None], str | None] = name_in_data,
         *,
         on_forgotten: Callable[[str], None] | None = None,
         room: int = _ROOM,

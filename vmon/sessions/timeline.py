@@ -17,7 +17,7 @@ from vmon.events.models import (
     RenderEvent,
     StreamEvent,
 )
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.events.redelivery import copy_of
 from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
@@ -211,7 +211,7 @@ def _kind(thing: Part) -> str:
 def _name(thing: Part) -> str:
     match thing:
         case ConnectionState():
-            return disarm(called(thing.id, thing.name))
+            return disarm(display_name(thing.id, thing.name))
         case StreamState():
             kind, name = thing.video_type or "audio only", thing.name
         case Call():

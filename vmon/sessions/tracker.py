@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.events.models import ArchiveEvent
-from vmon.events.names import person, two_words
+from vmon.events.names import name_in_data, two_words
 from vmon.events.redelivery import copy_of
 from vmon.histogram import Histogram
 from vmon.humanize import duration
@@ -58,7 +58,9 @@ class SessionTracker:
     def __init__(
         self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
     ) -> None:
-        self.store = SessionStore(name_of or person, on_forgotten=self._forget if forgets else None)
+        self.store = SessionStore(
+            name_of or name_in_data, on_forgotten=self._forget if forgets else None
+        )
         self.lags = Histogram()
         self.slowest_s: float | None = None
         self.duplicates = 0

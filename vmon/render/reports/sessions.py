@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.events.timestamps import local
 from vmon.humanize import count, duration, handle, size
 from vmon.render.style import LineStyle, colour_of, painted
@@ -124,7 +124,7 @@ def _member(member: Member, now_ms: int) -> Node:
     own = member.person
     name: Piece = (
         "name" if own.name else colour_of(own.id),
-        short(called(own.id, own.name)) + "  ",
+        short(display_name(own.id, own.name)) + "  ",
     )
     pieces = [_dot(member.span), name, *_life(own, member.span, now_ms), _id(own.id)]
     return Node(pieces, _leaves((*member.streams, *member.calls), now_ms))
@@ -150,7 +150,7 @@ def _what(thing: Part) -> Iterator[Piece]:
             yield "", name_of(thing) + "  "
             yield "failed" if status == "failed" else "name", short(status) + "  "
         case ConnectionState():
-            yield "name", short(called(thing.id, thing.name)) + "  "
+            yield "name", short(display_name(thing.id, thing.name)) + "  "
 
 
 def name_of(thing: StreamState | OutputState) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vmon.capture.codec import said_json
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.events.timestamps import instant
 from vmon.humanize import handle, iso
 from vmon.sessions.model import Call, OutputState, StreamState
@@ -46,7 +46,7 @@ def _member(member: Member) -> dict[str, Any]:
     return {
         "connection": member.person.id,
         "name": member.person.name,
-        "called": called(member.person.id, member.person.name),
+        "called": display_name(member.person.id, member.person.name),
         **_span(member.span),
         "streams": [_thing(one) for one in member.streams],
         "calls": [_thing(one) for one in member.calls],
