@@ -11,10 +11,10 @@ from vmon.sessions.model import (
     Session,
     StreamState,
     Totals,
+    active_counts,
     is_open,
+    lasted_ms,
     latest_end_ms,
-    lived_ms,
-    there,
 )
 from vmon.sessions.snapshot import snapshot
 
@@ -26,7 +26,7 @@ from vmon.sessions.snapshot import snapshot
 def test_a_life_lasts_from_one_known_end_to_the_other(
     born: int | None, ended: int | None, lived: int
 ) -> None:
-    assert lived_ms(ConnectionState("c", created_ms=born, ended_ms=ended)) == lived
+    assert lasted_ms(ConnectionState("c", created_ms=born, ended_ms=ended)) == lived
 
 
 def session(*lives: tuple[int, int | None], created: set[int], destroyed: set[int]) -> Session:
@@ -86,13 +86,13 @@ def test_a_stream_is_gone_with_its_connection() -> None:
         "s": StreamState("s", 0, 3, None, None, "0"),
         "t": StreamState("t", 0, 3, None, None, "1"),
     }
-    assert there(one) == (1, 1, 0)
+    assert active_counts(one) == (1, 1, 0)
 
 
 def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
     one = session((1, None), created={1}, destroyed={4})
     one.streams = {"s": StreamState("s", 0, 5, None, None, "0")}
-    assert there(one) == (0, 0, 0)
+    assert active_counts(one) == (0, 0, 0)
     assert not any(each.span.is_open for each in snapshot(one).all_streams())
 
 
@@ -102,7 +102,7 @@ def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, 
     for one in sessions_of(map(entry, bodies)).values():
         laid = snapshot(one)
         seen = (laid.members, list(laid.all_streams()), list(laid.all_calls()))
-        assert there(one) == tuple(sum(each.span.is_open for each in kind) for kind in seen)
+        assert active_counts(one) == tuple(sum(each.span.is_open for each in kind) for kind in seen)
         assert is_open(one) == laid.is_open
 
 

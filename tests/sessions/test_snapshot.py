@@ -259,7 +259,7 @@ def assert_told_alike(entries: list[Entry]) -> dict[str, str]:
     tracker, loader, stats = SessionTracker(), SessionLoader(person_name), dict[str, Stats]()
     for one in entries:
         tracker.apply(one)
-        loader.enter(one)
+        loader.apply(one)
         if one.session:
             stats.setdefault(one.session, Stats()).entry(one)
     loader.order.settle()

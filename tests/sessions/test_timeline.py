@@ -11,7 +11,7 @@ from vmon.render.axis import Tick, ticks
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
 from vmon.sessions.snapshot import snapshot
 from vmon.sessions.store import SessionStore
-from vmon.sessions.timeline import Chart, Mark, chart, marks_of, told
+from vmon.sessions.timeline import Chart, Mark, chart, labelled_marks, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def test_failures_are_marked_on_what_failed(
     text: bytes, key: tuple[str, str], said: str, marked: Callable[..., list[Mark]]
 ) -> None:
     (mark,) = marked((0, text))
-    assert (mark.fault, mark.key, mark.said) == ("failed", key, said)
+    assert (mark.fault, mark.key, mark.text) == ("failed", key, said)
 
 
 def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None:
@@ -204,7 +204,7 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
         marks=(on, off),
     )
     assert [row.marks for row in made.rows] == [(off,), (), (on,)]
-    assert told(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
+    assert labelled_marks(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
 
 
 def test_only_a_reason_out_of_the_ordinary_is_told() -> None:

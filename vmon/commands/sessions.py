@@ -54,11 +54,11 @@ def run(options: Options) -> int:
         parse_instant(options.at, datetime.now(UTC))  # wrong before all is read
     loader = SessionLoader(options.name_of)
     for entry in reader.entries(options.sources, options.chosen):
-        loader.enter(entry)
+        loader.apply(entry)
     if options.at is None:
         return _put(options, loader.order, now_ms_of(options.sources, loader.last_ms))
     at_ms = _at_ms(options.at, loader.last_ms)
-    return _put(options, loader.as_it_was(at_ms), at_ms)
+    return _put(options, loader.order_as_of(at_ms), at_ms)
 
 
 def _at_ms(text: str, last_ms: int) -> int:
@@ -152,7 +152,7 @@ class LiveSessions:
     def _enter(self, batch: Iterable[DecodedLine]) -> None:
         with self._lock:
             for _, entry in batch:
-                self._loader.enter(entry)
+                self._loader.apply(entry)
         self._news.set()
 
     def _lines(self, look_: LineStyle, height: int) -> list[str]:

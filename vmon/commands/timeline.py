@@ -51,7 +51,7 @@ def run(options: Options) -> int:
     loader, marks = SessionLoader(options.name_of), dict[str, list[Mark]]()
 
     def enter(entry: Entry) -> None:
-        change = loader.enter(entry)
+        change = loader.apply(entry)
         if entry.session is not None and (found := list(marks_of(entry, change))):
             marks.setdefault(entry.session, []).extend(found)
 
@@ -82,10 +82,10 @@ def _read(options: Options, enter: Callable[[Entry], None]) -> None:
 
 
 def _the_one(loader: SessionLoader, options: Options) -> SessionSnapshot:
-    found = [one.id for one in loader.book.sessions()]
+    found = [one.id for one in loader.store.sessions()]
     if not found:
         raise nothing_found("sessions", options.sources, options.chosen)
-    session = loader.book.session(found[0])
+    session = loader.store.session(found[0])
     if len(found) > 1 or session is None:
         loader.order.settle()
         first = loader.order.first(_MOST_NAMED)
