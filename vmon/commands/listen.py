@@ -95,7 +95,7 @@ class Options(Struct, frozen=True):
         return TerminalOptions(
             self.form,
             self.quiet,
-            None if self.chosen.chooses_all else self.chosen,
+            None if self.chosen.selects_all else self.chosen,
             self.dedupe,
             self.redact,
             self.extras,
