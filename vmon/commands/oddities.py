@@ -39,7 +39,7 @@ def run(options: Options) -> int:
     """
     from vmon.render.reports.oddities import OdditiesReport, as_json
 
-    survey = OddityAnalysis(None if options.chosen.chooses_all else options.chosen)
+    survey = OddityAnalysis(None if options.chosen.selects_all else options.chosen)
     for entry in reader.entries(options.sources, Filter()):
         survey.note(entry)
     if not survey.number:

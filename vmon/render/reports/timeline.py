@@ -10,7 +10,7 @@ from vmon.events.timestamps import local
 from vmon.humanize import duration
 from vmon.render.axis import ticks
 from vmon.render.style import GROUP_STYLES, painted
-from vmon.sessions.timeline import told
+from vmon.sessions.timeline import labelled_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def _joined(cells: list[Piece]) -> Iterator[Piece]:
 
 def _told(chart: Chart, look: LineStyle, most: int | None) -> Iterator[str]:
     """What the marks are about."""
-    marks = told(chart)
+    marks = labelled_marks(chart)
     for mark, name in marks[:most]:
         yield painted(_mark(mark, name), look)
     if most is not None and len(marks) > most:
@@ -137,4 +137,4 @@ def _told(chart: Chart, look: LineStyle, most: int | None) -> Iterator[str]:
 def _mark(mark: Mark, name: str) -> list[Piece]:
     at = f"{local(mark.at_ms):%H:%M:%S}  "
     sign = f"{SIGNS[mark.fault]} "
-    return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.said)]
+    return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.text)]
