@@ -46,8 +46,10 @@ def found(
 ) -> Callable[..., tuple[int, bytes, bytes]]:
     """Run a filter over files: its exit code, what it put out and what it said."""
 
-    def run(*files: Path, chosen: Filter = STREAMS, **more: Any) -> tuple[int, bytes, bytes]:
-        code = command.run(Options(sources=tuple(map(str, files)), chosen=chosen, **more))
+    def run(*files: Path, event_filter: Filter = STREAMS, **more: Any) -> tuple[int, bytes, bytes]:
+        code = command.run(
+            Options(sources=tuple(map(str, files)), event_filter=event_filter, **more)
+        )
         sys.stdout.flush()
         return code, *capsysbinary.readouterr()
 
@@ -62,7 +64,7 @@ def test_lines_go_out_unchanged(found: Found, path: Path, lines: list[bytes]) ->
     assert wanted.count(b"\n") == 2
     assert found(path) == (0, wanted, b"")
     assert found(path, kind="json") == (0, wanted, b"")
-    assert found(path, chosen=Filter()) == (0, path.read_bytes(), b"")
+    assert found(path, event_filter=Filter()) == (0, path.read_bytes(), b"")
 
 
 def test_what_is_written_when_ctrl_c_is_pressed_is_counted(
@@ -73,14 +75,14 @@ def test_what_is_written_when_ctrl_c_is_pressed_is_counted(
 
     monkeypatch.setattr(command, "_putter", lambda *_: put)
     with pytest.raises(KeyboardInterrupt):
-        command.run(Options(sources=(str(path),), chosen=STREAMS, kind="json"))
+        command.run(Options(sources=(str(path),), event_filter=STREAMS, kind="json"))
     assert capsys.readouterr().err.startswith("interrupted: 2 deliveries found so far, ")
 
 
 def test_what_was_found_is_a_capture_again(found: Found, path: Path, tmp_path: Path) -> None:
     once = tmp_path / "b.jsonl"
     once.write_bytes(found(path)[1])
-    assert found(once, chosen=Filter())[1] == once.read_bytes()
+    assert found(once, event_filter=Filter())[1] == once.read_bytes()
 
 
 def test_files_are_read_in_their_order(found: Found, path: Path, tmp_path: Path) -> None:
@@ -92,8 +94,12 @@ def test_files_are_read_in_their_order(found: Found, path: Path, tmp_path: Path)
 
 
 def test_nothing_found_is_a_no(found: Found, path: Path) -> None:
-    assert found(path, chosen=Filter(session=("nobody",))) == (1, b"", b"")
-    assert found(path, chosen=Filter(session=("nobody",)), only_count=True) == (1, b"0\n", b"")
+    assert found(path, event_filter=Filter(session=("nobody",))) == (1, b"", b"")
+    assert found(path, event_filter=Filter(session=("nobody",)), only_count=True) == (
+        1,
+        b"0\n",
+        b"",
+    )
 
 
 def test_a_count_is_all_that_is_put_out(found: Found, path: Path) -> None:
@@ -176,7 +182,7 @@ def test_following_puts_each_line_out_as_it_comes(
     later = threading.Timer(0.05, append)
     later.start()
     with pytest.raises(Flushed):
-        command.run(Options(sources=(str(path),), chosen=STREAMS, follow=True))
+        command.run(Options(sources=(str(path),), event_filter=STREAMS, follow=True))
     later.join()
     assert flushed[-1] == flushed[0] + more
 

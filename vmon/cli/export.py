@@ -30,7 +30,7 @@ _FORMS = ("curl", "httpie", "har", "pytest")
 )  # fmt: skip # one thing a line
 @filter_options
 @secrets_option
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Export deliveries for other tools, to standard output.
 
     curl and httpie: a POSIX shell script that sends each delivery again. har: a HAR file. pytest:
@@ -53,4 +53,6 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
             "vmon export --as curl --event archive > again.sh",
         )
     sources = sources_of(files)
-    return run(Options(sources, chosen, options["kind"], options["to"], options["with_secrets"]))
+    return run(
+        Options(sources, event_filter, options["kind"], options["to"], options["with_secrets"])
+    )

@@ -61,7 +61,7 @@ _EXPORTS = ("curl", "httpie", "har")
 @redact_option
 @secrets_option
 @form_options_of((*KINDS, "body", *_TABLES, *_EXPORTS), FORMAT)
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Search captures for events that match a filter.
 
     FILE is a capture, a folder of captures, JSON Lines or a JSON array of event bodies, a HAR
@@ -79,11 +79,11 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     if options["explain"]:
         from vmon.search.plan import explain
 
-        click.echo(explain(chosen), nl=False)
+        click.echo(explain(event_filter), nl=False)
         return 0
     sources = sources_of(files)
     _check(options, sources)
-    return _filtered(chosen, sources, options)
+    return _filtered(event_filter, sources, options)
 
 
 def _check(options: dict[str, Any], sources: tuple[str | None, ...]) -> None:
@@ -101,7 +101,9 @@ def _check(options: dict[str, Any], sources: tuple[str | None, ...]) -> None:
         raise WrongUse(f"--follow cannot be used with {other}")
 
 
-def _filtered(chosen: Filter, sources: tuple[str | None, ...], options: dict[str, Any]) -> int:
+def _filtered(
+    event_filter: Filter, sources: tuple[str | None, ...], options: dict[str, Any]
+) -> int:
     """Run the filter, and report on standard error what it left out or did not find."""
     from collections import Counter
 
@@ -109,7 +111,7 @@ def _filtered(chosen: Filter, sources: tuple[str | None, ...], options: dict[str
 
     removed = Counter[str]()
     formatter = _formatter(options, removed)
-    run_options = _run_options(chosen, sources, formatter, options)
+    run_options = _run_options(event_filter, sources, formatter, options)
     code = run(run_options)
     if removed:
         from vmon.commands.export import report_removed
@@ -121,12 +123,12 @@ def _filtered(chosen: Filter, sources: tuple[str | None, ...], options: dict[str
     if code and not options["only_count"]:
         from vmon.search.not_found import nothing_found
 
-        raise nothing_found("deliveries", sources, chosen)
+        raise nothing_found("deliveries", sources, event_filter)
     return code
 
 
 def _run_options(
-    chosen: Filter,
+    event_filter: Filter,
     sources: tuple[str | None, ...],
     formatter: Formatter | None,
     options: dict[str, Any],
@@ -135,7 +137,7 @@ def _run_options(
 
     return Options(
         sources=sources,
-        chosen=chosen,
+        event_filter=event_filter,
         kind="auto" if options["kind"] not in KINDS else options["kind"],
         verbosity=options["verbosity"],
         only_count=options["only_count"],

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     show_default=True, help=LINES,
 )  # fmt: skip # one thing a line
 @filter_options
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Report anomalies in captures: missing events, failures, undocumented fields.
 
     A filter selects sessions: the anomalies of every session with a matching event are reported.
@@ -54,7 +54,7 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     return run(
         Options(
             sources=sources_of(files),
-            chosen=chosen,
+            event_filter=event_filter,
             ghost_after_s=options["ghost_after_s"],
             least=options["min_severity"],
             fail_on=options["fail_on"],

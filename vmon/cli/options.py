@@ -129,14 +129,14 @@ _SINGLE = (
 
 
 def filter_options(command: _Command) -> _Command:
-    """The options that make a filter; the command's function receives them as one `chosen`."""
+    """Add the options that make a filter; the command receives them as one `event_filter`."""
     from functools import wraps
 
     @wraps(command)
     def with_filter(**values: Any) -> Any:
         names = [name for _, name, _, _ in (*_FILTERS, *_SINGLE)] + ["verdict", "invert"]
         options = {name: values.pop(name) for name in names}
-        return command(chosen=_filter_of(options), **values)
+        return command(event_filter=_filter_of(options), **values)
 
     wrapped: Any = filter_option("--invert", is_flag=True, help="Invert the filter, like grep -v.")(
         with_filter

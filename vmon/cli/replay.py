@@ -87,7 +87,7 @@ class Speed(click.ParamType[float]):
 @redact_option
 @form_options
 @output_option("-q", "--quiet", is_flag=True, help="Print only the summary.")
-def command(chosen: Filter, file: str | None, **options: Any) -> int:
+def command(event_filter: Filter, file: str | None, **options: Any) -> int:
     """Replay a capture at its original pace, on screen or to your app.
 
     Without FILE: standard input if it is a pipe or a file, else the newest capture. With --failed
@@ -108,7 +108,7 @@ def command(chosen: Filter, file: str | None, **options: Any) -> int:
             f"{file} has more than one capture", hint=f"run vmon filter {file} | vmon replay -"
         )
     _check(options, source)
-    run_options = _run_options(source, chosen, options)
+    run_options = _run_options(source, event_filter, options)
     if options["failed"]:
         from vmon.commands import replay_failed
 
@@ -131,7 +131,7 @@ def _check(options: dict[str, Any], source: str | None) -> None:
         raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
 
 
-def _run_options(source: str | None, chosen: Filter, options: dict[str, Any]) -> Options:
+def _run_options(source: str | None, event_filter: Filter, options: dict[str, Any]) -> Options:
     from vmon.commands.replay import Options
     from vmon.render.formats.entries import Form
     from vmon.replay.schedule import PlaybackSpeed
@@ -139,7 +139,7 @@ def _run_options(source: str | None, chosen: Filter, options: dict[str, Any]) ->
     speed = PlaybackSpeed(options["speed"], options["max_gap"], options["sort"] == "event")
     return Options(
         source=source,
-        chosen=chosen,
+        event_filter=event_filter,
         pace=speed,
         form=Form(options["kind"], options["verbosity"]),
         signer=signer_from(options["sign"], options["api_key"]),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["auto", "tree", "json"]), default="auto",
     show_default=True, help="Output format; auto is tree, json is one session per line.",
 )  # fmt: skip # one thing a line
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Show the sessions in a capture: connections, their streams and calls, archives.
 
     Open sessions come first, then the most recent. Out-of-order and duplicate events are handled.
@@ -55,7 +55,7 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
         raise WrongUse("--watch cannot be used with --at or --format json")
     told = sessions.Options(
         sources=sources_of(files),
-        chosen=chosen,
+        event_filter=event_filter,
         at=options["at"],
         limit=options["limit"],
         as_json=options["form"] == "json",

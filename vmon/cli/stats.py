@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 @filter_options
-def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddities: bool) -> int:
+def command(
+    event_filter: Filter, files: tuple[str, ...], top: int, form: str, *, oddities: bool
+) -> int:
     """Count deliveries by type, reason, session and minute, and measure delays.
 
     Delivery delay: from the time in the event until it was received. Event delay: from the
@@ -35,4 +37,4 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     from vmon.capture.folder import sources_of
     from vmon.commands.stats import Options, run
 
-    return run(Options(sources_of(files), chosen, top, oddities, form == "json"))
+    return run(Options(sources_of(files), event_filter, top, oddities, form == "json"))

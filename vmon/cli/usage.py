@@ -39,7 +39,7 @@ def _minutes_by_time(command: click.Command) -> click.Command:
     show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 @filter_options
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Count connected, participant and published minutes.
 
     connected: minutes of every connection. participant: the part of them while any stream was
@@ -52,4 +52,4 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     from vmon.commands.usage import Options, run
 
     sources = sources_of(files)
-    return run(Options(sources, chosen, options["by"], options["csv_file"], options["form"]))
+    return run(Options(sources, event_filter, options["by"], options["csv_file"], options["form"]))

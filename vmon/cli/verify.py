@@ -43,7 +43,7 @@ def command(files: tuple[str, ...], **options: Any) -> int:
     return run(
         Options(
             sources=sources_of(files),
-            trust=Verifier(secrets, options["max_age"]),
+            verifier=Verifier(secrets, options["max_age"]),
             every=options["every"],
             as_json=options["form"] == "json",
         )

@@ -20,7 +20,7 @@ class Options(NamedTuple):
     """The options of a run; a source of None is standard input, `to` is for commands."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     kind: Export
     to: str = LISTENER
     with_secrets: bool = False
@@ -32,9 +32,9 @@ def run(options: Options) -> int:
     to = options.to if "://" in options.to else f"http://{options.to}"
     format_options = FormatOptions(ScrubPolicy(removed, keep=options.with_secrets), to)
     formatter = formatter_of(options.kind, format_options)
-    sources, chosen = options.sources, options.chosen
-    if filter_command.run(filter_command.Options(sources, chosen, writing=formatter)):
-        raise nothing_found("deliveries", sources, chosen)
+    sources, event_filter = options.sources, options.event_filter
+    if filter_command.run(filter_command.Options(sources, event_filter, writing=formatter)):
+        raise nothing_found("deliveries", sources, event_filter)
     report_removed(removed)
     return 0
 

@@ -29,7 +29,7 @@ class Options(NamedTuple):
     """Options of a run; a source of None is standard input, `writing` is another format."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     kind: Literal["auto", "line", "detail", "json"] = "auto"
     verbosity: int = 0
     only_count: bool = False
@@ -59,7 +59,7 @@ def run(options: Options) -> int:
     gc.disable()  # nothing below makes cycles, and what is read is much
     out = sys.stdout.buffer
     found = 0
-    put, prefixes = _putter(options, out), Prefixes(options.chosen)
+    put, prefixes = _putter(options, out), Prefixes(options.event_filter)
     total = None if options.follow or options.tail is not None else bytes_of(options.sources)
     on_one_terminal = sys.stdout.isatty() and not options.only_count
     progress = Progress(
@@ -134,7 +134,7 @@ def _batches(
         from vmon.search.tail import last
 
         lines, start = last(
-            source, options.tail, options.chosen, scan.say_bad, whole_lines=options.follow
+            source, options.tail, options.event_filter, scan.say_bad, whole_lines=options.follow
         )
         yield _readable(options, lines, name)
         if not options.follow:
@@ -142,7 +142,7 @@ def _batches(
     try:
         for batch in reader.batches(
             (source,),
-            options.chosen,
+            options.event_filter,
             follow=options.follow,
             start=start,
             opened=progress.reads,

@@ -25,7 +25,7 @@ class Options(NamedTuple):
     """
 
     sources: tuple[str | None, ...]
-    chosen: Filter = Filter()
+    event_filter: Filter = Filter()
     ghost_after_s: float = GHOST_AFTER_S
     least: Severity = "info"
     fail_on: Severity | None = None
@@ -39,11 +39,11 @@ def run(options: Options) -> int:
     """
     from vmon.render.reports.oddities import OdditiesReport, as_json
 
-    survey = OddityAnalysis(None if options.chosen.chooses_all else options.chosen)
+    survey = OddityAnalysis(None if options.event_filter.chooses_all else options.event_filter)
     for entry in reader.entries(options.sources, Filter()):
         survey.note(entry)
     if not survey.number:
-        raise nothing_found("deliveries", options.sources, options.chosen)
+        raise nothing_found("deliveries", options.sources, options.event_filter)
     least = SEVERITIES.index(options.least)
     found = survey.oddities(options.ghost_after_s)
     told = [one for one in found if SEVERITIES.index(one.severity) >= least]

@@ -43,7 +43,7 @@ class Options:
     """The options of a run; a source of None is standard input, a target of None the screen."""
 
     source: str | None
-    chosen: Filter = field(default_factory=Filter)
+    event_filter: Filter = field(default_factory=Filter)
     pace: PlaybackSpeed = field(default_factory=PlaybackSpeed)
     form: Form = field(default_factory=Form)
     target: Target | None = None
@@ -77,13 +77,13 @@ def run(options: Options) -> int:
             print_summary(tally, options)
         raise
     if not tally.played:
-        raise nothing_found("deliveries", (options.source,), options.chosen)
+        raise nothing_found("deliveries", (options.source,), options.event_filter)
     print_summary(tally, options)
     return 1 if tally.refused else 0
 
 
 def _entries(options: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
-    lines = reader.lines((options.source,), options.chosen)
+    lines = reader.lines((options.source,), options.event_filter)
     unique = _without_duplicates(lines, tally) if options.dedupe else lines
     yield from by_event(unique) if options.pace.by_event else unique
 
@@ -159,12 +159,12 @@ def _progress(options: Options) -> Iterator[Callable[[], None]]:
         return
     from vmon.render.live.bar import counted
 
-    with counted("replaying", _total(options.source, options.chosen)) as step:
+    with counted("replaying", _total(options.source, options.event_filter)) as step:
         yield step
 
 
-def _total(source: str, chosen: Filter) -> int:
-    return sum(map(len, reader.batches((source,), chosen, lambda _bad: None)))
+def _total(source: str, event_filter: Filter) -> int:
+    return sum(map(len, reader.batches((source,), event_filter, lambda _bad: None)))
 
 
 def outcome_printer(
@@ -211,7 +211,7 @@ def _print_estimate(options: Options) -> int:
         )
     sys.stdout.write(text + "\n")
     if not result.deliveries:
-        raise nothing_found("deliveries", (options.source,), options.chosen)
+        raise nothing_found("deliveries", (options.source,), options.event_filter)
     return 0
 
 

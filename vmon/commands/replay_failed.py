@@ -62,7 +62,7 @@ def _send(left: LeftJournal, options: Options, tally: Tally, timeout_s: float) -
 
 
 def _send_to(target: Target, resend: Resend, name: str, options: Options, tally: Tally) -> None:
-    deliveries = _counted(resend.deliveries(options.chosen), tally)
+    deliveries = _counted(resend.deliveries(options.event_filter), tally)
     if options.dry_run:
         if number := sum(1 for _ in deliveries):
             text = count(number, "delivery", "deliveries")

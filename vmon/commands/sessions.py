@@ -41,7 +41,7 @@ class Options(Struct, frozen=True):
     """Options of a run; `limit` 0 is all of them, None what suits who looks."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     at: str | None = None
     limit: int | None = None
     as_json: bool = False
@@ -53,7 +53,7 @@ def run(options: Options) -> int:
     if options.at is not None:
         parse_instant(options.at, datetime.now(UTC))  # wrong before all is read
     loader = SessionLoader(options.name_of)
-    for entry in reader.entries(options.sources, options.chosen):
+    for entry in reader.entries(options.sources, options.event_filter):
         loader.enter(entry)
     if options.at is None:
         return _put(options, loader.order, now_ms_of(options.sources, loader.last_ms))
@@ -74,7 +74,7 @@ def _put(options: Options, order: Order, now_ms: int) -> int:
     total, is_open = order.counts()
     if not total:
         then = f" before {_instant(now_ms)}" if options.at else ""
-        raise nothing_found(f"sessions{then}", options.sources, options.chosen)
+        raise nothing_found(f"sessions{then}", options.sources, options.event_filter)
     few = _FEW if sys.stdout.isatty() and not options.as_json else 0
     most = (few if options.limit is None else options.limit) or total
     lines = _as_json if options.as_json else _drawn
@@ -100,7 +100,7 @@ def _drawn(options: Options, first: Iterable[SessionSnapshot], now_ms: int) -> I
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
     look_ = LineStyle(Paint(terminal), terminal.width if is_terminal else None)
-    fold = is_terminal and options.limit is None and not options.chosen.session
+    fold = is_terminal and options.limit is None and not options.event_filter.session
     for laid in first:
         yield from rows(laid, look_, now_ms, fold=fold)
 
@@ -138,7 +138,7 @@ class LiveSessions:
         try:
             (source,) = self._options.sources
             for batch in reader.decoded_batches(
-                (source,), self._options.chosen, follow=source is not None
+                (source,), self._options.event_filter, follow=source is not None
             ):
                 self._enter(batch)
         except Unread:

@@ -37,7 +37,7 @@ class Options(Struct, frozen=True):
     """Options of a run; `svg` and `html` are files (`-` is standard output)."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     svg: str | None = None
     html: str | None = None
     width: int | None = None
@@ -69,12 +69,12 @@ def run(options: Options) -> int:
 def _read(options: Options, enter: Callable[[Entry], None]) -> None:
     """Enter what is chosen in the order of its receipt, by which it is late or not."""
     if len(options.sources) == 1:
-        for entry in reader.entries(options.sources, options.chosen):
+        for entry in reader.entries(options.sources, options.event_filter):
             enter(entry)
         return
 
     def batches(source: str | None) -> Iterator[list[DecodedLine]]:
-        return reader.decoded_batches((source,), options.chosen)
+        return reader.decoded_batches((source,), options.event_filter)
 
     for batch in merged(options.sources, batches, "received"):
         for stored in batch:
@@ -84,7 +84,7 @@ def _read(options: Options, enter: Callable[[Entry], None]) -> None:
 def _the_one(loader: SessionLoader, options: Options) -> SessionSnapshot:
     found = [one.id for one in loader.book.sessions()]
     if not found:
-        raise nothing_found("sessions", options.sources, options.chosen)
+        raise nothing_found("sessions", options.sources, options.event_filter)
     session = loader.book.session(found[0])
     if len(found) > 1 or session is None:
         loader.order.settle()

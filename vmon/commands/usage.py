@@ -16,13 +16,13 @@ class Options(NamedTuple):
     """The options of a run: a source of None is standard input, `csv_file` `-` standard output."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     by: Any = "session"
     csv_file: str | None = None
     form: str = "auto"
 
 
-def read_usage(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
+def read_usage(event_filter: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
     """Read all there is: also what is not chosen tells when the capture ends."""
     from vmon.analysis.usage import LastSeen, usage_of
     from vmon.search.filter import Filter
@@ -30,13 +30,13 @@ def read_usage(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usag
     from vmon.sessions.store import SessionStore
 
     book, seen = SessionStore(), LastSeen()
-    within = chosen._replace(since=None, until=None)
+    within = event_filter._replace(since=None, until=None)
     for entry in entries(sources, Filter()):
         seen.span(entry.received_ms)
         if within(entry):
             seen.note(entry)
             book.apply(entry)
-    return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
+    return usage_of(book.sessions(), seen, by, _ms(event_filter.since), _ms(event_filter.until))
 
 
 def _ms(at: datetime | None) -> int | None:
@@ -68,7 +68,7 @@ def run(options: Options) -> int:
 
     if options.csv_file == "-" and options.form != "auto":
         raise WrongUse("--csv - cannot be used with --format", hint="both write to standard output")
-    usage = read_usage(options.chosen, options.sources, options.by)
+    usage = read_usage(options.event_filter, options.sources, options.by)
     if options.csv_file:
         for_people = options.csv_file == "-" and sys.stdout.isatty()
         write_csv(options.csv_file, report.as_csv(usage, for_people=for_people))
@@ -77,5 +77,5 @@ def run(options: Options) -> int:
     elif options.csv_file != "-":
         sys.stdout.writelines(report.UsageReport().lines(usage))
     if not usage.rows:
-        raise nothing_found("minutes", options.sources, options.chosen)
+        raise nothing_found("minutes", options.sources, options.event_filter)
     return 0

@@ -26,7 +26,7 @@ class Options(NamedTuple):
     """Options of a run: a source of None is standard input, `every` shows the valid ones too."""
 
     sources: tuple[str | None, ...]
-    trust: Verifier
+    verifier: Verifier
     every: bool = False
     as_json: bool = False
 
@@ -36,7 +36,7 @@ def run(options: Options) -> int:
     tally, bad = Counter[str](), list[matching.BadLine]()
     put, out = _as_json if options.as_json else _drawing(), sys.stdout.buffer
     for entry in _entries(options, bad):
-        verdict = options.trust.verdict(entry.delivery) or Verdict("unsigned")
+        verdict = options.verifier.verdict(entry.delivery) or Verdict("unsigned")
         tally[verdict.kind] += 1
         if options.every or verdict.kind != "valid":
             out.write(put(entry, verdict))
