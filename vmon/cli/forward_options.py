@@ -1,4 +1,4 @@
-"""The options of `listen` about forwarding: handed on as one frozen object."""
+"""The forwarding options of `vmon listen`, passed on as one frozen object."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def forward_options(command: _Command) -> _Command:
     wrapped: Any = with_forward_options
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
-    return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
+    return wrapped  # type: ignore[no-any-return] # click's decorators return what they are given
 
 
 def _flag_of(options: dict[str, Any]) -> str:
-    """The option that was given and makes no sense without an app."""
+    """The given option that makes no sense without an app."""
     if options["ack"] == "app":
         return "--ack app"
     return "--forward-event" if options["forward_events"] else "--forward-header"

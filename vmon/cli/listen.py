@@ -15,14 +15,14 @@ from vmon.cli.options import (
     asker,
     dedupe_option,
     filter_options,
-    form_options,
+    format_options,
     grouped,
     name_of,
     name_option,
     output_option,
     redact_option,
     signature_option,
-    trust_options,
+    verify_options,
 )
 from vmon.config import HOST, PORT
 
@@ -70,7 +70,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
     "--rotate", metavar="SIZE|AGE",
     help="Rotate the capture at this size or age (100MB, 1d); compress full files.",
 )  # fmt: skip # one thing a line
-@trust_options
+@verify_options
 @signature_option(
     "--require-signature", is_flag=True,
     help="Respond 401 unless the signature is valid (still captured).",
@@ -103,7 +103,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @name_option
 @dedupe_option
 @redact_option
-@form_options
+@format_options
 @output_option("-q", "--quiet", is_flag=True, help="Don't print events.")
 @output_option("--json-ready", is_flag=True, help="Print readiness as one line of JSON to stderr.")
 def command(event_filter: Filter, forward: ForwardOptions | None, **options: Any) -> int:
@@ -116,7 +116,7 @@ def command(event_filter: Filter, forward: ForwardOptions | None, **options: Any
     vmon listen --tunnel                        get a public URL from ngrok
     vmon listen --forward-to localhost:3000     forward to your app
     vmon listen --event 'stream*' -v            show stream events with all fields
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from vmon.commands.listen import run
 
     _check(options)
@@ -150,7 +150,7 @@ def _run_options(
         fsync=options["fsync"],
         limits=Limits(max_body=options["max_body"], body_timeout_s=options["body_timeout"]),
         event_filter=event_filter,
-        form=Form(options["kind"], options["verbosity"]),
+        form=Form(options["output_format"], options["verbosity"]),
         quiet=options["quiet"],
         verifier=_verifier(options),
         redact=paths_of(options["redact"]) if options["redact"] else None,

@@ -1,4 +1,4 @@
-"""`vmon oddities`: what does not add up in captures."""
+"""`vmon oddities`: report anomalies in captures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     help="Explain a code (meaning, causes, what to do) and exit.",
 )  # fmt: skip # one thing a line
 @option(
-    "--format", "form", type=click.Choice(["auto", "line", "json"]), default="auto",
+    "--format", "output_format", type=click.Choice(["auto", "line", "json"]), default="auto",
     show_default=True, help=LINES,
 )  # fmt: skip # one thing a line
 @filter_options
@@ -49,15 +49,15 @@ def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int
     from vmon.commands.oddities import Options, explain, run
 
     if options["explain"] is not None or options["list_codes"]:
-        return explain(options["explain"], as_json=options["form"] == "json")
+        return explain(options["explain"], as_json=options["output_format"] == "json")
 
     return run(
         Options(
             sources=sources_of(files),
             event_filter=event_filter,
             ghost_after_s=options["ghost_after_s"],
-            least=options["min_severity"],
+            min_severity=options["min_severity"],
             fail_on=options["fail_on"],
-            as_json=options["form"] == "json",
+            as_json=options["output_format"] == "json",
         )
     )

@@ -1,4 +1,4 @@
-"""`vmon replay`: play a capture back."""
+"""`vmon replay`: replay a capture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vmon.cli.options import (
     Duration,
     dedupe_option,
     filter_options,
-    form_options,
+    format_options,
     forward_option,
     name_of,
     name_option,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Speed(click.ParamType[float]):
-    """So many times as fast, or `max`."""
+    """A playback speed: a factor, or `max`."""
 
     name = "speed"
 
@@ -85,7 +85,7 @@ class Speed(click.ParamType[float]):
 @name_option
 @dedupe_option
 @redact_option
-@form_options
+@format_options
 @output_option("-q", "--quiet", is_flag=True, help="Print only the summary.")
 def command(event_filter: Filter, file: str | None, **options: Any) -> int:
     """Replay a capture at its original pace, on screen or to your app.
@@ -98,7 +98,7 @@ def command(event_filter: Filter, file: str | None, **options: Any) -> int:
     vmon replay                                    watch the newest capture again
     vmon replay FILE --to localhost:3000           send it to your app
     vmon replay FILE --speed max --event archive   archive events, without pauses
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from vmon.capture.folder import sources_of
     from vmon.errors import WrongUse
 
@@ -140,12 +140,12 @@ def _run_options(source: str | None, event_filter: Filter, options: dict[str, An
     return Options(
         source=source,
         event_filter=event_filter,
-        pace=speed,
-        form=Form(options["kind"], options["verbosity"]),
+        speed=speed,
+        form=Form(options["output_format"], options["verbosity"]),
         signer=signer_from(options["sign"], options["api_key"]),
         redact=redactor_from(options["redact"]),
         target=_target(options),
-        width=options["concurrency"],
+        concurrency=options["concurrency"],
         loop=options["loop"],
         dry_run=options["dry_run"],
         quiet=options["quiet"],

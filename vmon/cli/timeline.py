@@ -1,4 +1,4 @@
-"""`vmon timeline`: a session over time."""
+"""`vmon timeline`: show a session over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vmon stats`: reads captures and counts."""
+"""`vmon stats`: print statistics of captures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """The options of a run: a source of None is standard input, `top` the sessions shown."""
+    """Options of `vmon stats`: a source of None is standard input, `top` the sessions shown."""
 
     sources: tuple[str | None, ...]
     event_filter: Filter
@@ -21,7 +21,7 @@ class Options(NamedTuple):
 
 
 def read_stats(event_filter: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
-    """Count the chosen deliveries of the sources."""
+    """Count the matching deliveries of the sources; `oddities` counts those too."""
     from collections import Counter
 
     from vmon.analysis.stats import stats_of, stats_with
@@ -31,14 +31,14 @@ def read_stats(event_filter: Filter, sources: tuple[str | None, ...], *, odditie
         return stats_of(sources, event_filter, say_bad)
     from vmon.analysis.oddities.survey import OddityAnalysis
 
-    survey = OddityAnalysis(event_filter)
-    found = stats_with(sources, event_filter, survey.note, say_bad)
-    found.oddities = dict(Counter(one.code for one in survey.oddities()))
-    return found
+    analysis = OddityAnalysis(event_filter)
+    stats = stats_with(sources, event_filter, analysis.note, say_bad)
+    stats.oddities = dict(Counter(oddity.code for oddity in analysis.oddities()))
+    return stats
 
 
 def run(options: Options) -> int:
-    """Count, and print the figures; Refused where nothing matches."""
+    """Count, and print the statistics; Refused if nothing matches."""
     from vmon.render.reports import stats as report
     from vmon.search.not_found import nothing_found
 
