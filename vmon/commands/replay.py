@@ -171,7 +171,7 @@ def outcome_printer(
     options: Options, tally: Tally, step: Callable[[], None]
 ) -> Callable[[Entry, Outcome], None]:
     """The function that counts each outcome and prints it below its event."""
-    from vmon.render.outcome import as_json, drawn
+    from vmon.render.outcome import as_json, outcome_line
 
     formatter = entry_formatter(options.form, options.redact, SessionTracker(options.name_of))
     redact = options.redact or (lambda entry: entry)
@@ -183,7 +183,7 @@ def outcome_printer(
         if options.quiet:
             return
         if as_lines:
-            out.write(formatter.entry(entry) + drawn(outcome))
+            out.write(formatter.entry(entry) + outcome_line(outcome))
         else:
             out.write(as_json(redact(entry), outcome))
         out.flush()  # show each response as it comes

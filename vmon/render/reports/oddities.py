@@ -53,8 +53,8 @@ class OdditiesReport:
         """The pieces and a sentence in one line, or, where that is too wide, the sentence below."""
         head = "  ".join(text for _, text in pieces)
         if self._page.fits(len(head) + 2 + wide(said)):
-            painted = "  ".join(self._paint(style, text) for style, text in pieces)
-            return f"{painted}  {said}".rstrip() + "\n"
+            styled = "  ".join(self._paint(style, text) for style, text in pieces)
+            return f"{styled}  {said}".rstrip() + "\n"
         return self._in_rows([(style, text.rstrip()) for style, text in pieces], said)
 
     def _in_rows(self, pieces: list[tuple[str, str]], said: str) -> str:

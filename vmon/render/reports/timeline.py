@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from vmon.events.timestamps import local
 from vmon.humanize import duration
 from vmon.render.axis import ticks
-from vmon.render.style import GROUP_STYLES, painted
+from vmon.render.style import GROUP_STYLES, format_line
 from vmon.sessions.timeline import told
 
 if TYPE_CHECKING:
@@ -29,18 +29,18 @@ _LONG = 30
 """Rows beyond so many have the axis below them too."""
 
 
-def drawn(chart: Chart, look: LineStyle, *, most_marks: int | None = None) -> Iterator[str]:
+def drawn(chart: Chart, style: LineStyle, *, most_marks: int | None = None) -> Iterator[str]:
     """The lines of a chart, as wide as the look; at most so many marks are told below it."""
-    width = look.width or 100
+    width = style.width or 100
     widths = _widths(chart, width)
     axis, grid = _axis(chart, widths[1])
     head = [("dim", " " * widths[0] + axis)]
-    yield painted(head, look)
+    yield format_line(head, style)
     for row in chart.rows:
-        yield painted(list(_row(chart, row, widths, grid)), look)
+        yield format_line(list(_row(chart, row, widths, grid)), style)
     if len(chart.rows) > _LONG:
-        yield painted(head, look)
-    yield from _told(chart, look, most_marks)
+        yield format_line(head, style)
+    yield from _told(chart, style, most_marks)
 
 
 def _widths(chart: Chart, width: int) -> tuple[int, int, int]:
@@ -125,13 +125,13 @@ def _joined(cells: list[Piece]) -> Iterator[Piece]:
     yield style, text
 
 
-def _told(chart: Chart, look: LineStyle, most: int | None) -> Iterator[str]:
+def _told(chart: Chart, style: LineStyle, most: int | None) -> Iterator[str]:
     """What the marks are about."""
     marks = told(chart)
     for mark, name in marks[:most]:
-        yield painted(_mark(mark, name), look)
+        yield format_line(_mark(mark, name), style)
     if most is not None and len(marks) > most:
-        yield painted([("dim", f"… {len(marks) - most:,} more marks")], look)
+        yield format_line([("dim", f"… {len(marks) - most:,} more marks")], style)
 
 
 def _mark(mark: Mark, name: str) -> list[Piece]:
