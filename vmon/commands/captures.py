@@ -74,14 +74,14 @@ def _prune(folder: Path, prune_after_s: float, options: Options) -> None:
     """Remove captures older than `prune_after_s`, after asking."""
     from vmon.analysis.captures import old
     from vmon.humanize import count, size
-    from vmon.render.reports.captures import going
+    from vmon.render.reports.captures import removal_line
 
     captures = old(folder, prune_after_s)
     if not captures:
         sys.stderr.write("nothing to remove: no unused capture is that old\n")
         return
     for capture in captures:
-        sys.stdout.write(f"{going(capture)}\n")
+        sys.stdout.write(f"{removal_line(capture)}\n")
     sys.stdout.flush()
     if not options.yes:
         total = size(sum(gone.capture.size for gone in captures))

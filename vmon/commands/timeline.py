@@ -100,14 +100,14 @@ def _single_session(loader: SessionLoader, options: Options) -> SessionSnapshot:
 
 def _print(options: Options, selected: SessionSnapshot, drawing: Chart) -> None:
     from vmon.render.reports.sessions import head
-    from vmon.render.reports.timeline import drawn
+    from vmon.render.reports.timeline import chart_lines
     from vmon.render.style import LineStyle, Paint, console, format_line
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
     width = options.width or (terminal.width if is_terminal else _PIPE_WIDTH)
     style = LineStyle(Paint(terminal), width)
     sys.stdout.write(format_line(head(selected, drawing.now_ms), style) + "\n")
-    for line in drawn(drawing, style, most_marks=_MAX_MARKS if is_terminal else None):
+    for line in chart_lines(drawing, style, max_marks=_MAX_MARKS if is_terminal else None):
         sys.stdout.write(line + "\n")
 
 
