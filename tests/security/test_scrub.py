@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.exports import SECRETS
-from vmon.security.scrub import ScrubPolicy, scrub, sealed_url
+from vmon.security.scrub import ScrubPolicy, scrub, scrub_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def test_what_was_scrubbed_stays_as_it_is(delivered: Callable[..., Entry]) -> No
 
 
 def test_a_url_is_shown_without_the_secrets_in_its_query() -> None:
-    assert sealed_url("http://x/y?a=b&token=s3cret&api_key=k#f") == (
+    assert scrub_url("http://x/y?a=b&token=s3cret&api_key=k#f") == (
         "http://x/y?a=b&token=left-out&api_key=left-out#f"
     )
-    assert sealed_url("http://x/token?token=") == "http://x/token?token="
+    assert scrub_url("http://x/token?token=") == "http://x/token?token="
