@@ -79,7 +79,7 @@ def run(options: Options) -> int:
     if not tally.played:
         raise nothing_found("deliveries", (options.source,), options.event_filter)
     print_summary(tally, options)
-    return 1 if tally.refused else 0
+    return 1 if tally.rejected else 0
 
 
 def _entries(options: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
@@ -97,7 +97,7 @@ def _without_duplicates(
         if is_first(entry):
             yield line, entry
         elif tally:
-            tally.copies += 1
+            tally.duplicates += 1
 
 
 def _sender() -> Callable[[Iterator[ScheduledDelivery], Options, Tally], None]:
@@ -220,8 +220,8 @@ def print_summary(tally: Tally, options: Options) -> None:
     sys.stdout.flush()
     took = duration(time.monotonic() - tally.started)
     sys.stderr.write(f"{_deliveries(tally.played)} in {took}{_cut(tally.cut, options.speed)}\n")
-    if tally.copies:
-        sys.stderr.write(f"{count(tally.copies, 'duplicate')} skipped\n")
+    if tally.duplicates:
+        sys.stderr.write(f"{count(tally.duplicates, 'duplicate')} skipped\n")
     for what, number in tally.outcomes.most_common():
         sys.stderr.write(f"  {number:>7,}  {what}\n")
 

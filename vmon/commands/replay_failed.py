@@ -40,7 +40,7 @@ def run(options: Options, file: str | None, timeout_s: float) -> int:
         )
     if not options.dry_run:
         print_summary(tally, options)
-    return 1 if tally.refused else 0
+    return 1 if tally.rejected else 0
 
 
 def _send(left: LeftJournal, options: Options, tally: Tally, timeout_s: float) -> None:
