@@ -121,7 +121,7 @@ async def test_a_failure_does_not_stop_what_comes_after_it(app: "App") -> None:
 
 
 async def test_reading_waits_for_the_app(app: "App", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_AHEAD", 10)
+    monkeypatch.setattr(dispatcher, "_MAX_WAITING", 10)
     app.gate = asyncio.Event()
     read = []
 

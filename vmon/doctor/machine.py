@@ -22,13 +22,13 @@ from vmon.humanize import size
 if TYPE_CHECKING:
     from pathlib import Path
 
-LITTLE_SPACE = 1_000_000_000
+LOW_SPACE = 1_000_000_000
 
 
 NO_SPACE = 10_000_000
 
 
-OLDEST_PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 
 
 PACKAGES = ("aiohttp", "msgspec", "pyngrok")
@@ -37,7 +37,7 @@ PACKAGES = ("aiohttp", "msgspec", "pyngrok")
 def python() -> Finding:
     """Which Python runs this."""
     text = f"{platform.python_implementation()} {platform.python_version()} on {_system()}"
-    if sys.version_info < OLDEST_PYTHON:
+    if sys.version_info < MIN_PYTHON:
         return Finding("fail", text, "Install Python 3.11 or newer.")
     return Finding("pass", text)
 
@@ -125,7 +125,7 @@ def captures(folder: Path | None) -> Finding:
         return Finding(
             "warn", text, f"Other users can change captures there; run: chmod go-w {place}"
         )
-    if free < LITTLE_SPACE:
+    if free < LOW_SPACE:
         verdict: Verdict = "fail" if free < NO_SPACE else "warn"
         return Finding(verdict, text, "Free some disk space: a capture grows with every delivery.")
     return Finding("pass", text)

@@ -21,7 +21,7 @@ CLOCKS = ("https://video.api.vonage.com", "https://api.ngrok.com")
 """Asked for nothing but the time; the first that answers is believed."""
 
 
-PATIENCE_S = 5.0
+CHECK_TIMEOUT_S = 5.0
 """How long a check may take."""
 
 

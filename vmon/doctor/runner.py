@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from vmon.doctor.machine import captures, packages, port, python, settings
 from vmon.doctor.network import app, clock, public_url
-from vmon.doctor.results import PATIENCE_S, Check, DoctorOptions, Finding, Result
-from vmon.doctor.tunnels import agent, left_over, program, token
+from vmon.doctor.results import CHECK_TIMEOUT_S, Check, DoctorOptions, Finding, Result
+from vmon.doctor.tunnels import agent, program, stale_agents, token
 from vmon.errors import VmonError
 from vmon.humanize import duration
 from vmon.sanitize import disarm
@@ -49,16 +49,16 @@ def tunnel_checks(options: DoctorOptions) -> list[Check]:
         Check("ngrok token", partial(token, options)),
         Check("cloudflared", partial(program, options, "cloudflared")),
         Check("ssh", partial(program, options, "ssh")),
-        Check("leftovers", partial(left_over, options.state_dir)),
+        Check("leftovers", partial(stale_agents, options.state_dir)),
     ]
 
 
-def examine(found: list[Check], patience_s: float = PATIENCE_S) -> Iterator[Result]:
+def examine(found: list[Check], timeout_s: float = CHECK_TIMEOUT_S) -> Iterator[Result]:
     """Ask everything at once; the results in their order, each as soon as it and those before are.
 
-    Ends within `patience_s`, and raises nothing that a check raises.
+    Ends within `timeout_s`, and raises nothing that a check raises.
     """
-    late_at = time.monotonic() + patience_s
+    late_at = time.monotonic() + timeout_s
     answers = [(check, _asking(check)) for check in found]
     for check, answer in answers:
         try:
@@ -69,7 +69,7 @@ def examine(found: list[Check], patience_s: float = PATIENCE_S) -> Iterator[Resu
                 if check.late == "skip"
                 else "Try again; this machine or its network is very slow."
             )
-            finding = Finding(check.late, f"no result within {duration(patience_s)}", fix)
+            finding = Finding(check.late, f"no result within {duration(timeout_s)}", fix)
         fix = disarm(finding.fix) if finding.fix else None
         yield Result(check.name, finding.verdict, disarm(finding.said), fix)
 

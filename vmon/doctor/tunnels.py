@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from vmon.doctor.results import CONNECT_S, DoctorOptions, Finding, Verdict
 from vmon.errors import VmonError
 from vmon.tunnel.ngrok import config
-from vmon.tunnel.ngrok.locate import INSTALL, find_agent, own_place
-from vmon.tunnel.ngrok.tunnel import OLDEST_AGENT, check_version
+from vmon.tunnel.ngrok.locate import INSTALL, find_agent, install_path
+from vmon.tunnel.ngrok.tunnel import MIN_AGENT_VERSION, check_version
 from vmon.tunnel.orphans import leftovers
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def agent(options: DoctorOptions) -> Finding:
         return _unless_used(options, "ngrok", f"cannot get the version of {found}", INSTALL)
     except VmonError as error:
         return _unless_used(options, "ngrok", error.message, error.hint)
-    oldest = ".".join(map(str, OLDEST_AGENT))
+    oldest = ".".join(map(str, MIN_AGENT_VERSION))
     return Finding("pass", f"{major}.{minor} at {found} ({oldest} or newer needed)")
 
 
@@ -37,7 +37,7 @@ def token(options: DoctorOptions) -> Finding:
         return Finding("pass", f"found in {options.token[1]}")
     if os.environ.get("NGROK_AUTHTOKEN", "").strip():
         return Finding("pass", "found in NGROK_AUTHTOKEN")
-    file = own_place().parent / config.CONFIG
+    file = install_path().parent / config.CONFIG
     try:
         found = config.user_config().get("authtoken")
     except VmonError as error:
@@ -62,7 +62,7 @@ def program(options: DoctorOptions, name: str) -> Finding:
     return Finding("skip", text)
 
 
-def left_over(folder: Path | None) -> Finding:
+def stale_agents(folder: Path | None) -> Finding:
     """Whether an agent outlived the vmon it served."""
     found = leftovers(folder) if folder else []
     if found:

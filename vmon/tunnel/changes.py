@@ -16,7 +16,7 @@ class Changes:
         self._queue: asyncio.Queue[Change] = asyncio.Queue()
         self._over = False
 
-    def tell(
+    def publish(
         self, state: State, *, url: str | None = None, detail: str = "", code: str | None = None
     ) -> None:
         """Add a change that happens now."""

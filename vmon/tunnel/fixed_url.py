@@ -28,7 +28,7 @@ class PublicUrl:
 
     async def close(self) -> None:
         """Nothing to end."""
-        self._changes.tell(State.CLOSED)
+        self._changes.publish(State.CLOSED)
 
 
 def checked(url: str) -> str:

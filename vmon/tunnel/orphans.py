@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel
-from vmon.tunnel.processes import END, GRACE_S, KILL, KILL_S, look, send
+from vmon.tunnel.processes import END, GRACE_S, KILL, KILL_S, process_info, send
 
 RECORD = "agent.json"
 TICK_S = 0.02
@@ -50,7 +50,7 @@ class Leftover(Struct, frozen=True):
 
 def claim_folder(state_dir: Path, provider: str) -> Path:
     """Make the private folder of an agent that is about to start; CannotTunnel if impossible."""
-    us = look(os.getpid())
+    us = process_info(os.getpid())
     record = Record(provider, platform.node(), os.getpid(), us.started if us else "")
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,9 +65,9 @@ def claim_folder(state_dir: Path, provider: str) -> Path:
     return folder
 
 
-def note_agent(folder: Path, pid: int, ending: Sequence[str]) -> None:
+def record_agent(folder: Path, pid: int, ending: Sequence[str]) -> None:
     """Write down which process the agent is; `ending`: the last words of its command line."""
-    record, agent = _read(folder), look(pid)
+    record, agent = _read(folder), process_info(pid)
     if record and agent:
         words = " ".join(ending)
         noted = msgspec.structs.replace(record, pid=pid, started=agent.started, ending=words)
@@ -102,7 +102,7 @@ def _leftover(folder: Path) -> Leftover | None:
 
 def is_alive(leftover: Leftover) -> bool:
     """Whether that very agent still runs, and not another process under its pid."""
-    seen = look(leftover.pid)
+    seen = process_info(leftover.pid)
     if seen is None or seen.started != leftover.started:
         return False
     return seen.command.endswith(leftover.ending)
@@ -116,18 +116,18 @@ async def end(leftover: Leftover) -> None:
         release_folder(leftover.folder)
 
 
-async def _signal(leftover: Leftover, number: Signals, patience_s: float) -> None:
+async def _signal(leftover: Leftover, number: Signals, timeout_s: float) -> None:
     if not is_alive(leftover):
         return
     send(leftover.pid, number)
     loop = asyncio.get_running_loop()
-    late = loop.time() + patience_s
+    late = loop.time() + timeout_s
     while is_alive(leftover) and loop.time() < late:  # noqa: ASYNC110 - no child of ours, so
         await asyncio.sleep(TICK_S)  # nobody tells when it ends
 
 
 def _owner_lives(record: Record) -> bool:
-    seen = look(record.owner)
+    seen = process_info(record.owner)
     return seen is not None and seen.started == record.owner_started
 
 

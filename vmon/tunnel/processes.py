@@ -15,7 +15,7 @@ GRACE_S = 2.0
 """How long an agent may take to close its session after SIGTERM."""
 KILL_S = 2.0
 """How long the system may take to end a process after SIGKILL."""
-ASK_S = 2.0
+QUERY_TIMEOUT_S = 2.0
 
 END = signal.SIGTERM
 if sys.platform == "win32":
@@ -31,12 +31,12 @@ class ProcessInfo(Struct, frozen=True):
     command: str
 
 
-def look(pid: int) -> ProcessInfo | None:
+def process_info(pid: int) -> ProcessInfo | None:
     """Who has this pid now; None for nobody, a zombie, or a system that does not say."""
-    return _look_in_proc(pid) if Path("/proc/self/stat").exists() else look_with_ps(pid)
+    return _proc_info(pid) if Path("/proc/self/stat").exists() else ps_info(pid)
 
 
-def _look_in_proc(pid: int) -> ProcessInfo | None:
+def _proc_info(pid: int) -> ProcessInfo | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
@@ -48,7 +48,7 @@ def _look_in_proc(pid: int) -> ProcessInfo | None:
     return ProcessInfo(started=fields[19], command=command.rstrip("\0").replace("\0", " "))
 
 
-def look_with_ps(pid: int) -> ProcessInfo | None:
+def ps_info(pid: int) -> ProcessInfo | None:
     """The same by ps, for systems without /proc."""
     asked = ["ps", "-ww", "-o", "stat=", "-o", "lstart=", "-o", "command=", "-p", str(pid)]
     try:
@@ -56,7 +56,7 @@ def look_with_ps(pid: int) -> ProcessInfo | None:
             asked,
             capture_output=True,
             text=True,
-            timeout=ASK_S,
+            timeout=QUERY_TIMEOUT_S,
             check=False,
             env={**os.environ, "LC_ALL": "C"},
         )
@@ -69,7 +69,7 @@ def look_with_ps(pid: int) -> ProcessInfo | None:
 
 
 @cache
-def bound_to_us() -> tuple[str, ...]:
+def parent_death_command() -> tuple[str, ...]:
     """What to put before a command so that it ends with us, whatever ends us; () if impossible.
 
     The signal comes when the *thread* that started the command ends: keep that thread.
@@ -80,7 +80,7 @@ def bound_to_us() -> tuple[str, ...]:
     prefix = (setpriv, "--pdeathsig", "TERM")
     with suppress(OSError, subprocess.TimeoutExpired):
         tried = subprocess.run(  # noqa: S603 - busybox has a setpriv without this option
-            [*prefix, "true"], capture_output=True, timeout=ASK_S, check=False
+            [*prefix, "true"], capture_output=True, timeout=QUERY_TIMEOUT_S, check=False
         )
         if tried.returncode == 0:
             return prefix

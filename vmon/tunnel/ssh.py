@@ -25,7 +25,7 @@ HOSTED = (
 NOT_A_TUNNEL = ("admin", "dashboard", "console", "docs", "www")
 # Every option vmon relies on is said, because the user's ~/.ssh/config may say otherwise: a
 # control socket or a fork to the background would leave us with a child that ends at once.
-SETTLED = {
+SSH_OPTIONS = {
     "BatchMode": "yes",
     "ControlMaster": "no",
     "ControlPath": "none",
@@ -39,7 +39,7 @@ SETTLED = {
 }
 
 
-class Why(Struct, frozen=True):
+class Failure(Struct, frozen=True):
     """What a line of ssh's tells: a pattern in it, and what vmon makes of it."""
 
     pattern: str
@@ -50,33 +50,33 @@ class Why(Struct, frozen=True):
     lingers: bool = False
 
 
-WHYS = (
-    Why(
+FAILURES = (
+    Failure(
         r"Permission denied",
         "AUTH",
         "permission denied by the ssh server",
         "set a key in ~/.ssh/config, or load it with ssh-add",
     ),
-    Why(
+    Failure(
         r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED",
         "HOST_KEY",
         "the host key of the ssh server has changed",
         "if the change is expected, run ssh-keygen -R HOST",
     ),
-    Why(
+    Failure(
         r"remote port forwarding failed",
         "PORT_IN_USE",
         "the ssh server refused to forward: port in use, or forwarding disabled",
         "use another --ssh-remote-port, or set AllowTcpForwarding yes in its sshd_config",
         lingers=True,
     ),
-    Why(
+    Failure(
         r"Bad configuration option|Unsupported option|unknown option|no argument after keyword",
         "OPTIONS",
         "ssh rejected an option",
         "check ~/.ssh/config",
     ),
-    Why(
+    Failure(
         r"Could not resolve|refused|timed out|not responding|closed by|unreachable|reset by peer"
         r"|Broken pipe",
         "NETWORK",
@@ -129,7 +129,7 @@ class Ssh:
     def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
         """The exit code is 255 for everything; the last lines tell more."""
         said = " | ".join(tail[-3:])
-        for why in WHYS:
+        for why in FAILURES:
             if re.search(why.pattern, said):
                 return CannotTunnel(
                     f"{why.message} (ssh: {said})",
@@ -141,7 +141,7 @@ class Ssh:
         return CannotTunnel(f"ssh exited with code {returncode}: {said}", code="ENDED")
 
     def _settled(self) -> Iterator[tuple[str, str]]:
-        yield from SETTLED.items()
+        yield from SSH_OPTIONS.items()
         # A port that we chose ourselves is confirmed at this level only.
         confirmed = self._options.url_template is not None and self._remote_port() != 0
         yield "LogLevel", "DEBUG1" if confirmed else "INFO"

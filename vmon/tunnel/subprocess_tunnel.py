@@ -14,13 +14,13 @@ from vmon.tunnel import orphans
 from vmon.tunnel.changes import Changes
 from vmon.tunnel.model import CannotTunnel, Change, State, TunnelOptions
 from vmon.tunnel.output import plain
-from vmon.tunnel.processes import END, GRACE_S, KILL, KILL_S, bound_to_us, send
+from vmon.tunnel.processes import END, GRACE_S, KILL, KILL_S, parent_death_command, send
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-REMEMBERED = 20
-LAST_WORDS_S = 0.5
+TAIL_LINES = 20
+DRAIN_S = 0.5
 LINE_LIMIT = 256 * 1024
 STDOUT_FD = 1
 
@@ -69,7 +69,7 @@ class EngineTunnel:
         self._engine = engine
         self._options = options
         self._changes = Changes()
-        self._tail: deque[str] = deque(maxlen=REMEMBERED)
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._process: asyncio.SubprocessTransport | None = None
         self._watching: asyncio.Task[None] | None = None
         self._folder: Path | None = None
@@ -110,7 +110,7 @@ class EngineTunnel:
         finally:
             if self._folder:
                 orphans.release_folder(self._folder)
-            self._changes.tell(State.CLOSED)
+            self._changes.publish(State.CLOSED)
 
     def _program(self) -> str:
         wanted = str(self._options.binary or self._engine.program)
@@ -130,9 +130,9 @@ class EngineTunnel:
         # stdin stays open: hosted ssh services end the session at its end. A session of its own,
         # so that Ctrl-C in the terminal is heard by vmon alone and it can drain first.
         try:
-            self._process, ear = await asyncio.get_running_loop().subprocess_exec(
+            self._process, output = await asyncio.get_running_loop().subprocess_exec(
                 lambda: OutputProtocol(self._take),
-                *bound_to_us(),
+                *parent_death_command(),
                 program,
                 *arguments,
                 stdin=PIPE,
@@ -146,13 +146,13 @@ class EngineTunnel:
                 code="NOT_RUNNABLE",
                 fatal=True,
             ) from None
-        self._watching = asyncio.create_task(self._watch(self._process, ear))
-        orphans.note_agent(self._folder, self._process.get_pid(), arguments)
+        self._watching = asyncio.create_task(self._watch(self._process, output))
+        orphans.record_agent(self._folder, self._process.get_pid(), arguments)
 
-    async def _watch(self, process: asyncio.SubprocessTransport, ear: "OutputProtocol") -> None:
-        await ear.exited
+    async def _watch(self, process: asyncio.SubprocessTransport, output: "OutputProtocol") -> None:
+        await output.exited
         # A child of it may hold the pipe open for as long as it likes.
-        await asyncio.wait({ear.silent}, timeout=LAST_WORDS_S)
+        await asyncio.wait({output.drained}, timeout=DRAIN_S)
         send(process.get_pid(), KILL)
         returncode = process.get_returncode()
         process.close()
@@ -168,14 +168,14 @@ class EngineTunnel:
             if event.state is State.ONLINE and event.url:
                 self._first.set_result(event.url)
             return
-        self._changes.tell(event.state, url=event.url, detail=event.detail, code=event.code)
+        self._changes.publish(event.state, url=event.url, detail=event.detail, code=event.code)
 
     def _ended(self, returncode: int | None) -> None:
         error = self._engine.explain(returncode, list(self._tail))
         if not self._first.done():
             self._first.set_result(error)
         if not self._closing:
-            self._changes.tell(State.FAILED, detail=error.message, code=error.code)
+            self._changes.publish(State.FAILED, detail=error.message, code=error.code)
 
     async def _end(self) -> None:
         try:
@@ -185,10 +185,10 @@ class EngineTunnel:
             if self._watching and not self._watching.done():
                 await self._abandon(self._watching)
 
-    async def _signal(self, number: Signals, patience_s: float) -> None:
+    async def _signal(self, number: Signals, timeout_s: float) -> None:
         if self._process and self._watching and not self._watching.done():
             send(self._process.get_pid(), number)
-            await asyncio.wait({self._watching}, timeout=patience_s)
+            await asyncio.wait({self._watching}, timeout=timeout_s)
 
     async def _abandon(self, watching: asyncio.Task[None]) -> None:
         if self._process:
@@ -215,22 +215,22 @@ class OutputProtocol(asyncio.SubprocessProtocol):
     def __init__(self, take: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[None] = loop.create_future()
-        self.silent: asyncio.Future[None] = loop.create_future()
+        self.drained: asyncio.Future[None] = loop.create_future()
         self._take = take
-        self._begun = b""
+        self._partial = b""
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:  # noqa: ARG002 - there is but one
         """Take what the process prints, line by line."""
-        *lines, self._begun = (self._begun + data).split(b"\n")
-        if len(self._begun) > LINE_LIMIT:  # nothing we wait for is that long
-            self._begun = b""
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        if len(self._partial) > LINE_LIMIT:  # nothing we wait for is that long
+            self._partial = b""
         for line in lines:
             self._take(plain(line.decode(errors="replace")))
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - as told
         """Note that the process prints nothing more."""
-        if fd == STDOUT_FD and not self.silent.done():
-            self.silent.set_result(None)
+        if fd == STDOUT_FD and not self.drained.done():
+            self.drained.set_result(None)
 
     def process_exited(self) -> None:
         """Note that the process has ended."""

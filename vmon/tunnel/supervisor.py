@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel, Change, State, Tunnel
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0
-LINGERING_TRIES = 6
+MIN_PAUSE_S = 1.0
+MAX_PAUSE_S = 30.0
+MAX_LINGERING_TRIES = 6
 """With pauses of 1 to 30 s: a minute, the time a service takes to miss an agent that died."""
 
 
@@ -55,42 +55,42 @@ async def keep_up(
     make: Callable[[], Tunnel],
     tell: Callable[[Notice], None],
     *,
-    first_pause_s: float = FIRST_PAUSE_S,
-    longest_pause_s: float = LONGEST_PAUSE_S,
+    min_pause_s: float = MIN_PAUSE_S,
+    max_pause_s: float = MAX_PAUSE_S,
 ) -> NoReturn:
     """Keep a tunnel open until cancelled; a fatal CannotTunnel ends it too.
 
     Pauses between tries double from the first to the longest; one that stood for the longest
     pause starts over. The tunnel is closed when this ends, which takes up to 5 s.
     """
-    story = _Story(tell)
-    pause_s = first_pause_s
+    notifier = _Notifier(tell)
+    pause_s = min_pause_s
     while True:
-        stood_s = await _once(make(), story)
-        if stood_s >= longest_pause_s:
-            pause_s = first_pause_s
+        stood_s = await _once(make(), notifier)
+        if stood_s >= max_pause_s:
+            pause_s = min_pause_s
         await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 2, longest_pause_s)
+        pause_s = min(pause_s * 2, max_pause_s)
 
 
-async def _once(tunnel: Tunnel, story: "_Story") -> float:
+async def _once(tunnel: Tunnel, notifier: "_Notifier") -> float:
     clock = asyncio.get_running_loop().time
     up_at = clock()
     try:
         url = await tunnel.start()
         up_at = clock()
-        story.online(url, datetime.now(UTC))
+        notifier.online(url, datetime.now(UTC))
         async for change in tunnel.changes():
-            story.follow(change)
+            notifier.follow(change)
     except CannotTunnel as error:
         up_at = clock()
-        story.failed(error)
+        notifier.failed(error)
     finally:
         await tunnel.close()
     return clock() - up_at
 
 
-class _Story:
+class _Notifier:
     """What was told so far: the URL, and since when there is none."""
 
     def __init__(self, tell: Callable[[Notice], None]) -> None:
@@ -127,7 +127,7 @@ class _Story:
 
     def _may_pass(self, error: CannotTunnel) -> bool:
         self._lingering += 1
-        return error.lingers and self._url is not None and self._lingering < LINGERING_TRIES
+        return error.lingers and self._url is not None and self._lingering < MAX_LINGERING_TRIES
 
     def _down(self, notice: Down) -> None:
         if self._down_at is None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyngrok.log import NgrokLog
     from pyngrok.process import NgrokProcess
 
-REMEMBERED = 10
+TAIL_LINES = 10
 REQUEST_S = 10.0
 NO_ERROR = ("nil", "<nil>")
 
@@ -46,12 +46,12 @@ class Agent:
         self._loop = asyncio.get_running_loop()
         self.started: asyncio.Future[str | Exception] = self._loop.create_future()
         self.ended: asyncio.Future[int | None] = self._loop.create_future()
-        self.errors: deque[str] = deque(maxlen=REMEMBERED)
+        self.errors: deque[str] = deque(maxlen=TAIL_LINES)
         self._folder = folder
         self._on_message = on_message
         self._spawned: NgrokProcess | None = None
         self._noted = False
-        self._doomed: Signals | None = None
+        self._last_signal: Signals | None = None
         self._settings = self._configure(launcher, timeout_s)
 
     @property
@@ -62,7 +62,7 @@ class Agent:
 
     def run(self, local_url: str, endpoint: dict[str, Any]) -> None:
         """Start it and ask it for an endpoint (ngrok's own field names)."""
-        life = threading.Thread(target=self._live, args=(local_url, endpoint), daemon=True)
+        life = threading.Thread(target=self._run, args=(local_url, endpoint), daemon=True)
         life.start()
 
     async def end(self) -> None:
@@ -72,22 +72,22 @@ class Agent:
             await self._signal(KILL, KILL_S)
         finally:
             if not self.ended.done():
-                self._doom(KILL)
+                self._send_signal(KILL)
 
-    async def _signal(self, number: Signals, patience_s: float) -> None:
+    async def _signal(self, number: Signals, timeout_s: float) -> None:
         if not self.ended.done():
-            self._doom(number)
-            await asyncio.wait({self.ended}, timeout=patience_s)
+            self._send_signal(number)
+            await asyncio.wait({self.ended}, timeout=timeout_s)
 
-    def _doom(self, number: Signals) -> None:
-        self._doomed = number
+    def _send_signal(self, number: Signals) -> None:
+        self._last_signal = number
         if (pid := self.pid) is not None:
             send(pid, number)
 
     def _configure(self, launcher: Path, timeout_s: float) -> "PyngrokConfig":
         from pyngrok import conf
 
-        _quieten()
+        _silence_logging()
         settings = conf.PyngrokConfig(
             ngrok_path=str(launcher),
             config_path=str(self._folder / config.CONFIG),
@@ -110,18 +110,18 @@ class Agent:
 
     # What follows runs in the agent's thread, or in pyngrok's, which reads its log.
 
-    def _live(self, local_url: str, endpoint: dict[str, Any]) -> None:
+    def _run(self, local_url: str, endpoint: dict[str, Any]) -> None:
         from pyngrok import ngrok
 
         try:
             tunnel = ngrok.connect(local_url, pyngrok_config=self._settings, **endpoint)
             self._post(self.started, str(tunnel.public_url))
         except Exception as error:  # noqa: BLE001 - pyngrok lets AttributeError and more out
-            self._dismiss()
+            self._stop()
             self._post(self.started, error)
-        self._post(self.ended, self._bury())
+        self._post(self.ended, self._clean_up())
 
-    def _dismiss(self) -> None:
+    def _stop(self) -> None:
         spawned = self._find()
         if spawned and spawned.proc.poll() is None:
             send(spawned.proc.pid, END)
@@ -130,14 +130,14 @@ class Agent:
             except TimeoutExpired:
                 send(spawned.proc.pid, KILL)
 
-    def _bury(self) -> int | None:
+    def _clean_up(self) -> int | None:
         from pyngrok import process
 
         spawned = self._find()
         if spawned is None:
             return None
-        if self._doomed:
-            send(spawned.proc.pid, self._doomed)
+        if self._last_signal:
+            send(spawned.proc.pid, self._last_signal)
         reader = spawned._monitor_thread  # noqa: SLF001 - the pipe must not be closed under it
         returncode = spawned.proc.wait()
         send(spawned.proc.pid, KILL)  # what a wrapper around the agent may have left
@@ -152,8 +152,8 @@ class Agent:
         # An exception would end pyngrok's reader, and then the agent blocks on its full pipe.
         with suppress(Exception):
             self._note()
-            if self._doomed and (pid := self.pid) is not None:
-                send(pid, self._doomed)
+            if self._last_signal and (pid := self.pid) is not None:
+                send(pid, self._last_signal)
             if log.err and log.err not in NO_ERROR:
                 self.errors.append(log.err)
             self._loop.call_soon_threadsafe(self._on_message, log.msg or "", log.err or "")
@@ -162,7 +162,7 @@ class Agent:
         if not self._noted and (pid := self.pid) is not None:
             self._noted = True
             ending = ("--config", str(self._settings.config_path))
-            orphans.note_agent(self._folder, pid, ending)
+            orphans.record_agent(self._folder, pid, ending)
 
     def _post(self, future: asyncio.Future[Any], outcome: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -174,7 +174,7 @@ def _settle(future: asyncio.Future[Any], outcome: object) -> None:
         future.set_result(outcome)
 
 
-def _quieten() -> None:
+def _silence_logging() -> None:
     # Without a handler of its own, an agent's errors reach stderr through logging's last resort.
     logger = logging.getLogger("pyngrok")
     logger.propagate = False

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from vmon.tunnel.model import CannotTunnel, TunnelOptions
-from vmon.tunnel.processes import bound_to_us
+from vmon.tunnel.processes import parent_death_command
 
 CONFIG = "ngrok.yml"
 LAUNCHER = "ngrok-of-vmon"
 STDERR = "stderr"
-KEPT_SETTINGS = ("proxy_url", "connect_cas", "connect_url")
+USER_SETTINGS = ("proxy_url", "connect_cas", "connect_url")
 
 
 def user_config() -> Mapping[str, Any]:
@@ -56,21 +56,21 @@ def write_config(folder: Path, token: str, options: TunnelOptions) -> Path:
         "authtoken": token,
         "remote_management": False,
         "update_check": False,
-        **_kept_settings(options),
+        **_user_settings(options),
     }
     if not options.inspect:
         agent["inspect_db_size"] = -1
     return _write(folder / CONFIG, json.dumps({"version": 3, "agent": agent}, indent=1), 0o600)
 
 
-def _kept_settings(options: TunnelOptions) -> dict[str, Any]:
+def _user_settings(options: TunnelOptions) -> dict[str, Any]:
     try:
         said = user_config()
     except CannotTunnel:  # with a token from elsewhere, a broken ngrok.yml is not needed
         if not (options.authtoken or os.environ.get("NGROK_AUTHTOKEN")):
             raise
         return {}
-    return {name: said[name] for name in KEPT_SETTINGS if said.get(name)}
+    return {name: said[name] for name in USER_SETTINGS if said.get(name)}
 
 
 def write_launcher(folder: Path, agent: Path) -> Path:
@@ -81,7 +81,7 @@ def write_launcher(folder: Path, agent: Path) -> Path:
     """
     if sys.platform == "win32":
         return agent
-    command = shlex.join([*bound_to_us(), str(agent)])
+    command = shlex.join([*parent_death_command(), str(agent)])
     stderr = shlex.quote(str(folder / STDERR))
     script = f'#!/bin/sh\nunset NGROK_AUTHTOKEN\nexec {command} "$@" 2>>{stderr}\n'
     return _write(folder / LAUNCHER, script, 0o700)

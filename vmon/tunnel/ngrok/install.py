@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel
-from vmon.tunnel.ngrok.locate import own_place, program
+from vmon.tunnel.ngrok.locate import install_path, program
 
 SOCKET_S = 15.0
 """How long a single operation on the download's socket may take."""
 CHUNK = 64 * 1024
-LARGEST_DOWNLOAD = 200 * 1024 * 1024
-LARGEST_AGENT = 500 * 1024 * 1024
+MAX_DOWNLOAD = 200 * 1024 * 1024
+MAX_AGENT_SIZE = 500 * 1024 * 1024
 BROKEN = (
     OSError,
     HTTPException,
@@ -54,7 +54,7 @@ def install_plan(url: str | None = None, target: Path | None = None) -> InstallP
         source = url or installer.get_ngrok_cdn_url("3")
     except PyngrokError as error:
         raise _not_installed("https://ngrok.com", str(error)) from None
-    place = target or own_place()
+    place = target or install_path()
     return InstallPlan(source, place, _size(source), place.exists())
 
 
@@ -83,7 +83,7 @@ def install(plan: InstallPlan, progress: Callable[[int, int | None], None]) -> P
 def _size(url: str) -> int | None:
     try:
         with _answer(url, "HEAD") as response:
-            return _told_size(response)
+            return _size_in(response)
     except urllib.error.HTTPError as error:
         error.close()
     except (OSError, HTTPException):
@@ -91,7 +91,7 @@ def _size(url: str) -> int | None:
     return None
 
 
-def _told_size(response: HTTPResponse) -> int | None:
+def _size_in(response: HTTPResponse) -> int | None:
     told = response.headers.get("Content-Length") or ""
     return int(told) if told.isdecimal() else None
 
@@ -134,10 +134,10 @@ def _check_safe(url: str) -> None:
 def _download(url: str, archive: Path, progress: Callable[[int, int | None], None]) -> None:
     done = 0
     with _answer(url, "GET") as response, archive.open("xb") as file:
-        size = _told_size(response)
+        size = _size_in(response)
         while chunk := response.read(CHUNK):
             done += len(chunk)
-            if done > LARGEST_DOWNLOAD:
+            if done > MAX_DOWNLOAD:
                 raise _not_installed(url, "download too large")
             file.write(chunk)
             progress(done, size)
@@ -157,14 +157,14 @@ def _unzip(archive: Path, agent: Path) -> None:
         if program() not in packed.namelist():
             raise tarfile.ExtractError("no ngrok in the archive")
         with packed.open(program()) as member:
-            _pour(member.read, agent)
+            _copy(member.read, agent)
 
 
 def _untar(archive: Path, agent: Path) -> None:
     # Unpacked to its end first, because the checksum stands there and tarfile stops before it.
     unpacked = archive.with_suffix(".tar")
     with gzip.GzipFile(archive) as stream:
-        _pour(stream.read, unpacked)
+        _copy(stream.read, unpacked)
     with tarfile.open(unpacked, "r:") as packed:
         entry = next((entry for entry in packed if entry.name == program()), None)
         if entry is None:
@@ -173,15 +173,15 @@ def _untar(archive: Path, agent: Path) -> None:
         if member is None:
             raise tarfile.ExtractError("ngrok in the archive is not a regular file")
         with member:
-            _pour(member.read, agent)
+            _copy(member.read, agent)
 
 
-def _pour(read: Callable[[int], bytes], target: Path) -> None:
+def _copy(read: Callable[[int], bytes], target: Path) -> None:
     done = 0
     with target.open("xb") as file:
         while chunk := read(CHUNK):
             done += len(chunk)
-            if done > LARGEST_AGENT:
+            if done > MAX_AGENT_SIZE:
                 raise tarfile.ExtractError("ngrok in the archive is too large")
             file.write(chunk)
 

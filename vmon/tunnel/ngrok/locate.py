@@ -46,10 +46,10 @@ def _places() -> Iterator[Path]:
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if folder:
             yield Path(folder, program())
-    yield own_place()
+    yield install_path()
 
 
-def own_place() -> Path:
+def install_path() -> Path:
     """Where vmon installs the agent: where ngrok's own tools look for their configuration."""
     from pyngrok import installer
 

@@ -19,7 +19,7 @@ from vmon.tunnel.ngrok.agent import Agent
 from vmon.tunnel.ngrok.errors import ENDED, NO_TOKEN, explain, of_code
 from vmon.tunnel.ngrok.locate import find_agent
 
-OLDEST_AGENT = (3, 30)
+MIN_AGENT_VERSION = (3, 30)
 """The first with /api/endpoints, which pyngrok 9 asks for; with an older one it can hang."""
 VERSION = re.compile(r"version (\d+)\.(\d+)\S*")
 LOST = "session closed, starting reconnect loop"
@@ -78,8 +78,8 @@ class NgrokTunnel:
             if self._agent:
                 await self._agent.end()
         finally:
-            self._leave()
-            self._changes.tell(State.CLOSED)
+            self._release_folder()
+            self._changes.publish(State.CLOSED)
 
     async def _open(self) -> str | Exception:
         binary = find_agent(self._options.binary)
@@ -91,7 +91,7 @@ class NgrokTunnel:
         self._folder = orphans.claim_folder(self._options.state_dir, self.name)
         config.write_config(self._folder, token, self._options)
         launcher = config.write_launcher(self._folder, binary)
-        _keep_loopback_off_the_proxy()
+        _bypass_proxy_for_loopback()
         self._agent = Agent(self._folder, launcher, self._options.start_timeout_s, self._on_log)
         self._agent.ended.add_done_callback(self._ended)
         self._agent.run(self._options.local_url, self._endpoint())
@@ -110,22 +110,22 @@ class NgrokTunnel:
             return
         if LOST in message and not self._down:
             self._down = True
-            self._changes.tell(State.RECONNECTING, detail=error or message)
+            self._changes.publish(State.RECONNECTING, detail=error or message)
         elif FOUND in message and self._down and self._agent:
             self._agent.errors.clear()  # they told of the drop that is over
             self._down = False
-            self._changes.tell(State.ONLINE, url=self._url)
+            self._changes.publish(State.ONLINE, url=self._url)
 
     def _ended(self, ended: asyncio.Future[int | None]) -> None:
         if self._closing:
-            self._leave()
+            self._release_folder()
         elif self._url is not None:
-            error = self._known() or CannotTunnel(
+            error = self._known_error() or CannotTunnel(
                 f"the ngrok agent exited with code {ended.result()}", code=ENDED
             )
-            self._changes.tell(State.FAILED, detail=error.message, code=error.code)
+            self._changes.publish(State.FAILED, detail=error.message, code=error.code)
 
-    def _leave(self) -> None:
+    def _release_folder(self) -> None:
         # An agent that would not end keeps its record, for the next start to find.
         if self._folder and (self._agent is None or self._agent.ended.done()):
             orphans.release_folder(self._folder)
@@ -133,10 +133,10 @@ class NgrokTunnel:
     def _explain(self, error: Exception) -> CannotTunnel:
         refusal = getattr(error, "body", None)
         told = getattr(error, "ngrok_error", None)
-        parts = (_of_body(refusal), told, *self._said(), str(error))
+        parts = (_of_body(refusal), told, *self._output(), str(error))
         return explain([self._without_token(part) for part in parts if part])
 
-    def _said(self) -> list[str]:
+    def _output(self) -> list[str]:
         # pyngrok loses the last log lines of an agent that ends at once: stderr has them too.
         if self._agent is None or self._folder is None:
             return []
@@ -148,12 +148,12 @@ class NgrokTunnel:
     def _without_token(self, text: str) -> str:
         return text.replace(self._token, "…") if self._token else text
 
-    def _known(self) -> CannotTunnel | None:
-        error = explain(self._said())
+    def _known_error(self) -> CannotTunnel | None:
+        error = explain(self._output())
         return None if error.code == ENDED else error
 
     def _late(self) -> CannotTunnel:
-        return self._known() or CannotTunnel(
+        return self._known_error() or CannotTunnel(
             f"no public URL from ngrok within {self._options.start_timeout_s:g} s",
             code="TIMEOUT",
             hint="check the network; a firewall may block connect.ngrok-agent.com:443",
@@ -172,7 +172,7 @@ async def check_version(binary: Path) -> tuple[int, int]:
             fatal=True,
         )
     version = (int(found[1]), int(found[2]))
-    if version < OLDEST_AGENT:
+    if version < MIN_AGENT_VERSION:
         raise CannotTunnel(
             f"the ngrok agent {binary} is too old ({found[0]}; vmon needs 3.30 or newer)",
             code="AGENT_TOO_OLD",
@@ -225,7 +225,7 @@ def _bare(domain: str) -> str:
     return domain.removeprefix("https://").rstrip("/")
 
 
-def _keep_loopback_off_the_proxy() -> None:
+def _bypass_proxy_for_loopback() -> None:
     # pyngrok asks the agent's own API by urllib, which would send even that to HTTP_PROXY.
     for name in ("no_proxy", "NO_PROXY"):
         hosts = os.environ.get(name, "")
