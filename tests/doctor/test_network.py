@@ -82,7 +82,7 @@ def test_the_clock_of_the_public_url_is_the_one_that_counts(server: Server) -> N
     asked = DoctorOptions(public_url=f"{server.url}/secret-path", clocks=("http://127.0.0.1:9",))
     result = found("clock", asked)
     assert result.verdict == "fail"
-    assert "secret-path" not in result.said
+    assert "secret-path" not in result.message
 
 
 def test_the_next_clock_is_asked_where_one_is_not_there(server: Server) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict
+from msgspec import to_builtins
 
 from vmon.humanize import count
 from vmon.render.style import Paint, console
@@ -33,7 +33,7 @@ class DoctorReport:
         """Format a result, with its fix on the next line; newline included."""
         verdict = self._paint(STYLES[result.verdict], result.verdict)
         style = "dim" if result.verdict == "skip" else ""
-        message = [self._paint(style, line) for line in self._wrapped(result.said)]
+        message = [self._paint(style, line) for line in self._wrapped(result.message)]
         fix = self._wrapped(result.fix) if result.fix else []
         head = f"{verdict}  {result.name:<{_NAME}} "
         return head + f"\n{_INDENT}".join([*message, *fix]) + "\n"
@@ -54,4 +54,7 @@ class DoctorReport:
 def as_json(results: list[Result]) -> str:
     """`{"ok":true,"checks":[{"name":…,"verdict":"pass","said":…,"fix":null}]}`."""
     ok = all(result.verdict != "fail" for result in results)
-    return json.dumps({"ok": ok, "checks": [asdict(result) for result in results]}, indent=2) + "\n"
+    return (
+        json.dumps({"ok": ok, "checks": [to_builtins(result) for result in results]}, indent=2)
+        + "\n"
+    )

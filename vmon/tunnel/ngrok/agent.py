@@ -1,4 +1,4 @@
-"""One ngrok agent, driven through pyngrok, and the thread it lives by."""
+"""An ngrok agent, run through pyngrok in a thread of its own."""
 
 import asyncio
 import logging
@@ -27,13 +27,13 @@ NO_ERROR = ("nil", "<nil>")
 
 
 class Agent:
-    """An agent's process, from its start to its burial.
+    """An agent's process, from start to cleanup.
 
-    A single thread starts it, waits for its end and cleans up after it. The thread must outlive
-    the agent: the system ends a process bound to us when the thread that started it ends.
+    One thread starts it, waits for its end and cleans up. The thread must outlive
+    the agent: with `parent_death_command` the agent ends with the thread that started it.
     `on_message` gets each message of its log, and its error. `started` becomes the public URL, or
-    the exception of the start; `ended` the exit code, once nothing of the agent is left (None: it
-    never ran). Both are always set in the end.
+    the exception of the start; `ended` the exit code, after the cleanup (None: it
+    never ran). Both are always set at the end.
     """
 
     def __init__(
@@ -50,23 +50,23 @@ class Agent:
         self._folder = folder
         self._on_message = on_message
         self._spawned: NgrokProcess | None = None
-        self._noted = False
+        self._recorded = False
         self._last_signal: Signals | None = None
         self._settings = self._configure(launcher, timeout_s)
 
     @property
     def pid(self) -> int | None:
-        """The agent's process id, once it is known."""
+        """The agent's process ID, once it is known."""
         spawned = self._find()
         return spawned.proc.pid if spawned else None
 
     def run(self, local_url: str, endpoint: dict[str, Any]) -> None:
-        """Start it and ask it for an endpoint (ngrok's own field names)."""
-        life = threading.Thread(target=self._run, args=(local_url, endpoint), daemon=True)
-        life.start()
+        """Start the agent and open an endpoint, in ngrok's field names."""
+        thread = threading.Thread(target=self._run, args=(local_url, endpoint), daemon=True)
+        thread.start()
 
     async def end(self) -> None:
-        """End it: SIGTERM, which lets it close its session, then SIGKILL; up to 4 s."""
+        """Stop the agent: SIGTERM, which lets it close its session, then SIGKILL; up to 4 s."""
         try:
             await self._signal(END, GRACE_S)
             await self._signal(KILL, KILL_S)
@@ -96,19 +96,21 @@ class Agent:
             start_new_session=os.name == "posix",  # Ctrl-C is vmon's, which drains first
             startup_timeout=timeout_s,  # type: ignore[arg-type] # compared with a clock only
         )
-        settings.auth_token = None  # else it goes into the command line, even from NGROK_AUTHTOKEN
+        settings.auth_token = (
+            None  # else pyngrok puts it, also NGROK_AUTHTOKEN, into the command line
+        )
         return settings
 
     def _find(self) -> "NgrokProcess | None":
         from pyngrok import process
 
         if self._spawned is None:
-            # No public name gives the process without starting another where there is none.
+            # The public function starts a process if there is none.
             registry = process._current_processes  # noqa: SLF001 - see above
             self._spawned = registry.get(str(self._settings.ngrok_path))
         return self._spawned
 
-    # What follows runs in the agent's thread, or in pyngrok's, which reads its log.
+    # The methods below run in the agent's thread, or in pyngrok's, which reads its log.
 
     def _run(self, local_url: str, endpoint: dict[str, Any]) -> None:
         from pyngrok import ngrok
@@ -140,8 +142,8 @@ class Agent:
             send(spawned.proc.pid, self._last_signal)
         reader = spawned._monitor_thread  # noqa: SLF001 - the pipe must not be closed under it
         returncode = spawned.proc.wait()
-        send(spawned.proc.pid, KILL)  # what a wrapper around the agent may have left
-        process.kill_process(str(self._settings.ngrok_path))  # forgets it: it is gone
+        send(spawned.proc.pid, KILL)  # children that a wrapper of the agent may have left
+        process.kill_process(str(self._settings.ngrok_path))  # removes it from pyngrok's registry
         if reader:
             reader.join(KILL_S)
         if spawned.proc.stdout and not (reader and reader.is_alive()):
@@ -151,31 +153,31 @@ class Agent:
     def _on_log(self, log: "NgrokLog") -> None:
         # An exception would end pyngrok's reader, and then the agent blocks on its full pipe.
         with suppress(Exception):
-            self._note()
+            self._record()
             if self._last_signal and (pid := self.pid) is not None:
                 send(pid, self._last_signal)
             if log.err and log.err not in NO_ERROR:
                 self.errors.append(log.err)
             self._loop.call_soon_threadsafe(self._on_message, log.msg or "", log.err or "")
 
-    def _note(self) -> None:
-        if not self._noted and (pid := self.pid) is not None:
-            self._noted = True
+    def _record(self) -> None:
+        if not self._recorded and (pid := self.pid) is not None:
+            self._recorded = True
             ending = ("--config", str(self._settings.config_path))
             orphans.record_agent(self._folder, pid, ending)
 
     def _post(self, future: asyncio.Future[Any], outcome: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_settle, future, outcome)
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(_set_result, future, outcome)
 
 
-def _settle(future: asyncio.Future[Any], outcome: object) -> None:
+def _set_result(future: asyncio.Future[Any], outcome: object) -> None:
     if not future.done():
         future.set_result(outcome)
 
 
 def _silence_logging() -> None:
-    # Without a handler of its own, an agent's errors reach stderr through logging's last resort.
+    # Without a handler, the agent's errors are printed by logging's last resort handler.
     logger = logging.getLogger("pyngrok")
     logger.propagate = False
     if not logger.handlers:

@@ -20,14 +20,14 @@ from vmon.tunnel.ngrok.errors import ENDED, NO_TOKEN, explain, of_code
 from vmon.tunnel.ngrok.locate import find_agent
 
 MIN_AGENT_VERSION = (3, 30)
-"""The first with /api/endpoints, which pyngrok 9 asks for; with an older one it can hang."""
+"""The first with /api/endpoints, which pyngrok 9 needs; with an older one it can hang."""
 VERSION = re.compile(r"version (\d+)\.(\d+)\S*")
 LOST = "session closed, starting reconnect loop"
 FOUND = "client session established"
 
 
 class NgrokTunnel:
-    """A tunnel carried by an ngrok agent of its own."""
+    """A tunnel through an ngrok agent of its own."""
 
     name = "ngrok"
     stable_url = True  # a free account has one domain, a paid one those it reserved
@@ -44,35 +44,35 @@ class NgrokTunnel:
 
     @property
     def pid(self) -> int | None:
-        """The agent's process id, once it runs."""
+        """The agent's process ID, once it is running."""
         return self._agent.pid if self._agent else None
 
     async def start(self) -> str:
-        """Start an agent and have it open an endpoint."""
+        """Start an agent and open an endpoint."""
         try:
             async with asyncio.timeout(self._options.start_timeout_s):
                 outcome = await self._open()
         except TimeoutError:
             await self.close()
-            raise self._late() from None
+            raise self._timeout_error() from None
         except BaseException:
             await self.close()
             raise
         if isinstance(outcome, Exception):
             error = self._explain(outcome)
             await self.close()
-            raise error from None  # its text may hold the token
+            raise error from None  # its text may contain the token
         self._url = outcome.rstrip("/")
-        if self._agent and self._agent.ended.done():  # it came up and fell before we looked
+        if self._agent and self._agent.ended.done():  # it has exited already
             self._ended(self._agent.ended)
         return self._url
 
     def changes(self) -> AsyncIterator[Change]:
-        """What happens after the start."""
+        """The state changes after the start."""
         return self._changes.read()
 
     async def close(self) -> None:
-        """End the agent, so that ngrok frees the URL at once."""
+        """Stop the agent, so that ngrok frees the URL at once."""
         self._closing = True
         try:
             if self._agent:
@@ -99,11 +99,11 @@ class NgrokTunnel:
         return self._agent.started.result()
 
     def _endpoint(self) -> dict[str, Any]:
-        # The name is ours: the one pyngrok makes holds slashes, which the agent cannot route.
-        asked = {"name": f"vmon-{secrets.token_hex(4)}", "metadata": "vmon"}
+        # The name pyngrok generates has slashes, which the agent cannot route.
+        endpoint = {"name": f"vmon-{secrets.token_hex(4)}", "metadata": "vmon"}
         url = {"url": f"https://{_bare(self._options.domain)}"} if self._options.domain else {}
         policy = {"traffic_policy": _policy(self._options.methods)} if self._options.methods else {}
-        return {**asked, **url, **policy, "inspect": self._options.inspect}
+        return {**endpoint, **url, **policy, "inspect": self._options.inspect}
 
     def _on_log(self, message: str, error: str) -> None:
         if self._url is None:
@@ -112,7 +112,7 @@ class NgrokTunnel:
             self._down = True
             self._changes.publish(State.RECONNECTING, detail=error or message)
         elif FOUND in message and self._down and self._agent:
-            self._agent.errors.clear()  # they told of the drop that is over
+            self._agent.errors.clear()  # of the outage that is over
             self._down = False
             self._changes.publish(State.ONLINE, url=self._url)
 
@@ -126,18 +126,18 @@ class NgrokTunnel:
             self._changes.publish(State.FAILED, detail=error.message, code=error.code)
 
     def _release_folder(self) -> None:
-        # An agent that would not end keeps its record, for the next start to find.
+        # An agent that did not stop keeps its record, for the next start to find.
         if self._folder and (self._agent is None or self._agent.ended.done()):
             orphans.release_folder(self._folder)
 
     def _explain(self, error: Exception) -> CannotTunnel:
-        refusal = getattr(error, "body", None)
-        told = getattr(error, "ngrok_error", None)
-        parts = (_of_body(refusal), told, *self._output(), str(error))
+        body = getattr(error, "body", None)
+        message = getattr(error, "ngrok_error", None)
+        parts = (_error_in(body), message, *self._output(), str(error))
         return explain([self._without_token(part) for part in parts if part])
 
     def _output(self) -> list[str]:
-        # pyngrok loses the last log lines of an agent that ends at once: stderr has them too.
+        # pyngrok loses the last log lines of an agent that exits at once: stderr has them.
         if self._agent is None or self._folder is None:
             return []
         stderr = config.read_stderr(self._folder)
@@ -152,7 +152,7 @@ class NgrokTunnel:
         error = explain(self._output())
         return None if error.code == ENDED else error
 
-    def _late(self) -> CannotTunnel:
+    def _timeout_error(self) -> CannotTunnel:
         return self._known_error() or CannotTunnel(
             f"no public URL from ngrok within {self._options.start_timeout_s:g} s",
             code="TIMEOUT",
@@ -161,20 +161,20 @@ class NgrokTunnel:
 
 
 async def check_version(binary: Path) -> tuple[int, int]:
-    """The agent's version, (major, minor); CannotTunnel if it is too old or does not say."""
-    said = await _ask_version(binary)
-    found = VERSION.search(said)
-    if not found:
+    """Get the agent's version, (major, minor); CannotTunnel if it is too old or unknown."""
+    text = await _version_output(binary)
+    match = VERSION.search(text)
+    if not match:
         raise CannotTunnel(
             f"{binary} is not an ngrok agent",
             code="NOT_RUNNABLE",
             hint="run vmon tunnel install",
             fatal=True,
         )
-    version = (int(found[1]), int(found[2]))
+    version = (int(match[1]), int(match[2]))
     if version < MIN_AGENT_VERSION:
         raise CannotTunnel(
-            f"the ngrok agent {binary} is too old ({found[0]}; vmon needs 3.30 or newer)",
+            f"the ngrok agent {binary} is too old ({match[0]}; vmon needs 3.30 or newer)",
             code="AGENT_TOO_OLD",
             hint="run ngrok update or vmon tunnel install",
             fatal=True,
@@ -182,9 +182,9 @@ async def check_version(binary: Path) -> tuple[int, int]:
     return version
 
 
-async def _ask_version(binary: Path) -> str:
+async def _version_output(binary: Path) -> str:
     try:
-        asked = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             str(binary), "--version", stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
         )
     except OSError as error:
@@ -195,17 +195,17 @@ async def _ask_version(binary: Path) -> str:
             fatal=True,
         ) from None
     try:
-        said, _ = await asked.communicate()
+        output, _ = await process.communicate()
     except BaseException:
         with suppress(ProcessLookupError):
-            asked.kill()
-        await asked.wait()
+            process.kill()
+        await process.wait()
         raise
-    return said.decode(errors="replace")
+    return output.decode(errors="replace")
 
 
-def _of_body(body: str | None) -> str | None:
-    # An endpoint that was refused: the agent's answer has the code, pyngrok's exception has not.
+def _error_in(body: str | None) -> str | None:
+    # If an endpoint was refused, the agent's response has the code, pyngrok's exception has not.
     if not body:
         return None
     try:
@@ -215,9 +215,9 @@ def _of_body(body: str | None) -> str | None:
 
 
 def _policy(methods: tuple[str, ...]) -> str:
-    listed = ", ".join(f"'{method}'" for method in methods)
+    allowed = ", ".join(f"'{method}'" for method in methods)
     deny = {"type": "deny", "config": {"status_code": 405}}
-    rule = {"expressions": [f"!(req.method in [{listed}])"], "actions": [deny]}
+    rule = {"expressions": [f"!(req.method in [{allowed}])"], "actions": [deny]}
     return json.dumps({"on_http_request": [rule]})
 
 
@@ -226,7 +226,7 @@ def _bare(domain: str) -> str:
 
 
 def _bypass_proxy_for_loopback() -> None:
-    # pyngrok asks the agent's own API by urllib, which would send even that to HTTP_PROXY.
+    # pyngrok calls the agent's API by urllib, which would use HTTP_PROXY even for that.
     for name in ("no_proxy", "NO_PROXY"):
         hosts = os.environ.get(name, "")
         if "127.0.0.1" not in hosts:
