@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vmon.events.names import display_name
 from vmon.events.timestamps import local
 from vmon.humanize import count, duration, handle, size
-from vmon.render.style import LineStyle, colour_of, painted
+from vmon.render.style import LineStyle, colour_of, format_line
 from vmon.render.subject import short
 from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
 from vmon.sessions.snapshot import Member, SessionSnapshot, TimedPart, state_of, status_of
@@ -47,7 +47,7 @@ def rows(
     What is open goes on until now, or to the session's last event where clocks disagree.
     """
     now_ms = max(now_ms, laid.session.last_ms)
-    yield painted(head(laid, now_ms), look)
+    yield format_line(head(laid, now_ms), look)
     yield from _drawn(_nodes(laid, now_ms, fold=fold), look, "")
 
 
@@ -55,7 +55,7 @@ def _drawn(nodes: list[Node], look: LineStyle, before: str) -> Iterator[str]:
     for node in nodes:
         is_last = node is nodes[-1]
         branch = before + ("└─ " if is_last else "├─ ")
-        yield painted([("dim", branch), *node.pieces], look)
+        yield format_line([("dim", branch), *node.pieces], look)
         yield from _drawn(node.under, look, before + ("   " if is_last else "│  "))
 
 
