@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
 _FORWARD_S = 3.0
 """How long the end of a run goes on forwarding; the rest stays in the journal."""
+_STDERR = 2
 _OF_A_CONNECTION = ("transport", "protocol", "socket")
 """What the loop names where not a callback failed, but a connection."""
 
@@ -118,6 +120,18 @@ async def _listen(options: Options) -> int:
     finally:
         await run.close()
     return BUG if run.bugs.total else 0
+
+
+async def _close_files(pipeline: Pipeline, rotation: Rotation | None) -> None:
+    pipeline.close()
+    if rotation:
+        rotation.close(_DRAIN_S)
+
+
+def _say_rescued(rescued: str | None) -> None:
+    """Say which acknowledged deliveries no capture has, unless a terminal that is paused blocks."""
+    if rescued and select.select([], [_STDERR], [], 0)[1]:
+        os.write(_STDERR, f"not in the capture: {rescued}\n".encode())
 
 
 class _ForwardPublisher:
@@ -271,7 +285,10 @@ class Run:
 
     def _signalled(self) -> None:
         if self._stop.is_set():
-            os._exit(INTERRUPTED)  # what was acknowledged is in the capture already
+            with contextlib.suppress(Exception):  # whatever fails, it ends
+                self._pipeline.close()
+                _say_rescued(self._pipeline.totals.rescued)
+            os._exit(INTERRUPTED)
         self._stop.set()
 
     async def until_stopped(self) -> None:
@@ -284,19 +301,24 @@ class Run:
         failed = await self._close_tunnel()
         if self._forwarder:
             await self._attempt(self._forwarder.close(_FORWARD_S))
-        self.feed.flush()
-        self._oddities.close()
+        await self._attempt(self._show_rest())
+        await self._attempt(_close_files(self._pipeline, self._rotation))
+        await self._attempt(self._sum_up())
+        self._terminal.say_bugs(self.bugs)
         await self._attempt(self._terminal.drain(_DRAIN_S))
-        self._pipeline.close()
-        if self._rotation:
-            self._rotation.close(_DRAIN_S)
-        self.feed.flush()
-        more = self._forwarder.summary() if self._forwarder else ()
-        self._terminal.say_summary(self._pipeline, self.bugs, more)
-        await self._terminal.drain(_DRAIN_S)
         self._terminal.close()
         if failed is not None:
             raise failed
+
+    async def _show_rest(self) -> None:
+        self.feed.flush()
+        self._oddities.close()
+        await self._terminal.drain(_DRAIN_S)
+
+    async def _sum_up(self) -> None:
+        self.feed.flush()
+        more = self._forwarder.summary() if self._forwarder else ()
+        self._terminal.say_summary(self._pipeline, self.bugs, more)
 
     async def _attempt(self, step: Awaitable[None]) -> None:
         """A step of the end, after which the others come whatever it raises."""
