@@ -19,8 +19,8 @@ import hypothesis
 import pytest
 
 import vmon
-from tests.support.app_server import App, FlaskApp, Request, is_of_an_app
-from tests.support.factories import DATA, RECEIVED, make_entry
+from tests.support.app_server import App, FlaskApp, is_of_an_app
+from tests.support.factories import DATA
 from tests.support.forkserver import Warm
 from tests.support.processes import (
     TELLS_ITS_MODULES,
@@ -38,24 +38,12 @@ if TYPE_CHECKING:
 
     from tests.support.forkserver import Environment, Forked
     from tests.support.processes import Started
-    from vmon.events.entry import Entry
-
-__all__ = [
-    "DATA", "RECEIVED", "App", "FlaskApp", "Flow", "Listen", "Listening", "Program", "Request",
-    "Start",
-]  # fmt: skip # what files that are not converted yet import from here
 
 hypothesis.settings.register_profile("calm", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("calm")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is for a job in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what we start must hear Ctrl-C
-
-
-@pytest.fixture(scope="session")
-def delivered() -> Callable[..., Entry]:
-    """Make the entry of a body: posted to `/` from loopback, or as the keywords say."""
-    return make_entry
 
 
 @pytest.fixture

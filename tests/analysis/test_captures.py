@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.factories import make_line
 from vmon.analysis import captures
-from vmon.capture.codec import Outage, outage_line, write_line
+from vmon.capture.codec import Outage, outage_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.events.entry import Entry
 from vmon.forward.journal import JournalTarget, create_journal
 
 Run = Callable[..., tuple[int, str, str]]
@@ -23,10 +23,10 @@ RECEIVED = datetime(2016, 8, 3, 21, 16, 0, 318_542, tzinfo=UTC)
 
 
 @pytest.fixture
-def lines(delivered: Callable[..., Entry]) -> list[bytes]:
+def lines() -> list[bytes]:
     bodies = [json.dumps(one.sample).encode() for one in TYPES.values()]
     return [
-        write_line(delivered(body, received_at=RECEIVED + timedelta(seconds=number)))
+        make_line(body, received_at=RECEIVED + timedelta(seconds=number))
         for number, body in enumerate(bodies)
     ]
 
@@ -65,13 +65,10 @@ def test_outages_are_no_deliveries_and_torn_lines_are_none_either(
     assert held.last_at == RECEIVED + timedelta(seconds=1)
 
 
-def test_a_quote_in_a_session_does_not_make_another_of_it(
-    delivered: Callable[..., Entry], tmp_path: Path
-) -> None:
+def test_a_quote_in_a_session_does_not_make_another_of_it(tmp_path: Path) -> None:
     names = ['a"b', 'a"c', "a\\", None]
     made = [
-        write_line(delivered(json.dumps({"event": "archive", "sessionId": name}).encode()))
-        for name in names
+        make_line(json.dumps({"event": "archive", "sessionId": name}).encode()) for name in names
     ]
     assert captures.held(keep(tmp_path / "a.jsonl", b"".join(made))).sessions == 3
 
@@ -154,10 +151,8 @@ def test_pruning_takes_the_old_with_their_journals_and_leaves_what_is_in_use(
     assert sorted(folder.iterdir()) == [used, young]
 
 
-def test_what_an_app_never_took_is_told_before_it_goes(
-    delivered: Callable[..., Entry], folder: Path
-) -> None:
-    line = write_line(delivered(b'{"event":"archive"}', id="00053932d7f0ab-5a17c0de"))
+def test_what_an_app_never_took_is_told_before_it_goes(folder: Path) -> None:
+    line = make_line(b'{"event":"archive"}', id="00053932d7f0ab-5a17c0de")
     path = keep(folder / "a.jsonl", line * 2)
     place = JournalTarget("http://x", types=("archive",))
     create_journal(path, "5a17c0de", (place,), 0).close(keep=True)
@@ -165,11 +160,9 @@ def test_what_an_app_never_took_is_told_before_it_goes(
     assert unsent == 2
 
 
-def test_of_a_full_file_is_told_what_is_left_in_it_and_its_journal_stays(
-    delivered: Callable[..., Entry], folder: Path
-) -> None:
+def test_of_a_full_file_is_told_what_is_left_in_it_and_its_journal_stays(folder: Path) -> None:
     lines = [
-        write_line(delivered(b'{"event":"archive","n":%d}' % number, id=f"{number:014x}-5a17c0de"))
+        make_line(b'{"event":"archive","n":%d}' % number, id=f"{number:014x}-5a17c0de")
         for number in range(3)
     ]
     place = JournalTarget("http://x", types=("archive",))

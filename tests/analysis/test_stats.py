@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.busy_day import Day
+from tests.support.factories import make_entry, make_line
 from vmon.analysis.lifetimes import peak
 from vmon.analysis.stats import Stats, stats_of
 from vmon.capture.codec import read_line, write_line
@@ -19,7 +20,6 @@ from vmon.search.filter import Filter
 from vmon.sessions.store import SessionStore
 
 Run = Callable[..., tuple[int, str, str]]
-Made = Callable[..., Entry]
 S = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
 AT = datetime(2016, 8, 3, 21, 0, tzinfo=UTC)
 T = 1_470_258_000_000
@@ -45,10 +45,10 @@ def plain(stats: Stats) -> dict[str, Any]:
 
 
 def test_a_line_is_counted_as_if_it_had_been_read_with_all_its_tolerance(
-    bodies: dict[str, bytes], delivered: Made
+    bodies: dict[str, bytes],
 ) -> None:
     for name, one in bodies.items():
-        line = write_line(delivered(one))
+        line = make_line(one)
         quickly, fully = Stats(), Stats()
         quickly.line(line)
         fully.entry(read_line(line))
@@ -56,11 +56,11 @@ def test_a_line_is_counted_as_if_it_had_been_read_with_all_its_tolerance(
         assert quickly.deliveries == 1
 
 
-def test_lives_are_those_of_the_book(bodies: dict[str, bytes], delivered: Made) -> None:
+def test_lives_are_those_of_the_book(bodies: dict[str, bytes]) -> None:
     samples = [json.dumps(one.sample).encode() for one in TYPES.values()]
     seconds = body("connectionCreated", T // 1000, connection={"id": "s", "createdAt": 1470257999})
     others = [one for name, one in bodies.items() if name.startswith("opentok")]
-    entries, book = [delivered(one) for one in (*samples, seconds, *others)], SessionStore()
+    entries, book = [make_entry(one) for one in (*samples, seconds, *others)], SessionStore()
     for one in entries:
         book.apply(one)
     found, sessions = lines(entries), list(book.sessions())
@@ -74,19 +74,19 @@ def test_lives_are_those_of_the_book(bodies: dict[str, bytes], delivered: Made) 
     }
 
 
-def test_a_copy_is_a_duplicate_and_no_second_lag(delivered: Made) -> None:
+def test_a_copy_is_a_duplicate_and_no_second_lag() -> None:
     once = body("sessionCreated", T)
-    entries = [delivered(once, received_at=AT + timedelta(seconds=s)) for s in (1, 6, 16)]
-    found = lines([*entries, delivered(body("sessionCreated", T + 1), received_at=AT)])
+    entries = [make_entry(once, received_at=AT + timedelta(seconds=s)) for s in (1, 6, 16)]
+    found = lines([*entries, make_entry(body("sessionCreated", T + 1), received_at=AT)])
     one = found.types["sessionCreated"]
     assert (one.deliveries, one.delivery_lag.number) == (4, 2)
     assert (found.duplicates, len(found.repeated)) == (2, 1)
     assert (found.after_first.least, found.after_first.most) == (5000, 15_000)
 
 
-def test_lag_is_split_into_the_platforms_and_the_deliverys(delivered: Made) -> None:
+def test_lag_is_split_into_the_platforms_and_the_deliverys() -> None:
     told = {"connection": {"id": "a", "createdAt": T - 166}}
-    one = delivered(body("connectionCreated", T, **told), received_at=AT + timedelta(seconds=2))
+    one = make_entry(body("connectionCreated", T, **told), received_at=AT + timedelta(seconds=2))
     found = lines([one]).types["connectionCreated"]
     assert (found.delivery_lag.most, found.platform_lag.most) == (2000, 166)
 
@@ -106,22 +106,20 @@ def token(iat: object) -> str:
     return f"Bearer {part({'alg': 'HS256'})}.{part({'iat': iat, 'iss': 'Vonage'})}.c2ln"
 
 
-def signed(delivered: Made, iat: object, kind: str, second: int) -> Entry:
+def signed(iat: object, kind: str, second: int) -> Entry:
     at = AT + timedelta(seconds=second)
     headers = (("Host", "x"), ("Authorization", token(iat)))
-    one = delivered(body("sessionCreated", T + second), received_at=at, headers=headers)
+    one = make_entry(body("sessionCreated", T + second), received_at=at, headers=headers)
     one.verdict = Verdict(kind)
     return one
 
 
-def test_skew_is_the_least_of_receipt_less_iat_of_those_that_vonage_signed(
-    delivered: Made,
-) -> None:
+def test_skew_is_the_least_of_receipt_less_iat_of_those_that_vonage_signed() -> None:
     entries = [
-        signed(delivered, T // 1000 + 3, "valid", 0),
-        signed(delivered, T // 1000 + 1, "unchecked", 5),
-        signed(delivered, T // 1000 + 900, "invalid", 6),
-        signed(delivered, "soon", "valid", 7),
+        signed(T // 1000 + 3, "valid", 0),
+        signed(T // 1000 + 1, "unchecked", 5),
+        signed(T // 1000 + 900, "invalid", 6),
+        signed("soon", "valid", 7),
     ]
     quickly, fully = lines(entries), Stats()
     for one in entries:
@@ -133,7 +131,7 @@ def test_skew_is_the_least_of_receipt_less_iat_of_those_that_vonage_signed(
 # Peaks.
 
 
-def test_what_never_ended_counts_until_its_connection_or_session_ended(delivered: Made) -> None:
+def test_what_never_ended_counts_until_its_connection_or_session_ended() -> None:
     def connection(name: str, event: str, at: int) -> bytes:
         return body(event, at, connection={"id": name, "createdAt": at})
 
@@ -142,7 +140,7 @@ def test_what_never_ended_counts_until_its_connection_or_session_ended(delivered
         return body("streamCreated", at, stream=told)
 
     found = lines(
-        delivered(one)
+        make_entry(one)
         for one in (
             connection("a", "connectionCreated", T),
             stream("1", "a", T + 1),

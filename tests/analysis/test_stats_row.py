@@ -1,16 +1,15 @@
 import base64
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.analysis.stats_row import StatsRow, occurred_ms, plain, signed_ms, stats_row_of, token_of
 from vmon.capture.codec import write_line
 from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
 
-Made = Callable[..., Entry]
 T = 1_470_258_000_000
 
 
@@ -31,9 +30,9 @@ def both(entry: Entry) -> list[StatsRow]:
     ],
 )
 def test_when_it_happened_is_told_alike_by_an_entry_and_by_its_line(
-    body: dict[str, Any], at_ms: int | None, delivered: Made
+    body: dict[str, Any], at_ms: int | None
 ) -> None:
-    entry = delivered(json.dumps(body).encode())
+    entry = make_entry(json.dumps(body).encode())
     assert [occurred_ms(one) for one in both(entry)] == [at_ms, at_ms]
 
 
@@ -49,10 +48,10 @@ def test_when_it_happened_is_told_alike_by_an_entry_and_by_its_line(
     ],
 )
 def test_when_a_token_was_signed_is_told_where_it_is_vonages(
-    kind: str, iat: object, at_ms: int | None, delivered: Made
+    kind: str, iat: object, at_ms: int | None
 ) -> None:
     claims = base64.urlsafe_b64encode(json.dumps({"iat": iat}).encode()).decode().rstrip("=")
-    entry = delivered(b"{}", headers=(("Authorization", f"Bearer e30.{claims}.c2ln"),))
+    entry = make_entry(b"{}", headers=(("Authorization", f"Bearer e30.{claims}.c2ln"),))
     entry.verdict = Verdict(kind)
     lines = token_of(entry), write_line(entry)
     assert [signed_ms(*one) for one in zip(both(entry), lines, strict=True)] == [at_ms, at_ms]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.busy_day import Day
+from tests.support.factories import make_entry
 from vmon.analysis.usage import DAY_MS, Bounds, By, LastSeen, Usage, minutes, spans_of, usage_of
 from vmon.capture.codec import bare
-from vmon.events.entry import Entry
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
 from vmon.sessions.store import SessionStore
 
@@ -265,10 +265,8 @@ def test_the_minutes_of_a_day_are_the_true_ones_shuffled_and_copied_as_it_is(odd
     assert usage_of(book.sessions(), seen).duplicates == day.truth.duplicates
 
 
-def test_an_entry_is_named_by_when_it_was_received_where_it_tells_no_time(
-    delivered: Callable[..., Entry],
-) -> None:
+def test_an_entry_is_named_by_when_it_was_received_where_it_tells_no_time() -> None:
     seen = LastSeen()
     body = {"id": "x", "sessionId": S, "status": "started", "streamId": "1"}
-    seen.note(delivered(json.dumps(body).encode()))
+    seen.note(make_entry(json.dumps(body).encode()))
     assert seen.last == {"1": 1_470_258_960_318}

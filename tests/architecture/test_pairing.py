@@ -13,22 +13,7 @@ from tests.architecture import source
 TESTS = Path(__file__).parents[1]
 
 THROUGH = {
-    "analysis/oddities/severity": "analysis/oddities/test_codes",
-    "cli/completers": "cli/test_completion",
-    "doctor/results": "doctor/test_runner",
-    "events/verdict_kind": "events/test_verdict",
     "receive/elements": "receive/test_feed",
-    "receive/http_server": "receive/test_receiver",
-    "receive/pipeline": "commands/test_listen",
-    "receive/public_url": "tunnel/test_listen_tunnel",
-    "render/live/facts": "render/live/test_banner",
-    "render/live/notices": "render/live/test_banner",
-    "render/live/summary": "sessions/test_tracker",
-    "render/live/terminal": "render/live/test_screen",
-    "tunnel/changes": "tunnel/test_supervisor",
-    "tunnel/model": "tunnel/ngrok/test_tunnel",
-    "tunnel/ngrok/agent": "tunnel/ngrok/test_tunnel",
-    "tunnel/subprocess_tunnel": "tunnel/test_cloudflared",
 }
 """Exceptions: a module that is tested through a neighbour → the file that does it."""
 
@@ -38,6 +23,7 @@ TOPICS = {
     "commands/test_inputs": "what every reading command says of its sources",
     "commands/test_listen_forward_kill": "forwarding, killed at random",
     "commands/test_listen_kill": "listen, killed at random",
+    "commands/test_listen_summary": "what listen sums up, compared with what reads its capture",
     "commands/test_terminal": "the program on a terminal",
     "sessions/test_busy_day": "a day of which the truth is known",
     "test_docs": "the README and the reference",

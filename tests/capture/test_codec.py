@@ -13,11 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.factories import make_entry, make_line
 from vmon.capture.codec import read_line, write_line
 from vmon.events.catalogue import NAMES, TYPES
-from vmon.events.entry import Entry
-
-Delivered = Callable[..., Entry]
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
 BODIES = sorted(
@@ -87,9 +85,9 @@ INSTANTS = st.integers(0, 250_000_000_000_000_000).map(
     received_at=datetime(2026, 11, 24, tzinfo=UTC),
 )
 def test_every_delivery_is_one_line_of_json_and_comes_back_byte_for_byte(
-    delivered: Delivered, body: bytes, **said: Any
+    body: bytes, **said: Any
 ) -> None:
-    entry = delivered(body, **said)
+    entry = make_entry(body, **said)
     line = write_line(entry)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -127,15 +125,15 @@ def holds_the_body(line: bytes, value: dict[str, Any], body: bytes) -> None:
 
 @PATIENT
 @given(ANY_BODY)
-def test_a_line_written_again_is_the_same_line(delivered: Delivered, body: bytes) -> None:
-    line = write_line(delivered(body))
+def test_a_line_written_again_is_the_same_line(body: bytes) -> None:
+    line = make_line(body)
     assert write_line(read_line(line)) == line
 
 
 @pytest.mark.parametrize("path", BODIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_body_on_one_line_stands_there_verbatim(path: Path, delivered: Delivered) -> None:
+def test_a_body_on_one_line_stands_there_verbatim(path: Path) -> None:
     body = path.read_bytes()
-    entry = delivered(body)
+    entry = make_entry(body)
     line = write_line(entry)
     verbatim = entry.payload.json is not None and not set(body) & set(b"\r\n\xef")
     assert (b',"body_base64":"' not in line) == verbatim
@@ -146,12 +144,12 @@ def test_a_body_on_one_line_stands_there_verbatim(path: Path, delivered: Deliver
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is a reader of its own, where there is one")
-def test_jq_reads_every_line_and_finds_the_body(tmp_path: Path, delivered: Delivered) -> None:
+def test_jq_reads_every_line_and_finds_the_body(tmp_path: Path) -> None:
     bodies = [path.read_bytes() for path in BODIES]
-    entries = [delivered(body) for body in bodies]
+    entries = [make_entry(body) for body in bodies]
     entries += [
-        delivered(gzip.compress(b'{"event":"archive"}'), headers=(("Content-Encoding", "gzip"),)),
-        delivered(b"{}", path="/\udcff\x1b", headers=(("A", "\u2028\udcff"),)),
+        make_entry(gzip.compress(b'{"event":"archive"}'), headers=(("Content-Encoding", "gzip"),)),
+        make_entry(b"{}", path="/\udcff\x1b", headers=(("A", "\u2028\udcff"),)),
     ]
     capture = tmp_path / "all.jsonl"
     capture.write_bytes(b"".join(write_line(entry) for entry in entries))
@@ -166,9 +164,9 @@ def test_jq_reads_every_line_and_finds_the_body(tmp_path: Path, delivered: Deliv
             assert event == [payload.value.get("event")]
 
 
-def test_a_compressed_body_is_kept_as_it_came_and_read_beside(delivered: Delivered) -> None:
+def test_a_compressed_body_is_kept_as_it_came_and_read_beside() -> None:
     packed = gzip.compress(b'{"event":"archive",\n"status":"stopped"}')
-    line = write_line(delivered(packed, headers=(("content-encoding", "gzip"),)))
+    line = make_line(packed, headers=(("content-encoding", "gzip"),))
     value = json.loads(line)
     assert value["type"] == "archive"
     assert value["body"] == {"event": "archive", "status": "stopped"}
@@ -176,9 +174,9 @@ def test_a_compressed_body_is_kept_as_it_came_and_read_beside(delivered: Deliver
     assert read_line(line).delivery.body == packed
 
 
-def test_a_line_looks_exactly_so(delivered: Delivered) -> None:
+def test_a_line_looks_exactly_so() -> None:
     body = b'{"event":"archive", "sessionId":"2_MX4","id":"\\u00e9"}'
-    line = write_line(delivered(body, path="/a?b", headers=(("A", 'b"'),)))
+    line = make_line(body, path="/a?b", headers=(("A", 'b"'),))
     assert line.decode() == (
         '{"vmon":1,"type":"archive","session":"2_MX4","id":"00053932d7f0ab-5a17c0de",'
         '"received_at":"2016-08-03T21:16:00.318542Z","method":"POST","path":"/a?b",'
@@ -187,28 +185,26 @@ def test_a_line_looks_exactly_so(delivered: Delivered) -> None:
     )
 
 
-def test_keys_added_before_the_body_disturb_nobody(delivered: Delivered) -> None:
-    line = write_line(delivered(b'{"event":"archive"}'))
+def test_keys_added_before_the_body_disturb_nobody() -> None:
+    line = make_line(b'{"event":"archive"}')
     more = line.replace(b',"id":', b',"verdict":{"ok":true,"why":"\\"body\\""},"id":')
     assert read_line(more).delivery == read_line(line).delivery
 
 
-def test_a_line_that_another_tool_wrote_anew_is_still_read(delivered: Delivered) -> None:
-    entry = delivered(b'{"event": "archive"}')
+def test_a_line_that_another_tool_wrote_anew_is_still_read() -> None:
+    entry = make_entry(b'{"event": "archive"}')
     value = json.loads(write_line(entry))
     for again in (json.dumps(value), json.dumps(dict(sorted(value.items())))):
         read = read_line(again.encode())
         assert read.payload.type == "archive"
         assert json.loads(read.delivery.body) == {"event": "archive"}
         assert read.delivery.received_at == entry.delivery.received_at
-    broken = json.loads(write_line(delivered(b"{")))
+    broken = json.loads(make_line(b"{"))
     assert read_line(json.dumps(broken).encode()).delivery.body == b"{"
 
 
-def test_a_capture_that_was_made_up_is_read_or_refused_but_breaks_nothing(
-    delivered: Delivered,
-) -> None:
-    line = write_line(delivered(b'{"event":"archive"}'))
+def test_a_capture_that_was_made_up_is_read_or_refused_but_breaks_nothing() -> None:
+    line = make_line(b'{"event":"archive"}')
     body = b'"body":{"event":"archive"}'
     listed = read_line(line.replace(body, b'"body":[1]'))
     assert (listed.type, listed.event.type) == ("archive", "unknown")
@@ -233,10 +229,8 @@ def test_a_capture_that_was_made_up_is_read_or_refused_but_breaks_nothing(
         (b"}}\n", b""),
     ],
 )
-def test_a_damaged_line_is_refused_in_words(
-    before: bytes, after: bytes, delivered: Delivered
-) -> None:
-    line = write_line(delivered(b'{"event":"archive"}'))
+def test_a_damaged_line_is_refused_in_words(before: bytes, after: bytes) -> None:
+    line = make_line(b'{"event":"archive"}')
     assert before in line
     with pytest.raises(ValueError, match=r"\w+ .*\w"):
         read_line(line.replace(before, after))
@@ -280,8 +274,8 @@ def test_jq_reads_what_is_said_of_half_a_surrogate_pair(
     assert b"\\ud" not in out.lower()
 
 
-def test_what_a_rewritten_capture_calls_itself_breaks_no_line(delivered: Delivered) -> None:
-    line = json.loads(write_line(delivered(b'{"event":"archive"}')))
+def test_what_a_rewritten_capture_calls_itself_breaks_no_line() -> None:
+    line = json.loads(make_line(b'{"event":"archive"}'))
     nasty = 'a","body":{"b":"\\\n\ud800'
     entry = read_line(
         json.dumps({"was": "rewritten"} | line | {"type": nasty, "id": nasty}).encode()

@@ -1,22 +1,17 @@
 import gzip
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.factories import make_line
 from vmon.capture import blocks, inputs
-from vmon.capture.codec import write_line
 from vmon.capture.documents import documents, has_lines, is_document
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.events.entry import Entry
 from vmon.search import matching, scan
 from vmon.search.filter import Filter
-
-Delivered = Callable[..., Entry]
-
 
 Bad = list[matching.BadLine]
 
@@ -33,9 +28,9 @@ def chosen_of(
 
 
 @pytest.fixture
-def lines(delivered: Delivered) -> list[bytes]:
+def lines() -> list[bytes]:
     """A capture of one delivery of each type."""
-    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+    return [make_line(json.dumps(one.sample).encode()) for one in TYPES.values()]
 
 
 BODIES = [{"event": "archive", "x": [1, "a\nb"]}, {"event": "render"}, {"event": "é"}]

@@ -2,12 +2,12 @@ import gzip
 import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.capture import importers
 from vmon.events.entry import Entry
 from vmon.render.formats.choose import FormatOptions, formatter_of
@@ -55,11 +55,9 @@ def test_a_har_of_a_browser_is_read(tmp_path: Path, indent: int | None) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_har_that_vmon_wrote_is_read_back_exactly(
-    tmp_path: Path, delivered: Callable[..., Entry], *, packed: bool
-) -> None:
+def test_a_har_that_vmon_wrote_is_read_back_exactly(tmp_path: Path, *, packed: bool) -> None:
     bodies = [BODY.encode(), b"\xff\x00", b"", b"a" * (3 << 20)]
-    entries = [delivered(body, path=f"/{number}") for number, body in enumerate(bodies)]
+    entries = [make_entry(body, path=f"/{number}") for number, body in enumerate(bodies)]
     form = formatter_of("har", FormatOptions(ScrubPolicy(Counter(), keep=True)))
     data = form.begin() + form.each(entries) + form.end()
     path = tmp_path / "a.har"

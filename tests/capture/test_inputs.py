@@ -9,21 +9,18 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from tests.support.factories import make_line
 from vmon.capture import inputs
-from vmon.capture.codec import write_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.events.entry import Entry
 from vmon.search import reader, scan
 from vmon.search.filter import Filter
 
-Delivered = Callable[..., Entry]
-
 
 @pytest.fixture
-def lines(delivered: Delivered) -> list[bytes]:
+def lines() -> list[bytes]:
     """A capture of one delivery of each type."""
-    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+    return [make_line(json.dumps(one.sample).encode()) for one in TYPES.values()]
 
 
 def packed_zstd(data: bytes) -> bytes:
@@ -50,9 +47,9 @@ def test_compressed_captures_are_read_also_when_appended_to(
 @pytest.mark.parametrize("pack", PACKERS)
 @pytest.mark.parametrize("damage", ["cut", "cut at a line", "changed"])
 def test_a_damaged_compressed_file_is_told_in_words(
-    pack: Callable[[bytes], bytes], damage: str, tmp_path: Path, delivered: Delivered
+    pack: Callable[[bytes], bytes], damage: str, tmp_path: Path
 ) -> None:
-    noise = [write_line(delivered(os.urandom(300))) for _ in range(500)]
+    noise = [make_line(os.urandom(300)) for _ in range(500)]
     packed = bytearray(pack(b"".join(noise)))
     if damage == "cut":
         del packed[len(packed) // 2 :]
@@ -68,10 +65,8 @@ def test_a_damaged_compressed_file_is_told_in_words(
 
 
 @pytest.mark.parametrize("pack", PACKERS)
-def test_what_stands_before_damage_is_found(
-    pack: Callable[[bytes], bytes], tmp_path: Path, delivered: Delivered
-) -> None:
-    noise = [write_line(delivered(os.urandom(300))) for _ in range(1500)]
+def test_what_stands_before_damage_is_found(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    noise = [make_line(os.urandom(300)) for _ in range(1500)]
     path = tmp_path / "a"
     path.write_bytes(pack(b"".join(noise))[:-40_000])
     found: list[bytes] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.capture.codec import write_line
+from tests.support.factories import make_line
 from vmon.capture.folder import captures_in
 from vmon.capture.rotation import Limit, Rotation, limit_of
 from vmon.capture.writer import CaptureWriter
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import App, Listen, Listening
-    from vmon.events.entry import Entry
+    from tests.support.app_server import App
+    from tests.support.processes import Listen, Listening
 
     Run = Callable[..., tuple[int, str, str]]
 
@@ -37,9 +37,9 @@ def capture(tmp_path: Path) -> Iterator[CaptureWriter]:
 
 
 @pytest.fixture
-def line(delivered: Callable[..., Entry]) -> Callable[[int], bytes]:
+def line() -> Callable[[int], bytes]:
     """Make the line of a delivery that no other one is equal to."""
-    return lambda number: write_line(delivered(b'{"event":"archive","n":%d}' % number))
+    return lambda number: make_line(b'{"event":"archive","n":%d}' % number)
 
 
 def kept(folder: Path) -> list[bytes]:

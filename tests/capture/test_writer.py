@@ -14,16 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.factories import make_line
 from vmon.capture import folder, fsync
-from vmon.capture.codec import write_line
 from vmon.capture.format import START
 from vmon.capture.writer import CaptureWriter
 from vmon.errors import CannotListen, WrongUse
-from vmon.events.entry import Entry
 from vmon.events.ids import Ids
 from vmon.locks import is_in_use, lock
 
-Delivered = Callable[..., Entry]
 Opened = Callable[..., CaptureWriter]
 LINES = [START + b'archive","session":null,"n":%d,"body":{}}\n' % n for n in range(6)]
 
@@ -155,10 +153,8 @@ def test_a_whole_last_line_that_lacks_its_newline_gets_it(tmp_path: Path, opened
     assert path.read_bytes() == b"".join(LINES[:3])
 
 
-def test_every_torn_end_of_a_real_line_is_repaired(
-    tmp_path: Path, opened: Opened, delivered: Delivered
-) -> None:
-    line = write_line(delivered(b'{"event":"archive","x":{"y":[{}]}}', headers=()))
+def test_every_torn_end_of_a_real_line_is_repaired(tmp_path: Path, opened: Opened) -> None:
+    line = make_line(b'{"event":"archive","x":{"y":[{}]}}', headers=())
     for length in range(1, len(line) - 1):
         path = tmp_path / str(length)
         path.write_bytes(LINES[0] + line[:length])
@@ -506,11 +502,9 @@ def test_an_empty_capture_is_the_newest_only_while_it_is_written(
     assert folder.newest() is None
 
 
-def test_what_is_appended_can_be_read_as_json(
-    tmp_path: Path, opened: Opened, delivered: Delivered
-) -> None:
+def test_what_is_appended_can_be_read_as_json(tmp_path: Path, opened: Opened) -> None:
     path = tmp_path / "a"
-    opened(path).append(write_line(delivered(b"\x00")))
+    opened(path).append(make_line(b"\x00"))
     assert json.loads(path.read_bytes())["type"] == "undecodable"
 
 

@@ -14,11 +14,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tests.support.factories import make_line
 from vmon import cli
-from vmon.capture.codec import write_line
 from vmon.cli import COMMANDS, defaults
 from vmon.config import KnownKey, load
-from vmon.events.entry import Entry
 from vmon.render.reports import config as drawn
 
 BODY = '{"event":"streamCreated","sessionId":"2_A"}\n'
@@ -314,13 +313,12 @@ def test_where_nothing_is_set_no_other_command_and_no_toml_is_imported(
 
 def test_a_filter_by_type_starts_without_what_costs_time(
     imports_of: Callable[..., set[str]],
-    delivered: Callable[..., Entry],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.jsonl"
-    path.write_bytes(write_line(delivered(b'{"event":"streamCreated"}')))
+    path.write_bytes(make_line(b'{"event":"streamCreated"}'))
     code = "import click, locale, sys; print(*sys.modules)"
     clicks = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     loaded = imports_of("filter", "--event", "streamCreated", str(path))

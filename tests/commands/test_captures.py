@@ -6,26 +6,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.capture.codec import write_line
+from tests.support.factories import make_line
 from vmon.commands.captures import Options, run
 from vmon.errors import Refused, WrongUse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from vmon.events.entry import Entry
 
 DAY = 86_400.0
 
 
 @pytest.fixture
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delivered: Callable[..., Entry]) -> Path:
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A capture in a folder of the test's own, written to last 40 days ago."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     path = tmp_path / "vmon" / "captures" / "a.jsonl"
     path.parent.mkdir(parents=True)
-    path.write_bytes(write_line(delivered(b'{"event":"archive"}')))
+    path.write_bytes(make_line(b'{"event":"archive"}'))
     at = time.time() - 40 * DAY
     os.utime(path, (at, at))
     return path

@@ -24,7 +24,7 @@ from vmon.events.catalogue import ALL
 from vmon.events.payload import read_body
 
 if TYPE_CHECKING:
-    from tests.conftest import Flow, Listen, Listening, Start
+    from tests.support.processes import Flow, Listen, Listening, Start
 
 SEED = "seed/connectionCreated.json"
 

@@ -4,21 +4,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.support.exports import SECRETS
-from vmon.capture.codec import write_line
+from tests.support.factories import make_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vmon.events.entry import Entry
 
 Run = Callable[..., tuple[int, str, str]]
 
 
-def test_export_says_what_it_left_out(
-    vmon_run: Run, delivered: Callable[..., Entry], tmp_path: Path
-) -> None:
+def test_export_says_what_it_left_out(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(write_line(delivered(b'{"event":"archive"}', headers=SECRETS)))
+    path.write_bytes(make_line(b'{"event":"archive"}', headers=SECRETS))
     code, out, err = vmon_run("export", path, "--as", "curl", "--to", "localhost:3000/x")
     assert (code, err) == (0, "1 secret omitted (Authorization); --with-secrets includes them\n")
     assert out.endswith(' --data-raw \'{"event":"archive"}\' http://localhost:3000/x\n')

@@ -13,24 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_line
 from vmon.capture import folder
-from vmon.capture.codec import write_line
 from vmon.commands import filter as command
 from vmon.commands.filter import Options
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.events.entry import Entry
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
-    from tests.conftest import Start
+    from tests.support.processes import Start
 
 STREAMS = Filter(types=frozenset({"streamCreated", "streamDestroyed"}))
 
 
 @pytest.fixture
-def lines(delivered: Callable[..., Entry]) -> list[bytes]:
-    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+def lines() -> list[bytes]:
+    return [make_line(json.dumps(one.sample).encode()) for one in TYPES.values()]
 
 
 @pytest.fixture
@@ -122,7 +121,6 @@ def days_of(out: bytes) -> list[bytes]:
 
 def test_lines_of_other_days_have_a_date(
     found: Found,
-    delivered: Callable[..., Entry],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     zone: Callable[[str], None],
@@ -131,7 +129,7 @@ def test_lines_of_other_days_have_a_date(
     path, body = tmp_path / "a.jsonl", b'{"event":"streamCreated"}'
     early = datetime(2016, 8, 3, 18, 14, 59, tzinfo=UTC)
     times = (early, early + timedelta(seconds=1), early + timedelta(seconds=2), datetime.now(UTC))
-    path.write_bytes(b"".join(write_line(delivered(body, received_at=at)) for at in times))
+    path.write_bytes(b"".join(make_line(body, received_at=at) for at in times))
     today = f"{datetime.now():%Y-%m-%d}".encode()  # noqa: DTZ005 - the local day
     first, second = b"2016-08-03", b"2016-08-04"
     piped = days_of(found(path, output_format="line")[1])

@@ -19,7 +19,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import vmon
-from tests.conftest import Flow
+from tests.support.processes import Flow
 from vmon.cli import COMMANDS, cli
 from vmon.commands.help import topics
 from vmon.render.reports.help import markdown_of

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from tests.conftest import DATA
+from tests.support.factories import DATA
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Flow
+    from tests.support.app_server import App
+    from tests.support.processes import Flow
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -21,7 +21,7 @@ import pytest
 from vmon.capture.folder import captures_in
 
 if TYPE_CHECKING:
-    from tests.conftest import Listen, Listening
+    from tests.support.processes import Listen, Listening
 
 ROUNDS = 10
 SESSIONS = 3

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.conftest import Listen, Listening
+    from tests.support.processes import Listen, Listening
 
 ROUNDS = 50
 CLIENTS = 4

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.conftest import Flow, Listen, Listening
+    from tests.support.processes import Flow, Listen, Listening
 
     VmonRun = Callable[..., tuple[int, str, str]]
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.analysis.oddities.codes import CODES
 from vmon.capture.codec import write_line
 from vmon.events.catalogue import TYPES
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import Start
+    from tests.support.processes import Start
+    from vmon.events.entry import Entry
 
     Run = Callable[..., tuple[int, str, str]]
 
@@ -60,9 +60,7 @@ STORY = [
 def entry(body: dict[str, Any]) -> Entry:
     at = body.get("timestamp") or body["updatedAt"]
     received_at = datetime.fromtimestamp(at / 1000, UTC) + timedelta(seconds=0.2)
-    return Entry(
-        Delivery("1-2", received_at, "POST", "/", (), "1.2.3.4:5", json.dumps(body).encode())
-    )
+    return make_entry(body, id="1-2", received_at=received_at, headers=(), remote="1.2.3.4:5")
 
 
 @pytest.fixture

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.capture.codec import write_line
+from tests.support.factories import make_line
 from vmon.commands import replay
 from vmon.commands.replay import Options
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
 from vmon.render.formats.entries import Form
 from vmon.replay import tally
 from vmon.replay.schedule import PlaybackSpeed
 from vmon.security.access import secret_path
 
 if TYPE_CHECKING:
-    from tests.conftest import App, FlaskApp, Flow, Start
+    from tests.support.app_server import App, FlaskApp
+    from tests.support.processes import Flow, Start
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 Run = Callable[..., tuple[int, str, str]]
@@ -32,7 +31,9 @@ def a_line(number: int, at_s: float = 0.0, session: str = "2_A", path: str = "/h
     body = json.dumps({"event": "streamCreated", "sessionId": session, "n": number}).encode()
     at = START + timedelta(seconds=at_s)
     headers = (("Host", "here"), ("X-Number", str(number)))
-    return write_line(Entry(Delivery(f"{number:03}", at, "POST", path, headers, None, body)))
+    return make_line(
+        body, id=f"{number:03}", received_at=at, path=path, headers=headers, remote=None
+    )
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def an_event(number: int, at_s: float, said_s: float, event: str, data: str = ""
     timestamp = int((START + timedelta(seconds=said_s)).timestamp() * 1000)
     body = json.dumps({**said, "timestamp": timestamp}).encode()
     at = START + timedelta(seconds=at_s)
-    return write_line(Entry(Delivery(f"{number:03}", at, "POST", "/", (), "there:1", body)))
+    return make_line(body, id=f"{number:03}", received_at=at, headers=(), remote="there:1")
 
 
 def test_it_can_be_played_in_the_order_and_time_that_events_tell(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.capture.codec import write_line
+from tests.support.factories import make_line
+from tests.support.waiting import wait_until
 from vmon.capture.segments import fingerprint_of
-from vmon.events.entry import Entry
 from vmon.forward.journal import JournalLine, JournalTarget, create_journal, read_progress
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Listen, Request
+    from tests.support.app_server import App, Request
+    from tests.support.processes import Listen
 
 RUN = "5a17c0de"
 Run = Callable[..., tuple[int, str, str]]
@@ -26,7 +27,7 @@ def number_of(request: "Request") -> int:
 
 
 @pytest.fixture
-def left(tmp_path: Path, delivered: Callable[..., Entry]) -> Left:
+def left(tmp_path: Path) -> Left:
     """Leave a capture of ten deliveries: 0 to 4 sent but for two given up, 5 to 9 unsent."""
 
     def leaving(url: str, run: str = RUN, name: str = "a.jsonl") -> Path:
@@ -36,7 +37,7 @@ def left(tmp_path: Path, delivered: Callable[..., Entry]) -> Left:
             for number in range(10):
                 body = b'{"event":"streamCreated","sessionId":"2_A","n":%d}' % number
                 starts.append(file.tell())
-                file.write(write_line(delivered(body, id=f"{number:014x}-{run}", path="/hook")))
+                file.write(make_line(body, id=f"{number:014x}-{run}", path="/hook"))
         failed = (starts[1], starts[3])
         journal.write([JournalLine(done=(starts[0], starts[2], starts[4]), failed=failed)])
         journal.close(keep=True)
@@ -138,13 +139,8 @@ async def test_of_a_run_that_goes_on_only_what_it_gave_up_is_sent(
 
 def _until_noted(capture: Path) -> None:
     """Wait until the journal says that one was given up."""
-    import time
-
     (journal,) = capture.parent.glob("*.forward")
-    deadline = time.monotonic() + 10
-    while not read_progress(journal, 1)[0].failed:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: read_progress(journal, 1)[0].failed)
 
 
 def test_a_capture_that_is_gone_is_said(vmon_run: Run, left: Left) -> None:

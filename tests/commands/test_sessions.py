@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import sample_room
+from tests.support.factories import make_entry, make_line
 from vmon.capture.codec import write_line
 from vmon.commands import sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Flow, Start
-    from vmon.events.entry import Entry
+    from tests.support.processes import Flow, Start
 
 Run = Callable[..., tuple[int, str, str]]
 SEED = [str(path) for path in sorted((Path(__file__).parents[1] / "data" / "seed").glob("*.json"))]
@@ -39,10 +39,12 @@ def three(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def many(tmp_path: Path, delivered: Callable[..., Entry]) -> Path:
+def many(tmp_path: Path) -> Path:
     """Make a capture of 50 sessions that are open."""
     made = [
-        delivered(b'{"event":"sessionCreated","sessionId":"2_S%03d","timestamp":%d}' % (number, at))
+        make_entry(
+            b'{"event":"sessionCreated","sessionId":"2_S%03d","timestamp":%d}' % (number, at)
+        )
         for number in range(50)
         for at in [sample_room.BEGIN_MS + number]
     ]
@@ -75,7 +77,7 @@ def test_what_is_open_goes_on_until_the_end_of_the_capture(vmon_run: Run, three:
     code, out, err = vmon_run("sessions", "--until", "2025-11-24T16:01:00Z", three)
     assert (code, err) == (0, "1 session, 1 open, as of 2025-11-24 16:00:23\n")
     assert names(out) == ["cVdXZX"]
-    assert out.startswith("● cVdXZX  2025-11-24 16:00  open for 23.2 s  3 participants, 4 streams")
+    assert out.startswith("● cVdXZX  2025-11-24 16:00  open for 23.2 s  3 connections, 4 streams")
 
 
 def test_while_somebody_writes_the_capture_it_goes_on_until_now(vmon_run: Run, many: Path) -> None:
@@ -89,7 +91,7 @@ def test_at_an_instant_it_is_as_it_was(vmon_run: Run, three: Path) -> None:
     code, out, err = vmon_run("sessions", "--at", "2025-11-24T16:00:10Z", three)
     assert (code, err) == (0, "1 session, 1 open, as of 2025-11-24 16:00:10\n")
     assert out == (
-        "● cVdXZX  2025-11-24 16:00  open for 10.0 s  1 participant, 1 stream\n"
+        "● cVdXZX  2025-11-24 16:00  open for 10.0 s  1 connection, 1 stream\n"
         "└─ ● Ann  8.0 s  00000000\n"
         "   └─ ● camera  5.0 s  00000000\n"
     )
@@ -214,12 +216,12 @@ def test_of_many_who_left_few_have_a_line_on_a_terminal(
 
 
 def test_a_watch_draws_what_comes_in_place_until_ctrl_c(
-    on_terminal: Callable[..., Any], many: Path, delivered: Callable[..., Entry]
+    on_terminal: Callable[..., Any], many: Path
 ) -> None:
     one, flow = on_terminal("sessions", "--watch", "--limit", "1", many)
     flow.until(b"50 sessions, 50 open")
     with many.open("ab") as file:
-        file.write(write_line(delivered(b'{"event":"sessionCreated","sessionId":"2_NEW"}')))
+        file.write(make_line(b'{"event":"sessionCreated","sessionId":"2_NEW"}'))
         file.write(b"garbage\n")
     flow.until(b"51 sessions, 51 open")
     one.signal(signal.SIGINT)
@@ -278,10 +280,9 @@ def test_every_body_there_is_can_be_looked_at(
     vmon_run: Run,
     tmp_path: Path,
     bodies: dict[str, bytes],
-    delivered: Callable[..., Entry],
 ) -> None:
     path = tmp_path / "all.jsonl"
-    path.write_bytes(b"".join(write_line(delivered(body)) for body in bodies.values()))
+    path.write_bytes(b"".join(make_line(body) for body in bodies.values()))
     code, out, err = vmon_run(*args, path)
     assert code == 0
     assert out

@@ -7,14 +7,11 @@ from typing import Any
 import pytest
 
 from tests.support.busy_day import Day
+from tests.support.factories import make_entry, make_line
 from vmon.capture.codec import write_line
 from vmon.events.catalogue import TYPES
-from vmon.events.entry import Entry
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-Made = Callable[..., Entry]
 
 
 S = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
@@ -29,10 +26,10 @@ def body(event: str, at: int, **more: Any) -> bytes:
 
 
 @pytest.fixture
-def capture(delivered: Made, tmp_path: Path) -> Path:
+def capture(tmp_path: Path) -> Path:
     rest = [json.dumps(one.sample).encode() for one in TYPES.values()]
     entries = [
-        delivered(one, received_at=datetime(2016, 8, 3, 21, 15, n, 318_542, tzinfo=UTC))
+        make_entry(one, received_at=datetime(2016, 8, 3, 21, 15, n, 318_542, tzinfo=UTC))
         for n, one in enumerate([*rest, rest[0]])
     ]
     path = tmp_path / "a.jsonl"
@@ -114,10 +111,10 @@ def test_nothing_at_all_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     assert err.startswith(f"error: no deliveries found in {path}\nhint: ")
 
 
-def test_strangers_words_are_disarmed(vmon_run: Run, delivered: Made, tmp_path: Path) -> None:
+def test_strangers_words_are_disarmed(vmon_run: Run, tmp_path: Path) -> None:
     odd = body("streamDestroyed", T, reason="\x1b]0;x\x07", stream={"id": "1"})
     path = tmp_path / "a.jsonl"
-    path.write_bytes(write_line(delivered(odd)))
+    path.write_bytes(make_line(odd))
     out = vmon_run("stats", path)[1]
     assert "\x1b" not in out
     assert "␛]0;x␇ 1" in out

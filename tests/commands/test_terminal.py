@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Flow
+from tests.support.processes import Flow
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Start
+    from tests.support.processes import Start
 
 EVIL = "\x9b2J\u202e\u200b\x7f"
 BODY = (

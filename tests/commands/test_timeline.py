@@ -11,16 +11,12 @@ import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.support import sample_room
-from vmon.capture.codec import write_line
-
-if TYPE_CHECKING:
-    from vmon.events.entry import Entry
+from tests.support.factories import make_line
 
 Run = Callable[..., tuple[int, str, str]]
 DATA = Path(__file__).parents[1] / "data"
@@ -71,10 +67,10 @@ def test_no_line_is_wider_than_asked(
 
 
 @pytest.fixture
-def two_sessions(tmp_path: Path, delivered: Callable[..., Entry]) -> Path:
+def two_sessions(tmp_path: Path) -> Path:
     bodies = [b'{"event":"sessionCreated","sessionId":"2_%b"}' % name for name in (b"AAA", b"BBB")]
     path = tmp_path / "two.jsonl"
-    path.write_bytes(b"".join(write_line(delivered(body)) for body in bodies))
+    path.write_bytes(b"".join(make_line(body) for body in bodies))
     return path
 
 
@@ -138,9 +134,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("form", ["--svg", "--html"])
-def test_no_name_becomes_markup(
-    name: str, form: str, vmon_run: Run, tmp_path: Path, delivered: Callable[..., Entry]
-) -> None:
+def test_no_name_becomes_markup(name: str, form: str, vmon_run: Run, tmp_path: Path) -> None:
     import json
 
     connection = {"id": name, "createdAt": sample_room.BEGIN_MS, "data": json.dumps({"name": name})}
@@ -157,7 +151,7 @@ def test_no_name_becomes_markup(
         },
     ]
     path = tmp_path / "hostile.jsonl"
-    path.write_bytes(b"".join(write_line(delivered(json.dumps(one).encode())) for one in told))
+    path.write_bytes(b"".join(make_line(json.dumps(one).encode()) for one in told))
     code, out, err = vmon_run("timeline", form, "-", path)
     assert (code, err) == (0, "")
     seen = _elements(out, is_html=form == "--html")
@@ -169,7 +163,7 @@ def test_no_name_becomes_markup(
 
 
 def test_however_long_a_name_is_what_a_mark_means_stays_in_the_picture(
-    vmon_run: Run, tmp_path: Path, delivered: Callable[..., Entry]
+    vmon_run: Run, tmp_path: Path
 ) -> None:
     import json
 
@@ -184,7 +178,7 @@ def test_however_long_a_name_is_what_a_mark_means_stays_in_the_picture(
         | {"reason": "networkDisconnected"},
     ]
     path = tmp_path / "long.jsonl"
-    path.write_bytes(b"".join(write_line(delivered(json.dumps(one).encode())) for one in told))
+    path.write_bytes(b"".join(make_line(json.dumps(one).encode()) for one in told))
     _, out, _ = vmon_run("timeline", "--svg", "-", path)
     (below,) = re.findall(r">([^<]*failed: x[^<]*)<", out)
     assert below.endswith("x…, networkDisconnected")

@@ -12,7 +12,8 @@ from vmon.events.payload import read_body
 from vmon.replay.samples import STORY
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Listen, Start
+    from tests.support.app_server import App
+    from tests.support.processes import Listen, Start
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -2,14 +2,15 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.capture.codec import write_line
 from vmon.events.entry import Entry
 from vmon.security.signature import Secret, sign
 
-Delivered = Callable[..., Entry]
 Run = Callable[..., tuple[int, str, str]]
 
 VALUE = "a-session-secret-of-more-than-32-bytes"
@@ -18,13 +19,13 @@ BODY = b'{"event":"archive","status":"started","sessionId":"2_MX4x"}'
 
 
 @pytest.fixture
-def signed(delivered: Delivered) -> Callable[..., Entry]:
+def signed() -> Callable[..., Entry]:
     """Make an entry that was signed an hour before it was received."""
 
-    def entry(body: bytes = BODY, secret: Secret = SECRET, **changed: object) -> Entry:
-        at = delivered(BODY).delivery.received_at
+    def entry(body: bytes = BODY, secret: Secret = SECRET, **changed: Any) -> Entry:
+        at = make_entry(BODY).delivery.received_at
         value = sign(body, secret, api_key="k", now=(at - timedelta(hours=1)).timestamp(), jti="j")
-        return delivered(body, headers=(("Authorization", value),), **changed)
+        return make_entry(body, headers=(("Authorization", value),), **changed)
 
     return entry
 
@@ -52,10 +53,10 @@ def test_when_all_are_valid_nothing_is_told_but_how_many(
 
 
 def test_each_that_is_not_valid_is_told_in_a_line(
-    vmon_run: Run, signed: Signed, delivered: Delivered, capture: Capture
+    vmon_run: Run, signed: Signed, capture: Capture
 ) -> None:
     changed = write_line(signed()).replace(b'"started"', b'"stopped"')
-    path = capture(signed(), delivered(b"{}", id="id-2"), more=changed)
+    path = capture(signed(), make_entry(b"{}", id="id-2"), more=changed)
     code, out, err = vmon_run("verify", path, "--secret", VALUE)
     assert (code, err) == (1, "3 deliveries: 1 valid, 1 unsigned, 1 invalid\n")
     assert out == (
@@ -67,9 +68,9 @@ def test_each_that_is_not_valid_is_told_in_a_line(
 
 
 def test_with_v_the_valid_are_told_too_and_with_json_a_line_of_it_each(
-    vmon_run: Run, signed: Signed, delivered: Delivered, capture: Capture, tmp_path: Path
+    vmon_run: Run, signed: Signed, capture: Capture, tmp_path: Path
 ) -> None:
-    path = capture(signed(), delivered(b"{}"))
+    path = capture(signed(), make_entry(b"{}"))
     (tmp_path / "secrets").write_text(f"mine={VALUE}\n")
     asked = ("verify", path, "--secret-file", tmp_path / "secrets", "--format", "json")
     code, out, _ = vmon_run(*asked, "-v")

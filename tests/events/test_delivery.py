@@ -2,11 +2,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.support.factories import make_delivery
 from vmon.events.delivery import HOP_BY_HOP, Delivery, encoding_of, header
 
 
 def with_headers(*headers: tuple[str, str]) -> Delivery:
-    return Delivery("1", datetime(2026, 11, 24, tzinfo=UTC), "POST", "/", headers, None, b"{}")
+    return make_delivery(
+        b"{}", id="1", received_at=datetime(2026, 11, 24, tzinfo=UTC), headers=headers, remote=None
+    )
 
 
 def test_a_header_is_found_in_any_case_and_the_first_counts() -> None:

@@ -1,6 +1,5 @@
 import gzip
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.conftest import RECEIVED
-from tests.support.factories import BODIES, START, T, entry
-from vmon.capture.codec import bare, read_line, write_line
+from tests.support.factories import BODIES, RECEIVED, START, T, make_entry, make_line
+from vmon.capture.codec import bare, read_line
 from vmon.events.catalogue import TYPES
-from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.events.models import Event
 
@@ -32,7 +29,7 @@ KEYS = st.sampled_from(
 
 def stored(body: bytes, *headers: tuple[str, str]) -> Entry:
     """An entry as it is read from a capture."""
-    return read_line(write_line(Entry(Delivery("0", RECEIVED, "POST", "/", headers, None, body))))
+    return read_line(make_line(body, id="0", received_at=RECEIVED, headers=headers, remote=None))
 
 
 def plain(event: Event) -> Event:
@@ -90,7 +87,7 @@ def test_and_of_json_that_readers_disagree_about(put: str) -> None:
 def test_it_occurred_when_the_payload_states_it_or_else_when_it_was_received(
     timestamp: int | None, occurred_ms: int
 ) -> None:
-    one = entry({"event": "sessionCreated", "timestamp": timestamp}, 1.5)
+    one = make_entry({"event": "sessionCreated", "timestamp": timestamp}, 1.5)
     assert (one.occurred_ms, one.received_ms) == (occurred_ms, T + 1500)
     assert one.event.occurred_ms == timestamp
     assert one.occurred_ms == occurred_ms, "and the same once all is decoded"
@@ -98,8 +95,10 @@ def test_it_occurred_when_the_payload_states_it_or_else_when_it_was_received(
 
 def test_an_archive_occurred_when_it_was_updated_and_a_render_when_it_was_received() -> None:
     archive = {"event": "archive", "id": "a", "createdAt": T, "updatedAt": T + 60_000}
-    assert entry(archive, 70).occurred_ms == T + 60_000
-    assert entry({"id": "r", "sessionId": "S", "status": "started"}, 70).occurred_ms == T + 70_000
+    assert make_entry(archive, 70).occurred_ms == T + 60_000
+    assert (
+        make_entry({"id": "r", "sessionId": "S", "status": "started"}, 70).occurred_ms == T + 70_000
+    )
 
 
 def test_a_body_alone_that_tells_no_time_was_never_received() -> None:
@@ -110,10 +109,10 @@ def test_a_body_alone_that_tells_no_time_was_never_received() -> None:
 
 @pytest.mark.parametrize("timestamp", [T, T // 1000])
 def test_the_lag_is_from_the_event_to_its_receipt_in_whatever_unit_that_was_stated(
-    timestamp: int, delivered: Callable[..., Entry]
+    timestamp: int,
 ) -> None:
     body = json.dumps({"event": "sessionCreated", "timestamp": timestamp}).encode()
-    one = delivered(body, received_at=START + timedelta(seconds=2))
+    one = make_entry(body, received_at=START + timedelta(seconds=2))
     assert one.lag_s == 2.0
-    assert delivered(body, remote=None).lag_s is None
-    assert delivered(b'{"event":"sessionCreated"}').lag_s is None
+    assert make_entry(body, remote=None).lag_s is None
+    assert make_entry(b'{"event":"sessionCreated"}').lag_s is None

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.factories import make_line
 from tests.support.forwarding import Recorder, Tape
 from tests.support.journals import RUN
-from vmon.capture.codec import write_line
-from vmon.events.entry import Entry
 
 
 @pytest.fixture
@@ -36,11 +35,11 @@ def broken_recorder(recorder: Recorder) -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def line(delivered: Callable[..., Entry]) -> Callable[..., bytes]:
+def line() -> Callable[..., bytes]:
     """Make the line of a delivery of a run."""
 
     def made(number: int, event: str = "streamCreated", run: str = RUN, pad: int = 0) -> bytes:
         body = b'{"event":"%b","n":%d,"pad":"%b"}' % (event.encode(), number, b"x" * pad)
-        return write_line(delivered(body, id=f"{number:014x}-{run}"))
+        return make_line(body, id=f"{number:014x}-{run}")
 
     return made

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.factories import make_line
 from tests.support.journals import RUN
-from vmon.capture.codec import write_line
 from vmon.capture.segments import Segment, Segments
-from vmon.events.entry import Entry
 from vmon.forward import backlog as module
 from vmon.forward.backlog import BacklogReader, JournalCursor, unsent
 from vmon.forward.journal import JournalLine, TargetProgress
@@ -53,11 +52,9 @@ def test_only_whole_lines_of_the_run_and_its_types_are_meant(
     assert reader.at(len(b"".join(lines[:5]))) == b""
 
 
-def test_a_session_that_looks_like_an_id_deceives_nobody(
-    tmp_path: Path, delivered: Callable[..., Entry]
-) -> None:
+def test_a_session_that_looks_like_an_id_deceives_nobody(tmp_path: Path) -> None:
     body = b'{"event":"streamCreated","sessionId":"x\\",\\"id\\":\\"00-bad0bad0\\""}'
-    stored = write_line(delivered(body, id=f"{1:014x}-{RUN}"))
+    stored = make_line(body, id=f"{1:014x}-{RUN}")
     path = tmp_path / "a.jsonl"
     path.write_bytes(stored)
     assert [got for _, got in read_from(path).lines(0, len(stored))] == [stored]

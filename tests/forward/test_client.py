@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.factories import make_delivery
 from vmon.errors import WrongUse
 from vmon.events.delivery import Delivery
 from vmon.forward.client import Client, Outcome
 from vmon.forward.targets import Target, connectable, joined, target_of
 
 if TYPE_CHECKING:
-    from tests.conftest import App
+    from tests.support.app_server import App
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -23,7 +24,9 @@ def delivery(
     headers: tuple[tuple[str, str], ...] = (),
     method: str = "POST",
 ) -> Delivery:
-    return Delivery("1", NOW, method, path, headers, None, body)
+    return make_delivery(
+        body, id="1", received_at=NOW, method=method, path=path, headers=headers, remote=None
+    )
 
 
 Send = Callable[..., Awaitable[Outcome]]
@@ -307,7 +310,9 @@ async def test_a_forwarded_delivery_says_who_sent_it_and_keeps_what_it_says_itse
     app: "App", send: Send
 ) -> None:
     target = target_of(app.url, forwarded=True)
-    plain = Delivery("1", NOW, "POST", "/", (("Host", "here:1"),), "::1:5000", b"")
+    plain = make_delivery(
+        b"", id="1", received_at=NOW, headers=(("Host", "here:1"),), remote="::1:5000"
+    )
     told = (("x-forwarded-for", "216.147.0.9"), ("X-Forwarded-Proto", "https"))
     await send(plain, target)
     await send(delivery(headers=told), target)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forwarding import Recorder, numbered, until
+from tests.support.forwarding import Recorder, numbered
 from tests.support.journals import begun
+from tests.support.waiting import until
 from vmon.forward import journal_writer as module
 from vmon.forward.backlog import JournalCursor
 from vmon.forward.journal import Journal, read_progress

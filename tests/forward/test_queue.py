@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.forwarding import Recorder, Tape, a_worker, number_of, numbered, until
+from tests.support.forwarding import Recorder, Tape, a_worker, number_of, numbered
+from tests.support.waiting import until
 from vmon.capture.codec import read_line, write_line
 from vmon.events.entry import Entry
 from vmon.forward import backlog
 from vmon.forward import queue as module
 
 if TYPE_CHECKING:
-    from tests.conftest import App
+    from tests.support.app_server import App
 
 
 async def test_what_finds_memory_full_is_read_back_in_its_order(

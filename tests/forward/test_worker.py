@@ -11,14 +11,14 @@ from tests.support.forwarding import (
     failure,
     number_of,
     numbered,
-    until,
 )
+from tests.support.waiting import until
 from vmon.events.entry import Entry
 from vmon.events.redelivery import Schedule
 from vmon.forward.worker import TargetWorker, Throttle
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Request
+    from tests.support.app_server import App, Request
 
 
 async def test_each_delivery_is_sent_once_in_the_order_of_its_session(

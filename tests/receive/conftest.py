@@ -140,9 +140,3 @@ def post(
 def chunked(*chunks: bytes, headers: bytes = b"") -> bytes:
     head = b"POST / HTTP/1.1\r\nHost: x\r\n%bTransfer-Encoding: chunked\r\n\r\n" % headers
     return head + b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in (*chunks, b""))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.005)

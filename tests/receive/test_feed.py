@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
+from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.receive import feed as module
 from vmon.receive.elements import BugFound, CaptureTrouble, Missed, Notice, Received
 from vmon.receive.feed import Feed, Subscription
 from vmon.sessions.tracker import SessionTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pytest
 
+    from vmon.events.entry import Entry
     from vmon.receive.elements import Element
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -32,7 +30,9 @@ def delivery(number: int, *, at_ms: int | None = None, event: str = "connectionC
     body = {"sessionId": "2_S", "event": event, "timestamp": happened_ms, "connection": connection}
     received_at = START + timedelta(milliseconds=number)
     raw = json.dumps(body).encode()
-    return Entry(Delivery(f"{number:06}", received_at, "POST", "/", (), "127.0.0.1:1", raw))
+    return make_entry(
+        raw, id=f"{number:06}", received_at=received_at, headers=(), remote="127.0.0.1:1"
+    )
 
 
 class Reader:
@@ -60,12 +60,6 @@ def a_feed(*readers: Reader) -> tuple[Feed, SessionTracker, list[Exception]]:
     for reader in readers:
         feed.subscribe(reader.queue)
     return feed, tracker, bugs
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 async def test_nothing_happens_on_the_answer_s_path_but_an_append() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import time
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_delivery
+from tests.support.waiting import until
 from vmon.bugs import Bugs
 from vmon.capture.codec import Outage, read_line
 from vmon.capture.writer import CaptureWriter
-from vmon.events.delivery import Delivery
 from vmon.events.ids import Ids
 from vmon.events.payload import TooLarge
 from vmon.receive import pipeline as module
@@ -35,9 +35,10 @@ from vmon.security.verifier import Verifier
 from vmon.sessions.tracker import SessionTracker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
     from vmon.receive.elements import Element
 
@@ -149,15 +150,8 @@ async def make(runs: Make) -> AsyncIterator[Make]:
 
 
 def delivery(number: int = 1, body: bytes = BODY, **changed: Any) -> Delivery:
-    parts: dict[str, Any] = {
-        "id": f"{number:06}",
-        "received_at": NOW,
-        "method": "POST",
-        "path": "/hook",
-        "headers": (("Content-Type", "application/json"),),
-        "remote": "127.0.0.1:1",
-    }
-    return Delivery(**parts | changed, body=body)
+    fields: dict[str, Any] = {"id": f"{number:06}", "path": "/hook", "remote": "127.0.0.1:1"}
+    return make_delivery(body, **fields | {"received_at": NOW} | changed)
 
 
 def signed(number: int, secret: Secret = SECRET) -> Delivery:
@@ -165,12 +159,6 @@ def signed(number: int, secret: Secret = SECRET) -> Delivery:
     token = sign(BODY, secret, api_key="7", now=now, jti=str(number))
     received_at = datetime.fromtimestamp(now, UTC)
     return delivery(number, headers=(("Authorization", token),), received_at=received_at)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 # A delivery that is taken.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from tests.support.waiting import until
 from vmon.receive import public_url as module
 from vmon.receive.elements import Notice, TunnelDown, TunnelUp
 from vmon.receive.feed import Feed, Subscription
@@ -19,7 +20,7 @@ from vmon.tunnel.choice import Choice, TunnelRequest, ViaNgrok, ViaPublicUrl, Vi
 from vmon.tunnel.model import CannotTunnel, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from vmon.capture.codec import Outage
     from vmon.receive.elements import Element
@@ -156,12 +157,6 @@ class Run:
 
     def of(self, kind: type[Element]) -> list[Element]:
         return [element for element in self.look() if isinstance(element, kind)]
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture(autouse=True)
@@ -338,6 +333,21 @@ async def test_a_url_that_moves_before_it_is_proved_is_proved_no_longer(
         run.tunnel.told.publish(State.ONLINE, url=new.url)
         await until(lambda: run.of(TunnelUp))
     assert run.published == [TunnelUp(f"{new.url}/{TOKEN}")]
+
+
+async def test_a_url_that_comes_back_before_another_was_proved_replaces_none(
+    sides: list[PublicSide],
+) -> None:
+    ours, other = sides
+    run = Run(FakeTunnel(ours.url))
+    ours.leads_to = run.receiver
+    async with run.running():
+        await until(lambda: run.of(TunnelUp))
+        run.tunnel.told.publish(State.ONLINE, url=other.url)
+        await until(lambda: other.paths)
+        run.tunnel.told.publish(State.ONLINE, url=ours.url)
+        await until(lambda: len(run.of(TunnelUp)) == 2)
+    assert run.of(TunnelUp) == [TunnelUp(f"{ours.url}/{TOKEN}")] * 2
 
 
 async def test_a_drop_before_the_url_is_proved_does_not_end_the_proving(

@@ -10,12 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tests.support.factories import make_entry
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.render.detail import fields, whole
 from vmon.render.style import LineStyle, Paint
-
-Delivered = Callable[..., Entry]
 
 DATA = Path(__file__).parents[1] / "data"
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
@@ -57,28 +56,28 @@ def drawn(entry: Entry, look: LineStyle = PLAIN) -> list[str]:
 
 
 @pytest.mark.usefixtures("utc")
-def test_the_fields_of_a_payload_are_drawn_so(delivered: Delivered) -> None:
-    entry = delivered((DATA / "seed" / "streamCreated.json").read_bytes(), path="/hook?a=1")
+def test_the_fields_of_a_payload_are_drawn_so() -> None:
+    entry = make_entry((DATA / "seed" / "streamCreated.json").read_bytes(), path="/hook?a=1")
     assert "\n".join(fields(entry, PLAIN)) == FIELDS
 
 
 @pytest.mark.usefixtures("utc")
-def test_headers_and_body_are_drawn_so(delivered: Delivered) -> None:
+def test_headers_and_body_are_drawn_so() -> None:
     body = b'{"event":"muteForced","a":[1,-2.5e3,true,null],"o":{},"t":"x\\"y\\u00e9"}'
-    entry = delivered(body, headers=(("Content-Type", "application/json"), ("X-\x1b", "a\nb")))
+    entry = make_entry(body, headers=(("Content-Type", "application/json"), ("X-\x1b", "a\nb")))
     assert "\n".join(whole(entry, PLAIN)) == WHOLE
 
 
-def test_warnings_come_first(delivered: Delivered) -> None:
+def test_warnings_come_first() -> None:
     body = b'{"event":"streamCreated","projectId":7,"timestamp":"soon"}'
-    lines = list(fields(delivered(body), PLAIN))
+    lines = list(fields(make_entry(body), PLAIN))
     assert lines[0] == "    ! projectId should be a string, not a number"
     assert [line.startswith("    ! ") for line in lines[:3]] == [True, True, False]
 
 
-def test_ids_are_never_cut(delivered: Delivered) -> None:
+def test_ids_are_never_cut() -> None:
     for one in TYPES.values():
-        entry = delivered(json.dumps(one.sample).encode())
+        entry = make_entry(json.dumps(one.sample).encode())
         shown = "\n".join(fields(entry, LineStyle(Paint(), 40)))
         ids = re.findall(r'"\w*[iI]d": "([^"]+)"', json.dumps(one.sample))
         assert ids
@@ -86,40 +85,38 @@ def test_ids_are_never_cut(delivered: Delivered) -> None:
 
 
 @pytest.mark.usefixtures("utc")
-def test_what_is_no_json_is_shown_raw_with_where_it_breaks(delivered: Delivered) -> None:
-    lines = list(whole(delivered(b'{"a":\xff\x1b[2J\r\nb', headers=()), PLAIN))
+def test_what_is_no_json_is_shown_raw_with_where_it_breaks() -> None:
+    lines = list(whole(make_entry(b'{"a":\xff\x1b[2J\r\nb', headers=()), PLAIN))
     assert lines == [
         '    │ {"a":\\xff␛[2J␍',
         "    │ b",
         "    ^ not UTF-8 at byte 5",
     ]
-    assert list(whole(delivered(b"", headers=()), PLAIN))[-1] == "    ^ empty body"
+    assert list(whole(make_entry(b"", headers=()), PLAIN))[-1] == "    ^ empty body"
 
 
-def test_a_compressed_body_is_laid_out_unpacked(delivered: Delivered) -> None:
+def test_a_compressed_body_is_laid_out_unpacked() -> None:
     headers = (("content-encoding", "gzip"),)
-    entry = delivered(gzip.compress(b'{"event":"archive"}'), headers=headers)
+    entry = make_entry(gzip.compress(b'{"event":"archive"}'), headers=headers)
     assert list(whole(entry, PLAIN))[1:] == ["    │ {", '    │   "event": "archive"', "    │ }"]
 
 
 @pytest.mark.parametrize("key", ["timestamp", "createdAt", "updatedAt"])
-def test_a_time_is_read_out(key: str, delivered: Delivered, zone: Callable[[str], None]) -> None:
+def test_a_time_is_read_out(key: str, zone: Callable[[str], None]) -> None:
     zone("Asia/Tokyo")
-    lines = list(fields(delivered(json.dumps({"x": {key: 1470258860571}}).encode()), PLAIN))
+    lines = list(fields(make_entry(json.dumps({"x": {key: 1470258860571}}).encode()), PLAIN))
     assert lines[-1] == f"    x.{key} 1470258860571  2016-08-04 06:14:20.571"
 
 
-def test_the_end_of_all_calendars_is_drawn_too(
-    delivered: Delivered, zone: Callable[[str], None]
-) -> None:
+def test_the_end_of_all_calendars_is_drawn_too(zone: Callable[[str], None]) -> None:
     zone("Asia/Tokyo")
-    entry = delivered(b'{"event":"archive","updatedAt":253402300799999}')
+    entry = make_entry(b'{"event":"archive","updatedAt":253402300799999}')
     assert "    updatedAt 253402300799999" in drawn(entry)
 
 
-def test_scalars_and_what_is_empty_are_written_as_json_has_them(delivered: Delivered) -> None:
+def test_scalars_and_what_is_empty_are_written_as_json_has_them() -> None:
     body = b'{"s":"","n":null,"t":true,"o":{},"l":[],"f":1.5,"":{"":3},"long":[[1]]}'
-    lines = [line.strip().split() for line in list(fields(delivered(body), PLAIN))[1:]]
+    lines = [line.strip().split() for line in list(fields(make_entry(body), PLAIN))[1:]]
     assert lines == [
         ["s", '""'],
         ["n", "null"],
@@ -133,19 +130,19 @@ def test_scalars_and_what_is_empty_are_written_as_json_has_them(delivered: Deliv
 
 
 @pytest.mark.parametrize("body", [b"[]", b"7", b'"x"', b"null", b"[{}]", b"", b"{}"])
-def test_what_is_no_object_is_drawn(body: bytes, delivered: Delivered) -> None:
-    assert all(line.startswith("    ") for line in drawn(delivered(body)))
+def test_what_is_no_object_is_drawn(body: bytes) -> None:
+    assert all(line.startswith("    ") for line in drawn(make_entry(body)))
 
 
-def test_a_huge_body_is_cut_and_says_so(delivered: Delivered) -> None:
+def test_a_huge_body_is_cut_and_says_so() -> None:
     body = json.dumps({"a": "x" * 50_000} | {f"k{number}": 1 for number in range(1000)}).encode()
-    lines = drawn(delivered(body))
+    lines = drawn(make_entry(body))
     assert len(lines) < 900
     assert sum(map(len, lines)) < 40_000
     assert "    … 601 more fields" in lines
     assert "    … 603 more lines" in lines
     assert any("… (46,000 more characters)" in line for line in lines)
-    raw = drawn(delivered(b"x" * 50_000))
+    raw = drawn(make_entry(b"x" * 50_000))
     assert "    … 46.0 kB more" in raw
 
 
@@ -166,22 +163,22 @@ BODIES = VALUES.map(lambda value: json.dumps(value).encode()) | st.binary(max_si
 @example(DEEP[2], ("", "", "", ""))
 @example(b'{"a":' + b"9" * 4400 + b',"b":1e400}', ("\x1b", "\x9b", "\x1b]0;x\x07", "\n"))
 def test_whatever_was_delivered_every_line_is_harmless(
-    delivered: Delivered, body: bytes, said: tuple[str, str, str, str]
+    body: bytes, said: tuple[str, str, str, str]
 ) -> None:
     header, path, identifier, remote = said
     changed: dict[str, Any] = {"headers": ((header, path),), "path": path, "method": header}
-    entry = delivered(body, **changed, id=identifier, remote=remote)
+    entry = make_entry(body, **changed, id=identifier, remote=remote)
     plain = drawn(entry)
     assert [line for line in plain if not line.isprintable()] == []
     coloured = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in drawn(entry, COLOURED)]
     assert coloured == plain
 
 
-def test_json_is_coloured_by_what_it_is(delivered: Delivered) -> None:
+def test_json_is_coloured_by_what_it_is() -> None:
     paint = COLOURED.paint
-    (*_, line, _) = whole(delivered(b'{"a: b":"c: \\"d","n":[true]}'), COLOURED)
+    (*_, line, _) = whole(make_entry(b'{"a: b":"c: \\"d","n":[true]}'), COLOURED)
     assert line.endswith("]")
-    text = "".join(whole(delivered(b'{"a: b":"c: \\"d","n":-1.5e3,"t":true}'), COLOURED))
+    text = "".join(whole(make_entry(b'{"a: b":"c: \\"d","n":-1.5e3,"t":true}'), COLOURED))
     for style, token in (
         ("key", '"a: b"'),
         ("string", '"c: \\"d"'),

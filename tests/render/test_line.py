@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from vmon.capture.codec import read_line, write_line
+from tests.support.factories import make_entry, make_line
+from vmon.capture.codec import read_line
 from vmon.events.catalogue import NAMES, TYPES
-from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
 from vmon.humanize import compact
 from vmon.render.detail import fields
@@ -21,8 +21,6 @@ from vmon.render.line import line
 from vmon.render.style import LineStyle, Paint
 from vmon.sanitize import disarm
 from vmon.sessions.tracker import Annotation
-
-Delivered = Callable[..., Entry]
 
 DATA = Path(__file__).parents[1] / "data"
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=150)
@@ -146,9 +144,9 @@ def drawings() -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize(
     ("name", "lines"), drawings(), ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_a_body_is_drawn_so(name: str, lines: list[str], delivered: Delivered) -> None:
+def test_a_body_is_drawn_so(name: str, lines: list[str]) -> None:
     (path,) = DATA.glob(f"{name}.*")
-    entry = delivered(path.read_bytes())
+    entry = make_entry(path.read_bytes())
     assert [line(entry, LineStyle(PLAIN, width)) for width in (None, 80, 40)] == lines
 
 
@@ -213,10 +211,10 @@ BODIES = EVENTS.map(lambda value: json.dumps(value).encode()) | st.binary(max_si
 @example(json.dumps({"event": "streamCreated", "stream": {"name": "日" * 40}}).encode(), 110, 0)
 @example(b'{"event":"callCreated","call":{"id":"\\u001b[2J\\n\\ud800"}}', 20, 1e9)
 def test_whatever_happened_is_one_harmless_line_that_fits(
-    delivered: Delivered, body: bytes, width: int, late: float
+    body: bytes, width: int, late: float
 ) -> None:
-    entry = delivered(body)
-    entry = delivered(body, received_at=entry.delivery.received_at + timedelta(seconds=late))
+    entry = make_entry(body)
+    entry = make_entry(body, received_at=entry.delivery.received_at + timedelta(seconds=late))
     drawn = line(entry, LineStyle(PLAIN, width))
     assert cell_len(drawn) <= width
     assert drawn.isprintable()
@@ -227,10 +225,8 @@ def test_whatever_happened_is_one_harmless_line_that_fits(
 
 @PATIENT
 @given(body=BODIES, width=st.none() | st.integers(20, 250))
-def test_colours_add_escapes_and_nothing_else(
-    delivered: Delivered, body: bytes, width: int | None
-) -> None:
-    entry = delivered(body)
+def test_colours_add_escapes_and_nothing_else(body: bytes, width: int | None) -> None:
+    entry = make_entry(body)
     coloured = line(
         entry, LineStyle(Paint(Console(force_terminal=True, color_system="256")), width)
     )
@@ -251,21 +247,19 @@ ALIGNED = [
 @pytest.mark.parametrize("width", [None, 80, 250])
 @pytest.mark.parametrize("session", ALIGNED)
 @pytest.mark.parametrize("late", [0.0, -3.2, 61, 7e6, 1e9])
-def test_columns_stay_where_they_are(
-    width: int | None, session: str | None, late: float, delivered: Delivered
-) -> None:
+def test_columns_stay_where_they_are(width: int | None, session: str | None, late: float) -> None:
     body = TYPES["callUpdated"].sample | {"sessionId": session}
-    entry = delivered(json.dumps(body).encode())
+    entry = make_entry(json.dumps(body).encode())
     said = entry.event.timestamp_at
     assert said is not None
-    entry = delivered(entry.delivery.body, received_at=said + timedelta(seconds=late))
+    entry = make_entry(entry.delivery.body, received_at=said + timedelta(seconds=late))
     before, found, _ = line(entry, LineStyle(PLAIN, width)).partition(" b0a5a8c7")
     assert found
     assert cell_len(before) == len("21:16:00.318 ~ callUpdated         kxOH45   2min ")
 
 
-def test_a_type_that_a_file_made_up_is_harmless_and_keeps_the_columns(delivered: Delivered) -> None:
-    known = write_line(delivered(b'{"event":"sessionCreated"}'))
+def test_a_type_that_a_file_made_up_is_harmless_and_keeps_the_columns() -> None:
+    known = make_line(b'{"event":"sessionCreated"}')
     for made_up in ("\x1b[2J", "x" * 50, "日" * 30):
         made = known.replace(
             b'"sessionCreated","session"', json.dumps(made_up).encode() + b',"session"'
@@ -279,18 +273,16 @@ def test_a_type_that_a_file_made_up_is_harmless_and_keeps_the_columns(delivered:
 @pytest.mark.parametrize(
     ("micros", "millis"), [(0, "000"), (999_999, "999"), (999_500, "999"), (1_999, "001")]
 )
-def test_the_clock_tells_the_millisecond_that_has_begun(
-    micros: int, millis: str, delivered: Delivered
-) -> None:
-    at = delivered(b"").delivery.received_at.replace(microsecond=micros)
-    assert line(delivered(b"", received_at=at), LineStyle(PLAIN)).startswith(
+def test_the_clock_tells_the_millisecond_that_has_begun(micros: int, millis: str) -> None:
+    at = make_entry(b"").delivery.received_at.replace(microsecond=micros)
+    assert line(make_entry(b"", received_at=at), LineStyle(PLAIN)).startswith(
         f"21:16:00.{millis} ! "
     )
 
 
-def test_the_clock_is_local(zone: Callable[[str], None], delivered: Delivered) -> None:
+def test_the_clock_is_local(zone: Callable[[str], None]) -> None:
     zone("Asia/Kolkata")
-    assert line(delivered(b""), LineStyle(PLAIN)).startswith("02:46:00.318 ! ")
+    assert line(make_entry(b""), LineStyle(PLAIN)).startswith("02:46:00.318 ! ")
 
 
 @pytest.mark.parametrize(
@@ -321,10 +313,8 @@ def test_no_lag_is_wider_than_its_column(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("remote", [None, "127.0.0.1:1"])
-def test_a_bare_body_was_received_by_nobody_and_has_no_lag(
-    remote: str | None, delivered: Delivered
-) -> None:
-    entry = delivered(json.dumps(TYPES["streamCreated"].sample).encode(), remote=remote)
+def test_a_bare_body_was_received_by_nobody_and_has_no_lag(remote: str | None) -> None:
+    entry = make_entry(json.dumps(TYPES["streamCreated"].sample).encode(), remote=remote)
     assert (entry.lag_s is None) == (remote is None)
     assert (" -  c053fcc8" in line(entry, LineStyle(PLAIN))) == (remote is None)
 
@@ -344,10 +334,8 @@ def test_a_bare_body_was_received_by_nobody_and_has_no_lag(
         (Verdict("unsigned", "none", refused=True), "unsigned 401, retry in 5.0 s started"),
     ],
 )
-def test_a_verdict_stands_before_what_it_is_about(
-    verdict: Verdict, shown: str, delivered: Delivered
-) -> None:
-    entry = delivered(b'{"event":"archive","status":"started"}')
+def test_a_verdict_stands_before_what_it_is_about(verdict: Verdict, shown: str) -> None:
+    entry = make_entry(b'{"event":"archive","status":"started"}')
     plain = line(entry, LineStyle(PLAIN))
     entry.verdict = verdict
     assert line(entry, LineStyle(PLAIN)) == plain.replace("started", shown)
@@ -357,8 +345,8 @@ def test_a_verdict_stands_before_what_it_is_about(
     assert told == [f"    signature {disarm(verdict.kind)}: {disarm(verdict.why)}"]
 
 
-def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Delivered) -> None:
-    entry = delivered(b'{"event":"archive","status":"started"}')
+def test_a_copy_that_is_turned_away_says_when_the_next_is_due() -> None:
+    entry = make_entry(b'{"event":"archive","status":"started"}')
     entry.verdict = Verdict("unsigned", "there is none", refused=True)
     for copies, due in ((0, "5.0 s"), (2, "10.0 s"), (99, "15 min")):
         assert f"401, retry in {due} " in line(entry, LineStyle(PLAIN), Annotation(copies=copies))
@@ -385,22 +373,22 @@ def test_a_copy_that_is_turned_away_says_when_the_next_is_due(delivered: Deliver
     ],
 )
 def test_where_there_is_little_room_a_name_goes_before_a_badge_and_an_id(
-    width: int, said: str, delivered: Delivered
+    width: int, said: str
 ) -> None:
     body = (DATA / "seed" / "connectionCreated.json").read_bytes()
     note = Annotation("TOKENDATA", 2, "duplicate #2 +0.2 s")
-    assert line(delivered(body), LineStyle(PLAIN, width), note) == said
+    assert line(make_entry(body), LineStyle(PLAIN, width), note) == said
 
 
-def test_an_event_of_nobody_has_its_badge_where_who_would_stand(delivered: Delivered) -> None:
+def test_an_event_of_nobody_has_its_badge_where_who_would_stand() -> None:
     body = (DATA / "opentok" / "sessionCreated.json").read_bytes()
-    drawn = line(delivered(body), LineStyle(PLAIN, 40), Annotation(badge="↩ 2.0 s late"))
+    drawn = line(make_entry(body), LineStyle(PLAIN, 40), Annotation(badge="↩ 2.0 s late"))
     assert drawn.endswith(" + sessionCreated ↩ 2.0 s late")
 
 
-def test_what_ends_before_it_began_lived_no_negative_time(delivered: Delivered) -> None:
+def test_what_ends_before_it_began_lived_no_negative_time() -> None:
     body = TYPES["streamDestroyed"].sample
     body = body | {"timestamp": body["stream"]["createdAt"] - 3600}
-    drawn = line(delivered(json.dumps(body).encode()), LineStyle(PLAIN, None))
+    drawn = line(make_entry(json.dumps(body).encode()), LineStyle(PLAIN, None))
     assert "ended 3.6 s before it began" in drawn
     assert "lasted" not in drawn

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.forward.client import ForwardResult, Outcome
 from vmon.forward.leftovers import Left
 from vmon.forward.listener import TargetBack, TargetDown
@@ -21,7 +22,6 @@ from vmon.render.outcome import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.events.entry import Entry
 
 BODY = b'{"event":"streamCreated","sessionId":"2_A","stream":{"id":"c053fcc8-1"}}'
 URL = "http://localhost:3000"
@@ -34,8 +34,8 @@ def test_under_an_event_stands_what_the_app_answered() -> None:
     )
 
 
-def test_as_json_an_outcome_is_one_line(delivered: Callable[..., Entry]) -> None:
-    line = as_json(delivered(BODY), Outcome(500, 0.0123456, "no such room"))
+def test_as_json_an_outcome_is_one_line() -> None:
+    line = as_json(make_entry(BODY), Outcome(500, 0.0123456, "no such room"))
     assert line.endswith(b"}\n")
     assert json.loads(line) == {
         "id": "00053932d7f0ab-5a17c0de",
@@ -47,10 +47,8 @@ def test_as_json_an_outcome_is_one_line(delivered: Callable[..., Entry]) -> None
     }
 
 
-def test_an_outcome_names_its_event_unless_that_stands_above(
-    delivered: Callable[..., Entry],
-) -> None:
-    result = ForwardResult(delivered(BODY), URL, Outcome(200, 0.012))
+def test_an_outcome_names_its_event_unless_that_stands_above() -> None:
+    result = ForwardResult(make_entry(BODY), URL, Outcome(200, 0.012))
     outcomes = Outcomes(aside=False, several=False)
     assert outcomes(result, is_last=True).decode() == "    → 200 in 12 ms\n"
     assert outcomes(result, is_last=False).decode() == (
@@ -58,54 +56,46 @@ def test_an_outcome_names_its_event_unless_that_stands_above(
     )
 
 
-def test_beside_json_an_outcome_has_its_time_and_event(delivered: Callable[..., Entry]) -> None:
-    result = ForwardResult(delivered(BODY), URL, Outcome(200, 0.012))
+def test_beside_json_an_outcome_has_its_time_and_event() -> None:
+    result = ForwardResult(make_entry(BODY), URL, Outcome(200, 0.012))
     line = Outcomes(aside=True, several=False)(result, is_last=True).decode()
     assert re.fullmatch(r"\d\d:\d\d:\d\d → 200 in 12 ms  \(streamCreated c053fcc8\)\n", line)
 
 
-def test_of_several_apps_the_one_is_named(delivered: Callable[..., Entry]) -> None:
-    result = ForwardResult(delivered(BODY), URL, Outcome(200, 0.012))
+def test_of_several_apps_the_one_is_named() -> None:
+    result = ForwardResult(make_entry(BODY), URL, Outcome(200, 0.012))
     assert Outcomes(aside=False, several=True)(result, is_last=True).decode() == (
         f"    → {URL} 200 in 12 ms\n"
     )
 
 
-def test_a_failure_says_which_attempt_it_was_and_when_the_next_is(
-    delivered: Callable[..., Entry],
-) -> None:
-    result = ForwardResult(delivered(BODY), URL, Outcome(None, 0.1, "connection refused"), 2, 5.0)
+def test_a_failure_says_which_attempt_it_was_and_when_the_next_is() -> None:
+    result = ForwardResult(make_entry(BODY), URL, Outcome(None, 0.1, "connection refused"), 2, 5.0)
     assert Outcomes(aside=False, several=False)(result, is_last=True).decode() == (
         "    → connection refused (attempt 2); retrying in 5.0 s\n"
     )
 
 
 @pytest.mark.parametrize("status", [201, 204, 302])
-def test_what_vonage_takes_for_no_success_is_said(
-    delivered: Callable[..., Entry], status: int
-) -> None:
-    result = ForwardResult(delivered(BODY), URL, Outcome(status, 0.012))
+def test_what_vonage_takes_for_no_success_is_said(status: int) -> None:
+    result = ForwardResult(make_entry(BODY), URL, Outcome(status, 0.012))
     line = Outcomes(aside=False, several=False)(result, is_last=True).decode()
     assert "; Vonage counts only 200 as success\n" in line
 
 
-def test_an_event_of_nothing_is_named_by_its_session_or_delivery(
-    delivered: Callable[..., Entry],
-) -> None:
+def test_an_event_of_nothing_is_named_by_its_session_or_delivery() -> None:
     outcomes = Outcomes(aside=False, several=False)
-    session = delivered(b'{"event":"sessionCreated","sessionId":"2_A"}')
+    session = make_entry(b'{"event":"sessionCreated","sessionId":"2_A"}')
     line = outcomes(ForwardResult(session, URL, Outcome(200, 0.01)), is_last=False)
     assert line.endswith(b"  (sessionCreated 2_A)\n")
-    torn = delivered(b"{", id="1-a\x1b")
+    torn = make_entry(b"{", id="1-a\x1b")
     line = outcomes(ForwardResult(torn, URL, Outcome(200, 0.01)), is_last=False)
     assert line.decode().endswith("  (undecodable 1-a␛)\n")
 
 
-def test_on_a_terminal_an_outcome_is_cut_to_its_width(
-    delivered: Callable[..., Entry], terminal: Callable[[int], None]
-) -> None:
+def test_on_a_terminal_an_outcome_is_cut_to_its_width(terminal: Callable[[int], None]) -> None:
     terminal(60)
-    result = ForwardResult(delivered(BODY), URL, Outcome(None, 0.1, "refused " * 20))
+    result = ForwardResult(make_entry(BODY), URL, Outcome(None, 0.1, "refused " * 20))
     line = Outcomes(aside=False, several=False)(result, is_last=False).decode()
     assert len(line) == 61
     assert line.endswith("…  (streamCreated c053fcc8)\n")

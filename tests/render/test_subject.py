@@ -5,24 +5,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.events.catalogue import TYPES
 from vmon.render.subject import handle_of, short, subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.events.entry import Entry
 
 T = 1_470_257_688_309
 CONNECTION = {"id": "c053fcc8-1", "createdAt": T, "data": "name=Ann"}
 
 
 @pytest.fixture
-def words(delivered: Callable[..., Entry]) -> Callable[..., str]:
+def words() -> Callable[..., str]:
     """What stands in a line about an event, without styles."""
 
     def of(who: str | None = None, /, **body: Any) -> str:
-        event = delivered(json.dumps(body).encode()).event
+        event = make_entry(json.dumps(body).encode()).event
         return "".join(text for _, text in subject(event, who)).rstrip()
 
     return of
@@ -71,9 +71,9 @@ def test_an_unknown_event_is_named_and_said_to_be_unknown(words: Callable[..., s
     )
 
 
-def test_only_the_first_warning_stands_in_a_line(delivered: Callable[..., Entry]) -> None:
+def test_only_the_first_warning_stands_in_a_line() -> None:
     body = b'{"event":"streamCreated","sessionId":7,"timestamp":"x","stream":3}'
-    event = delivered(body).event
+    event = make_entry(body).event
     assert len(event.warnings) > 1
     more = f" (+{len(event.warnings) - 1} more)"
     style, text = subject(event)[-1]

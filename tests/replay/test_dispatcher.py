@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.errors import WrongUse
-from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.forward.client import Outcome
 from vmon.forward.targets import target_of
@@ -16,14 +16,14 @@ from vmon.replay.dispatcher import Sender
 from vmon.replay.schedule import ScheduledDelivery
 
 if TYPE_CHECKING:
-    from tests.conftest import App, Request
+    from tests.support.app_server import App, Request
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def due(number: int, session: str | None = None, at_s: float = 0.0) -> ScheduledDelivery:
     body = json.dumps({"sessionId": session, "n": number}).encode()
-    entry = Entry(Delivery(str(number), NOW, "POST", "/", (), None, body))
+    entry = make_entry(body, id=str(number), received_at=NOW, headers=(), remote=None)
     return ScheduledDelivery(at_s, entry, b"", 0.0)
 
 

@@ -19,7 +19,7 @@ from vmon.replay.resend import Resend, ResendCallbacks
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
-    from tests.conftest import App
+    from tests.support.app_server import App
 
 Left = Callable[[], LeftJournal]
 

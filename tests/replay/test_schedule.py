@@ -7,22 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.factories import make_entry
 from vmon.events.entry import Entry
 from vmon.replay.schedule import PlaybackSpeed, ScheduledDelivery, estimate, schedule
 
-Delivered = Callable[..., Entry]
-
 
 @pytest.fixture(scope="module")
-def stored(delivered: Delivered) -> Callable[..., list[tuple[bytes, Entry]]]:
+def stored() -> Callable[..., list[tuple[bytes, Entry]]]:
     """Make lines and entries received so many seconds after the first."""
-    start = delivered(b"").delivery.received_at
+    start = make_entry(b"").delivery.received_at
 
     def entries(*offsets: float) -> list[tuple[bytes, Entry]]:
         return [
             (
                 b"%d\n" % number,
-                delivered(
+                make_entry(
                     b'{"event":"archive"}' if number % 2 else b"{",
                     received_at=start + timedelta(seconds=offset),
                 ),

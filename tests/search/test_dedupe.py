@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.busy_day import Day
-from vmon.events.entry import Entry
+from tests.support.factories import make_entry
 from vmon.search.dedupe import Dedupe
 
 Run = Callable[..., tuple[int, str, str]]
-Made = Callable[..., Entry]
 
 
 def said(session: str, number: int) -> bytes:
@@ -18,25 +17,25 @@ def said(session: str, number: int) -> bytes:
     ).encode()
 
 
-def test_the_first_copy_passes_and_the_others_are_counted(delivered: Made) -> None:
+def test_the_first_copy_passes_and_the_others_are_counted() -> None:
     first = Dedupe()
-    told = [first(delivered(said("2_A", number))) for number in (1, 2, 1, 1, 2)]
+    told = [first(make_entry(said("2_A", number))) for number in (1, 2, 1, 1, 2)]
     assert told == [True, True, False, False, False]
     assert first.hidden == 3
 
 
-def test_an_empty_body_says_nothing_and_always_passes(delivered: Made) -> None:
+def test_an_empty_body_says_nothing_and_always_passes() -> None:
     first = Dedupe()
-    assert [first(delivered(b"")) for _ in range(3)] == [True] * 3
+    assert [first(make_entry(b"")) for _ in range(3)] == [True] * 3
 
 
-def test_what_is_remembered_is_bounded_and_the_silent_are_forgotten_first(delivered: Made) -> None:
+def test_what_is_remembered_is_bounded_and_the_silent_are_forgotten_first() -> None:
     first = Dedupe(room=4)
     for session, number in (("2_A", 1), ("2_A", 2), ("2_B", 1), ("2_A", 2), ("2_C", 1), ("2_C", 2)):
-        first(delivered(said(session, number)))
+        first(make_entry(said(session, number)))
     assert first._held <= 4
-    assert not first(delivered(said("2_A", 1)))
-    assert first(delivered(said("2_B", 1)))
+    assert not first(make_entry(said("2_A", 1)))
+    assert first(make_entry(said("2_B", 1)))
 
 
 def test_a_line_that_holds_nothing_is_let_through() -> None:

@@ -8,23 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.factories import make_entry
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.search.expression import LONGEST, MOST_LOOPED, Expression
 from vmon.search.filter import Filter
 
-Delivered = Callable[..., Entry]
-
 
 @pytest.fixture
-def sample(delivered: Delivered) -> Callable[..., Entry]:
+def sample() -> Callable[..., Entry]:
     """Make the entry of a type's sample; keywords change its payload."""
 
     def entry(name: str, **changed: Any) -> Entry:
         headers = (("X-A", "1"), ("x-a", "2"), ("Content-Type", "application/json"))
         body = json.dumps(TYPES[name].sample | changed).encode()
-        return delivered(body, path="/hooks/a?b=c", headers=headers)
+        return make_entry(body, path="/hooks/a?b=c", headers=headers)
 
     return entry
 
@@ -113,20 +112,18 @@ def test_a_list_is_gone_over_once_and_not_when_the_body_is_large(
     assert not where(sample("archive", streams=list(range(MOST_LOOPED // 2))))
 
 
-def test_bodies_as_deep_as_can_be_read_and_half_surrogates_are_no_match(
-    delivered: Delivered,
-) -> None:
+def test_bodies_as_deep_as_can_be_read_and_half_surrogates_are_no_match() -> None:
     where = Expression('body.x != "a"')
     for depth, true in ((100, True), (201, False), (900, False)):
-        assert where(delivered(b'{"x":' + b"[" * depth + b"]" * depth + b"}")) is true
-    assert not where(delivered(b'{"x":"\\ud800"}'))
-    assert not where(delivered(b"{"))
-    assert not where(delivered(b"[1]"))
+        assert where(make_entry(b'{"x":' + b"[" * depth + b"]" * depth + b"}")) is true
+    assert not where(make_entry(b'{"x":"\\ud800"}'))
+    assert not where(make_entry(b"{"))
+    assert not where(make_entry(b"[1]"))
 
 
-def test_values_of_other_types_are_never_mixed_up(delivered: Delivered) -> None:
+def test_values_of_other_types_are_never_mixed_up() -> None:
     where = Expression("type(body.x) == int && body.x == 1")
-    found = [where(delivered(b'{"x":%b}' % x)) for x in (b"1", b"true", b"1.0", b'"1"', b"1")]
+    found = [where(make_entry(b'{"x":%b}' % x)) for x in (b"1", b"true", b"1.0", b'"1"', b"1")]
     assert found == [True, False, False, False, True]
 
 
@@ -181,16 +178,16 @@ reason type session lag stream.name streams body 1 2u 1.5 'a' "b" r'\' && || ! =
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(st.sampled_from([*PIECES, "\n"]), max_size=12).map(" ".join) | st.text(max_size=20))
-def test_any_text_is_an_expression_or_refused_in_words(delivered: Delivered, source: str) -> None:
+def test_any_text_is_an_expression_or_refused_in_words(source: str) -> None:
     try:
         where = Expression(source)
     except WrongUse:
         return
-    assert where(delivered(json.dumps(TYPES["archive"].sample).encode())) in {True, False}
+    assert where(make_entry(json.dumps(TYPES["archive"].sample).encode())) in {True, False}
 
 
-def test_a_moment_is_compared_to_the_microsecond(delivered: Delivered) -> None:
-    entry = delivered(b"{}")
+def test_a_moment_is_compared_to_the_microsecond() -> None:
+    entry = make_entry(b"{}")
     at = entry.delivery.received_at
     before = (at - timedelta(microseconds=1)).isoformat()
     assert Expression(f'received_at > timestamp("{before}")')(entry)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES, TYPES, types_of
 from vmon.events.entry import Entry
@@ -19,11 +20,11 @@ STREAMS = frozenset({"streamCreated", "streamDestroyed"})
 
 
 @pytest.fixture
-def sample(delivered: Callable[..., Entry]) -> Callable[..., Entry]:
+def sample() -> Callable[..., Entry]:
     """Make the entry of a type's sample; keywords change its payload."""
 
     def entry(name: str, **changed: Any) -> Entry:
-        return delivered(json.dumps(TYPES[name].sample | changed).encode(), path="/hooks/a?b=c")
+        return make_entry(json.dumps(TYPES[name].sample | changed).encode(), path="/hooks/a?b=c")
 
     return entry
 
@@ -115,15 +116,13 @@ def test_since_takes_its_own_moment_and_until_does_not(sample: Callable[..., Ent
     assert Filter(until=at + tick)(entry)
 
 
-def test_a_body_without_a_session_is_in_no_session(delivered: Callable[..., Entry]) -> None:
-    assert not Filter(session=("",))(delivered(b"[1]"))
+def test_a_body_without_a_session_is_in_no_session() -> None:
+    assert not Filter(session=("",))(make_entry(b"[1]"))
     assert not session_matches(None, ("",))
 
 
-def test_an_undecodable_body_can_be_chosen_by_type_and_has_no_ids(
-    delivered: Callable[..., Entry],
-) -> None:
-    broken = delivered(b"{")
+def test_an_undecodable_body_can_be_chosen_by_type_and_has_no_ids() -> None:
+    broken = make_entry(b"{")
     assert Filter(types=frozenset({"undecodable"}))(broken)
     for name in ("connection", "stream", "archive", "call", "project", "reason", "status"):
         asked: dict[str, Any] = {name: ("",)}

@@ -1,14 +1,13 @@
 import io
 import json
-from collections.abc import Callable
 
 import pytest
 
+from tests.support.factories import make_line
 from vmon.capture.blocks import Blocks
 from vmon.capture.codec import write_line
 from vmon.errors import VmonError
 from vmon.events.catalogue import TYPES
-from vmon.events.entry import Entry
 from vmon.search.filter import Filter
 from vmon.search.matching import BadLine, LineMatcher, _bare_type, _place, entry_of
 
@@ -16,8 +15,8 @@ TYPE = Filter(types=frozenset({"archive"}))
 
 
 @pytest.fixture
-def archive(delivered: Callable[..., Entry]) -> bytes:
-    return write_line(delivered(json.dumps(TYPES["archive"].sample).encode()))
+def archive() -> bytes:
+    return make_line(json.dumps(TYPES["archive"].sample).encode())
 
 
 def test_a_bad_line_is_named_by_its_file_and_number_where_lines_are_counted() -> None:

@@ -2,16 +2,16 @@ import gc
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.factories import make_line
 from vmon.capture.codec import write_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.events.entry import Entry
 from vmon.search import matching, reader
 from vmon.search.filter import Filter
 
@@ -20,9 +20,9 @@ TORN = b'{"vmon":1,"type":"archive","session":"2_A\n'
 
 
 @pytest.fixture
-def lines(delivered: Callable[..., Entry]) -> list[bytes]:
+def lines() -> list[bytes]:
     """A capture of one delivery of each type."""
-    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+    return [make_line(json.dumps(one.sample).encode()) for one in TYPES.values()]
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import gzip
 import io
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.factories import make_entry, make_line
 from vmon.capture import blocks, inputs
 from vmon.capture.codec import read_line, write_line
 from vmon.events.catalogue import NAMES, TYPES
@@ -17,8 +17,6 @@ from vmon.search import matching, scan
 from vmon.search.expression import Expression
 from vmon.search.filter import Filter
 from vmon.search.plan import plan_of
-
-Delivered = Callable[..., Entry]
 
 PATIENT = settings(
     deadline=None,
@@ -126,14 +124,14 @@ def bodies(draw: st.DrawFn, *, lines: bool = True) -> bytes:
 
 
 @st.composite
-def capture_lines(draw: st.DrawFn, delivered: Delivered) -> bytes:
+def capture_lines(draw: st.DrawFn) -> bytes:
     """Make a line of a capture; its path and headers may look like a filter's business."""
     body, headers = draw(bodies(lines=False)), ()
     if draw(st.integers(0, 5)) == 0:
         body, headers = gzip.compress(body, 1), (("Content-Encoding", "gzip"),)  # type: ignore[assignment] # one header or none
-    at = delivered(b"").delivery.received_at + timedelta(seconds=draw(st.integers(-2, 2)))
+    at = make_entry(b"").delivery.received_at + timedelta(seconds=draw(st.integers(-2, 2)))
     path = draw(st.sampled_from(["/", "/a1", '/"a1\\', "/\udcff", "/é"]))
-    return write_line(delivered(body, path=path, headers=headers, received_at=at))
+    return make_line(body, path=path, headers=headers, received_at=at)
 
 
 WHERES = (
@@ -148,9 +146,9 @@ WHERES = (
 
 
 @st.composite
-def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
+def filters(draw: st.DrawFn) -> Filter:
     """Make any filter: one field, or several, or none."""
-    at = delivered(b"").delivery.received_at
+    at = make_entry(b"").delivery.received_at
     asked = st.lists(
         st.sampled_from([*IDS, "a", "6", "1", "‹U+200B›", "100"]), min_size=1, max_size=2
     ).map(tuple)
@@ -178,11 +176,9 @@ def filters(draw: st.DrawFn, delivered: Delivered) -> Filter:
 
 @PATIENT
 @given(drawn=st.data())
-def test_a_capture_is_chosen_from_as_if_every_line_was_decoded(
-    delivered: Delivered, drawn: st.DataObject
-) -> None:
-    data = b"".join(drawn.draw(st.lists(capture_lines(delivered), max_size=5)))
-    asked = drawn.draw(filters(delivered))
+def test_a_capture_is_chosen_from_as_if_every_line_was_decoded(drawn: st.DataObject) -> None:
+    data = b"".join(drawn.draw(st.lists(capture_lines(), max_size=5)))
+    asked = drawn.draw(filters())
     size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
     stream = Dripping(data) if drawn.draw(st.booleans()) else io.BytesIO(data)
     assert chosen_of(stream, asked, size) == (judged(data, asked), [])
@@ -190,9 +186,7 @@ def test_a_capture_is_chosen_from_as_if_every_line_was_decoded(
 
 @PATIENT
 @given(drawn=st.data())
-def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(
-    delivered: Delivered, drawn: st.DataObject
-) -> None:
+def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(drawn: st.DataObject) -> None:
     lines = drawn.draw(
         st.lists(bodies() | st.sampled_from([b"", b"  ", b"{", b"\xff"]), max_size=5)
     )
@@ -200,7 +194,7 @@ def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(
     data = end.join(lines) + drawn.draw(st.sampled_from([b"", end]))
     if data.lstrip().split(b"\n")[0].strip() == b"{":
         data = b"{}\n" + data  # a first line of one brace begins a document
-    asked = drawn.draw(filters(delivered))
+    asked = drawn.draw(filters())
     size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
     entries = drawn.draw(st.booleans())
     found, bad = chosen_of(io.BytesIO(data), asked, size, entries=entries)
@@ -212,39 +206,39 @@ def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(
 @PATIENT
 @given(drawn=st.data())
 def test_a_mixture_with_a_torn_end_is_chosen_from_as_if_every_line_was_decoded(
-    delivered: Delivered, drawn: st.DataObject
+    drawn: st.DataObject,
 ) -> None:
     # A capture first and bare bodies after it: one block of the latter never looks like a capture.
-    captured = drawn.draw(st.lists(capture_lines(delivered), min_size=1, max_size=3))
+    captured = drawn.draw(st.lists(capture_lines(), min_size=1, max_size=3))
     bare = [line + b"\n" for line in drawn.draw(st.lists(bodies(), max_size=3))]
-    torn = drawn.draw(capture_lines(delivered))
+    torn = drawn.draw(capture_lines())
     torn = torn[: drawn.draw(st.integers(0, len(torn) - 1))]
     data = b"".join([*captured, *bare, torn])
-    asked = drawn.draw(filters(delivered))
+    asked = drawn.draw(filters())
     found, bad = chosen_of(io.BytesIO(data), asked, drawn.draw(st.sampled_from([16, 1 << 16])))
     assert found == judged(data, asked)
     assert len(bad) <= 1
 
 
 @pytest.fixture
-def lines(delivered: Delivered) -> list[bytes]:
+def lines() -> list[bytes]:
     """A capture of one delivery of each type."""
-    return [write_line(delivered(json.dumps(one.sample).encode())) for one in TYPES.values()]
+    return [make_line(json.dumps(one.sample).encode()) for one in TYPES.values()]
 
 
-def test_a_time_that_is_written_in_another_way_is_found_too(delivered: Delivered) -> None:
-    line = write_line(delivered(b'{"event":"render"}'))
+def test_a_time_that_is_written_in_another_way_is_found_too() -> None:
+    line = make_line(b'{"event":"render"}')
     other = line.replace(b',"received_at":"', b', "received_at": "')
     assert other != line
-    since = delivered(b"").delivery.received_at
+    since = make_entry(b"").delivery.received_at
     for data in (other, other + line):
         asked = Filter(since=since)
         assert chosen_of(io.BytesIO(data), asked)[0] == judged(data, asked) != []
 
 
-def test_a_type_is_found_by_the_beginning_of_a_line_alone(delivered: Delivered) -> None:
+def test_a_type_is_found_by_the_beginning_of_a_line_alone() -> None:
     liar = json.dumps({"event": "archive", "x": '\n{"vmon":1,"type":"render","session":'})
-    data = write_line(delivered(liar.encode())) + write_line(delivered(b'{"event":"render"}'))
+    data = make_line(liar.encode()) + make_line(b'{"event":"render"}')
     found, _ = chosen_of(io.BytesIO(data), Filter(types=frozenset({"render"})))
     assert found == [data.splitlines(keepends=True)[1]]
 
@@ -266,8 +260,8 @@ def chosen(line: bytes, asked: Filter) -> bool:
     return json.loads(line)["type"] in (asked.types or ())
 
 
-def test_lines_longer_than_a_block_are_read_whole(lines: list[bytes], delivered: Delivered) -> None:
-    long = write_line(delivered(b'{"event":"archive","x":"' + b"x" * 100_000 + b'"}'))
+def test_lines_longer_than_a_block_are_read_whole(lines: list[bytes]) -> None:
+    long = make_line(b'{"event":"archive","x":"' + b"x" * 100_000 + b'"}')
     data = lines[0] + long + lines[1]
     for stream in (io.BytesIO(data), Dripping(data)):
         assert chosen_of(stream, Filter(), 64) == ([lines[0], long, lines[1]], [])
@@ -325,10 +319,10 @@ def test_nothing_holds_nothing(data: bytes) -> None:
 
 
 def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
-    lines: list[bytes], delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+    lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed = gzip.compress(b" " * 5000 + b"{}")
-    bomb = write_line(delivered(packed, headers=(("content-encoding", "gzip"),)))
+    bomb = make_line(packed, headers=(("content-encoding", "gzip"),))
     defaults = {"limit": 4096}
     monkeypatch.setattr("vmon.capture.codec.read_body.__kwdefaults__", defaults)
     found, bad = chosen_of(io.BytesIO(lines[0] + bomb + lines[1]), Filter(project=("1",)))
@@ -394,7 +388,7 @@ def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
 
 
 def test_a_filter_by_time_decodes_only_where_a_block_has_both(
-    delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[bytes] = []
 
@@ -403,9 +397,9 @@ def test_a_filter_by_time_decodes_only_where_a_block_has_both(
         return read_line(line, number)
 
     monkeypatch.setattr("vmon.capture.codec.read_line", reading)
-    at = delivered(b"").delivery.received_at
+    at = make_entry(b"").delivery.received_at
     times = [at + timedelta(seconds=number) for number in range(100)]
-    data = [write_line(delivered(b'{"received_at":"x"}', received_at=time)) for time in times]
+    data = [make_line(b'{"received_at":"x"}', received_at=time) for time in times]
     asked = Filter(since=times[21], until=times[79])
     assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[21:79], [])
     assert 0 < len(read) <= 8

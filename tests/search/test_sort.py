@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmon.capture.codec import write_line
-from vmon.events.entry import Entry
+from tests.support.factories import make_line
 from vmon.search import matching
 from vmon.search import sort as merge
 
@@ -16,14 +15,14 @@ BEGUN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
 @pytest.fixture
-def at(delivered: Callable[..., Entry]) -> Callable[..., bytes]:
+def at() -> Callable[..., bytes]:
     """Make the line of a delivery received so many seconds after ten."""
 
     def line(second: int, said: int | None = None) -> bytes:
         event = int((BEGUN + timedelta(seconds=second if said is None else said)).timestamp())
         body = {"event": "streamCreated", "timestamp": event * 1000, "n": second}
         received = BEGUN + timedelta(seconds=second)
-        return write_line(delivered(json.dumps(body).encode(), received_at=received))
+        return make_line(json.dumps(body).encode(), received_at=received)
 
     return line
 

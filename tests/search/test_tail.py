@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.factories import make_line
 from vmon.capture import inputs
-from vmon.capture.codec import write_line
-from vmon.events.entry import Entry
 from vmon.search import scan, tail
 from vmon.search.filter import Filter
 
@@ -66,10 +65,10 @@ def test_the_last_are_those_that_reading_it_all_gives(
 
 
 def test_only_the_end_of_a_huge_file_is_read(
-    delivered: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.jsonl"
-    line = write_line(delivered(b'{"event":"archive"}'))
+    line = make_line(b'{"event":"archive"}')
     with path.open("wb") as file:
         file.write(line)
         file.truncate(1 << 33)  # 8 GiB of nothing, that take no place

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.support.factories import make_entry, make_line
 from vmon.capture.codec import read_line, write_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
@@ -23,7 +24,6 @@ from vmon.render.style import LineStyle, Paint
 from vmon.security.pseudonyms import Redactor, paths_of
 from vmon.security.pseudonyms import redactor_of as made
 
-Delivered = Callable[..., Entry]
 Run = Callable[..., tuple[int, str, str]]
 
 KEY = b"a key of this user"
@@ -52,36 +52,36 @@ def stream(name: object, data: object = "", **more: object) -> bytes:
 # Pseudonyms.
 
 
-def test_a_value_has_one_pseudonym_wherever_and_whenever_it_stands(delivered: Delivered) -> None:
-    shown = value_of(redact(delivered(stream("Ann Example", "Ann Example"))))
+def test_a_value_has_one_pseudonym_wherever_and_whenever_it_stands() -> None:
+    shown = value_of(redact(make_entry(stream("Ann Example", "Ann Example"))))
     said = shown["stream"]
     assert re.fullmatch(r"person-[a-z2-7]{8}", said["name"])
     assert said["connection"]["data"] == said["name"]
     connection = {"event": "connectionCreated", "connection": {"data": "Ann Example"}}
-    again = value_of(redact(delivered(json.dumps(connection).encode())))
+    again = value_of(redact(make_entry(json.dumps(connection).encode())))
     assert again["connection"]["data"] == said["name"]
-    other = value_of(redact(delivered(stream("Bob Example"))))
+    other = value_of(redact(make_entry(stream("Bob Example"))))
     assert other["stream"]["name"] != said["name"]
 
 
-def test_with_another_key_it_is_another_pseudonym(delivered: Delivered) -> None:
-    entry = delivered(stream("Ann Example"))
+def test_with_another_key_it_is_another_pseudonym() -> None:
+    entry = make_entry(stream("Ann Example"))
     other = value_of(Redactor(BOTH, b"another")(entry))["stream"]["name"]
     assert other != value_of(redact(entry))["stream"]["name"]
 
 
-def test_ids_go_by_what_they_are_of_so_that_joins_hold(delivered: Delivered) -> None:
+def test_ids_go_by_what_they_are_of_so_that_joins_hold() -> None:
     call = {"event": "callCreated", "call": {"id": "9", "connectionId": "c-12345"}}
     made = {"event": "connectionCreated", "connection": {"id": "c-12345"}}
     paths = ("connection.id", "connectionId")
-    first = value_of(redact(delivered(json.dumps(call).encode()), *paths))
-    second = value_of(redact(delivered(json.dumps(made).encode()), *paths))
+    first = value_of(redact(make_entry(json.dumps(call).encode()), *paths))
+    second = value_of(redact(make_entry(json.dumps(made).encode()), *paths))
     assert first["call"]["connectionId"] == second["connection"]["id"]
     assert first["call"]["connectionId"].startswith("connection-")
 
 
-def test_the_session_of_the_line_is_redacted_with_that_of_the_body(delivered: Delivered) -> None:
-    entry = delivered(b'{"event":"sessionCreated","sessionId":"2_MX4x-secret-session"}')
+def test_the_session_of_the_line_is_redacted_with_that_of_the_body() -> None:
+    entry = make_entry(b'{"event":"sessionCreated","sessionId":"2_MX4x-secret-session"}')
     shown = redact(entry, "sessionId")
     assert shown.session == value_of(shown)["sessionId"]
     assert shown.session is not None
@@ -99,23 +99,21 @@ def test_the_session_of_the_line_is_redacted_with_that_of_the_body(delivered: De
         ("x.b", {"a": {"b": "keep", "c": [{"b": "keep"}]}, "b": "keep"}),
     ],
 )
-def test_a_path_means_every_place_that_ends_so(
-    path: str, shown: dict[str, Any], delivered: Delivered
-) -> None:
+def test_a_path_means_every_place_that_ends_so(path: str, shown: dict[str, Any]) -> None:
     names = iter(["v-one", "v-two", "v-three"])
     body = {"a": {"b": next(names), "c": [{"b": next(names)}]}, "b": next(names)}
-    plain = json.dumps(value_of(redact(delivered(json.dumps(body).encode()), path)))
+    plain = json.dumps(value_of(redact(make_entry(json.dumps(body).encode()), path)))
     plain = re.sub(r'"[a-z]+-[a-z2-7]{8}"', '"X"', plain)
     assert re.sub(r'"v-[a-z]+"', '"keep"', plain) == json.dumps(shown)
 
 
 @pytest.mark.parametrize("empty", [None, "", [], {}])
-def test_what_is_empty_stays_so(empty: object, delivered: Delivered) -> None:
-    assert value_of(redact(delivered(stream(empty))))["stream"]["name"] == empty
+def test_what_is_empty_stays_so(empty: object) -> None:
+    assert value_of(redact(make_entry(stream(empty))))["stream"]["name"] == empty
 
 
-def test_a_number_becomes_a_number_and_a_yes_or_no_nothing(delivered: Delivered) -> None:
-    shown = value_of(redact(delivered(b'{"a":1234567,"b":true,"c":1.5e10}'), "a", "b", "c"))
+def test_a_number_becomes_a_number_and_a_yes_or_no_nothing() -> None:
+    shown = value_of(redact(make_entry(b'{"a":1234567,"b":true,"c":1.5e10}'), "a", "b", "c"))
     assert {key: type(value) for key, value in shown.items()} == {
         "a": int,
         "b": type(None),
@@ -124,15 +122,15 @@ def test_a_number_becomes_a_number_and_a_yes_or_no_nothing(delivered: Delivered)
     assert shown["a"] != 1234567
 
 
-def test_an_object_goes_whole(delivered: Delivered) -> None:
+def test_an_object_goes_whole() -> None:
     body = stream("x", {"user": "Ann Example", "Bob Example": ["Cid Example"]}, q="Cid Example!")
-    out = write_line(redact(delivered(body)))
+    out = write_line(redact(make_entry(body)))
     assert b"Example" not in out
 
 
-def test_paths_that_were_met_are_told_from_those_that_were_not(delivered: Delivered) -> None:
+def test_paths_that_were_met_are_told_from_those_that_were_not() -> None:
     redactor = Redactor(("stream.name", "stream.nmae"), KEY)
-    redactor(delivered(stream("Ann Example")))
+    redactor(make_entry(stream("Ann Example")))
     assert redactor.unmet == ["stream.nmae"]
 
 
@@ -182,9 +180,7 @@ def everywhere(out: bytes) -> str:
 
 @PATIENT
 @given(name=NAMES, data=NAMES, encode=st.sampled_from(["plain", "ascii", "gzip", "bom", "loose"]))
-def test_no_value_of_a_redacted_path_is_left_in_the_line(
-    delivered: Delivered, name: str, data: str, encode: str
-) -> None:
+def test_no_value_of_a_redacted_path_is_left_in_the_line(name: str, data: str, encode: str) -> None:
     assume(not any(one in THERE_ANYWAY for one in (name, data)))
     body = {
         "event": "streamCreated",
@@ -206,7 +202,7 @@ def test_no_value_of_a_redacted_path_is_left_in_the_line(
         ("Content-MD5", base64.b64encode(raw).decode()),
         ("Content-Length", str(len(packed))),
     ]
-    entry = delivered(
+    entry = make_entry(
         packed, headers=tuple(headers), path=f"/{quote(name)}?d={quote(data, safe='').lower()}"
     )
     entry.verdict = Verdict("invalid", f"it names {name}", None)
@@ -222,10 +218,8 @@ def test_no_value_of_a_redacted_path_is_left_in_the_line(
 
 @PATIENT
 @given(st.binary(), st.sampled_from(["", "gzip", "br"]))
-def test_whatever_the_body_a_redacted_line_can_be_read(
-    delivered: Delivered, body: bytes, encoding: str
-) -> None:
-    entry = delivered(body, headers=(("Content-Encoding", encoding),))
+def test_whatever_the_body_a_redacted_line_can_be_read(body: bytes, encoding: str) -> None:
+    entry = make_entry(body, headers=(("Content-Encoding", encoding),))
     out = write_line(redact(entry, "a"))
     again = read_line(out)
     assert (again.type, again.session) == (entry.type, entry.session)
@@ -237,8 +231,8 @@ def test_whatever_the_body_a_redacted_line_can_be_read(
     "body",
     [b'{"stream":{"name":"Ann Example"', b"Ann Example", b'["Ann Example' + b"[" * 3000, b""],
 )
-def test_a_body_that_cannot_be_read_is_left_out_whole(body: bytes, delivered: Delivered) -> None:
-    out = write_line(redact(delivered(body)))
+def test_a_body_that_cannot_be_read_is_left_out_whole(body: bytes) -> None:
+    out = write_line(redact(make_entry(body)))
     shown = everywhere(out)
     assert "Ann Example" not in shown
     assert "not JSON)" in shown
@@ -257,27 +251,27 @@ def test_a_body_that_cannot_be_read_is_left_out_whole(body: bytes, delivered: De
         b'{"event":"archive","n":' + b"9" * 5000 + b',"name":"Ann Example"}',
     ],
 )
-def test_json_of_an_odd_kind_is_redacted_too(body: bytes, delivered: Delivered) -> None:
-    out = write_line(redact(delivered(body), "name"))
+def test_json_of_an_odd_kind_is_redacted_too(body: bytes) -> None:
+    out = write_line(redact(make_entry(body), "name"))
     assert "Ann Example" not in everywhere(out)
     assert read_line(out).type == "archive"
 
 
-def test_somebody_called_like_a_field_does_not_break_events(delivered: Delivered) -> None:
+def test_somebody_called_like_a_field_does_not_break_events() -> None:
     for name in ("stream", "streamCreated", "connection", "name", "id"):
-        shown = redact(delivered(stream(name, "x")))
+        shown = redact(make_entry(stream(name, "x")))
         assert shown.event.type == "streamCreated"
         assert shown.event.stream_id is not None
         assert f'"{name}"' not in json.dumps(value_of(shown)["stream"]["name"])
 
 
-def test_the_secret_part_of_a_path_is_taken_off_and_out(delivered: Delivered) -> None:
-    entry = delivered(b"{}", path="/my-own-token/hook?a", headers=(("Referer", "/my-own-token"),))
+def test_the_secret_part_of_a_path_is_taken_off_and_out() -> None:
+    entry = make_entry(b"{}", path="/my-own-token/hook?a", headers=(("Referer", "/my-own-token"),))
     shown = redact(entry, secret_paths=("my-own-token",)).delivery
     assert (shown.path, shown.headers) == ("/hook?a", (("Referer", "/secret-path"),))
-    made = delivered(b"{}", path="/Zq3x_-0aBcDeFgHiJkLmNo?a=/Zq3x_-0aBcDeFgHiJkLmNo")
+    made = make_entry(b"{}", path="/Zq3x_-0aBcDeFgHiJkLmNo?a=/Zq3x_-0aBcDeFgHiJkLmNo")
     assert redact(made).delivery.path.startswith("/?a=")
-    plain = delivered(b"{}", path="/a-path-of-one-s-own-22")
+    plain = make_entry(b"{}", path="/a-path-of-one-s-own-22")
     assert redact(plain).delivery.path == "/a-path-of-one-s-own-22"
 
 
@@ -293,7 +287,7 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("name", ["archive", "broadcast"])
-def test_no_drawing_shows_a_secret(name: str, delivered: Delivered) -> None:
+def test_no_drawing_shows_a_secret(name: str) -> None:
     spelt = json.dumps(SECRETS).encode()
     sample = msgspec.json.encode(TYPES[name].sample)
     body = sample[:-1] + b"," + spelt[1:]
@@ -308,7 +302,7 @@ def test_no_drawing_shows_a_secret(name: str, delivered: Delivered) -> None:
         b"[" + body,
         body.replace(b": ", b" :\n")[:-30],
     ):
-        entry = delivered(raw, headers=(("authorization", f"Bearer {HIDDEN}"), ("Cookie", HIDDEN)))
+        entry = make_entry(raw, headers=(("authorization", f"Bearer {HIDDEN}"), ("Cookie", HIDDEN)))
         drawn = [line(entry, PLAIN), *fields(entry, PLAIN), *whole(entry, PLAIN)]
         assert HIDDEN not in "\n".join(drawn), raw
         assert HIDDEN.encode() in entry.delivery.body
@@ -319,11 +313,11 @@ def test_no_drawing_shows_a_secret(name: str, delivered: Delivered) -> None:
 
 
 def test_a_capture_to_share_is_a_capture_that_every_command_reads(
-    vmon_run: Run, delivered: Delivered, tmp_path: Path
+    vmon_run: Run, tmp_path: Path
 ) -> None:
     token = ("Authorization", "Bearer aaa.bbb.ccc")
     entries = [
-        delivered(msgspec.json.encode(one.sample), headers=(token,)) for one in TYPES.values()
+        make_entry(msgspec.json.encode(one.sample), headers=(token,)) for one in TYPES.values()
     ]
     private, shared = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     private.write_bytes(b"".join(write_line(one) for one in entries))
@@ -344,10 +338,8 @@ def test_a_capture_to_share_is_a_capture_that_every_command_reads(
     assert "session-" in shown
 
 
-def test_a_path_that_stands_nowhere_is_told(
-    vmon_run: Run, delivered: Delivered, tmp_path: Path
-) -> None:
-    (tmp_path / "a.jsonl").write_bytes(write_line(delivered(stream("Ann Example"))))
+def test_a_path_that_stands_nowhere_is_told(vmon_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(make_line(stream("Ann Example")))
     code, _, err = vmon_run("filter", "--redact", "stream.nmae", tmp_path / "a.jsonl")
     assert (code, err) == (0, "warning: nothing to redact: no match has a field stream.nmae\n")
     assert vmon_run("filter", "--redact", "a..b", tmp_path / "a.jsonl")[0] == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support.factories import make_entry, make_line
 from vmon.capture.codec import read_line, write_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
@@ -17,29 +18,27 @@ from vmon.search.plan import plan_of
 from vmon.security.signature import Secret, sign
 from vmon.security.verifier import Signer, Verifier, secrets_of
 
-Delivered = Callable[..., Entry]
-
 SECRET = Secret("archive", "an-archive-secret-of-more-than-32-bytes")
 BODY = b'{"event":"archive"}'
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
 
-def signed(delivered: Delivered, body: bytes = BODY, secret: Secret = SECRET) -> Entry:
+def signed(body: bytes = BODY, secret: Secret = SECRET) -> Entry:
     value = sign(body, secret, api_key="k", now=NOW.timestamp() - 300, jti="j")
-    return delivered(body, headers=(("Authorization", value),), received_at=NOW)
+    return make_entry(body, headers=(("Authorization", value),), received_at=NOW)
 
 
-def test_without_a_secret_and_a_signature_there_is_no_verdict(delivered: Delivered) -> None:
-    assert Verifier().verdict(delivered(BODY).delivery) is None
-    basic = delivered(BODY, headers=(("Authorization", "Basic dXNlcjpwYXNz"),))
+def test_without_a_secret_and_a_signature_there_is_no_verdict() -> None:
+    assert Verifier().verdict(make_entry(BODY).delivery) is None
+    basic = make_entry(BODY, headers=(("Authorization", "Basic dXNlcjpwYXNz"),))
     assert Verifier().verdict(basic.delivery) is None
 
 
-def test_the_kinds_of_verdicts_are_told_apart(delivered: Delivered) -> None:
-    entry, trust = signed(delivered), Verifier((SECRET,))
+def test_the_kinds_of_verdicts_are_told_apart() -> None:
+    entry, trust = signed(), Verifier((SECRET,))
     verdicts = {
         "valid": trust.verdict(entry.delivery),
-        "unsigned": trust.verdict(delivered(BODY).delivery),
+        "unsigned": trust.verdict(make_entry(BODY).delivery),
         "invalid": Verifier((Secret("x", "y"),)).verdict(entry.delivery),
         "stale": Verifier((SECRET,), max_age_s=299).verdict(entry.delivery),
         "unchecked": Verifier().verdict(entry.delivery),
@@ -49,8 +48,8 @@ def test_the_kinds_of_verdicts_are_told_apart(delivered: Delivered) -> None:
     }
 
 
-def test_a_verdict_goes_into_a_line_and_comes_back_without_the_claims(delivered: Delivered) -> None:
-    entry = signed(delivered)
+def test_a_verdict_goes_into_a_line_and_comes_back_without_the_claims() -> None:
+    entry = signed()
     entry.verdict = Verdict("invalid", 'a "quoted" \x1b why,"body":', None)
     line = write_line(entry)
     assert line.startswith(
@@ -63,36 +62,34 @@ def test_a_verdict_goes_into_a_line_and_comes_back_without_the_claims(delivered:
     assert write_line(read_line(line)) == line
 
 
-def test_a_line_without_a_verdict_is_as_it_was(delivered: Delivered) -> None:
-    line = write_line(delivered(BODY))
+def test_a_line_without_a_verdict_is_as_it_was() -> None:
+    line = make_line(BODY)
     assert b"verdict" not in line
     assert read_line(line).verdict is None
 
 
 @pytest.mark.parametrize("odd", [b'"invalid"', b"[]", b"7", b'{"kind":null}', b"{}", b"null"])
-def test_what_another_tool_calls_a_verdict_disturbs_nobody(
-    odd: bytes, delivered: Delivered
-) -> None:
-    line = write_line(delivered(BODY)).replace(b',"id":', b',"verdict":' + odd + b',"id":', 1)
+def test_what_another_tool_calls_a_verdict_disturbs_nobody(odd: bytes) -> None:
+    line = make_line(BODY).replace(b',"id":', b',"verdict":' + odd + b',"id":', 1)
     assert read_line(line).verdict is None
-    assert read_line(line).delivery == delivered(BODY).delivery
+    assert read_line(line).delivery == make_entry(BODY).delivery
 
 
-def test_a_filter_by_verdict_reads_the_header_alone(delivered: Delivered) -> None:
-    entry = signed(delivered)
+def test_a_filter_by_verdict_reads_the_header_alone() -> None:
+    entry = signed()
     entry.verdict = Verdict("invalid")
     stored = read_line(write_line(entry))
     assert Filter(verdict=("invalid",))(stored)
     assert Filter(verdict=("stale", "invalid"))(stored)
     assert not Filter(verdict=("valid",))(stored)
-    assert not Filter(verdict=("unsigned",))(delivered(BODY))
+    assert not Filter(verdict=("unsigned",))(make_entry(BODY))
     assert stored._payload is None
     assert str(Filter(verdict=("stale", "invalid"))) == "signature stale or invalid"
 
 
-def test_a_filter_by_verdict_looks_for_its_bytes_first(delivered: Delivered) -> None:
+def test_a_filter_by_verdict_looks_for_its_bytes_first() -> None:
     plan = plan_of(Filter(verdict=("invalid",)))
-    entry = signed(delivered)
+    entry = signed()
     entry.verdict = Verdict("invalid", "why")
     (needle,) = plan.needles
     assert needle in write_line(entry)
@@ -100,12 +97,12 @@ def test_a_filter_by_verdict_looks_for_its_bytes_first(delivered: Delivered) -> 
 
 
 def test_a_capture_is_filtered_by_verdict(
-    vmon_run: Callable[..., tuple[int, str, str]], delivered: Delivered, tmp_path: Path
+    vmon_run: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     lines = []
     for kind in (*VERDICT_KINDS, None):
         body = b'{"event":"archive","verdict":{"kind":"stale"}}'
-        entry = signed(delivered, body)
+        entry = signed(body)
         entry.verdict = Verdict(kind, "so") if kind else None
         lines.append(write_line(entry).decode())
     (tmp_path / "a.jsonl").write_text("".join(lines))
@@ -149,12 +146,10 @@ def test_a_file_without_secrets_is_told(tmp_path: Path, text: bytes | None, why:
 
 
 @pytest.mark.parametrize("name", list(TYPES))
-def test_what_is_signed_is_valid_and_in_the_name_of_its_project(
-    name: str, delivered: Delivered
-) -> None:
+def test_what_is_signed_is_valid_and_in_the_name_of_its_project(name: str) -> None:
     for sample in (TYPES[name].sample, TYPES[name].sample_unified):
         old = ("authorization", "Bearer old")
-        entry = delivered(msgspec.json.encode(sample), headers=(("X", "y"), old))
+        entry = make_entry(msgspec.json.encode(sample), headers=(("X", "y"), old))
         sent = Signer(SECRET)(entry)
         assert [key for key, _ in sent.headers] == ["X", "Authorization"]
         verdict = Verifier((SECRET,), max_age_s=60).verdict(
@@ -169,8 +164,8 @@ def test_what_is_signed_is_valid_and_in_the_name_of_its_project(
         assert verdict.claims.application_id == unified
 
 
-def test_an_api_key_of_ones_own_is_what_is_claimed(delivered: Delivered) -> None:
-    sent = Signer(SECRET, "a1b2c3d4")(delivered(b"not json"))
+def test_an_api_key_of_ones_own_is_what_is_claimed() -> None:
+    sent = Signer(SECRET, "a1b2c3d4")(make_entry(b"not json"))
     verdict = Verifier((SECRET,)).verdict(sent)
     assert verdict is not None
     assert verdict.claims is not None

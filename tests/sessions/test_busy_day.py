@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.busy_day import BEGIN, BEGIN_MS, PLANTED, Day, Life, Truth, there_at, torn
+from tests.support.factories import make_entry
 from vmon.capture.codec import read_line
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
 from vmon.events.redelivery import retry_of
 from vmon.search import reader
 from vmon.search.filter import Filter
@@ -119,10 +118,14 @@ def test_a_book_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) ->
     )
     stays = {session.id for session in book.sessions() if is_open(session)}
     assert 0 < len(stays) < 30
-    book.apply(Entry(Delivery("0", much_later, "POST", "/", (), None, b"{")))
+    book.apply(make_entry(b"{", id="0", received_at=much_later, headers=(), remote=None))
     assert {session.id for session in book.sessions()} == stays
     assert book.totals.sessions == SESSIONS - len(stays)
-    book.apply(Entry(Delivery("0", much_later + timedelta(days=7), "POST", "/", (), None, b"{")))
+    book.apply(
+        make_entry(
+            b"{", id="0", received_at=much_later + timedelta(days=7), headers=(), remote=None
+        )
+    )
     assert list(book.sessions()) == []
     assert book.totals == _totals(_book(lines))
     assert book.totals.connected_ms == truth.connected_ms()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.factories import START, T, connection, entry, told
+from tests.support.factories import START, T, connection, make_body, make_entry
 from vmon.events.names import person
 from vmon.locks import lock
 from vmon.sessions.loader import SessionLoader, now_ms_of
@@ -14,13 +14,13 @@ def loader() -> SessionLoader:
     """Two sessions: one that is over, then one in which somebody is."""
     loaded = SessionLoader(person)
     for body, after_s in (
-        (told("sessionCreated", 0, "A"), 0.1),
+        (make_body("sessionCreated", 0, "A"), 0.1),
         (connection("Created", 1, session="A"), 1.1),
         (connection("Destroyed", 5, session="A"), 5.1),
-        (told("sessionDestroyed", 6, "A"), 6.1),
+        (make_body("sessionDestroyed", 6, "A"), 6.1),
         (connection("Created", 9, "d", session="B", connection={"createdAt": T + 9000}), 9.1),
     ):
-        loaded.enter(entry(body, after_s))
+        loaded.enter(make_entry(body, after_s))
     return loaded
 
 
@@ -43,15 +43,15 @@ def test_sessions_can_be_seen_as_they_were(loader: SessionLoader) -> None:
 
 def test_the_last_receipt_is_known_also_of_what_has_no_session(loader: SessionLoader) -> None:
     assert loader.last_ms == T + 9100
-    loader.enter(entry(b"", 20))
+    loader.enter(make_entry(b"", 20))
     assert loader.last_ms == T + 20_000
-    loader.enter(entry(told("sessionCreated", 0), 3))
+    loader.enter(make_entry(make_body("sessionCreated", 0), 3))
     assert loader.last_ms == T + 20_000
     assert SessionLoader(person).last_ms == 0
 
 
 def test_a_delivery_says_what_it_changed(loader: SessionLoader) -> None:
-    change = loader.enter(entry(told("sessionCreated", 0, "A"), 12))
+    change = loader.enter(make_entry(make_body("sessionCreated", 0, "A"), 12))
     assert (change.copies, round(change.since_first_s, 3)) == (2, 11.9)
 
 

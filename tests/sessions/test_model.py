@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.factories import BODIES, entry, facts
+from tests.support.factories import BODIES, facts, make_entry
 from vmon.sessions.model import (
     ConnectionState,
     OutputState,
@@ -99,7 +99,7 @@ def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(BODIES, max_size=12))
 def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, Any]]) -> None:
-    for one in facts(map(entry, bodies)).values():
+    for one in facts(map(make_entry, bodies)).values():
         laid = snapshot(one)
         seen = (laid.members, list(laid.all_feeds()), list(laid.all_calls()))
         assert there(one) == tuple(sum(each.span.is_open for each in kind) for kind in seen)

@@ -1,6 +1,6 @@
 from typing import Any
 
-from tests.support.factories import T, connection, entry, facts, only, stream, told
+from tests.support.factories import T, connection, facts, make_body, make_entry, only, stream
 from vmon.sessions.model import BEGUN, ENDED, NAMED, SECONDS, Totals
 from vmon.sessions.store import SessionStore
 
@@ -43,10 +43,10 @@ def test_the_earliest_end_counts_with_its_own_reason() -> None:
 
 def test_a_session_has_one_instant_per_round() -> None:
     session = only(
-        told("sessionCreated", 0),
-        told("sessionDestroyed", 10),
-        told("sessionCreated", 20),
-        told("sessionDestroyed", 30, reason="serverRotation"),
+        make_body("sessionCreated", 0),
+        make_body("sessionDestroyed", 10),
+        make_body("sessionCreated", 20),
+        make_body("sessionDestroyed", 30, reason="serverRotation"),
     )
     assert session.created_ms == {T, T + 20_000}
     assert session.destroyed == {T + 10_000: None, T + 30_000: "serverRotation"}
@@ -56,7 +56,7 @@ def test_seconds_become_milliseconds_and_it_is_remembered() -> None:
     session = only(
         connection("Created", 0.5, connection={"createdAt": T // 1000}),
         connection("Created", 0.5, "d"),
-        told("sessionCreated", None, timestamp=T // 1000),
+        make_body("sessionCreated", None, timestamp=T // 1000),
         {"sessionId": "S", "captionsId": "x", "status": "started", "createdAt": T / 1000},
     )
     assert session.people["c"].created_ms == T
@@ -82,11 +82,11 @@ def test_an_end_before_its_beginning_stands_as_it_was_told() -> None:
 def test_a_call_has_its_connection_its_states_and_its_reason() -> None:
     call = {"id": "k", "connectionId": "c", "createdAt": T}
     session = only(
-        told("callCreated", 1, call=call),
-        told("callUpdated", 2, call=call, state="RINGING"),
-        told("callUpdated", 3, call=call, state="ACTIVE"),
-        told("callUpdated", 4, call=call, state="RINGING"),
-        told("callDestroyed", 5, call=call, reason_code="700", reason_message="normal"),
+        make_body("callCreated", 1, call=call),
+        make_body("callUpdated", 2, call=call, state="RINGING"),
+        make_body("callUpdated", 3, call=call, state="ACTIVE"),
+        make_body("callUpdated", 4, call=call, state="RINGING"),
+        make_body("callDestroyed", 5, call=call, reason_code="700", reason_message="normal"),
         connection("Created", 1),
     )
     (one,) = session.calls.values()
@@ -117,7 +117,7 @@ def test_an_archive_that_is_uploaded_before_it_is_stopped_is_no_trouble() -> Non
 
 def test_a_render_without_a_time_has_the_receivers() -> None:
     render = {"id": "r", "sessionId": "S", "streamId": "s", "status": "started"}
-    late, soon = entry(render, 40), entry(render, 5)
+    late, soon = make_entry(render, 40), make_entry(render, 5)
     for order in ((late, soon), (soon, late)):
         (session,) = facts(order).values()
         one = session.jobs["render", "r"]
@@ -128,10 +128,10 @@ def test_a_render_without_a_time_has_the_receivers() -> None:
 def test_a_bare_body_without_any_time_is_no_event_of_1970() -> None:
     render = {"id": "r", "sessionId": "S", "status": "stopped"}
     book = SessionStore()
-    book.apply(entry(render, -T / 1000))
+    book.apply(make_entry(render, -T / 1000))
     (session,) = book.sessions()
     assert (session.first_ms, session.last_ms) == (0, 0)
     assert session.jobs["render", "r"].ended_ms == 0
-    book.apply(entry(render | {"reason": "x"}, 3))
+    book.apply(make_entry(render | {"reason": "x"}, 3))
     assert session.jobs["render", "r"].ended_ms == T + 3000
     assert session.first_ms == T + 3000

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.busy_day import BEGIN_MS, Day, there_at
-from tests.support.factories import BODIES, T, told
+from tests.support.factories import BODIES, T, make_body, make_entry
 from tests.support.factories import connection as make_connection
-from tests.support.factories import entry as make_entry
 from vmon.analysis.stats import Stats
 from vmon.events.names import person as person_name
 from vmon.humanize import count, duration, handle
@@ -309,20 +308,20 @@ RUNNING = {"sessionId": "S", "event": "archive", "id": "a", "status": "started"}
             id="everybody left while an archive runs",
         ),
         pytest.param(
-            [told("somethingNew", 0), told("somethingNew", 0.4)],
+            [make_body("somethingNew", 0), make_body("somethingNew", 0.4)],
             "500 ms, open, 0 connected",
             id="unknown types only",
         ),
         pytest.param(
-            [told("sessionNotification", 0), told("sessionNotification", 0.1)],
+            [make_body("sessionNotification", 0), make_body("sessionNotification", 0.1)],
             "500 ms, open, 0 connected",
             id="notifications only",
         ),
         pytest.param(
             [
-                told("sessionCreated", 0),
-                told("sessionDestroyed", 24.1, reason="serverRotation"),
-                told("sessionCreated", 30),
+                make_body("sessionCreated", 0),
+                make_body("sessionDestroyed", 24.1, reason="serverRotation"),
+                make_body("sessionCreated", 30),
                 make_connection("Created", 31, connection={"createdAt": T + 31_000}),
                 make_connection("Destroyed", 61, connection={"createdAt": T + 31_000}),
             ],
@@ -331,8 +330,8 @@ RUNNING = {"sessionId": "S", "event": "archive", "id": "a", "status": "started"}
         ),
         pytest.param(
             [
-                told("sessionCreated", 0),
-                told("sessionDestroyed", 24.1, reason="serverRotation"),
+                make_body("sessionCreated", 0),
+                make_body("sessionDestroyed", 24.1, reason="serverRotation"),
                 make_connection("Created", 31, connection={"createdAt": T + 31_000}),
             ],
             "0 ms, open, 1 connected",

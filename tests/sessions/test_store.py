@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.factories import BODIES, T, connection, entry, facts, only, told
+from tests.support.factories import BODIES, T, connection, facts, make_body, make_entry, only
 from vmon.events.entry import Entry
 from vmon.events.verdict import Claims, Verdict
 from vmon.security.signature import Secret, sign
@@ -24,7 +24,7 @@ DELIVERIES = st.lists(st.tuples(BODIES, RECEIPTS), max_size=12)
 def test_no_order_and_no_packing_changes_the_book(
     deliveries: list[tuple[dict[str, Any], list[int]]], random: Random, room: int
 ) -> None:
-    entries = [entry(body, at) for body, receipts in deliveries for at in receipts]
+    entries = [make_entry(body, at) for body, receipts in deliveries for at in receipts]
     shuffled = random.sample(entries, len(entries))
     book = facts(entries)
     assert facts(shuffled) == book
@@ -40,8 +40,8 @@ def test_copies_received_later_change_nothing_but_their_number(
     for body, receipts in deliveries:
         coded = json.dumps(body)
         known[coded] = min(known.get(coded, 10**6), *(abs(at) % 100_000 for at in receipts))
-    once = [entry(body.encode(), at) for body, at in known.items()]
-    again = [entry(body.encode(), at + 35) for body, at in known.items()]
+    once = [make_entry(body.encode(), at) for body, at in known.items()]
+    again = [make_entry(body.encode(), at + 35) for body, at in known.items()]
     entries = random.sample([*once, *again], len(once) * 2)
     doubled = facts(entries)
     for session in doubled.values():
@@ -52,7 +52,7 @@ def test_copies_received_later_change_nothing_but_their_number(
 
 def test_a_copy_tells_which_it_is_and_how_long_after_the_first() -> None:
     book, body = SessionStore(), connection("Created", 0)
-    changes = [book.apply(entry(body, at)) for at in (0, 5, 15)]
+    changes = [book.apply(make_entry(body, at)) for at in (0, 5, 15)]
     (session,) = book.sessions()
     assert changes == [
         ApplyResult(session, 1, 0.0),
@@ -64,14 +64,14 @@ def test_a_copy_tells_which_it_is_and_how_long_after_the_first() -> None:
 
 def test_a_copy_received_before_the_first_one_known_becomes_the_first() -> None:
     book, body = SessionStore(), {"id": "r", "sessionId": "S", "status": "started"}
-    seen = [book.apply(entry(body, at)) for at in (NEVER, 40, 5, NEVER, 10)]
+    seen = [book.apply(make_entry(body, at)) for at in (NEVER, 40, 5, NEVER, 10)]
     assert [change.since_first_s for change in seen] == [0, 0, 0, 0, 5]
     (session,) = book.sessions()
     assert session.jobs["render", "r"].statuses == {"started": T + 5000}
 
 
 def test_an_empty_reason_is_none_whichever_comes_first() -> None:
-    said = [told("sessionDestroyed", 1, reason=reason) for reason in ("", None)]
+    said = [make_body("sessionDestroyed", 1, reason=reason) for reason in ("", None)]
     said += [connection("Destroyed", 1, reason=reason) for reason in (None, "")]
     one = only(*said)
     assert (one.destroyed, one.people["c"].reason) == ({T + 1000: None}, None)
@@ -81,19 +81,19 @@ def test_the_same_body_is_another_event_in_another_session() -> None:
     book = SessionStore()
     body = json.dumps({"event": "sessionCreated"}).encode()
     for name in ("A", "B"):
-        assert book.apply(entry(body, told=("sessionCreated", name))).copies == 1
+        assert book.apply(make_entry(body, 0, told=("sessionCreated", name))).copies == 1
 
 
 def test_an_event_older_than_one_seen_is_late_by_event_time() -> None:
     book = SessionStore()
-    assert book.apply(entry(connection("Destroyed", 10))).late_s == 0
-    assert book.apply(entry(connection("Created", 6.8))).late_s == pytest.approx(3.2)
-    assert book.apply(entry(connection("Created", 11, "d"))).late_s == 0
-    assert book.apply(entry(connection("Created", 5, session="T"))).late_s == 0
+    assert book.apply(make_entry(connection("Destroyed", 10), 0)).late_s == 0
+    assert book.apply(make_entry(connection("Created", 6.8), 0)).late_s == pytest.approx(3.2)
+    assert book.apply(make_entry(connection("Created", 11, "d"), 0)).late_s == 0
+    assert book.apply(make_entry(connection("Created", 5, session="T"), 0)).late_s == 0
 
 
 def signed(body: dict[str, Any], jti: str, kind: str = "valid") -> Entry:
-    return entry(body, verdict=Verdict(kind, claims=Claims(jti=jti)))
+    return make_entry(body, 0, verdict=Verdict(kind, claims=Claims(jti=jti)))
 
 
 def test_a_copy_is_sure_when_a_verified_token_has_the_same_jti() -> None:
@@ -112,17 +112,17 @@ def test_the_claims_of_a_stored_delivery_stand_in_its_header() -> None:
     token = sign(coded, Secret("key", "secret"), now=T / 1000, jti="1", api_key="7")
     headers = (("Authorization", token),)
     book = SessionStore()
-    stored = [entry(coded, headers=headers, verdict=Verdict("valid")) for _ in range(2)]
+    stored = [make_entry(coded, 0, headers=headers, verdict=Verdict("valid")) for _ in range(2)]
     assert [book.apply(one).sure for one in stored] == [False, True]
-    broken = entry(coded, headers=(("Authorization", "x"),), verdict=Verdict("valid"))
+    broken = make_entry(coded, 0, headers=(("Authorization", "x"),), verdict=Verdict("valid"))
     assert not book.apply(broken).sure
 
 
 def test_what_belongs_to_no_session_changes_none() -> None:
     book = SessionStore()
-    assert book.apply(entry(b"{")) == ApplyResult(None)
-    assert book.apply(entry(b"{", 5)) == ApplyResult(None, 2, 5.0)
-    assert book.apply(entry(b"")) == book.apply(entry(b"")) == ApplyResult(None)
+    assert book.apply(make_entry(b"{", 0)) == ApplyResult(None)
+    assert book.apply(make_entry(b"{", 5)) == ApplyResult(None, 2, 5.0)
+    assert book.apply(make_entry(b"", 0)) == book.apply(make_entry(b"", 0)) == ApplyResult(None)
     assert list(book.sessions()) == []
     assert book.session("S") is None
 
@@ -132,7 +132,7 @@ def test_names_are_found_as_one_is_told_to() -> None:
         return data.upper() if data else None
 
     (session,) = facts(
-        [entry(connection("Created", 0, connection={"data": "x"}))], name_of=named
+        [make_entry(connection("Created", 0, connection={"data": "x"}), 0)], name_of=named
     ).values()
     assert session.people["c"].name == "X"
 
@@ -145,11 +145,11 @@ DAY_S = 86400.0
 def test_a_closed_session_is_forgotten_when_no_retry_comes_any_more() -> None:
     book = SessionStore(on_forgotten=list[str]().append)
     for body in (connection("Created", 0), connection("Destroyed", 60)):
-        book.apply(entry(body, 70))
-    book.apply(entry(connection("Created", 0, session="open"), 70))
-    book.apply(entry(b"{", 70 + DAY_S))
+        book.apply(make_entry(body, 70))
+    book.apply(make_entry(connection("Created", 0, session="open"), 70))
+    book.apply(make_entry(b"{", 70 + DAY_S))
     assert len(list(book.sessions())) == 2
-    book.apply(entry(b"[", 70 + DAY_S + 3601 + 600))
+    book.apply(make_entry(b"[", 70 + DAY_S + 3601 + 600))
     assert [session.id for session in book.sessions()] == ["open"]
     assert book.totals == Totals(sessions=1, people=1, connected_ms=60_000, events=2)
     assert book.session("S") is None
@@ -158,17 +158,17 @@ def test_a_closed_session_is_forgotten_when_no_retry_comes_any_more() -> None:
 def test_a_late_retry_keeps_a_session() -> None:
     book = SessionStore(on_forgotten=list[str]().append, room=0)
     gone = connection("Destroyed", 60)
-    book.apply(entry(gone, 60))
-    assert book.apply(entry(gone, DAY_S)).copies == 2
-    book.apply(entry(b"{", DAY_S + 3601 + 600))
+    book.apply(make_entry(gone, 60))
+    assert book.apply(make_entry(gone, DAY_S)).copies == 2
+    book.apply(make_entry(b"{", DAY_S + 3601 + 600))
     assert len(list(book.sessions())) == 1
 
 
 def test_an_open_session_that_is_silent_for_a_week_is_forgotten() -> None:
     gone: list[str] = []
     book = SessionStore(on_forgotten=gone.append)
-    book.apply(entry(connection("Created", 0)))
-    book.apply(entry(b"{", 7 * DAY_S + 601))
+    book.apply(make_entry(connection("Created", 0), 0))
+    book.apply(make_entry(b"{", 7 * DAY_S + 601))
     assert list(book.sessions()) == []
     assert gone == ["S"]
     assert book.totals == Totals(sessions=1, people=1, events=1)
@@ -177,7 +177,7 @@ def test_an_open_session_that_is_silent_for_a_week_is_forgotten() -> None:
 def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
     book = SessionStore(on_forgotten=list[str]().append)
     for hour in range(240):
-        book.apply(entry(told("sessionNotification", hour * 3600), hour * 3600))
+        book.apply(make_entry(make_body("sessionNotification", hour * 3600), hour * 3600))
     assert book._held == 25 + 1
     (session,) = book.sessions()
     assert session.events == 240
@@ -186,17 +186,17 @@ def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
 def test_a_book_of_stored_deliveries_forgets_nothing() -> None:
     book = SessionStore()
     for body in (connection("Created", 0), connection("Destroyed", 60)):
-        book.apply(entry(body, 70))
-    book.apply(entry(b"{", 900 * DAY_S))
+        book.apply(make_entry(body, 70))
+    book.apply(make_entry(b"{", 900 * DAY_S))
     assert len(list(book.sessions())) == 1
 
 
 def test_what_belongs_to_no_session_is_not_remembered_for_ever() -> None:
     book = SessionStore(on_forgotten=list[str]().append)
     for number in range(20_001):
-        book.apply(entry(b"%d" % number))
+        book.apply(make_entry(b"%d" % number, 0))
     assert book._held == 20_001
-    book.apply(entry(b"x", 601))
+    book.apply(make_entry(b"x", 601))
     assert book._held == 1
 
 
@@ -212,6 +212,6 @@ def test_a_session_larger_than_the_room_is_not_packed_again_and_again(
     monkeypatch.setattr("vmon.sessions.store.pack", counted)
     book = SessionStore(room=400)
     for number in range(3000):
-        book.apply(entry(told("sessionNotification", number)))
-        book.apply(entry(told("sessionNotification", number, session="other"), 1))
+        book.apply(make_entry(make_body("sessionNotification", number), 0))
+        book.apply(make_entry(make_body("sessionNotification", number, session="other"), 1))
     assert 0 < len(packed) < 150

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.factories import make_entry
 from vmon.render.axis import Tick, ticks
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
 from vmon.sessions.snapshot import snapshot
@@ -16,7 +17,6 @@ from vmon.sessions.timeline import Chart, Mark, chart, marks_of, told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.events.entry import Entry
 
 NOON = 1_764_072_000_000  # 2025-11-25T12:00:00Z
 S, MIN, H, D = 1000, 60_000, 3_600_000, 86_400_000
@@ -66,12 +66,12 @@ def test_a_span_of_ages_and_the_end_of_time_have_ticks() -> None:
 
 
 @pytest.fixture
-def marked(delivered: Callable[..., Entry]) -> Callable[..., list[Mark]]:
+def marked() -> Callable[..., list[Mark]]:
     def of(*told: tuple[int, bytes]) -> list[Mark]:
         book, found = SessionStore(), list[Mark]()
         for received_s, body in told:
             at = datetime.fromtimestamp(NOON / 1000 + received_s, UTC)
-            entry = delivered(body, received_at=at)
+            entry = make_entry(body, received_at=at)
             found += marks_of(entry, book.apply(entry))
         return found
 
@@ -102,10 +102,10 @@ def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Ma
     assert marked(*near) == []
 
 
-def test_what_nobody_received_is_not_late(delivered: Callable[..., Entry]) -> None:
+def test_what_nobody_received_is_not_late() -> None:
     book = SessionStore()
     for at_ms in (NOON + 9000, NOON):
-        entry = delivered(body("sessionCreated", at_ms), remote=None)
+        entry = make_entry(body("sessionCreated", at_ms), remote=None)
         assert list(marks_of(entry, book.apply(entry))) == []
 
 

@@ -156,11 +156,3 @@ BODIES = st.one_of(
     st.fixed_dictionaries(MONITORED | {"event": either("somethingNew", "sessionNotification")}),
 )
 """Any body; of few things, so that many tell of the same."""
-
-
-told = make_body
-
-
-def entry(body: dict[str, Any] | bytes, after_s: float = 0.0, **changed: Any) -> Entry:
-    changed["headers"] = (("Content-Type", "application/json"), *changed.pop("headers", ()))
-    return make_entry(body, after_s, **changed)

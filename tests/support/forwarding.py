@@ -1,17 +1,16 @@
 """A target's worker as its tests drive it: entries, who listens, a capture it reads back."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.factories import make_entry
 from vmon.capture.codec import write_line
 from vmon.capture.segments import Segment, Segments
 from vmon.events.catalogue import NAMES
-from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.events.redelivery import Schedule
 from vmon.forward.backlog import BacklogReader, JournalCursor
@@ -21,7 +20,7 @@ from vmon.forward.targets import Route, target_of
 from vmon.forward.worker import TargetWorker, WorkerSettings
 
 if TYPE_CHECKING:
-    from tests.conftest import Request
+    from tests.support.app_server import Request
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 RUN = "5a17c0de"
@@ -37,7 +36,14 @@ def failure(status: int, more: str = "") -> bytes:
 def numbered(number: int, session: str | None = "2_A", **more: Any) -> Entry:
     """An entry whose body has this number."""
     body = json.dumps({"event": "streamCreated", "sessionId": session, "n": number} | more).encode()
-    return Entry(Delivery(f"{number:014x}-{RUN}", NOW, "POST", "/hook", (), "127.0.0.1:9", body))
+    return make_entry(
+        body,
+        id=f"{number:014x}-{RUN}",
+        received_at=NOW,
+        path="/hook",
+        headers=(),
+        remote="127.0.0.1:9",
+    )
 
 
 def number_of(request: "Request") -> int:
@@ -119,10 +125,3 @@ async def a_worker(  # noqa: PLR0913 - a test says what it is about
             yield worker
         finally:  # a worker that goes on would keep the loop of a failed test from its end
             await worker.finish(5)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what has no event of its own, for 10 s at most."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.002)

@@ -6,15 +6,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.support.factories import make_entry
 from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.events.catalogue import TYPES
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vmon.analysis.oddities.codes import Oddity
+    from vmon.events.entry import Entry
 
     Body = dict[str, Any]
 
@@ -96,7 +96,7 @@ def entry(body: Body | bytes, after_s: float = 0.1) -> Entry:
     at = at if isinstance(at, int) and 10**12 < at < 10**13 else T0
     received_at = datetime.fromtimestamp(at / 1000, UTC) + timedelta(seconds=after_s)
     headers = (("Content-Type", "application/json"),)
-    return Entry(Delivery("1-2", received_at, "POST", "/", headers, "127.0.0.1:5", raw))
+    return make_entry(raw, id="1-2", received_at=received_at, headers=headers, remote="127.0.0.1:5")
 
 
 def survey(bodies: Sequence[Body | bytes], ghost_after_s: float = 12 * HOUR) -> list[Oddity]:

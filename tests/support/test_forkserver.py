@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import Flow, Listen
+    from tests.support.processes import Flow, Listen
 
 Module = Callable[[str], tuple[list[str], dict[str, str]]]
 PROBE = """

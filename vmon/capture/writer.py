@@ -2,7 +2,7 @@
 
 A line begins `{"vmon":1,"type":"streamCreated","session":` and vmon alone writes it so; a raw
 newline cannot occur inside JSON. That is why a filter by type may compare bytes and stay exact.
-What a line holds, and how it is written and read, is in line.py.
+What a line holds, and how it is encoded and decoded, is in codec.py.
 """
 
 from __future__ import annotations

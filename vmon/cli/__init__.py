@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 from io import RawIOBase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -24,10 +24,10 @@ COMMANDS = {
     "timeline": "Show a session as a timeline: terminal, SVG, HTML.",
     "replay": "Replay a capture on screen or to your app.",
     "export": "Export deliveries to curl, HTTPie, HAR or pytest.",
-    "stats": "Count types, reasons, delays, duplicates.",
+    "stats": "Count types, reasons, lags, duplicates.",
     "usage": "Count connected and published minutes.",
     "captures": "List captures; remove old ones.",
-    "oddities": "Report anomalies in captures.",
+    "oddities": "Report oddities in captures: missing events, failures.",
     "verify": "Verify the signatures in captures.",
     "trigger": "Send sample events, as Vonage does.",
     "events": "Explain event types: fields, reasons, samples.",
@@ -120,15 +120,25 @@ def cli(profile: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
-    _reserve_stdin()
+    _open_closed_streams()
     _buffer_stdout()
     sys.exit(run(sys.argv[1:]))
 
 
-def _reserve_stdin() -> None:
-    """Open descriptor 0 if standard input is closed: libuv aborts if another file takes it."""
-    if sys.stdin is None and (fd := os.open(os.devnull, os.O_RDONLY)) > 0:
-        os.close(fd)
+def _open_closed_streams() -> None:
+    """Open the descriptor of a closed standard stream: libuv aborts if another file takes it.
+
+    What is written there is discarded; `sys.stdin` stays None.
+    """
+    for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
+        if stream is None and (fd := os.open(os.devnull, os.O_RDWR)) != number:
+            os.close(fd)
+    sys.stdout = sys.stdout or _null_stream()
+    sys.stderr = sys.stderr or _null_stream()
+
+
+def _null_stream() -> TextIO:
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _buffer_stdout() -> None:
@@ -156,8 +166,7 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
         _say(error.message, error.hint)
         return error.exit_code
     except click.ClickException as error:
-        _say(_message(error), _hint(error))
-        return error.exit_code
+        return _misused(error)
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -176,6 +185,14 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
     return code if isinstance(code, int) else 0
 
 
+def _misused(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()  # a group without a command: its help, on standard error
+    else:
+        _say(_message(error), _hint(error))
+    return error.exit_code
+
+
 def _say(message: str, hint: str | None) -> None:
     click.echo(f"error: {message}", err=True)
     if hint:
@@ -189,12 +206,18 @@ def _bug(error: Exception) -> int:
 
 def _message(error: click.ClickException) -> str:
     """Click's message in our style: lower case, no period, no name of a type."""
-    text = error.format_message().removesuffix(".")
+    text = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
+    text = text.removesuffix(".")
     text = text.replace("valid integer range", "valid integer")
     return text[:1].lower() + text[1:]
 
 
 def _hint(error: click.ClickException) -> str | None:
+    """The option that was probably meant, or the help that lists them all."""
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        from difflib import get_close_matches
+
+        return f"did you mean {get_close_matches(error.option_name, error.possibilities, 1, 0)[0]}?"
     ctx = getattr(error, "ctx", None)
     return f"see {ctx.command_path} --help" if ctx else None
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @click.command("doctor", cls=Command, short_help="Diagnose problems and suggest fixes.")
-@option("--app", "apps", multiple=True, metavar="URL", help="Check that your app responds.")
+@option(
+    "--app", "apps", multiple=True, metavar="URL", help="Check that your app accepts connections."
+)
 @option("--public-url", metavar="URL", help="Check that this URL reaches vmon.")
 @option(
     "--tunnel", type=click.Choice(["ngrok", "cloudflared", "ssh"]),

@@ -39,7 +39,7 @@ def _names(
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
-    help="auto and text: for people; json, with --all-commands: one document for machines.",
+    help="Output format; auto is text, json is one document for scripts (with --all-commands).",
 )
 @click.pass_context
 def command(

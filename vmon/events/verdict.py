@@ -1,4 +1,4 @@
-"""The verdict on a delivery's signature: signature.py gives it, the capture keeps it."""
+"""The verdict on a delivery's signature: security/signature.py gives it, the capture keeps it."""
 
 from msgspec import Struct
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vmon.forward.client import ForwardResult, Outcome
     from vmon.forward.leftovers import Left
     from vmon.forward.listener import TargetBack, TargetDown
+    from vmon.security.pseudonyms import Redactor
 
 
 @cache
@@ -47,10 +48,14 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
 
 
 class Outcomes:
-    """Formats the results of forwarding: for standard output, or (`aside`) for standard error."""
+    """Formats the results of forwarding: for standard output, or (`aside`) for standard error.
 
-    def __init__(self, *, aside: bool, several: bool) -> None:
+    With `redact` the event is redacted before it is named.
+    """
+
+    def __init__(self, *, aside: bool, several: bool, redact: Redactor | None = None) -> None:
         self.aside = aside
+        self._redact = redact
         self._several = several
         stream = sys.stderr if aside else sys.stdout
         self._console = console(stream)
@@ -61,13 +66,16 @@ class Outcomes:
         """Format a result; it names its event unless that is the last one shown (`is_last`)."""
         before = time.strftime("%H:%M:%S ") if self.aside else "    "
         target = f"{result.target} " if self._several else ""
-        after = "" if is_last and not self.aside else f"  ({_reference(result.entry)})"
+        after = "" if is_last and not self.aside else f"  ({self._reference(result.entry)})"
         text = f"→ {target}{_in_words(result)}"
         if self._is_terminal:
             text = _truncate(text, self._console.width - len(before) - cell_len(after))
         style = "created" if result.outcome.ok else "failed"
         line = before + self._paint(style, text) + (self._paint("dim", after) if after else "")
         return line.encode("utf-8", "backslashreplace") + b"\n"
+
+    def _reference(self, entry: Entry) -> str:
+        return _reference(self._redact(entry) if self._redact else entry)
 
 
 def _in_words(result: ForwardResult) -> str:

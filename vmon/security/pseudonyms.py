@@ -95,6 +95,11 @@ class Redactor:
             delivery, payload, (entry.type, session), _scrubbed_verdict(entry.verdict, scrub)
         )
 
+    def at(self, path: str, text: str) -> str:
+        """Redact a text that is at a path."""
+        keys = tuple(path.split("."))
+        return str(self._pseudonym(text, _word(keys), {})) if self._matching_paths(keys) else text
+
     def _delivery(self, delivery: Delivery, scrub: _Scrub, body: bytes) -> Delivery:
         headers = tuple(
             (

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.analysis.oddities import monitor as watching
 from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
+from vmon.analysis.oddities.rules import oddities_of
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
 from vmon.sessions.store import ApplyResult, SessionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from vmon.analysis.oddities.codes import Oddity
+    from vmon.events.entry import Entry
 
 T0 = 1_470_257_700_000
 
@@ -134,7 +134,7 @@ def say(event: str, at_s: float, **more: Any) -> Entry:
     """An entry of an event so many seconds into a session, received at once."""
     body = {"sessionId": "2_A", "event": event, "timestamp": T0 + int(at_s * 1000)} | more
     received_at = datetime.fromtimestamp(T0 / 1000 + at_s, UTC)
-    return Entry(Delivery("1", received_at, "POST", "/", (), None, json.dumps(body).encode()))
+    return make_entry(body, id="1", received_at=received_at, headers=(), remote=None)
 
 
 def connection(identifier: str) -> dict[str, Any]:
@@ -171,12 +171,6 @@ class Live:
     def receive_odd(self, session: str = "2_A") -> None:
         for at_s, (event, more) in enumerate(OUTLIVED):
             self.receive(event, at_s, sessionId=session, **more)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -232,6 +226,33 @@ async def test_a_bug_in_a_look_is_noted_and_the_beats_go_on(
     live.oddities.close()
     assert [type(bug) for bug in live.bugs] == [ZeroDivisionError] * 2
     assert live.oddities.total == 1
+
+
+async def test_a_bug_in_a_look_at_a_session_costs_no_other_session_its_oddities(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = Live(beat_s=3600)
+    sessions = ["2_A", "2_B", "2_C"]
+    for identifier in sessions:
+        live.receive_odd(identifier)
+    live.oddities.look(T0, 10)
+    live.oddities.look(T0 + 1000, 10)
+
+    def failing(session: Session, *args: Any) -> Iterable[Oddity]:
+        if session.id == "2_B":
+            raise ZeroDivisionError
+        return oddities_of(session, *args)
+
+    monkeypatch.setattr(watching, "oddities_of", failing)
+    found = [live.oddities.look(T0 + second * 1000, 10) for second in (12, 13, 14)]
+    assert [{one.session for one in look} for look in found] == [{"2_A", "2_C"}, set(), set()]
+    assert [type(bug) for bug in live.bugs] == [ZeroDivisionError]
+    assert live.oddities.total == 2
+    monkeypatch.undo()
+    live.receive_odd("2_B")
+    late = [live.oddities.look(T0 + second * 1000, 10) for second in (20, 21)]
+    assert [[one.session for one in look] for look in late] == [[], ["2_B"]]
+    live.oddities.close()
 
 
 async def test_after_the_close_nobody_looks() -> None:

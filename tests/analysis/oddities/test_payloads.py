@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.analysis.oddities import payloads
 from vmon.analysis.oddities.codes import CODES
 from vmon.analysis.oddities.payloads import PayloadChecks
@@ -31,17 +32,17 @@ def sample(name: str, **more: Any) -> dict[str, Any]:
     return TYPES[name].sample | more
 
 
-def test_no_sample_is_odd(delivered: Make) -> None:
-    assert told(delivered, *(one.sample for one in TYPES.values())) == []
-    assert told(delivered, *(one.sample_unified or {} for one in TYPES.values())) == []
+def test_no_sample_is_odd() -> None:
+    assert told(make_entry, *(one.sample for one in TYPES.values())) == []
+    assert told(make_entry, *(one.sample_unified or {} for one in TYPES.values())) == []
 
 
 def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
-    bodies: dict[str, bytes], delivered: Make
+    bodies: dict[str, bytes],
 ) -> None:
     one = PayloadChecks()
     for body in bodies.values():
-        one.note(delivered(body))
+        one.note(make_entry(body))
     found = list(one.oddities())
     assert {odd.code for odd in found} <= set(CODES)
     assert {"undecodable", "malformed-body", "unknown-event", "wrong-type"} <= {
@@ -50,12 +51,12 @@ def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
     assert all(odd.said.isprintable() for odd in found)
 
 
-def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: Make) -> None:
+def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted() -> None:
     early, late = sample("streamCreated", timestamp=1_470_258_000_000), sample("streamCreated")
     one = PayloadChecks()
     for body in (late, early, late):
         stream = body["stream"] | {"codec": "vp8"}
-        one.note(delivered(json.dumps(body | {"stream": stream}).encode()))
+        one.note(make_entry(json.dumps(body | {"stream": stream}).encode()))
     (odd,) = one.oddities()
     assert odd.at_ms == 1_470_258_000_000
     assert odd.said == (
@@ -63,28 +64,28 @@ def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: M
     )
 
 
-def test_a_listener_is_told_of_a_kind_when_it_is_new(delivered: Make) -> None:
+def test_a_listener_is_told_of_a_kind_when_it_is_new() -> None:
     one = PayloadChecks()
-    entry = delivered(json.dumps(sample("sessionCreated", region="eu", shard=7)).encode())
+    entry = make_entry(json.dumps(sample("sessionCreated", region="eu", shard=7)).encode())
     assert [odd.code for odd in one.note(entry)] == ["unknown-field", "unknown-field"]
     assert one.note(entry) == []
 
 
-def test_copies_are_not_counted(delivered: Make) -> None:
+def test_copies_are_not_counted() -> None:
     one = PayloadChecks()
-    entry = delivered(json.dumps(sample("sessionCreated", region="eu")).encode())
+    entry = make_entry(json.dumps(sample("sessionCreated", region="eu")).encode())
     one.note(entry)
     one.note(entry, is_copy=True)
     (odd,) = one.oddities()
     assert odd.said.endswith('"region"')
 
 
-def test_fields_are_known_as_deep_as_the_shapes_go(delivered: Make) -> None:
+def test_fields_are_known_as_deep_as_the_shapes_go() -> None:
     archive = sample("archive", streams=[{"streamId": "s", "lang": "de"}, {"lang": "en"}])
     broadcast = sample("broadcast", settings={"anything": {"goes": 1}})
     urls = broadcast["broadcastUrls"]
     broadcast["broadcastUrls"] = urls | {"rtmp": [urls["rtmp"][0] | {"bitrate": 1}]}
-    assert told(delivered, archive, broadcast) == [
+    assert told(make_entry, archive, broadcast) == [
         ("unknown-field", 'archive: unknown field streams."lang"'),
         (
             "unknown-field",
@@ -93,20 +94,20 @@ def test_fields_are_known_as_deep_as_the_shapes_go(delivered: Make) -> None:
     ]
 
 
-def test_of_what_nobody_knows_no_field_is_told_and_its_times_are(delivered: Make) -> None:
+def test_of_what_nobody_knows_no_field_is_told_and_its_times_are() -> None:
     body = {"event": "roomOpened", "colour": "red", "timestamp": 1_470_257_700}
-    assert told(delivered, body) == [
+    assert told(make_entry, body) == [
         ("unknown-event", 'unknown event "roomOpened"'),
         ("seconds-for-ms", "unknown: timestamp is in seconds, not milliseconds: 1470257700"),
     ]
-    assert told(delivered, {"colour": "red"}) == [
+    assert told(make_entry, {"colour": "red"}) == [
         ("unknown-event", "JSON of an unknown type, without an `event`")
     ]
 
 
-def test_an_event_taken_for_another_says_for_which(delivered: Make) -> None:
+def test_an_event_taken_for_another_says_for_which() -> None:
     body = sample("broadcast", event="broadcastChanged")
-    assert told(delivered, body) == [
+    assert told(make_entry, body) == [
         (
             "unknown-event",
             'unknown event "broadcastChanged", treated as broadcast',
@@ -114,80 +115,78 @@ def test_an_event_taken_for_another_says_for_which(delivered: Make) -> None:
     ]
 
 
-def test_a_body_that_is_not_json_is_so_once(delivered: Make) -> None:
+def test_a_body_that_is_not_json_is_so_once() -> None:
     one = PayloadChecks()
     for body in (b"", b"rubbish"):
-        one.note(delivered(body))
+        one.note(make_entry(body))
     assert [odd.said for odd in one.oddities()] == [
         "body is not JSON: empty body",
         "body is not JSON: expecting value at byte 0",
     ]
 
 
-def test_a_state_of_a_call_is_called_so(delivered: Make) -> None:
-    assert told(delivered, sample("callUpdated", state="LIMBO")) == [
+def test_a_state_of_a_call_is_called_so() -> None:
+    assert told(make_entry, sample("callUpdated", state="LIMBO")) == [
         ("unknown-status", 'callUpdated: unknown state "LIMBO"')
     ]
 
 
-def test_reasons_that_are_free_text_are_never_unknown(delivered: Make) -> None:
-    assert told(delivered, sample("archive", reason="because")) == []
-    assert told(delivered, sample("streamDestroyed", reason="because")) == [
+def test_reasons_that_are_free_text_are_never_unknown() -> None:
+    assert told(make_entry, sample("archive", reason="because")) == []
+    assert told(make_entry, sample("streamDestroyed", reason="because")) == [
         ("unknown-reason", 'streamDestroyed: unknown reason "because"')
     ]
 
 
 @pytest.mark.parametrize("at", [0, -5, 10**15, 10**30, 1e300])
-def test_a_time_that_cannot_be_is_told_as_it_came(at: float, delivered: Make) -> None:
+def test_a_time_that_cannot_be_is_told_as_it_came(at: float) -> None:
     stream = sample("streamCreated")["stream"] | {"createdAt": at}
-    found = told(delivered, sample("streamCreated", stream=stream))
+    found = told(make_entry, sample("streamCreated", stream=stream))
     ((code, said),) = [one for one in found if one[0] != "wrong-type"]
     assert code == "impossible-time"
     assert said.startswith("streamCreated: stream.createdAt is not a time in milliseconds: ")
     assert len(said) < 120
 
 
-def test_seconds_are_put_where_they_belong_in_time(delivered: Make) -> None:
+def test_seconds_are_put_where_they_belong_in_time() -> None:
     one = PayloadChecks()
-    (odd,) = one.note(delivered(json.dumps(sample("sessionCreated", timestamp=1e9)).encode()))[:1]
+    (odd,) = one.note(make_entry(json.dumps(sample("sessionCreated", timestamp=1e9)).encode()))[:1]
     assert odd.at_ms == 1_000_000_000_000
 
 
-def test_failures_inside_a_body_are_told(delivered: Make) -> None:
+def test_failures_inside_a_body_are_told() -> None:
     archive = sample("archive", transcription={"status": "failed", "reason": "no speech"})
     broadcast = sample("broadcast")
     broadcast["broadcastUrls"] = {"rtmp": {"id": "main", "status": "error"}}
-    assert told(delivered, archive, broadcast) == [
+    assert told(make_entry, archive, broadcast) == [
         ("failed", "transcription of archive 832641bf failed: no speech"),
         ("failed", "broadcast 1748b707 cannot reach its RTMP target main"),
     ]
 
 
-def test_what_strangers_wrote_is_disarmed_and_cut(delivered: Make) -> None:
+def test_what_strangers_wrote_is_disarmed_and_cut() -> None:
     body = {"event": "\x1b[2J" + "x" * 500, "sessionId": "\u202e"}
-    ((_, said),) = told(delivered, body)
+    ((_, said),) = told(make_entry, body)
     assert said.startswith('unknown event "␛[2Jxxx')
     assert len(said) < 100
     long = json.dumps(sample("sessionCreated") | {"\x1b" + "y" * 500: 1}).encode()
-    ((code, said),) = told(delivered, long)
+    ((code, said),) = told(make_entry, long)
     assert code == "unknown-field"
     assert "␛yyy" in said
     assert len(said) < 130
 
 
-def test_whoever_makes_up_fields_fills_no_memory(
-    delivered: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_makes_up_fields_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payloads, "_MOST", 10)
     one = PayloadChecks()
     for number in range(50):
-        one.note(delivered(json.dumps(sample("sessionCreated") | {f"f{number}": 1}).encode()))
+        one.note(make_entry(json.dumps(sample("sessionCreated") | {f"f{number}": 1}).encode()))
     assert len(list(one.oddities())) == 10
     assert len(one._first) == len(one._count) == 10
 
 
-def test_a_type_that_a_capture_made_up_is_disarmed(delivered: Make) -> None:
-    one, made = PayloadChecks(), delivered(json.dumps(sample("streamCreated")).encode())
+def test_a_type_that_a_capture_made_up_is_disarmed() -> None:
+    one, made = PayloadChecks(), make_entry(json.dumps(sample("streamCreated")).encode())
     one.note(Entry(made.delivery, None, ("zzz\x1b[31m", "S")))
     (odd,) = one.oddities()
     assert odd.said == 'unknown event "streamCreated", treated as zzz␛[31m'

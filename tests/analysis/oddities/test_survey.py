@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.factories import make_entry
 from tests.support.odd_bodies import (
     ANN,
     STORIES,
@@ -22,8 +23,6 @@ from tests.support.odd_bodies import (
     survey,
 )
 from vmon.analysis.oddities.survey import OddityAnalysis
-from vmon.events.delivery import Delivery
-from vmon.events.entry import Entry
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def test_a_time_far_in_the_future_makes_no_ghosts() -> None:
         one.note(entry(body))
     raw = json.dumps(future).encode()
     at = datetime.fromtimestamp(T0 / 1000 + 5, UTC)
-    one.note(Entry(Delivery("1", at, "POST", "/", (), "127.0.0.1:5", raw)))
+    one.note(make_entry(raw, id="1", received_at=at, headers=(), remote="127.0.0.1:5"))
     assert one.oddities() == []
 
 

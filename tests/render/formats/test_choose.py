@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from tests.support.exports import SECRETS, document
+from tests.support.factories import make_entry
 from vmon.render.formats.bodies import BodyFormatter
 from vmon.render.formats.choose import Export, Format, entry_formatter, formatter_of
 from vmon.render.formats.entries import Form, LineFormatter
@@ -16,10 +17,8 @@ from vmon.render.formats.table import TableFormatter
 from vmon.security.access import secret_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from vmon.events.entry import Entry
 
 FORMATTERS: dict[Format, type] = {
     "line": LineFormatter,
@@ -58,14 +57,12 @@ def test_no_entries_are_a_document_too(name: Format) -> None:
 
 
 @pytest.mark.parametrize("kind", ["curl", "httpie", "har", "pytest"])
-def test_secrets_are_left_out_unless_they_are_asked_for(
-    kind: Export, delivered: Callable[..., Entry]
-) -> None:
+def test_secrets_are_left_out_unless_they_are_asked_for(kind: Export) -> None:
     body = (
         b'{"event":"broadcast",  "broadcastUrls":{"rtmp":[{"streamName":"s3cret"}]},'
         b'"password":"s3cret\\"s3cret","p\\u0061ssword":"s3cret","pass_word":["s3cret"]}'
     )
-    entry = delivered(body, headers=SECRETS, path="/x?token=s3cret&a=b")
+    entry = make_entry(body, headers=SECRETS, path="/x?token=s3cret&a=b")
     assert b"s3cret" not in document(kind, [entry], "http://x")
     assert document(kind, [entry], "http://x", secrets=True).count(b"s3cret") > 4
 
@@ -73,13 +70,12 @@ def test_secrets_are_left_out_unless_they_are_asked_for(
 @pytest.mark.parametrize("kind", ["curl", "httpie", "pytest"])
 def test_the_secret_path_is_not_sent_to_an_app(
     kind: Export,
-    delivered: Callable[..., Entry],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     secret = secret_path()
-    text = document(kind, [delivered(b"{}", path=f"/{secret}/")], "http://localhost:3000/hooks")
+    text = document(kind, [make_entry(b"{}", path=f"/{secret}/")], "http://localhost:3000/hooks")
     assert secret.encode() not in text
     if kind != "pytest":
         assert b"http://localhost:3000/hooks" in text.split()

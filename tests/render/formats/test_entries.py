@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.render.formats.entries import Form, LineFormatter
 from vmon.security.pseudonyms import paths_of, redactor_of
 from vmon.sessions.tracker import Annotation, SessionTracker
@@ -12,7 +13,6 @@ from vmon.sessions.tracker import Annotation, SessionTracker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.events.entry import Entry
 
 BODY = (
     b'{"event":"connectionCreated","sessionId":"2_A","timestamp":1470258960000,'
@@ -48,60 +48,54 @@ def test_on_a_terminal_auto_is_not_json(terminal: Callable[[int], None]) -> None
 
 
 @pytest.mark.usefixtures("utc")
-def test_in_a_pipe_lines_are_dated_and_as_long_as_they_are(delivered: Callable[..., Entry]) -> None:
+def test_in_a_pipe_lines_are_dated_and_as_long_as_they_are() -> None:
     formatter = LineFormatter(Form("line"))
-    text = formatter.begin() + formatter.each([delivered(BODY)]) + formatter.end()
+    text = formatter.begin() + formatter.each([make_entry(BODY)]) + formatter.end()
     assert text.decode() == LINE
 
 
 @pytest.mark.usefixtures("utc")
-def test_details_stand_below_their_line(delivered: Callable[..., Entry]) -> None:
-    assert LineFormatter(Form("detail")).entry(delivered(BODY)).decode() == LINE + DETAILS
-    assert LineFormatter(Form("line", 1)).entry(delivered(BODY)).decode() == LINE + DETAILS
-    both = LineFormatter(Form("detail", 2)).entry(delivered(BODY)).decode()
+def test_details_stand_below_their_line() -> None:
+    assert LineFormatter(Form("detail")).entry(make_entry(BODY)).decode() == LINE + DETAILS
+    assert LineFormatter(Form("line", 1)).entry(make_entry(BODY)).decode() == LINE + DETAILS
+    both = LineFormatter(Form("detail", 2)).entry(make_entry(BODY)).decode()
     assert both.startswith(LINE + DETAILS + "    Content-Type: application/json\n    │ {\n")
 
 
 @pytest.mark.usefixtures("utc")
-def test_a_tracker_adds_the_name_that_an_earlier_entry_has(
-    delivered: Callable[..., Entry],
-) -> None:
+def test_a_tracker_adds_the_name_that_an_earlier_entry_has() -> None:
     formatter = LineFormatter(Form("line"), tracker=SessionTracker())
-    formatter.entry(delivered(BODY))
-    assert " Ann " in formatter.entry(delivered(DESTROYED)).decode()
-    assert " Ann " not in LineFormatter(Form("line")).entry(delivered(DESTROYED)).decode()
+    formatter.entry(make_entry(BODY))
+    assert " Ann " in formatter.entry(make_entry(DESTROYED)).decode()
+    assert " Ann " not in LineFormatter(Form("line")).entry(make_entry(DESTROYED)).decode()
 
 
 @pytest.mark.usefixtures("utc")
-def test_a_redacted_line_has_no_name_from_elsewhere(
-    delivered: Callable[..., Entry],
-) -> None:
+def test_a_redacted_line_has_no_name_from_elsewhere() -> None:
     redact = redactor_of(paths_of(("connection.data",)))
     formatter = LineFormatter(Form("line"), redact)
-    text = formatter.entry(delivered(DESTROYED), None, Annotation("Ann", 2, "² copy"))
+    text = formatter.entry(make_entry(DESTROYED), None, Annotation("Ann", 2, "² copy"))
     assert b"Ann" not in text
     assert "² copy".encode() in text
 
 
 def test_on_a_terminal_the_date_stands_above_the_first_of_another_day(
-    delivered: Callable[..., Entry], terminal: Callable[[int], None]
+    terminal: Callable[[int], None],
 ) -> None:
     terminal(80)
-    first = delivered(BODY)
-    tomorrow = delivered(BODY, received_at=first.delivery.received_at + timedelta(days=1))
+    first = make_entry(BODY)
+    tomorrow = make_entry(BODY, received_at=first.delivery.received_at + timedelta(days=1))
     formatter = LineFormatter(Form("line"))
     lines = formatter.each([first, first, tomorrow]).decode().splitlines()
     assert [line for line in lines if line.startswith("2016")] == ["2016-08-03", "2016-08-04"]
     assert [line[:2] for line in lines] == ["20", "21", "21", "20", "21"]
 
 
-def test_a_line_is_as_wide_as_the_terminal_is_now(
-    delivered: Callable[..., Entry], terminal: Callable[[int], None]
-) -> None:
+def test_a_line_is_as_wide_as_the_terminal_is_now(terminal: Callable[[int], None]) -> None:
     terminal(80)
     formatter = LineFormatter(Form("line"))
     terminal(40)
     assert formatter.style.width == 80
     formatter.measure()
     assert formatter.style.width == 40
-    assert max(map(len, formatter.entry(delivered(BODY)).decode().splitlines())) <= 40
+    assert max(map(len, formatter.entry(make_entry(BODY)).decode().splitlines())) <= 40

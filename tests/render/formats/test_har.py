@@ -1,19 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from tests.support.exports import HEADERS, NASTY, document
+from tests.support.factories import make_entry
 from vmon import __version__
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from vmon.events.entry import Entry
-
-
-def test_a_har_has_the_exact_requests(delivered: Callable[..., Entry]) -> None:
-    entries = [delivered(body, headers=HEADERS, path="/a?b=c%20d") for body in NASTY]
+def test_a_har_has_the_exact_requests() -> None:
+    entries = [make_entry(body, headers=HEADERS, path="/a?b=c%20d") for body in NASTY]
     log = json.loads(document("har", entries))["log"]
     assert log["version"] == "1.2"
     first = log["entries"][1]["request"]
@@ -34,10 +29,8 @@ def test_a_har_without_deliveries_is_this() -> None:
     )
 
 
-def test_an_entry_says_when_and_from_where_it_came_and_has_the_fields_that_har_requires(
-    delivered: Callable[..., Entry],
-) -> None:
-    (entry,) = json.loads(document("har", [delivered(b"{}")]))["log"]["entries"]
+def test_an_entry_says_when_and_from_where_it_came_and_has_the_fields_that_har_requires() -> None:
+    (entry,) = json.loads(document("har", [make_entry(b"{}")]))["log"]["entries"]
     assert entry["startedDateTime"] == "2016-08-03T21:16:00.318542Z"
     assert (entry["_id"], entry["_remote"]) == ("00053932d7f0ab-5a17c0de", "127.0.0.1:50412")
     assert entry["request"] == {
@@ -57,14 +50,14 @@ def test_an_entry_says_when_and_from_where_it_came_and_has_the_fields_that_har_r
     }  # fmt: skip # what HAR requires
 
 
-def test_deliveries_that_come_in_batches_are_one_document(delivered: Callable[..., Entry]) -> None:
+def test_deliveries_that_come_in_batches_are_one_document() -> None:
     from collections import Counter
 
     from vmon.render.formats.har import HarFormatter
     from vmon.security.scrub import ScrubPolicy
 
     har = HarFormatter(ScrubPolicy(Counter(), keep=True))
-    first, second = [delivered(b"1"), delivered(b"2")], [delivered(b"3")]
+    first, second = [make_entry(b"1"), make_entry(b"2")], [make_entry(b"3")]
     text = har.begin() + har.each(first) + har.each([]) + har.each(second) + har.end()
     bodies = [one["request"]["postData"]["text"] for one in json.loads(text)["log"]["entries"]]
     assert bodies == ["1", "2", "3"]

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.exports import HEADERS, NASTY, ROOTS, document
+from tests.support.factories import make_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import App
-    from vmon.events.entry import Entry
+    from tests.support.app_server import App
 
 APP = """
 from aiohttp import web
@@ -43,10 +42,8 @@ def posted(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip # one thing a line
 
 
-def test_the_module_of_tests_passes_against_an_app_that_takes_all(
-    delivered: Callable[..., Entry], tmp_path: Path
-) -> None:
-    entries = [delivered(body, path="//a%2Fb?c=d", headers=HEADERS) for body in NASTY]
+def test_the_module_of_tests_passes_against_an_app_that_takes_all(tmp_path: Path) -> None:
+    entries = [make_entry(body, path="//a%2Fb?c=d", headers=HEADERS) for body in NASTY]
     (tmp_path / "test_posts.py").write_bytes(document("pytest", entries))
     (tmp_path / "my_app.py").write_text(f"SEEN = {str(tmp_path / 'seen')!r}\n{APP}")
     said = posted(tmp_path, VMON_TEST_APP="my_app:make_app")
@@ -57,10 +54,8 @@ def test_the_module_of_tests_passes_against_an_app_that_takes_all(
     assert "set VMON_TEST_URL" in posted(tmp_path).stdout
 
 
-def test_the_module_of_tests_names_what_an_app_refused(
-    delivered: Callable[..., Entry], tmp_path: Path
-) -> None:
-    entries = [delivered(b"refused", id="1-a"), delivered(b"taken", id="2-b")]
+def test_the_module_of_tests_names_what_an_app_refused(tmp_path: Path) -> None:
+    entries = [make_entry(b"refused", id="1-a"), make_entry(b"taken", id="2-b")]
     (tmp_path / "test_posts.py").write_bytes(document("pytest", entries))
     (tmp_path / "my_app.py").write_text(f"SEEN = {str(tmp_path / 'seen')!r}\n{APP}")
     said = posted(tmp_path, VMON_TEST_APP="my_app")
@@ -69,10 +64,8 @@ def test_the_module_of_tests_names_what_an_app_refused(
     assert "('undecodable 2-b'" not in said.stdout
 
 
-async def test_the_module_of_tests_posts_to_any_url(
-    app: App, delivered: Callable[..., Entry], tmp_path: Path
-) -> None:
-    entries = [delivered(body, path="/a?b=c", headers=HEADERS) for body in NASTY]
+async def test_the_module_of_tests_posts_to_any_url(app: App, tmp_path: Path) -> None:
+    entries = [make_entry(body, path="/a?b=c", headers=HEADERS) for body in NASTY]
     (tmp_path / "test_posts.py").write_bytes(document("pytest", entries))
     said = await asyncio.to_thread(posted, tmp_path, VMON_TEST_URL=f"{app.url}/base/")
     assert said.returncode == 0, said.stdout
@@ -83,17 +76,17 @@ async def test_the_module_of_tests_posts_to_any_url(
 
 @pytest.mark.parametrize("case", ROOTS, ids="".join)
 async def test_a_delivery_to_the_root_is_sent_to_the_url_itself(
-    app: App, delivered: Callable[..., Entry], tmp_path: Path, case: tuple[str, str]
+    app: App, tmp_path: Path, case: tuple[str, str]
 ) -> None:
     to, path = case
-    (tmp_path / "test_posts.py").write_bytes(document("pytest", [delivered(b"{}", path=path)]))
+    (tmp_path / "test_posts.py").write_bytes(document("pytest", [make_entry(b"{}", path=path)]))
     ended = await asyncio.to_thread(posted, tmp_path, VMON_TEST_URL=app.url + to)
     assert ended.returncode == 0, ended.stdout
     assert app.requests[0].first == f"POST {ROOTS[case]} HTTP/1.1"
 
 
-def test_a_delivery_is_a_literal_in_ascii(delivered: Callable[..., Entry]) -> None:
-    entries = [delivered('"Zo\xeb \u202e"'.encode(), id="1-a", path="/\xeb")]
+def test_a_delivery_is_a_literal_in_ascii() -> None:
+    entries = [make_entry('"Zo\xeb \u202e"'.encode(), id="1-a", path="/\xeb")]
     literals = document("pytest", entries).partition(b"DELIVERIES = [\n")[2]
     assert literals.decode("ascii") == (
         "    (\n"

@@ -11,19 +11,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.exports import HEADERS, NASTY, ROOTS, document, run_script
+from tests.support.factories import make_entry
 from vmon.render.formats import shell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import App
-    from vmon.events.entry import Entry
+    from tests.support.app_server import App
     from vmon.render.formats.choose import Export
 
 
-def test_a_curl_script_is_this(delivered: Callable[..., Entry]) -> None:
-    entries = [delivered(b'{"event":"archive"}', path="/x?a=1", id="1-a"), delivered(b"\xff")]
+def test_a_curl_script_is_this() -> None:
+    entries = [make_entry(b'{"event":"archive"}', path="/x?a=1", id="1-a"), make_entry(b"\xff")]
     assert document("curl", entries, "http://localhost:3000").decode() == (
         "# archive, 2016-08-03T21:16:00.318542Z, 1-a\n"
         "curl -sS --globoff --path-as-is -X POST -H 'Content-Type: application/json' "
@@ -34,8 +33,8 @@ def test_a_curl_script_is_this(delivered: Callable[..., Entry]) -> None:
     )
 
 
-def test_an_httpie_script_is_this(delivered: Callable[..., Entry]) -> None:
-    entries = [delivered(b'{"event":"archive"}', path="/x?a=1", id="1-a"), delivered(b"")]
+def test_an_httpie_script_is_this() -> None:
+    entries = [make_entry(b'{"event":"archive"}', path="/x?a=1", id="1-a"), make_entry(b"")]
     assert document("httpie", entries, "http://localhost:3000").decode() == (
         "# archive, 2016-08-03T21:16:00.318542Z, 1-a\n"
         'http --path-as-is --ignore-stdin --raw=\'{"event":"archive"}\' POST '
@@ -46,15 +45,14 @@ def test_an_httpie_script_is_this(delivered: Callable[..., Entry]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["curl", "httpie"])
-async def test_a_command_sends_the_very_bytes(
-    kind: Export, app: App, delivered: Callable[..., Entry], tmp_path: Path
-) -> None:
+async def test_a_command_sends_the_very_bytes(kind: Export, app: App, tmp_path: Path) -> None:
     program = {"curl": "curl", "httpie": "http"}[kind]
     if not shutil.which(program):
         pytest.skip(f"there is no {program}")
     paths = [f"/hook/../it's?a=[{number}]&b={{1,2}}" for number in range(len(NASTY))]
     entries = [
-        delivered(body, path=path, headers=HEADERS) for path, body in zip(paths, NASTY, strict=True)
+        make_entry(body, path=path, headers=HEADERS)
+        for path, body in zip(paths, NASTY, strict=True)
     ]
     await run_script(document(kind, entries, app.url), tmp_path / "a.sh")
     assert [one.body for one in app.requests] == NASTY
@@ -66,10 +64,8 @@ async def test_a_command_sends_the_very_bytes(
             assert got[name] == value
 
 
-async def test_a_header_that_would_begin_another_is_not_sent(
-    delivered: Callable[..., Entry],
-) -> None:
-    entry = delivered(b"", headers=(("X-A", "b\r\nX-B: c"), ("X Y", "z"), ("@file", "q")))
+async def test_a_header_that_would_begin_another_is_not_sent() -> None:
+    entry = make_entry(b"", headers=(("X-A", "b\r\nX-B: c"), ("X Y", "z"), ("@file", "q")))
     assert b"X-" not in document("curl", [entry], "http://x")
     assert b"X Y" not in document("curl", [entry], "http://x")
     assert b"@file" not in document("curl", [entry], "http://x")
@@ -89,10 +85,10 @@ def test_a_word_is_one_word_of_those_bytes(data: bytes) -> None:
 
 @pytest.mark.parametrize("case", ROOTS, ids="".join)
 async def test_a_delivery_to_the_root_is_sent_to_the_url_itself(
-    app: App, delivered: Callable[..., Entry], tmp_path: Path, case: tuple[str, str]
+    app: App, tmp_path: Path, case: tuple[str, str]
 ) -> None:
     to, path = case
-    entries = [delivered(b"{}", path=path)]
+    entries = [make_entry(b"{}", path=path)]
     assert shlex.quote(app.url + ROOTS[case]) in document("httpie", entries, app.url + to).decode()
     script = document("curl", entries, app.url + to)
     assert shlex.quote(app.url + ROOTS[case]) in script.decode()

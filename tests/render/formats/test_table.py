@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.capture.codec import write_line
 from vmon.errors import WrongUse
 from vmon.render.formats.table import DEFAULT_FIELDS, TableFormatter, TableKind, field, fields_of
@@ -16,7 +17,7 @@ from vmon.render.formats.table import DEFAULT_FIELDS, TableFormatter, TableKind,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Flow, Start
+    from tests.support.processes import Flow, Start
     from vmon.events.entry import Entry
 
 Run = Callable[..., tuple[int, str, str]]
@@ -30,8 +31,8 @@ BODY = {
 
 
 @pytest.fixture
-def entry(delivered: Callable[..., Entry]) -> Entry:
-    return delivered(json.dumps(BODY).encode())
+def entry() -> Entry:
+    return make_entry(json.dumps(BODY).encode())
 
 
 def table(names: tuple[str, ...], kind: TableKind, *batches: list[Entry]) -> str:

@@ -10,10 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from tests.render.live.conftest import MakeFacts
+from tests.support.factories import make_entry
 from vmon.bugs import Bugs
 from vmon.capture.codec import Outage
-from vmon.events.entry import Entry
 from vmon.forward.client import ForwardResult, Outcome
+from vmon.forward.listener import TargetBack, TargetDown
 from vmon.receive.elements import (
     BugFound,
     CaptureRecovered,
@@ -24,6 +25,7 @@ from vmon.receive.elements import (
     Notice,
     OddityFound,
     Received,
+    TargetChanged,
     TunnelBack,
     TunnelDown,
     TunnelUp,
@@ -50,6 +52,16 @@ IN_WORDS: dict[str, tuple[Element, str]] = {
         Notice("app.example is down", "forwarding", at_s=NOW_S),
         "<warning>09:30:05 · app.example is down</>",
     ),
+    "a target that is down": (
+        TargetChanged(
+            TargetDown("app.example", "no response within 10 s", retrying=True), at_s=NOW_S
+        ),
+        "<warning>09:30:05 · app.example: no response within 10 s; retrying</>",
+    ),
+    "a target that is back": (
+        TargetChanged(TargetBack("app.example", 3.0, 40), at_s=NOW_S),
+        "<warning>09:30:05 · app.example is back after 3.0 s: sending 40 deliveries</>",
+    ),
     "an oddity": (
         OddityFound("ghost", "warning", SESSION, "Ann never left", at_s=NOW_S),
         "<warning>09:30:05 ⚠ ghost E9INDV: Ann never left</>",
@@ -67,13 +79,13 @@ IN_WORDS: dict[str, tuple[Element, str]] = {
     "a gap without deliveries": (Missed(0, 3), "… 3 notices, not shown"),
     "a public URL": (
         TunnelUp(URL),
-        "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Session Monitoring",
+        "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Vonage's dashboard",
     ),
     "another public URL": (
         TunnelUp(URL, "https://b.example/Zq3x"),
         (
             "<failed>warning: the public URL has changed</>\n"
-            "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Session Monitoring\n"
+            "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Vonage's dashboard\n"
             "  <dim>old</>      https://b.example/Zq3x  no longer works"
         ),
     ),
@@ -88,6 +100,13 @@ IN_WORDS: dict[str, tuple[Element, str]] = {
         TunnelDown("session closed", "ERR_NGROK_727", at_s=NOW_S),
         (
             "<dim>09:30:05 · tunnel down: session closed (ERR_NGROK_727)</>\n"
+            "<dim>09:30:05 · reconnecting; Vonage retries what it cannot deliver</>"
+        ),
+    ),
+    "a drop with a code of our own": (
+        TunnelDown("network is unreachable", "NETWORK", at_s=NOW_S),
+        (
+            "<dim>09:30:05 · tunnel down: network is unreachable</>\n"
             "<dim>09:30:05 · reconnecting; Vonage retries what it cannot deliver</>"
         ),
     ),
@@ -155,10 +174,8 @@ def test_an_element_in_words_in_a_pipe(name: str, facts_of: MakeFacts) -> None:
     assert Notices(facts=facts_of()).text(element) == re.sub(r"</?[a-z]*>", "", expected)
 
 
-def test_what_has_its_own_place_is_not_put_in_words(
-    delivered: Callable[..., Entry], facts_of: MakeFacts
-) -> None:
-    entry, notices = delivered(b"{}"), Notices(facts=facts_of())
+def test_what_has_its_own_place_is_not_put_in_words(facts_of: MakeFacts) -> None:
+    entry, notices = make_entry(b"{}"), Notices(facts=facts_of())
     assert notices.text(Received(entry, None, Annotation())) == ""
     assert notices.text(Forwarded(ForwardResult(entry, "app", Outcome(200, 0.1)))) == ""
 
@@ -174,7 +191,7 @@ def test_without_a_capture_nobody_is_told_that_the_rest_is_in_it(facts_of: MakeF
 def test_a_script_is_told_the_public_url_on_a_line_of_its_own(facts_of: MakeFacts) -> None:
     notices = Notices(facts=facts_of(), ready=lambda url: f"ready public={url}")
     assert notices.text(TunnelUp(URL)).splitlines() == [
-        f"  public   {URL}  paste it into Session Monitoring",
+        f"  public   {URL}  paste it into Vonage's dashboard",
         f"ready public={URL}",
     ]
 
@@ -188,11 +205,11 @@ def test_a_public_url_is_copied_and_shown_as_a_code_on_a_terminal_alone(
     assert copied is not None
     assert b64decode(copied[1]).decode() == URL
     first, *code = text.removeprefix(copied[0]).splitlines()
-    assert first == f"  public   {URL}  paste it into Session Monitoring"
+    assert first == f"  public   {URL}  paste it into Vonage's dashboard"
     assert len(code) > 10
     assert all(re.sub(r"\x1b\[[0-9;]*m", "", row).strip(" ▀▄█") == "" for row in code)
     piped = Notices(extras, facts_of()).text(TunnelUp(URL))
-    assert piped == f"  public   {URL}  paste it into Session Monitoring"
+    assert piped == f"  public   {URL}  paste it into Vonage's dashboard"
 
 
 # Bytes from outside.

@@ -8,24 +8,22 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+from tests.support.factories import make_line
 from tests.support.waiting import wait_until
 from vmon.capture import inputs
-from vmon.capture.codec import write_line
-from vmon.events.entry import Entry
 from vmon.render.live.progress import Progress, bytes_of
 
 DEADLINE_S = 20.0
 
 
 @pytest.fixture
-def line(delivered: Callable[..., Entry]) -> bytes:
-    return write_line(delivered(b'{"event":"streamCreated","sessionId":"2_MX4x"}'))
+def line() -> bytes:
+    return make_line(b'{"event":"streamCreated","sessionId":"2_MX4x"}')
 
 
 def test_what_takes_long_has_a_bar_and_ends_with_a_count_and_a_rate(

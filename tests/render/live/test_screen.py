@@ -1,5 +1,4 @@
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from vmon.events.delivery import Delivery
+from tests.support.factories import make_entry
+from tests.support.waiting import until
 from vmon.events.entry import Entry
 from vmon.forward.client import ForwardResult, Outcome
 from vmon.receive import feed
@@ -129,13 +129,7 @@ def a_screen(chosen: Filter | None = None, drawn: Callable[..., bytes] = draw) -
 def entry(number: int, event: str = "streamCreated", body_size: int = 0, lag_s: float = 0) -> Entry:
     happened = (NOW - timedelta(seconds=lag_s)).timestamp()
     said = {"event": event, "timestamp": int(happened * 1000), "x": "y" * body_size}
-    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+    return make_entry(said, id=str(number), received_at=NOW, headers=(), remote="there:1")
 
 
 async def test_entries_are_drawn_soon_and_in_their_order(papers: list[Paper]) -> None:
@@ -249,10 +243,8 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
     screen = a_screen(drawn=drawn)
     papers[0].free = False
     screen.offer(entry(1))
-    ticks = 0
-    while ticks < 20:
-        ticks += 1
-        await asyncio.sleep(module._TICK_S)
+    for _ in range(20):
+        await asyncio.sleep(module._TICK_S)  # that nothing happens in a tick has no event
     assert calls == []
     papers[0].free = True
     await until(lambda: papers[0].lines() == ["1"])
@@ -260,7 +252,7 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
 
 async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
     def slow(one: Entry, line: bytes | None = None, _note: Annotation | None = None) -> bytes:
-        time.sleep(0.002)
+        time.sleep(0.002)  # what drawing takes
         return draw(one, line)
 
     screen = a_screen(drawn=slow)
@@ -415,7 +407,7 @@ def a_connection(number: int, event: str, data: str = "") -> Entry:
     connection = {"id": "c1", "createdAt": int(NOW.timestamp() * 1000), "data": data}
     now_ms = int(NOW.timestamp() * 1000) + number
     said = {"event": event, "sessionId": "2_A", "connection": connection, "timestamp": now_ms}
-    return Entry(Delivery(str(number), NOW, "POST", "/", (), "there:1", json.dumps(said).encode()))
+    return make_entry(said, id=str(number), received_at=NOW, headers=(), remote="there:1")
 
 
 def noted(entry: Entry, _line: bytes | None = None, note: Annotation | None = None) -> bytes:
@@ -498,8 +490,40 @@ async def test_a_bug_in_the_foot_ends_that_look_alone(
     monkeypatch.setattr(module, "_BEAT_S", 0.001)
     screen = Watched(status=status)
     screen.offer(entry(0))
-    async with asyncio.timeout(10):
-        while not screen.bugs:  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+    await until(lambda: screen.bugs)
     await screen.drain(1)
     assert len(papers[0].lines()) == 1
+
+
+async def test_a_paused_terminal_is_handed_no_status_lines_that_pile_up(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+    screen = Watched(status=lambda _hidden: str(screen.tracker.store.newest_ms).encode())
+    papers[0].free = False
+    beats = set[object]()
+
+    def has_beaten() -> bool:
+        beats.add(screen.screen._beat)
+        return len(beats) > 3
+
+    screen.offer(entry(0))
+    await until(has_beaten)
+    assert (None in beats, papers[0].pinned) == (False, [])
+    papers[0].free = True
+    await until(lambda: len(papers[0].pinned) == 1)
+    assert screen.screen._beat is None
+    await screen.drain(1)
+
+
+async def test_a_result_of_an_event_that_a_bug_kept_from_being_shown_names_it(
+    papers: list[Paper],
+) -> None:
+    def failing(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    screen = Watched(drawn=failing, results=cast("Outcomes", Answers()))
+    screen.offer(entry(0))
+    screen.publish(Forwarded(told(entry(0))))
+    await screen.drain(10)
+    assert papers[0].lines() == ["0 later"]

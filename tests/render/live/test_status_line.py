@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vmon.events.delivery import Delivery
+from tests.support.factories import make_entry
 from vmon.events.entry import Entry
 from vmon.render.live.status_line import StatusLine, status_text
 from vmon.sessions.tracker import Annotation, SessionTracker, annotate
@@ -35,7 +35,7 @@ def say() -> Say:
         said = {"sessionId": "2_A", "event": event, "timestamp": timestamp, **more}
         received_at = START + timedelta(seconds=at_s + later_s)
         body = json.dumps(said).encode()
-        return Entry(Delivery("1", received_at, "POST", "/", (), "there:1", body))
+        return make_entry(body, id="1", received_at=received_at, headers=(), remote="there:1")
 
     return make
 

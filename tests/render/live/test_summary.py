@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.render.live.conftest import MakeFacts
+from tests.support.factories import make_entry
 from vmon.capture.codec import Outage
-from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 from vmon.receive.pipeline import Totals
 from vmon.render.columns import wide
@@ -141,7 +141,7 @@ def say() -> Say:
         body = {"sessionId": "2_A", "event": event, "timestamp": START_MS + int(at_s * 1000)}
         received_at = START + timedelta(seconds=at_s + later_s)
         raw = json.dumps(body | more).encode()
-        return Entry(Delivery("1", received_at, "POST", "/", (), "there:1", raw))
+        return make_entry(raw, id="1", received_at=received_at, headers=(), remote="there:1")
 
     return make
 
@@ -170,7 +170,7 @@ def test_the_end_of_a_run_names_the_busiest_sessions(say: Say) -> None:
     )
     assert rows[2] == (
         "2_5",
-        "1 connection, 0 streams, 6 events, 5.0 s, open, 1 connected",
+        "1 connection, 0 streams, 6 events, 9.1 s, open, 1 connected",
     )
     assert rows[6:] == [("", "… 2 more sessions (see vmon sessions)")]
 
@@ -197,7 +197,7 @@ def test_sessions_that_were_let_go_of_are_counted_and_those_not_named_are_the_re
     rows = rows_of(known)[1:]
     assert rows == [
         ("sessions", "10 (2 open), 8 connections, 0 streams"),
-        ("2_new0", "0 connections, 0 streams, 1 event, 0 ms, open, 0 connected"),
-        ("2_new1", "0 connections, 0 streams, 1 event, 0 ms, open, 0 connected"),
+        ("2_new0", "0 connections, 0 streams, 1 event, 100 ms, open, 0 connected"),
+        ("2_new1", "0 connections, 0 streams, 1 event, 100 ms, open, 0 connected"),
         ("", "… 8 more sessions (see vmon sessions)"),
     ]

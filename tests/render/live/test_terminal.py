@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.render.live.conftest import MakeFacts
+from tests.support.factories import make_entry
 from vmon import __version__
 from vmon.bugs import Bugs
 from vmon.events.entry import Entry
@@ -18,7 +19,8 @@ from vmon.forward.targets import RouteArguments, routes_of
 from vmon.receive.elements import Element, Notice, TunnelUp
 from vmon.receive.feed import Feed
 from vmon.receive.pipeline import Pipeline, PipelineOptions
-from vmon.render.formats.entries import Form
+from vmon.render.formats.entries import Form, LineFormatter
+from vmon.render.formats.json_lines import JsonFormatter
 from vmon.render.live import screen as screens
 from vmon.render.live import terminal as module
 from vmon.render.live.terminal import Terminal, TerminalOptions
@@ -146,7 +148,7 @@ vmon {__version__} is listening (Ctrl-C to stop)
   public   opening a tunnel with ngrok …
   capture  {CAPTURE}
   try it   vmon trigger streamCreated --to {LOCAL}/Zq3x
-  public   {URL}  paste it into Session Monitoring
+  public   {URL}  paste it into Vonage's dashboard
 """
     )
 
@@ -157,7 +159,7 @@ async def test_a_public_url_is_on_the_line_for_scripts(show: Show, *, quiet: boo
     run.terminal.say_banner(LOCAL, LOCAL, None, survives=True)
     await run.publish(TunnelUp(URL))
     assert run.err == (
-        f"{BANNER}  public   {URL}  paste it into Session Monitoring\n"
+        f"{BANNER}  public   {URL}  paste it into Vonage's dashboard\n"
         f"ready public={URL} local={LOCAL} capture={CAPTURE}\n"
     )
 
@@ -189,7 +191,7 @@ vmon {__version__} is listening (Ctrl-C to stop)
   filter    archive (everything is captured)
   forward   http://127.0.0.1:3000
   response  200 as soon as a delivery is captured;
-            vmon retries deliveries that your app rejects
+            vmon retries while your app is down or responds 5xx
             without a capture, pending deliveries are lost on restart
 """
     )
@@ -215,21 +217,17 @@ async def test_who_listens_to_other_machines_is_warned(
 # What happens.
 
 
-async def test_deliveries_go_to_standard_output_and_notices_to_standard_error(
-    show: Show, delivered: Callable[..., Entry]
-) -> None:
+async def test_deliveries_go_to_standard_output_and_notices_to_standard_error(show: Show) -> None:
     run = show(form=Form("json"))
-    run.receive(delivered(BODY))
+    run.receive(make_entry(BODY))
     await run.publish(Notice("a probe"))
     assert run.out == "the line\n"
     assert run.err.endswith(" · a probe\n")
 
 
-async def test_quiet_shows_no_delivery_and_every_notice(
-    show: Show, delivered: Callable[..., Entry]
-) -> None:
+async def test_quiet_shows_no_delivery_and_every_notice(show: Show) -> None:
     run = show(quiet=True)
-    run.receive(delivered(BODY))
+    run.receive(make_entry(BODY))
     await run.publish(Notice("a probe"))
     assert run.out == ""
     assert run.err.endswith(" · a probe\n")
@@ -239,13 +237,11 @@ async def test_quiet_shows_no_delivery_and_every_notice(
     assert "not shown" not in run.err
 
 
-async def test_what_is_redacted_stands_under_a_pseudonym(
-    show: Show, delivered: Callable[..., Entry]
-) -> None:
+async def test_what_is_redacted_stands_under_a_pseudonym(show: Show) -> None:
     outs = []
     for redact in (None, ("connection.data",)):
         run = show(form=Form("json"), redact=redact)
-        run.receive(delivered(BODY))
+        run.receive(make_entry(BODY))
         await run.publish()
         outs.append(run.out)
     assert outs[0] == "the line\n"
@@ -253,12 +249,12 @@ async def test_what_is_redacted_stands_under_a_pseudonym(
 
 
 async def test_a_status_stands_at_the_foot_of_a_terminal_alone(
-    show: Show, delivered: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+    show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(screens, "_BEAT_S", 0.0)
     for width, has_one in ((80, True), (None, False)):
         run = show(width)
-        run.receive(delivered(BODY))
+        run.receive(make_entry(BODY))
         run.feed.flush()
         run.oddities = 2
         run.terminal._screen._show_status()
@@ -272,13 +268,13 @@ async def test_a_status_stands_at_the_foot_of_a_terminal_alone(
 
 
 async def test_the_summary_counts_names_and_tells_how_to_see_it_again(
-    show: Show, delivered: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+    show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vmon.render.live.summary.time.monotonic", lambda: 101.5)
     run = show(chosen=Filter(types=frozenset({"archive"})))
     run.pipeline.totals.started_s, run.pipeline.totals.capture = 100.0, CAPTURE
     for _ in range(2):
-        run.receive(delivered(BODY))
+        run.receive(make_entry(BODY))
     await run.publish()
     run.pipeline.block("GET /.env")
     run.oddities = 3
@@ -312,15 +308,16 @@ async def test_a_run_that_never_began_has_no_summary_and_its_bugs_are_told(show:
 
 
 async def test_a_bug_in_showing_is_noted_and_counted_as_not_shown(
-    show: Show, delivered: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+    show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object) -> bytes:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "drawing", lambda *_: failing)
+    for formatter in (LineFormatter, JsonFormatter):
+        monkeypatch.setattr(formatter, "entry", failing)
     run = show()
     run.pipeline.totals.started_s = 0.0
-    run.receive(delivered(BODY))
+    run.receive(make_entry(BODY))
     await run.publish()
     run.terminal.say_summary(run.pipeline, run.bugs)
     assert "\n  not shown     1\n" in run.err

@@ -59,7 +59,7 @@ def session() -> Session:
 
 
 HEAD = (
-    "● 2_A  2025-11-25 12:00  open for 9 min  opened 2 times  1 of 2 participants, "
+    "● 2_A  2025-11-25 12:00  open for 9 min  opened 2 times  1 of 2 connections, "
     "2 of 3 streams, 1 call, 1 archive, 1,204 events, 2 duplicates"
 )
 

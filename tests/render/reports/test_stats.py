@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.factories import make_entry
 from vmon.analysis.stats import Stats
 from vmon.render.reports.stats import StatsReport, as_json, busiest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmon.events.entry import Entry
 
 AT = datetime(2016, 8, 3, 21, 15, tzinfo=UTC)
 MS = int(AT.timestamp() * 1000)
 
 
 @pytest.fixture
-def stats(delivered: Callable[..., Entry]) -> Stats:
+def stats() -> Stats:
     """Two sessions: one has two deliveries of an archive that failed, the other a copy of it."""
     figures = Stats()
     for number, session in enumerate(("2_B", "2_A", "2_A", "2_A")):
@@ -30,7 +30,7 @@ def stats(delivered: Callable[..., Entry]) -> Stats:
                 "n": min(number, 2),
             }
         ).encode()  # fmt: skip # pairs
-        figures.entry(delivered(body, received_at=AT + timedelta(seconds=5 * number)))
+        figures.entry(make_entry(body, received_at=AT + timedelta(seconds=5 * number)))
     return figures
 
 

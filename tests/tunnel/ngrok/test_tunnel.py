@@ -309,7 +309,9 @@ async def test_an_agent_that_did_outlive_its_vmon_is_found_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FAKE_NGROK", "quiet")
-    pid = await killed_vmon(ngrok_options(), before="ngrok_config.parent_death_command = lambda: ()")
+    pid = await killed_vmon(
+        ngrok_options(), before="ngrok_config.parent_death_command = lambda: ()"
+    )
     assert alive(pid)
     await opened(NgrokTunnel(ngrok_options()))
     (left,) = leftovers(state_dir)

@@ -110,11 +110,11 @@ def _ended_with_people(scene: Scene) -> Iterator[Oddity]:
 
 
 def _crowd(people: list[ConnectionState]) -> str:
-    """`2 participants in it: connection c053fcc8 (Ann), connection 5d2451b8`."""
+    """`2 open connections: c053fcc8 (Ann), 5d2451b8`."""
     named, more = people[:3], len(people) - 3
-    names = ", ".join(what_is("connection", one) for one in named)
+    names = ", ".join(what_is("connection", one).removeprefix("connection ") for one in named)
     rest = f" and {more:,} more" if more > 0 else ""
-    return f"{count(len(people), 'participant')} in it: {names}{rest}"
+    return f"{count(len(people), 'open connection')}: {names}{rest}"
 
 
 def _left_behind_ms(one: ConnectionState, ends: list[int], settle_s: float) -> int | None:

@@ -55,7 +55,7 @@ class Scene(NamedTuple):
     def unsettled(self, at_ms: int) -> str | None:
         """The doubt about what may still come."""
         soon = self.now_ms - at_ms < self.settle_s * 1000
-        return "the capture ends there, it may still arrive" if soon else None
+        return "the capture ends there, so it may still arrive" if soon else None
 
 
 def what_is(kind: str, one: ConnectionState | StreamState | Call | OutputState) -> str:

@@ -80,7 +80,7 @@ def head(laid: SessionSnapshot, now_ms: int) -> list[Piece]:
 def _counts(laid: SessionSnapshot) -> Iterator[str]:
     session = laid.session
     kinds = (
-        ([one.span for one in laid.members], "participant", None),
+        ([one.span for one in laid.members], "connection", None),
         ([one.span for one in laid.all_feeds()], "stream", None),
         ([one.span for one in laid.all_calls()], "call", None),
         *(([one.span for one in laid.jobs if one.thing.kind == kind], *_PLURALS[kind])  # type: ignore[union-attr] # jobs are Jobs
