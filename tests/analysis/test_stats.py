@@ -68,8 +68,8 @@ def test_lives_are_those_of_the_book(bodies: dict[str, bytes]) -> None:
     assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in told} == {
         (key, one.begin, one.end) for key, one in found.people.items()
     }
-    feeds = [one for session in sessions for one in session.feeds.values()]
-    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in feeds} == {
+    streams = [one for session in sessions for one in session.streams.values()]
+    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in streams} == {
         (key, one.begin, one.end) for key, one in found.streams.items()
     }
 
@@ -165,7 +165,7 @@ def test_the_figures_of_a_generated_day_are_the_true_ones(tmp_path: Path) -> Non
         truth.duplicates,
     )
     people = [(begin, end or found.last_ms + 1) for begin, end in truth.people.values()]
-    streams = [(begin, end or found.last_ms + 1) for begin, end in truth.feeds.values()]
+    streams = [(begin, end or found.last_ms + 1) for begin, end in truth.streams.values()]
     assert found.peaks() == (peak(people), peak(streams))
     assert (len(found.people), len(found.streams)) == (len(people), len(streams))
 

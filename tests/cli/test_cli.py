@@ -156,6 +156,9 @@ def test_an_unknown_option_gets_a_suggestion(vmon_run: Run) -> None:
         ("replay", "--concurrency", "0", "x"),
         ("events", "streamCraeted"),
         ("events", "--format", "xml"),
+        ("completion",),
+        ("completion", "tcsh"),
+        ("export", "--as", "xml"),
     ],
 )
 def test_wrong_use_is_exit_2_in_words(args: tuple[str, ...], vmon_run: Run) -> None:

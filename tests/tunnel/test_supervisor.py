@@ -8,40 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.tunnels import ScriptedTunnel
 from tests.support.waiting import until
-from vmon.tunnel.changes import Changes
 from vmon.tunnel.model import CannotTunnel, State
 from vmon.tunnel.ngrok.tunnel import NgrokTunnel
 from vmon.tunnel.supervisor import Back, Down, Moved, Notice, Up, keep_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from tests.tunnel.conftest import Call, Options, Until
-    from vmon.tunnel.model import Change
-
-
-class Scripted:
-    """A tunnel that starts with a URL or an error, and then changes as the test says."""
-
-    name = "scripted"
-    stable_url = True
-
-    def __init__(self, outcome: str | CannotTunnel) -> None:
-        self.outcome = outcome
-        self.told = Changes()
-        self.closed = False
-
-    async def start(self) -> str:
-        if isinstance(self.outcome, CannotTunnel):
-            raise self.outcome
-        return self.outcome
-
-    def changes(self) -> AsyncIterator[Change]:
-        return self.told.read()
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 class Script:
@@ -49,11 +25,11 @@ class Script:
 
     def __init__(self, *outcomes: str | CannotTunnel) -> None:
         self.to_come = list(outcomes)
-        self.made: list[Scripted] = []
+        self.made: list[ScriptedTunnel] = []
         self.notices: list[Notice] = []
 
-    def make(self) -> Scripted:
-        self.made.append(Scripted(self.to_come.pop(0)))
+    def make(self) -> ScriptedTunnel:
+        self.made.append(ScriptedTunnel(self.to_come.pop(0)))
         return self.made[-1]
 
     async def run(self) -> None:

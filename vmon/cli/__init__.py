@@ -207,7 +207,7 @@ def _bug(error: Exception) -> int:
 def _message(error: click.ClickException) -> str:
     """Click's message in our style: lower case, no period, no name of a type."""
     text = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
-    text = text.removesuffix(".")
+    text = text.partition(". Choose from:")[0].removesuffix(".")  # the metavar lists them already
     text = text.replace("valid integer range", "valid integer")
     return text[:1].lower() + text[1:]
 

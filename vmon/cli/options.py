@@ -230,11 +230,11 @@ def name_option(command: _Command) -> _Command:
 
 
 def name_of(path: str | None) -> Callable[[str | None], str | None]:
-    """The function that finds a person's name in token data: by `--name-from`, else by guessing."""
+    """The lookup of names in token data: by `--name-from`, else by the usual keys."""
     if path is None:
-        from vmon.events.names import person
+        from vmon.events.names import name_in_data
 
-        return person
+        return name_in_data
     from vmon.events.names import name_from
 
     return name_from(path)

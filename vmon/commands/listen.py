@@ -95,7 +95,7 @@ class Options(Struct, frozen=True):
         return TerminalOptions(
             self.form,
             self.quiet,
-            None if self.event_filter.chooses_all else self.event_filter,
+            None if self.event_filter.selects_all else self.event_filter,
             self.dedupe,
             self.redact,
             self.extras,
@@ -203,7 +203,7 @@ class Run:
         say = lambda text: self.feed.publish(Notice(text))  # noqa: E731 - a name for an argument
         rotation = Rotation(capture, limit, say, self._forwarder)
         if self._forwarder:
-            self._forwarder.moved = rotation.pack_sent
+            self._forwarder.moved = rotation.compress_sent
         self._pipeline.rotation = rotation
         return rotation
 
@@ -238,7 +238,7 @@ class Run:
         if self._forwarder:
             await self._forwarder.open()
         if self._rotation:
-            self._rotation.pack_sent()
+            self._rotation.compress_sent()
         local = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarder:
             self._forwarder.refuse_itself(local)

@@ -39,7 +39,7 @@ def run(options: Options) -> int:
     """
     from vmon.render.reports.oddities import OdditiesReport, as_json
 
-    analysis = OddityAnalysis(None if options.event_filter.chooses_all else options.event_filter)
+    analysis = OddityAnalysis(None if options.event_filter.selects_all else options.event_filter)
     for entry in reader.entries(options.sources, Filter()):
         analysis.note(entry)
     if not analysis.number:

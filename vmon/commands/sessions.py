@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from vmon.capture.follow import Unread
 from vmon.errors import WrongUse
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.events.timestamps import instant
 from vmon.humanize import count, parse_instant
 from vmon.search import reader
@@ -45,7 +45,7 @@ class Options(Struct, frozen=True):
     at: str | None = None
     limit: int | None = None
     as_json: bool = False
-    name_of: Callable[[str | None], str | None] = person
+    name_of: Callable[[str | None], str | None] = name_in_data
 
 
 def run(options: Options) -> int:
@@ -54,11 +54,11 @@ def run(options: Options) -> int:
         parse_instant(options.at, datetime.now(UTC))  # fails before all is read
     loader = SessionLoader(options.name_of)
     for entry in reader.entries(options.sources, options.event_filter):
-        loader.enter(entry)
+        loader.apply(entry)
     if options.at is None:
         return _print(options, loader.order, now_ms_of(options.sources, loader.last_ms))
     at_ms = _at_ms(options.at, loader.last_ms)
-    return _print(options, loader.as_it_was(at_ms), at_ms)
+    return _print(options, loader.order_as_of(at_ms), at_ms)
 
 
 def _at_ms(text: str, last_ms: int) -> int:
@@ -152,7 +152,7 @@ class LiveSessions:
     def _apply(self, batch: Iterable[DecodedLine]) -> None:
         with self._lock:
             for _, entry in batch:
-                self._loader.enter(entry)
+                self._loader.apply(entry)
         self._changed.set()
 
     def _lines(self, style: LineStyle, height: int) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon.errors import WrongUse
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.humanize import handle
 from vmon.search import reader
 from vmon.search.matching import entry_of
@@ -41,7 +41,7 @@ class Options(Struct, frozen=True):
     svg: str | None = None
     html: str | None = None
     width: int | None = None
-    name_of: Callable[[str | None], str | None] = person
+    name_of: Callable[[str | None], str | None] = name_in_data
 
 
 def run(options: Options) -> int:
@@ -51,7 +51,7 @@ def run(options: Options) -> int:
     loader, marks = SessionLoader(options.name_of), dict[str, list[Mark]]()
 
     def apply(entry: Entry) -> None:
-        change = loader.enter(entry)
+        change = loader.apply(entry)
         if entry.session is not None and (new := list(marks_of(entry, change))):
             marks.setdefault(entry.session, []).extend(new)
 
@@ -82,10 +82,10 @@ def _read(options: Options, apply: Callable[[Entry], None]) -> None:
 
 
 def _single_session(loader: SessionLoader, options: Options) -> SessionSnapshot:
-    ids = [session.id for session in loader.book.sessions()]
+    ids = [session.id for session in loader.store.sessions()]
     if not ids:
         raise nothing_found("sessions", options.sources, options.event_filter)
-    session = loader.book.session(ids[0])
+    session = loader.store.session(ids[0])
     if len(ids) > 1 or session is None:
         loader.order.settle()
         first = loader.order.first(_MAX_NAMED)

@@ -20,7 +20,7 @@ from vmon.events.models import (
     Undecodable,
     UnknownEvent,
 )
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.humanize import duration, handle, size
 from vmon.render.style import Piece, colour_of
 from vmon.sanitize import disarm
@@ -37,7 +37,7 @@ def subject(event: Event, who: str | None = None) -> list[Piece]:
     pieces = list(_parts(event, who))
     if event.reason:
         pieces += _reason(event)
-    if (lived := event.lived_s) is not None:
+    if (lived := event.lasted_s) is not None:
         did = "recorded" if isinstance(event, ArchiveEvent) else "lasted"
         negative = f"ended {duration(-lived)} before it began "
         pieces.append(("dim", f"{did} {duration(lived)} " if lived >= 0 else negative))
@@ -77,7 +77,7 @@ def _connection(connection: Connection | None, who: str | None) -> list[Piece]:
     if connection is None:
         return []
     pieces = [handle_of(connection.id)] if connection.id else []
-    if name := who or (person(connection.data) if connection.data else None):
+    if name := who or (name_in_data(connection.data) if connection.data else None):
         pieces.append(("name", short(name) + " "))
     return pieces
 

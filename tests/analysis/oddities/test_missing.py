@@ -18,7 +18,7 @@ from tests.support.odd_bodies import (
     said,
     survey,
 )
-from vmon.events.names import called
+from vmon.events.names import display_name
 
 if TYPE_CHECKING:
     Body = dict[str, Any]
@@ -39,7 +39,7 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "call-without-connection",
     }
     assert found[0].said == (
-        f"connection ann ({called('ann', None)}) was destroyed, but no connectionCreated was "
+        f"connection ann ({display_name('ann', None)}) was destroyed, but no connectionCreated was "
         "received; it started before the capture"
     )
 

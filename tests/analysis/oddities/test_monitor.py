@@ -108,7 +108,7 @@ def test_a_ghost_is_told_when_its_time_comes_and_nobody_touched_it() -> None:
 
 def test_an_archive_that_is_stuck_is_told_when_its_time_comes() -> None:
     watch, one = OddityMonitor(settle_s=0), session()
-    one.jobs["archive", "a"] = OutputState("a", "archive", statuses={"stopped": T0})
+    one.outputs["archive", "a"] = OutputState("a", "archive", statuses={"stopped": T0})
     assert watch.look(one, T0) == []
     assert watch.due(T0 + 3_600_000) == ["2_A"]
     assert [odd.code for odd in watch.look(one, T0 + 3_600_000)] == ["archive-stuck"]

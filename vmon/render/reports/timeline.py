@@ -10,7 +10,7 @@ from vmon.events.timestamps import local
 from vmon.humanize import duration
 from vmon.render.axis import ticks
 from vmon.render.style import GROUP_STYLES, format_line
-from vmon.sessions.timeline import told
+from vmon.sessions.timeline import labelled_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def _joined(cells: list[Piece]) -> Iterator[Piece]:
 
 def _mark_lines(chart: Chart, style: LineStyle, limit: int | None) -> Iterator[str]:
     """List the marks."""
-    marks = told(chart)
+    marks = labelled_marks(chart)
     for mark, name in marks[:limit]:
         yield format_line(_mark(mark, name), style)
     if limit is not None and len(marks) > limit:
@@ -137,4 +137,4 @@ def _mark_lines(chart: Chart, style: LineStyle, limit: int | None) -> Iterator[s
 def _mark(mark: Mark, name: str) -> list[Piece]:
     at = f"{local(mark.at_ms):%H:%M:%S}  "
     sign = f"{SIGNS[mark.fault]} "
-    return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.said)]
+    return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.text)]

@@ -14,7 +14,7 @@ from vmon.events.timestamps import local
 from vmon.humanize import duration, handle
 from vmon.render.axis import ticks
 from vmon.sanitize import disarm
-from vmon.sessions.timeline import told
+from vmon.sessions.timeline import labelled_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,16 +188,16 @@ def _mark(x: float, y: float, fault: Fault, text: str) -> str:
 
 
 def _words(mark: Mark) -> str:
-    return f"{local(mark.at_ms):%H:%M:%S}  {mark.said}"
+    return f"{local(mark.at_ms):%H:%M:%S}  {mark.text}"
 
 
 def _mark_lines(chart: Chart, top: int) -> Iterator[str]:
     """List the marks, with their meaning."""
-    marks = told(chart)
+    marks = labelled_marks(chart)
     for number, (mark, name) in enumerate(marks[:_MAX_MARKS]):
         y = top + number * _ROW
         at, named = _words(mark).partition("  ")[0], _truncate(disarm(name), _LIST_NAME, _LIST_CELL)
-        text = f"{at}  {_MEANINGS[mark.fault]}: {named}, {mark.said}"
+        text = f"{at}  {_MEANINGS[mark.fault]}: {named}, {mark.text}"
         yield _mark(_EDGE + 6, y, mark.fault, "") + _text(
             _EDGE + 22, y + 4, "text small", _truncate(text, _WIDTH - 4 * _EDGE, _LIST_CELL)
         )
