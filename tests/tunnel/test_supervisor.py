@@ -55,7 +55,7 @@ async def test_a_fatal_error_ends_it_and_closes_the_tunnel() -> None:
     assert script.made[0].closed
 
 
-async def test_failed_tries_are_told_once_until_it_is_up() -> None:
+async def test_failed_attempts_are_reported_once_until_it_is_up() -> None:
     script = Script(refusal(), refusal(), refusal(), "https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(expect_fatal(script))
@@ -74,7 +74,7 @@ async def expect_fatal(script: Script) -> bool:
     return True
 
 
-async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
+async def test_an_outage_is_reported_once_and_its_end_with_its_duration() -> None:
     script = Script("https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
@@ -94,7 +94,7 @@ async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
     assert (moved.was, moved.url, moved.down_s) == ("https://a", "https://b", 0.0)
 
 
-async def test_a_new_url_after_a_restart_is_told() -> None:
+async def test_a_new_url_after_a_restart_is_reported() -> None:
     script = Script("https://a", refusal(), "https://b", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
