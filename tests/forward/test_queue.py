@@ -179,6 +179,6 @@ async def test_after_the_end_nothing_is_read_back(
     os.write(tape.file.fileno(), b"".join(lines[3:]))
     waiting = worker.queue.sessions.waiting
     worker.queue.refill_soon()
-    for _ in range(3):  # turns of the loop
-        await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)  # a turn of the event loop
     assert (worker.queue.is_behind, worker.queue.sessions.waiting) == (True, waiting)

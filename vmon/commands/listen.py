@@ -25,8 +25,8 @@ from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
 from vmon.forward.forwarder import Forwarder, ForwardOptions
-from vmon.receive.elements import Forwarded, Notice, OddityFound, TargetChanged
-from vmon.receive.feed import Feed
+from vmon.receive.elements import Notice, OddityFound
+from vmon.receive.feed import Feed, ForwardPublisher
 from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
 from vmon.receive.pipeline import Pipeline, PipelineOptions
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmon.analysis.oddities.codes import Oddity
-    from vmon.forward.client import ForwardResult
-    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.receive.public_url import PublicUrl
     from vmon.security.access import Guard
 
@@ -134,30 +132,6 @@ def _say_rescued(rescued: str | None) -> None:
         os.write(_STDERR, f"not in the capture: {rescued}\n".encode())
 
 
-class _ForwardPublisher:
-    """Publishes on the feed what becomes of forwarding."""
-
-    def __init__(self, feed: Feed, on_bug: Callable[[Exception], None]) -> None:
-        self._feed = feed
-        self.bug = on_bug
-
-    def forwarded(self, result: ForwardResult) -> None:
-        """A delivery failed for the first time, or came to its end."""
-        self._feed.publish(Forwarded(result))
-
-    def target_down(self, event: TargetDown) -> None:
-        """A target is down."""
-        self._feed.publish(TargetChanged(event))
-
-    def target_back(self, event: TargetBack) -> None:
-        """A target that was down is up again."""
-        self._feed.publish(TargetChanged(event))
-
-    def notice(self, text: str) -> None:
-        """Something worth a sentence."""
-        self._feed.publish(Notice(text, "forwarding"))
-
-
 class Run:
     """A run that listens: what receives, what forwards, and the terminal that shows it."""
 
@@ -204,7 +178,7 @@ class Run:
     def _new_forwarder(self) -> Forwarder | None:
         if self._options.forward is None:
             return None
-        listener = _ForwardPublisher(self.feed, self._note_bug)
+        listener = ForwardPublisher(self.feed, self._note_bug)
         capture = self._pipeline.capture
         forwarder = Forwarder(self._options.forward, capture, self._ids.salt, listener)
         self._pipeline.forwarding = forwarder
