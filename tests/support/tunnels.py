@@ -17,7 +17,6 @@ class ScriptedTunnel:
     """A tunnel that starts with a URL or an error, and then changes as the test says."""
 
     name = "scripted"
-    stable_url = True
 
     def __init__(self, outcome: str | CannotTunnel) -> None:
         self.outcome = outcome
