@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import select
 import signal
 import time
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.render.formats.entries import Form
 from vmon.render.live.notices import Extras
 from vmon.render.live.terminal import Terminal, TerminalOptions
+from vmon.render.live.writer import say_now
 from vmon.render.outcome import left_in_words
 from vmon.sanitize import disarm
 from vmon.search.filter import Filter
@@ -56,7 +56,6 @@ _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
 _FORWARD_S = 3.0
 """How long the end of a run goes on forwarding; the rest stays in the journal."""
-_STDERR = 2
 _OF_A_CONNECTION = ("transport", "protocol", "socket")
 """What the loop names where not a callback failed, but a connection."""
 
@@ -120,16 +119,10 @@ async def _listen(options: Options) -> int:
     return BUG if run.bugs.total else 0
 
 
-async def _close_files(pipeline: Pipeline, rotation: Rotation | None) -> None:
+async def _close_files(pipeline: Pipeline) -> None:
     pipeline.close()
-    if rotation:
-        rotation.close(_DRAIN_S)
-
-
-def _say_rescued(rescued: str | None) -> None:
-    """Say which acknowledged deliveries no capture has, unless a terminal that is paused blocks."""
-    if rescued and select.select([], [_STDERR], [], 0)[1]:
-        os.write(_STDERR, f"not in the capture: {rescued}\n".encode())
+    if pipeline.rotation:
+        pipeline.rotation.close(_DRAIN_S)
 
 
 class Run:
@@ -154,8 +147,6 @@ class Run:
         self._terminal.follow(self.feed)
         self.feed.watch(self._oddities.note)
         self._tunnel: asyncio.Task[None] | None = None
-
-    # The parts.
 
     def _new_pipeline(self) -> Pipeline:
         options = self._options
@@ -261,7 +252,8 @@ class Run:
         if self._stop.is_set():
             with contextlib.suppress(Exception):  # whatever fails, it ends
                 self._pipeline.close()
-                _say_rescued(self._pipeline.totals.rescued)
+                if rescued := self._pipeline.totals.rescued:
+                    say_now(f"not in the capture: {rescued}")
             os._exit(INTERRUPTED)
         self._stop.set()
 
@@ -276,7 +268,7 @@ class Run:
         if self._forwarder:
             await self._attempt(self._forwarder.close(_FORWARD_S))
         await self._attempt(self._show_rest())
-        await self._attempt(_close_files(self._pipeline, self._rotation))
+        await self._attempt(_close_files(self._pipeline))
         await self._attempt(self._sum_up())
         self._terminal.say_bugs(self.bugs)
         await self._attempt(self._terminal.drain(_DRAIN_S))
@@ -310,8 +302,6 @@ class Run:
         if isinstance(found, Exception) and not isinstance(found, VmonError):
             self._note_bug(found)
         return found if isinstance(found, VmonError) else None
-
-    # What is published on the feed.
 
     def _report_oddity(self, oddity: Oddity) -> None:
         if self._options.redact is None:  # its sentence names people
