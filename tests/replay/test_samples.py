@@ -35,7 +35,7 @@ def test_the_story_ends_what_it_begins_and_nothing_in_it_is_odd(*, unified: bool
         survey.note(make_entry(body, (NOW_MS - T + STEP_MS * number + 40) / 1000))
     assert survey.oddities() == []
     (session,) = survey.book.sessions()
-    assert all(job.ended_ms for job in session.jobs.values())
+    assert all(output.ended_ms for output in session.outputs.values())
     assert not snapshot(session).is_open
     hours_later = NOW_MS + 86_400_000
     assert list(oddities_of(session, hours_later, settle_s=0.0)) == []

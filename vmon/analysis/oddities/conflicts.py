@@ -31,11 +31,11 @@ _STUCK_MS = 3_600_000
 def _cameras(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
     published: dict[str, list[tuple[int, int, str]]] = {}
-    for feed in session.feeds.values():
-        born = feed.created_ms
-        if feed.video_type == "camera" and feed.connection and born:
-            until = _published_until(scene, feed, born)
-            published.setdefault(feed.connection, []).append((born, until, feed.id))
+    for stream in session.streams.values():
+        born = stream.created_ms
+        if stream.video_type == "camera" and stream.connection and born:
+            until = _published_until(scene, stream, born)
+            published.setdefault(stream.connection, []).append((born, until, stream.id))
     for connection, spans in published.items():
         for group in _overlapping(sorted(spans)):
             ids = [identifier for _, _, identifier in group]
@@ -46,12 +46,12 @@ def _cameras(scene: Scene) -> Iterator[Oddity]:
             yield scene.odd("two-cameras", group[1][0], (connection, *ids), said)
 
 
-def _published_until(scene: Scene, feed: StreamState, born_ms: int) -> int:
+def _published_until(scene: Scene, stream: StreamState, born_ms: int) -> int:
     """The last instant at which a stream was surely published."""
-    owner = scene.session.people.get(feed.connection or "")
-    if feed.ended_ms is None and owner and owner.ended_ms is not None:
+    owner = scene.session.people.get(stream.connection or "")
+    if stream.ended_ms is None and owner and owner.ended_ms is not None:
         return born_ms + _OVERLAP_MS + 1  # its end was never told: nobody knows when that was
-    return scene.now_ms if feed.ended_ms is None else feed.ended_ms
+    return scene.now_ms if stream.ended_ms is None else stream.ended_ms
 
 
 def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
@@ -71,14 +71,14 @@ def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, 
 
 def _again(scene: Scene) -> Iterator[Oddity]:
     """Streams that were published right after another one of the connection was made to stop."""
-    feeds = scene.session.feeds.values()
+    streams = scene.session.streams.values()
     begun: dict[str | None, list[tuple[int, str]]] = {}
-    for one in feeds:
+    for one in streams:
         if one.created_ms:
             begun.setdefault(one.connection, []).append((one.created_ms, one.id))
     for those in begun.values():
         those.sort()
-    for stopped in feeds:
+    for stopped in streams:
         ended = stopped.ended_ms
         if stopped.reason != "forceUnpublished" or not ended or not stopped.connection:
             continue
@@ -97,29 +97,31 @@ def _again(scene: Scene) -> Iterator[Oddity]:
 
 
 def _stuck(scene: Scene) -> Iterator[Oddity]:
-    for job in scene.session.jobs.values():
-        if _is_stopped(job) and scene.now_ms - (stopped := job.statuses["stopped"]) >= _STUCK_MS:
+    for output in scene.session.outputs.values():
+        if not _is_stopped(output):
+            continue
+        if scene.now_ms - (stopped := output.statuses["stopped"]) >= _STUCK_MS:
             for_s = duration((scene.now_ms - stopped) / 1000)
-            said = f"{what_is('archive', job)} stopped {for_s} ago, but its file never arrived"
-            yield scene.odd("archive-stuck", stopped + _STUCK_MS, (job.id,), said)
+            said = f"{what_is('archive', output)} stopped {for_s} ago, but its file never arrived"
+            yield scene.odd("archive-stuck", stopped + _STUCK_MS, (output.id,), said)
 
 
-def _is_stopped(job: OutputState) -> bool:
+def _is_stopped(output: OutputState) -> bool:
     """Whether it is an archive of which nothing was told after it stopped."""
-    is_archive = job.kind == "archive" and job.statuses.get("stopped", 0) > 0
-    return is_archive and not FILED_STATUSES & job.statuses.keys()
+    is_archive = output.kind == "archive" and output.statuses.get("stopped", 0) > 0
+    return is_archive and not FILED_STATUSES & output.statuses.keys()
 
 
 def _failed(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
-    for job in session.jobs.values():
-        what, reason = what_is(job.kind, job), job.reason or ""
-        if (at_ms := job.statuses.get("failed")) is not None:
+    for output in session.outputs.values():
+        what, reason = what_is(output.kind, output), output.reason or ""
+        if (at_ms := output.statuses.get("failed")) is not None:
             why = f": {shortened(reason)}" if reason else ""
-            yield _failure(scene, job.kind, at_ms, job.id, f"{what} failed{why}", reason)
-        elif job.ended_ms is not None and reason in PLATFORM_REASONS:
+            yield _failure(scene, output.kind, at_ms, output.id, f"{what} failed{why}", reason)
+        elif output.ended_ms is not None and reason in PLATFORM_REASONS:
             said = f"{what} was ended by the platform: {reason}"
-            yield _failure(scene, job.kind, job.ended_ms, job.id, said, reason)
+            yield _failure(scene, output.kind, output.ended_ms, output.id, said, reason)
     for call in session.calls.values():
         if call.ended_ms is not None and call.reason in PLATFORM_REASONS:
             said = f"{what_is('call', call)} was ended by the platform: {call.reason}"
