@@ -24,7 +24,7 @@ def told(make: Make, *bodies: dict[str, Any] | bytes) -> list[tuple[str, str]]:
     one = PayloadChecks()
     for body in bodies:
         one.note(make(body if isinstance(body, bytes) else json.dumps(body).encode()))
-    return [(odd.code, odd.said) for odd in one.oddities()]
+    return [(odd.code, odd.text) for odd in one.oddities()]
 
 
 def sample(name: str, **more: Any) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
     assert {"undecodable", "malformed-body", "unknown-event", "wrong-type"} <= {
         odd.code for odd in found
     }
-    assert all(odd.said.isprintable() for odd in found)
+    assert all(odd.text.isprintable() for odd in found)
 
 
 def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: Make) -> None:
@@ -58,7 +58,7 @@ def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: M
         one.note(delivered(json.dumps(body | {"stream": stream}).encode()))
     (odd,) = one.oddities()
     assert odd.at_ms == 1_470_258_000_000
-    assert odd.said == (
+    assert odd.text == (
         'streamCreated: unknown field stream."codec" (3 deliveries, this is the first)'
     )
 
@@ -76,7 +76,7 @@ def test_copies_are_not_counted(delivered: Make) -> None:
     one.note(entry)
     one.note(entry, is_copy=True)
     (odd,) = one.oddities()
-    assert odd.said.endswith('"region"')
+    assert odd.text.endswith('"region"')
 
 
 def test_fields_are_known_as_deep_as_the_shapes_go(delivered: Make) -> None:
@@ -118,7 +118,7 @@ def test_a_body_that_is_not_json_is_so_once(delivered: Make) -> None:
     one = PayloadChecks()
     for body in (b"", b"rubbish"):
         one.note(delivered(body))
-    assert [odd.said for odd in one.oddities()] == [
+    assert [odd.text for odd in one.oddities()] == [
         "body is not JSON: empty body",
         "body is not JSON: expecting value at byte 0",
     ]
@@ -190,4 +190,4 @@ def test_a_type_that_a_capture_made_up_is_disarmed(delivered: Make) -> None:
     one, made = PayloadChecks(), delivered(json.dumps(sample("streamCreated")).encode())
     one.note(Entry(made.delivery, None, ("zzz\x1b[31m", "S")))
     (odd,) = one.oddities()
-    assert odd.said == 'unknown event "streamCreated", treated as zzz␛[31m'
+    assert odd.text == 'unknown event "streamCreated", treated as zzz␛[31m'

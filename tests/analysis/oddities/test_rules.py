@@ -49,5 +49,5 @@ def test_what_strangers_named_is_disarmed_and_short() -> None:
     named = came("bob", 5)
     named["connection"]["data"] = json.dumps({"name": "\x1b[31m\u202e" + "x" * 100})
     found = survey([*ANN, named, *GONE, opened(HOUR)])
-    assert "␛[31m‹U+202E›xxx" in found[0].said
-    assert max(len(odd.said) for odd in found) < 200
+    assert "␛[31m‹U+202E›xxx" in found[0].text
+    assert max(len(odd.text) for odd in found) < 200

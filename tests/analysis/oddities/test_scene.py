@@ -14,9 +14,9 @@ def scene(now_ms: int = 100_000, began_ms: int = 1000) -> Scene:
 
 def test_an_oddity_is_as_severe_as_its_code_and_an_info_where_it_is_in_doubt() -> None:
     sure = scene().odd("failed", 5, ["a"], "it failed")
-    assert (sure.severity, sure.said, sure.session, sure.ids) == ("error", "it failed", "S", ("a",))
+    assert (sure.severity, sure.text, sure.session, sure.ids) == ("error", "it failed", "S", ("a",))
     unsure = scene().odd("failed", 5, ["a"], "it failed", doubt="it may not have")
-    assert (unsure.severity, unsure.said) == ("info", "it failed; it may not have")
+    assert (unsure.severity, unsure.text) == ("info", "it failed; it may not have")
 
 
 @pytest.mark.parametrize(

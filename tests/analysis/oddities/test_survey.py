@@ -60,7 +60,7 @@ def test_a_time_far_in_the_future_makes_no_ghosts() -> None:
 def test_events_that_name_two_projects_are_told_by_their_session() -> None:
     (odd,) = survey([*ANN, archive("started", 9, projectId=7, partnerId=7, applicationId="7")])
     assert (odd.code, odd.ids) == ("another-project", ("13112571", "7"))
-    assert odd.said == "events of this session name 2 projects: 13112571, 7"
+    assert odd.text == "events of this session name 2 projects: 13112571, 7"
 
 
 def test_what_the_session_id_says_counts_only_where_no_event_does() -> None:
@@ -102,7 +102,7 @@ def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() ->
 def test_an_analysis_gives_the_changes_of_its_sessions() -> None:
     one, body = OddityAnalysis(), entry(ANN[0])
     assert [one.note(body).copies, one.note(body).copies] == [1, 2]
-    (session,) = one.book.sessions()
+    (session,) = one.store.sessions()
     assert session.duplicates == 1
 
 

@@ -47,7 +47,7 @@ class OdditiesReport:
         ]
         if not self._page.fits(_ROOMY):
             pieces[2], pieces[3] = pieces[3], pieces[2]  # the long code gets a row of its own
-        return above + self._folded(pieces, odd.said)
+        return above + self._folded(pieces, odd.text)
 
     def _folded(self, pieces: list[tuple[str, str]], said: str) -> str:
         """The pieces and a sentence in one line, or, where that is too wide, the sentence below."""
@@ -129,7 +129,7 @@ def as_json(odd: Oddity) -> str:
         "code": odd.code,
         "session": odd.session,
         "ids": odd.ids,
-        "said": odd.said,
+        "said": odd.text,
         "missing": odd.missing,
     }
     return said_json(said).decode() + "\n"
