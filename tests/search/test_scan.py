@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vmon.capture import blocks, inputs
+from tests.support.selected import selected
+from vmon.capture import blocks
 from vmon.capture.codec import read_line, write_line
 from vmon.events.catalogue import NAMES, TYPES
 from vmon.events.entry import Entry
-from vmon.search import matching, scan
+from vmon.search import scan
 from vmon.search.expression import Expression
 from vmon.search.filter import Filter
 from vmon.search.plan import plan_of
@@ -35,20 +36,6 @@ class Dripping:
 
     def readinto(self, buffer: memoryview, /) -> int:
         return self._data.readinto(buffer[:1])
-
-
-Bad = list[matching.BadLine]
-
-
-def chosen_of(
-    stream: inputs.Readable, asked: Filter, size: int = inputs.BLOCK, *, entries: bool = True
-) -> tuple[list[bytes], Bad]:
-    """What `choose` chooses, with blocks of that size, and what it reports."""
-    bad: Bad = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks.Blocks.__init__, "__defaults__", (size,))
-        batches = scan.select(stream, "x.jsonl", asked, bad.append, entries=entries)
-        return [line for batch in batches for line, _ in batch], bad
 
 
 def judged(data: bytes, asked: Filter) -> list[bytes]:
@@ -185,7 +172,7 @@ def test_a_capture_is_chosen_from_as_if_every_line_was_decoded(
     asked = drawn.draw(filters(delivered))
     size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
     stream = Dripping(data) if drawn.draw(st.booleans()) else io.BytesIO(data)
-    assert chosen_of(stream, asked, size) == (judged(data, asked), [])
+    assert selected(stream, asked, size) == (judged(data, asked), [])
 
 
 @PATIENT
@@ -203,7 +190,7 @@ def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(
     asked = drawn.draw(filters(delivered))
     size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
     entries = drawn.draw(st.booleans())
-    found, bad = chosen_of(io.BytesIO(data), asked, size, entries=entries)
+    found, bad = selected(io.BytesIO(data), asked, size, entries=entries)
     assert found == judged(data, asked)
     held_none = sum(line in {b"{", b"\xff"} for line in data.replace(b"\r", b"").split(b"\n"))
     assert len(bad) <= held_none if plan_of(asked).signs else len(bad) == held_none
@@ -221,7 +208,7 @@ def test_a_mixture_with_a_torn_end_is_chosen_from_as_if_every_line_was_decoded(
     torn = torn[: drawn.draw(st.integers(0, len(torn) - 1))]
     data = b"".join([*captured, *bare, torn])
     asked = drawn.draw(filters(delivered))
-    found, bad = chosen_of(io.BytesIO(data), asked, drawn.draw(st.sampled_from([16, 1 << 16])))
+    found, bad = selected(io.BytesIO(data), asked, drawn.draw(st.sampled_from([16, 1 << 16])))
     assert found == judged(data, asked)
     assert len(bad) <= 1
 
@@ -239,13 +226,13 @@ def test_a_time_that_is_written_in_another_way_is_found_too(delivered: Delivered
     since = delivered(b"").delivery.received_at
     for data in (other, other + line):
         asked = Filter(since=since)
-        assert chosen_of(io.BytesIO(data), asked)[0] == judged(data, asked) != []
+        assert selected(io.BytesIO(data), asked)[0] == judged(data, asked) != []
 
 
 def test_a_type_is_found_by_the_beginning_of_a_line_alone(delivered: Delivered) -> None:
     liar = json.dumps({"event": "archive", "x": '\n{"vmon":1,"type":"render","session":'})
     data = write_line(delivered(liar.encode())) + write_line(delivered(b'{"event":"render"}'))
-    found, _ = chosen_of(io.BytesIO(data), Filter(types=frozenset({"render"})))
+    found, _ = selected(io.BytesIO(data), Filter(types=frozenset({"render"})))
     assert found == [data.splitlines(keepends=True)[1]]
 
 
@@ -257,7 +244,7 @@ def test_a_filter_by_type_decodes_nothing(
 
     monkeypatch.setattr("vmon.capture.codec.read_line", decoded)
     for asked in (Filter(), Filter(types=frozenset({"archive"})), Filter(types=frozenset(NAMES))):
-        found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
+        found, bad = selected(io.BytesIO(b"".join(lines)), asked)
         assert found == [line for line in lines if asked.types is None or chosen(line, asked)]
         assert bad == []
 
@@ -270,12 +257,12 @@ def test_lines_longer_than_a_block_are_read_whole(lines: list[bytes], delivered:
     long = write_line(delivered(b'{"event":"archive","x":"' + b"x" * 100_000 + b'"}'))
     data = lines[0] + long + lines[1]
     for stream in (io.BytesIO(data), Dripping(data)):
-        assert chosen_of(stream, Filter(), 64) == ([lines[0], long, lines[1]], [])
+        assert selected(stream, Filter(), 64) == ([lines[0], long, lines[1]], [])
 
 
 def test_bad_lines_are_told_with_their_number_and_skipped() -> None:
     data = b'{"event":"archive"}\n\nnonsense\n{"event":"render"}\n{"event":\n'
-    found, bad = chosen_of(io.BytesIO(data), Filter())
+    found, bad = selected(io.BytesIO(data), Filter())
     assert found == [b'{"event":"archive"}\n', b'{"event":"render"}\n']
     assert [(one.source, one.number) for one in bad] == [("x.jsonl", 3), ("x.jsonl", 5)]
     assert str(bad[0]).startswith("x.jsonl:3: skipped: ")
@@ -285,7 +272,7 @@ def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
     lines: list[bytes],
 ) -> None:
     data = b"".join([lines[0], b"nonsense\n", *lines[1:], lines[0][:40]])
-    found, bad = chosen_of(io.BytesIO(data), Filter(project=("1",)))
+    found, bad = selected(io.BytesIO(data), Filter(project=("1",)))
     assert found == lines
     assert [one.number for one in bad] == [2, len(lines) + 2]
 
@@ -301,7 +288,7 @@ def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
 def test_a_torn_last_line_has_no_number_where_nobody_counted(
     asked: Filter, lines: list[bytes]
 ) -> None:
-    _, bad = chosen_of(io.BytesIO(b"".join(lines) + lines[0][:-9]), asked)
+    _, bad = selected(io.BytesIO(b"".join(lines) + lines[0][:-9]), asked)
     assert [one.number for one in bad] == [0]
     assert str(bad[0]).startswith("x.jsonl: skipped: ")
 
@@ -309,19 +296,19 @@ def test_a_torn_last_line_has_no_number_where_nobody_counted(
 @pytest.mark.parametrize("rest", [b"\0" * 3000, b"\0a sentence of a stranger\n", b"\0\xff\n"])
 def test_what_a_power_loss_left_is_no_sentence_of_ours(rest: bytes, lines: list[bytes]) -> None:
     for data in (rest, lines[0] + rest):
-        _, bad = chosen_of(io.BytesIO(data), Filter())
+        _, bad = selected(io.BytesIO(data), Filter())
         why = "not UTF-8 at byte 1" if b"\xff" in rest else "not JSON: expecting value at byte 0"
         assert [one.why for one in bad] == [why]
 
 
 def test_a_last_line_without_a_newline_gets_one(lines: list[bytes]) -> None:
-    assert chosen_of(io.BytesIO(lines[0] + lines[1][:-1]), Filter()) == (lines[:2], [])
-    assert chosen_of(io.BytesIO(b"{}"), Filter()) == ([b"{}\n"], [])
+    assert selected(io.BytesIO(lines[0] + lines[1][:-1]), Filter()) == (lines[:2], [])
+    assert selected(io.BytesIO(b"{}"), Filter()) == ([b"{}\n"], [])
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\n\n  \n", b"[]", b"[\n]\n"])
 def test_nothing_holds_nothing(data: bytes) -> None:
-    assert chosen_of(io.BytesIO(data), Filter()) == ([], [])
+    assert selected(io.BytesIO(data), Filter()) == ([], [])
 
 
 def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
@@ -331,7 +318,7 @@ def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
     bomb = write_line(delivered(packed, headers=(("content-encoding", "gzip"),)))
     defaults = {"limit": 4096}
     monkeypatch.setattr("vmon.capture.codec.read_body.__kwdefaults__", defaults)
-    found, bad = chosen_of(io.BytesIO(lines[0] + bomb + lines[1]), Filter(project=("1",)))
+    found, bad = selected(io.BytesIO(lines[0] + bomb + lines[1]), Filter(project=("1",)))
     assert found == lines[:2]
     assert [(one.number, one.why) for one in bad] == [
         (2, "the body decompresses to more than 4096 bytes")
@@ -363,7 +350,7 @@ def test_bare_bodies_that_cannot_be_of_the_type_are_not_decoded(
     lines = [b'{"event":"archive"}\n', b'{"x":"\\"y"}\n', b'{ "event" : "render" }\n']
     lines += [b'{"event":"render\\u0061"}\n', b'{"event":"\\u0072ender"}\n']
     asked = Filter(types=frozenset({"render"}))
-    found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
+    found, bad = selected(io.BytesIO(b"".join(lines)), asked)
     assert (found, bad) == ([lines[2], lines[4]], [])
     assert read == [lines[2], lines[3], lines[4]]
 
@@ -372,13 +359,13 @@ def test_among_bare_bodies_that_are_searched_what_looks_like_no_object_is_told()
     bodies = b'{"event":"archive"}\n{"event":"render"}\n'
     asked = Filter(types=frozenset({"render"}))
     for torn in (b'{"event":"arch\n', b"nonsense\n", b'"event":"archive"}\n'):
-        _, bad = chosen_of(io.BytesIO(bodies + torn + bodies), asked)
+        _, bad = selected(io.BytesIO(bodies + torn + bodies), asked)
         assert [one.number for one in bad] == [3]
 
 
 def test_without_a_filter_a_foreign_line_in_a_capture_is_there_too(lines: list[bytes]) -> None:
     mixed = [lines[0], b'{"event":"archive"}\n', b"nonsense\n", lines[1]]
-    found, bad = chosen_of(io.BytesIO(b"".join(mixed)), Filter())
+    found, bad = selected(io.BytesIO(b"".join(mixed)), Filter())
     assert found == [*mixed[:2], mixed[3]]
     assert [one.number for one in bad] == [3]
 
@@ -407,5 +394,5 @@ def test_a_filter_by_time_decodes_only_where_a_block_has_both(
     times = [at + timedelta(seconds=number) for number in range(100)]
     data = [write_line(delivered(b'{"received_at":"x"}', received_at=time)) for time in times]
     asked = Filter(since=times[21], until=times[79])
-    assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[21:79], [])
+    assert selected(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[21:79], [])
     assert 0 < len(read) <= 8
