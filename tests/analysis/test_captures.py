@@ -106,7 +106,7 @@ def test_the_list_for_machines(vmon_run: Run, folder: Path, lines: list[bytes]) 
     assert one["first_at"] == "2016-08-03T21:16:00.318542Z"
 
 
-def test_a_damaged_capture_is_told_and_the_others_are_listed(
+def test_a_damaged_capture_is_reported_and_the_others_are_listed(
     vmon_run: Run, folder: Path, lines: list[bytes]
 ) -> None:
     keep(folder / "a.jsonl.gz", gzip.compress(b"".join(lines))[:-20])
@@ -154,7 +154,7 @@ def test_pruning_takes_the_old_with_their_journals_and_leaves_what_is_in_use(
     assert sorted(folder.iterdir()) == [used, young]
 
 
-def test_what_an_app_never_took_is_told_before_it_goes(
+def test_unsent_deliveries_are_reported_before_a_capture_is_removed(
     delivered: Callable[..., Entry], folder: Path
 ) -> None:
     line = write_line(delivered(b'{"event":"archive"}', id="00053932d7f0ab-5a17c0de"))
@@ -165,7 +165,7 @@ def test_what_an_app_never_took_is_told_before_it_goes(
     assert unsent == 2
 
 
-def test_of_a_full_file_is_told_what_is_left_in_it_and_its_journal_stays(
+def test_a_segment_is_listed_with_its_unsent_deliveries_and_its_journal_stays(
     delivered: Callable[..., Entry], folder: Path
 ) -> None:
     lines = [

@@ -94,14 +94,14 @@ def test_what_is_open_ended_with_its_connection_or_its_session_at_the_latest() -
     ]
 
 
-def test_what_began_before_the_capture_counts_from_created_at_and_is_told() -> None:
+def test_a_span_from_before_the_capture_counts_from_created_at_and_is_explained() -> None:
     gone = connection("a", "connectionDestroyed", T + 10 * MIN, T - 5 * MIN)
     found = usage_from([gone])
     assert found.total.connected == Bounds(15 * MIN, 15 * MIN)
     assert [(one.why, adds) for one, adds in found.explained] == [("unannounced", 0)]
 
 
-def test_what_never_began_and_what_ends_before_it_begins_count_nothing_and_are_told() -> None:
+def test_spans_without_a_begin_or_with_an_earlier_end_count_nothing_and_are_explained() -> None:
     said = [
         connection("a", "connectionDestroyed", T, None),
         connection("b", "connectionCreated", T, T),
@@ -123,7 +123,7 @@ def test_an_end_far_after_the_capture_counts_until_the_capture_ends() -> None:
     assert len(found.rows) == 1
 
 
-def test_what_says_it_began_decades_ago_counts_nothing_has_one_day_and_is_told() -> None:
+def test_a_span_of_decades_counts_nothing_has_one_day_and_is_explained() -> None:
     said = [
         connection("a", "connectionDestroyed", T, 1),
         connection("b", "connectionCreated", T, 1),

@@ -44,7 +44,7 @@ def test_a_json_array_holds_its_elements(
     assert bad == []
 
 
-def test_documents_laid_out_to_be_read_are_read(lines: list[bytes]) -> None:
+def test_pretty_printed_documents_are_read(lines: list[bytes]) -> None:
     captured = [json.loads(line) for line in lines[:2]]
     data = "\n".join(json.dumps(one, indent=4) for one in [*BODIES, *captured]).encode()
     found, bad = selected(io.BytesIO(data), Filter())
@@ -59,7 +59,7 @@ def test_an_array_of_capture_lines_is_a_capture(lines: list[bytes]) -> None:
     assert selected(io.BytesIO(data), Filter()) == (lines, [])
 
 
-def test_what_breaks_documents_off_is_told_and_what_was_before_it_is_kept() -> None:
+def test_invalid_json_is_reported_and_the_documents_before_it_are_kept() -> None:
     data = b'{\n "event":"archive"\n}\n{\n "event":"render"\n}\n{\n "event":'
     found, bad = selected(io.BytesIO(data), Filter())
     assert [json.loads(line)["event"] for line in found] == ["archive", "render"]

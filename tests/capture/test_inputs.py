@@ -49,7 +49,7 @@ def test_compressed_captures_are_read_also_when_appended_to(
 
 @pytest.mark.parametrize("pack", PACKERS)
 @pytest.mark.parametrize("damage", ["cut", "cut at a line", "changed"])
-def test_a_damaged_compressed_file_is_told_in_words(
+def test_a_damaged_compressed_file_is_an_error_message(
     pack: Callable[[bytes], bytes], damage: str, tmp_path: Path, delivered: Delivered
 ) -> None:
     noise = [write_line(delivered(os.urandom(300))) for _ in range(500)]
@@ -87,7 +87,7 @@ def test_what_stands_before_damage_is_found(
     assert len(found) > 1100
 
 
-def test_what_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error_message(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match=r"cannot read .*none: No such file"):
         chosen_of_file(tmp_path / "none", Filter())
     with pytest.raises(WrongUse, match=r"cannot read .*: Is a directory"):

@@ -25,7 +25,7 @@ def test_the_first_copy_passes_and_the_others_are_counted(delivered: Made) -> No
     assert first.hidden == 3
 
 
-def test_an_empty_body_says_nothing_and_always_passes(delivered: Made) -> None:
+def test_an_empty_body_always_passes(delivered: Made) -> None:
     first = Dedupe()
     assert [first(delivered(b"")) for _ in range(3)] == [True] * 3
 
@@ -39,7 +39,7 @@ def test_what_is_remembered_is_bounded_and_the_silent_are_forgotten_first(delive
     assert first(delivered(said("2_B", 1)))
 
 
-def test_a_line_that_holds_nothing_is_let_through() -> None:
+def test_a_line_without_a_delivery_passes() -> None:
     assert Dedupe().line((b'{"vmon":1,"type":"arch', None))
 
 

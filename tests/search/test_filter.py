@@ -130,7 +130,7 @@ def test_an_undecodable_body_can_be_chosen_by_type_and_has_no_ids(
         assert not Filter(**asked)(broken)
 
 
-def test_only_a_filter_that_asks_nothing_chooses_all() -> None:
+def test_only_a_filter_without_conditions_selects_all() -> None:
     assert Filter().selects_all
     assert not Filter(invert=True).selects_all
     assert not Filter(types=frozenset(NAMES)).selects_all
@@ -159,11 +159,11 @@ def test_only_a_filter_that_asks_nothing_chooses_all() -> None:
         ),
     ],
 )
-def test_a_filter_says_itself_in_plain_english(asked: dict[str, Any], said: str) -> None:
+def test_a_filter_describes_itself(asked: dict[str, Any], said: str) -> None:
     assert str(Filter(**asked)) == said
 
 
-def test_a_prefix_that_stood_for_several_ids_is_told(sample: Callable[..., Entry]) -> None:
+def test_an_ambiguous_prefix_is_reported(sample: Callable[..., Entry]) -> None:
     prefixes = Prefixes(Filter(stream=("6",), connection=("c0",)))
     first = sample("streamCreated")
     other = sample("streamCreated", stream=first.payload.value["stream"] | {"id": "6x"})

@@ -260,7 +260,7 @@ def test_lines_longer_than_a_block_are_read_whole(lines: list[bytes], delivered:
         assert selected(stream, Filter(), 64) == ([lines[0], long, lines[1]], [])
 
 
-def test_bad_lines_are_told_with_their_number_and_skipped() -> None:
+def test_bad_lines_are_reported_with_their_number_and_skipped() -> None:
     data = b'{"event":"archive"}\n\nnonsense\n{"event":"render"}\n{"event":\n'
     found, bad = selected(io.BytesIO(data), Filter())
     assert found == [b'{"event":"archive"}\n', b'{"event":"render"}\n']
@@ -268,7 +268,7 @@ def test_bad_lines_are_told_with_their_number_and_skipped() -> None:
     assert str(bad[0]).startswith("x.jsonl:3: skipped: ")
 
 
-def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
+def test_a_bad_line_among_capture_lines_is_reported_where_lines_are_decoded(
     lines: list[bytes],
 ) -> None:
     data = b"".join([lines[0], b"nonsense\n", *lines[1:], lines[0][:40]])
@@ -285,7 +285,7 @@ def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
         Filter(stream=("63245362-",)),
     ],
 )
-def test_a_torn_last_line_has_no_number_where_nobody_counted(
+def test_a_torn_last_line_has_no_number_where_lines_were_not_counted(
     asked: Filter, lines: list[bytes]
 ) -> None:
     _, bad = selected(io.BytesIO(b"".join(lines) + lines[0][:-9]), asked)
@@ -307,7 +307,7 @@ def test_a_last_line_without_a_newline_gets_one(lines: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\n\n  \n", b"[]", b"[\n]\n"])
-def test_nothing_holds_nothing(data: bytes) -> None:
+def test_an_empty_input_has_no_deliveries(data: bytes) -> None:
     assert selected(io.BytesIO(data), Filter()) == ([], [])
 
 
@@ -355,7 +355,7 @@ def test_bare_bodies_that_cannot_be_of_the_type_are_not_decoded(
     assert read == [lines[2], lines[3], lines[4]]
 
 
-def test_among_bare_bodies_that_are_searched_what_looks_like_no_object_is_told() -> None:
+def test_a_line_that_is_not_an_object_is_reported_when_bare_bodies_are_searched() -> None:
     bodies = b'{"event":"archive"}\n{"event":"render"}\n'
     asked = Filter(types=frozenset({"render"}))
     for torn in (b'{"event":"arch\n', b"nonsense\n", b'"event":"archive"}\n'):

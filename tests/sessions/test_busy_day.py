@@ -99,7 +99,9 @@ def test_and_from_captures_that_were_torn(day: tuple[Truth, list[bytes]], tmp_pa
     assert len(bad) == 6
 
 
-def test_every_copy_is_told_with_its_place_on_the_schedule(day: tuple[Truth, list[bytes]]) -> None:
+def test_every_copy_is_labelled_with_its_number_in_the_schedule(
+    day: tuple[Truth, list[bytes]],
+) -> None:
     truth, lines = day
     book, copies = SessionStore(), 0
     for entry in map(read_line, lines):
@@ -111,7 +113,7 @@ def test_every_copy_is_told_with_its_place_on_the_schedule(day: tuple[Truth, lis
     assert copies == truth.duplicates
 
 
-def test_a_book_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) -> None:
+def test_a_store_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) -> None:
     truth, lines = day
     book, much_later = (
         _book(lines, on_forgotten=list[str]().append, room=2000),

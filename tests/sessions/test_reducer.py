@@ -68,7 +68,7 @@ def test_seconds_become_milliseconds_and_it_is_remembered() -> None:
     assert session.seconds == 3
 
 
-def test_an_end_before_its_beginning_stands_as_it_was_told() -> None:
+def test_an_end_before_its_begin_is_kept() -> None:
     session = only(
         connection("Created", 10, connection={"createdAt": T + 9000}),
         connection("Destroyed", 5, connection={"createdAt": T + 9000}),

@@ -21,7 +21,7 @@ DELIVERIES = st.lists(st.tuples(BODIES, RECEIPTS), max_size=12)
 
 @settings(max_examples=150, deadline=None)
 @given(DELIVERIES, st.randoms(use_true_random=False), st.integers(0, 8))
-def test_no_order_and_no_packing_changes_the_book(
+def test_neither_order_nor_packing_changes_the_store(
     deliveries: list[tuple[dict[str, Any], list[int]]], random: Random, room: int
 ) -> None:
     entries = [entry(body, at) for body, receipts in deliveries for at in receipts]
@@ -127,7 +127,7 @@ def test_what_belongs_to_no_session_changes_none() -> None:
     assert book.session("S") is None
 
 
-def test_names_are_found_as_one_is_told_to() -> None:
+def test_the_lookup_of_names_is_used() -> None:
     def named(data: str | None) -> str | None:
         return data.upper() if data else None
 
@@ -183,7 +183,7 @@ def test_a_session_that_never_ends_is_not_remembered_event_by_event() -> None:
     assert session.events == 240
 
 
-def test_a_book_of_stored_deliveries_forgets_nothing() -> None:
+def test_a_store_of_stored_deliveries_forgets_nothing() -> None:
     book = SessionStore()
     for body in (connection("Created", 0), connection("Destroyed", 60)):
         book.apply(entry(body, 70))

@@ -102,7 +102,7 @@ def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Ma
     assert marked(*near) == []
 
 
-def test_what_nobody_received_is_not_late(delivered: Callable[..., Entry]) -> None:
+def test_a_bare_body_is_never_late(delivered: Callable[..., Entry]) -> None:
     book = SessionStore()
     for at_ms in (NOON + 9000, NOON):
         entry = delivered(body("sessionCreated", at_ms), remote=None)
@@ -207,14 +207,14 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
     assert labelled_marks(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
 
 
-def test_only_a_reason_out_of_the_ordinary_is_told() -> None:
+def test_ordinary_reasons_are_not_shown() -> None:
     left = ConnectionState("a", ENDED, NOON, NOON + 5, "clientDisconnected")
     cut_off = ConnectionState("b", ENDED, NOON, NOON + 5, "networkDisconnected")
     made = drawn(left, cut_off)
     assert [row.reason for row in made.rows] == [None, None, "networkDisconnected"]
 
 
-def test_strangers_names_are_harmless() -> None:
+def test_untrusted_names_are_disarmed() -> None:
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="A\x1b[2J"),
         streams=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),

@@ -1,5 +1,7 @@
 """What a run knows of deliveries beside what they say."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.tracked import START_MS, AnnotatingTracker, connection, event_at, stream
@@ -22,7 +24,7 @@ def test_a_person_is_named_in_every_later_event_of_the_connection() -> None:
     assert nameless.count("-") == 1
 
 
-def test_the_name_is_where_it_is_said_to_be() -> None:
+def test_the_lookup_of_names_can_be_replaced() -> None:
     known = AnnotatingTracker(lambda data: data and data.upper())
     assert known.note(event_at("connectionCreated", 0, **connection("c1", "ann"))).who == "ANN"
 
@@ -42,16 +44,15 @@ def test_what_comes_again_says_when_and_as_which_retry(since_s: float, badge: st
 def test_what_is_older_than_what_came_before_it_is_late() -> None:
     known = AnnotatingTracker()
     known.apply(event_at("sessionCreated", 3.2))
-    assert (
-        known.note(event_at("connectionCreated", 0, 4, **connection("c1"))).badge == "↩ 3.2 s late"
-    )
-    rounded = {"status": "started", "id": "a", "createdAt": START_MS + 3000}
+    late = known.note(event_at("connectionCreated", 0, 4, **connection("c1")))
+    assert late.badge == "↩ 3.2 s late"
+    rounded: Any = {"status": "started", "id": "a", "createdAt": START_MS + 3000}
     assert known.note(event_at("archive", 3, **rounded)).badge == ""
     rounded["createdAt"] = START_MS
     assert known.note(event_at("archive", 3, **rounded)).badge == "↩ 3.2 s late"
 
 
-def test_who_is_there_is_counted_as_events_come() -> None:
+def test_the_occupancy_follows_the_events() -> None:
     known = AnnotatingTracker()
     assert known.occupancy() == Occupancy(0, 0, 0)
     known.apply(event_at("sessionCreated", 0))

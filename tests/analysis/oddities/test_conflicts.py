@@ -53,7 +53,7 @@ def test_a_failure_of_the_platform_is_one_of_the_session_and_of_the_call(reason:
 
 
 @pytest.mark.parametrize("name", ["broadcast", "render", "captions"])
-def test_whatever_fails_is_told(name: str) -> None:
+def test_every_failed_output_is_reported(name: str) -> None:
     (odd,) = survey([sample(name, status="failed", reason="no\x1b[2Jway")])
     assert (odd.code, odd.severity) == ("failed", "error")
     assert odd.text.endswith("failed: no␛[2Jway")

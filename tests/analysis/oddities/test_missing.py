@@ -12,10 +12,10 @@ from tests.support.odd_bodies import (
     came,
     closed,
     ended,
+    event_body,
     left,
     ms,
     opened,
-    said,
     survey,
 )
 from vmon.events.names import display_name
@@ -31,7 +31,7 @@ def test_what_began_before_the_capture_is_an_info() -> None:
     ]
     old = call("callDestroyed", 91) | {"call": {"id": "c", "createdAt": ms(-60)}}
     gone = [left("ann", 30, -600), ended("s", "bob", 31, -500, -600), closed(90), old]
-    found = survey([said("muteForced", 0), *another, *gone])
+    found = survey([event_body("muteForced", 0), *another, *gone])
     assert {odd.severity for odd in found} == {"info"}
     assert {odd.code for odd in found} == {
         "destroyed-without-created",
@@ -45,7 +45,9 @@ def test_what_began_before_the_capture_is_an_info() -> None:
 
 
 def test_what_is_not_known_to_be_younger_than_the_capture_is_an_info() -> None:
-    body = said("connectionDestroyed", 30, connection={"id": "ann"}, reason="clientDisconnected")
+    body = event_body(
+        "connectionDestroyed", 30, connection={"id": "ann"}, reason="clientDisconnected"
+    )
     (odd,) = survey([opened(), body])
     assert (odd.code, odd.severity) == ("destroyed-without-created", "info")
     assert odd.text.endswith("; it may have started before the capture")
@@ -64,12 +66,12 @@ def test_a_person_of_a_later_round_is_not_in_the_one_that_ended() -> None:
     assert survey(story) == []
 
 
-def test_a_round_that_was_never_opened_is_told_by_itself() -> None:
+def test_a_round_without_session_created_is_reported() -> None:
     found = survey([*ANN, *GONE, came("bob", 201), left("bob", 260, 201), closed(300), LATER])
     assert [(odd.code, odd.at_ms) for odd in found] == [("destroyed-without-created", ms(300))]
 
 
-def test_a_session_that_everybody_left_and_nothing_destroyed_is_a_ghost() -> None:
+def test_an_abandoned_session_that_was_not_destroyed_is_a_ghost() -> None:
     (odd,) = survey([*ANN, left("ann", 60, 1), LATER])
     assert (
         odd.text

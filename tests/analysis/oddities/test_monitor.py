@@ -35,7 +35,7 @@ def ghostly(who: str = "bob") -> ConnectionState:
     return ConnectionState(who, seen=ENDED, created_ms=T0 + 1000, ended_ms=T0 + 2000)
 
 
-def test_an_oddity_is_told_when_it_has_stood_for_a_while_and_only_once() -> None:
+def test_an_oddity_is_reported_once_after_it_has_settled() -> None:
     watch, one = OddityMonitor(settle_s=10), session(ghostly())
     now = T0 + 3_600_000  # a late delivery: its own time does not say that it is settled
     assert watch.look(one, now) == []
@@ -48,7 +48,7 @@ def test_an_oddity_is_told_when_it_has_stood_for_a_while_and_only_once() -> None
     assert watch.look(one, now + 99_999) == []
 
 
-def test_what_is_put_right_in_time_is_never_told() -> None:
+def test_an_oddity_resolved_in_time_is_never_reported() -> None:
     watch, one = OddityMonitor(settle_s=10), session(ghostly())
     assert watch.look(one, T0) == []
     one.people["bob"].seen |= BEGUN
@@ -92,7 +92,7 @@ def test_a_session_is_due_a_second_after_the_first_touch() -> None:
     assert watch.due(T0 + 10**9) == []
 
 
-def test_a_ghost_is_told_when_its_time_comes_and_nobody_touched_it() -> None:
+def test_a_ghost_is_reported_when_due_without_a_touch() -> None:
     watch, one = (
         OddityMonitor(ghost_after_s=3600),
         session(ConnectionState("a", seen=BEGUN, created_ms=T0 + 1000)),
@@ -106,7 +106,7 @@ def test_a_ghost_is_told_when_its_time_comes_and_nobody_touched_it() -> None:
     assert watch.due(T0 + 10**10) == []
 
 
-def test_an_archive_that_is_stuck_is_told_when_its_time_comes() -> None:
+def test_a_stuck_archive_is_reported_when_due() -> None:
     watch, one = OddityMonitor(settle_s=0), session()
     one.outputs["archive", "a"] = OutputState("a", "archive", statuses={"stopped": T0})
     assert watch.look(one, T0) == []
@@ -114,7 +114,7 @@ def test_an_archive_that_is_stuck_is_told_when_its_time_comes() -> None:
     assert [odd.code for odd in watch.look(one, T0 + 3_600_000)] == ["archive-stuck"]
 
 
-def test_a_session_in_which_all_is_well_costs_a_watch_nothing() -> None:
+def test_a_session_without_oddities_costs_the_monitor_nothing() -> None:
     watch, ann = (
         OddityMonitor(),
         ConnectionState("a", seen=BEGUN | ENDED, created_ms=T0, ended_ms=T0 + 500),
@@ -186,7 +186,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "time", lambda: next(seconds))
 
 
-async def test_what_does_not_add_up_is_reported_once_and_only_when_it_has_settled() -> None:
+async def test_live_oddities_are_reported_once_after_they_have_settled() -> None:
     live = Live(beat_s=3600)
     live.receive_odd()
     found = [
@@ -201,7 +201,7 @@ async def test_what_does_not_add_up_is_reported_once_and_only_when_it_has_settle
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_beats_find_it_by_themselves_and_end_when_nothing_is_to_be_looked_at() -> None:
+async def test_the_timer_finds_oddities_and_stops_when_nothing_is_scheduled() -> None:
     live = Live()
     live.receive_odd()
     assert live.reported == []
@@ -234,7 +234,7 @@ async def test_a_bug_in_a_look_is_noted_and_the_beats_go_on(
     assert live.oddities.total == 1
 
 
-async def test_after_the_close_nobody_looks() -> None:
+async def test_after_close_there_are_no_checks() -> None:
     live = Live(beat_s=3600)
     live.receive_odd()
     timer = live.oddities._timer
@@ -273,7 +273,7 @@ async def test_a_look_ends_in_time_and_the_next_one_goes_on(
     assert live.oddities.total == 5
 
 
-async def test_what_is_of_no_session_wakes_nobody() -> None:
+async def test_a_delivery_without_a_session_starts_no_timer() -> None:
     live = Live()
     live.oddities.note(ApplyResult(None))
     assert live.oddities._timer is None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Make = Callable[..., Entry]
 
 
-def told(make: Make, *bodies: dict[str, Any] | bytes) -> list[tuple[str, str]]:
+def findings(make: Make, *bodies: dict[str, Any] | bytes) -> list[tuple[str, str]]:
     """Code and sentence of what these bodies bring."""
     one = PayloadChecks()
     for body in bodies:
@@ -32,8 +32,8 @@ def sample(name: str, **more: Any) -> dict[str, Any]:
 
 
 def test_no_sample_is_odd(delivered: Make) -> None:
-    assert told(delivered, *(one.sample for one in TYPES.values())) == []
-    assert told(delivered, *(one.sample_unified or {} for one in TYPES.values())) == []
+    assert findings(delivered, *(one.sample for one in TYPES.values())) == []
+    assert findings(delivered, *(one.sample_unified or {} for one in TYPES.values())) == []
 
 
 def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
@@ -50,7 +50,7 @@ def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
     assert all(odd.text.isprintable() for odd in found)
 
 
-def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: Make) -> None:
+def test_one_kind_is_one_oddity_of_its_first_event_with_a_count(delivered: Make) -> None:
     early, late = sample("streamCreated", timestamp=1_470_258_000_000), sample("streamCreated")
     one = PayloadChecks()
     for body in (late, early, late):
@@ -63,7 +63,7 @@ def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted(delivered: M
     )
 
 
-def test_a_listener_is_told_of_a_kind_when_it_is_new(delivered: Make) -> None:
+def test_only_a_new_kind_is_returned(delivered: Make) -> None:
     one = PayloadChecks()
     entry = delivered(json.dumps(sample("sessionCreated", region="eu", shard=7)).encode())
     assert [odd.code for odd in one.note(entry)] == ["unknown-field", "unknown-field"]
@@ -79,12 +79,12 @@ def test_copies_are_not_counted(delivered: Make) -> None:
     assert odd.text.endswith('"region"')
 
 
-def test_fields_are_known_as_deep_as_the_shapes_go(delivered: Make) -> None:
+def test_unknown_fields_are_found_at_every_level(delivered: Make) -> None:
     archive = sample("archive", streams=[{"streamId": "s", "lang": "de"}, {"lang": "en"}])
     broadcast = sample("broadcast", settings={"anything": {"goes": 1}})
     urls = broadcast["broadcastUrls"]
     broadcast["broadcastUrls"] = urls | {"rtmp": [urls["rtmp"][0] | {"bitrate": 1}]}
-    assert told(delivered, archive, broadcast) == [
+    assert findings(delivered, archive, broadcast) == [
         ("unknown-field", 'archive: unknown field streams."lang"'),
         (
             "unknown-field",
@@ -93,20 +93,20 @@ def test_fields_are_known_as_deep_as_the_shapes_go(delivered: Make) -> None:
     ]
 
 
-def test_of_what_nobody_knows_no_field_is_told_and_its_times_are(delivered: Make) -> None:
+def test_of_an_unknown_type_timestamps_are_checked_but_not_fields(delivered: Make) -> None:
     body = {"event": "roomOpened", "colour": "red", "timestamp": 1_470_257_700}
-    assert told(delivered, body) == [
+    assert findings(delivered, body) == [
         ("unknown-event", 'unknown event "roomOpened"'),
         ("seconds-for-ms", "unknown: timestamp is in seconds, not milliseconds: 1470257700"),
     ]
-    assert told(delivered, {"colour": "red"}) == [
+    assert findings(delivered, {"colour": "red"}) == [
         ("unknown-event", "JSON of an unknown type, without an `event`")
     ]
 
 
 def test_an_event_taken_for_another_says_for_which(delivered: Make) -> None:
     body = sample("broadcast", event="broadcastChanged")
-    assert told(delivered, body) == [
+    assert findings(delivered, body) == [
         (
             "unknown-event",
             'unknown event "broadcastChanged", treated as broadcast',
@@ -125,26 +125,26 @@ def test_a_body_that_is_not_json_is_so_once(delivered: Make) -> None:
 
 
 def test_a_state_of_a_call_is_called_so(delivered: Make) -> None:
-    assert told(delivered, sample("callUpdated", state="LIMBO")) == [
+    assert findings(delivered, sample("callUpdated", state="LIMBO")) == [
         ("unknown-status", 'callUpdated: unknown state "LIMBO"')
     ]
 
 
 def test_reasons_that_are_free_text_are_never_unknown(delivered: Make) -> None:
-    assert told(delivered, sample("archive", reason="because")) == []
-    assert told(delivered, sample("streamDestroyed", reason="because")) == [
+    assert findings(delivered, sample("archive", reason="because")) == []
+    assert findings(delivered, sample("streamDestroyed", reason="because")) == [
         ("unknown-reason", 'streamDestroyed: unknown reason "because"')
     ]
 
 
 @pytest.mark.parametrize("at", [0, -5, 10**15, 10**30, 1e300])
-def test_a_time_that_cannot_be_is_told_as_it_came(at: float, delivered: Make) -> None:
+def test_an_impossible_time_is_quoted_as_received(at: float, delivered: Make) -> None:
     stream = sample("streamCreated")["stream"] | {"createdAt": at}
-    found = told(delivered, sample("streamCreated", stream=stream))
-    ((code, said),) = [one for one in found if one[0] != "wrong-type"]
+    found = findings(delivered, sample("streamCreated", stream=stream))
+    ((code, text),) = [one for one in found if one[0] != "wrong-type"]
     assert code == "impossible-time"
-    assert said.startswith("streamCreated: stream.createdAt is not a time in milliseconds: ")
-    assert len(said) < 120
+    assert text.startswith("streamCreated: stream.createdAt is not a time in milliseconds: ")
+    assert len(text) < 120
 
 
 def test_seconds_are_put_where_they_belong_in_time(delivered: Make) -> None:
@@ -153,26 +153,26 @@ def test_seconds_are_put_where_they_belong_in_time(delivered: Make) -> None:
     assert odd.at_ms == 1_000_000_000_000
 
 
-def test_failures_inside_a_body_are_told(delivered: Make) -> None:
+def test_failures_inside_a_body_are_reported(delivered: Make) -> None:
     archive = sample("archive", transcription={"status": "failed", "reason": "no speech"})
     broadcast = sample("broadcast")
     broadcast["broadcastUrls"] = {"rtmp": {"id": "main", "status": "error"}}
-    assert told(delivered, archive, broadcast) == [
+    assert findings(delivered, archive, broadcast) == [
         ("failed", "transcription of archive 832641bf failed: no speech"),
         ("failed", "broadcast 1748b707 cannot reach its RTMP target main"),
     ]
 
 
-def test_what_strangers_wrote_is_disarmed_and_cut(delivered: Make) -> None:
+def test_untrusted_text_is_disarmed_and_cut(delivered: Make) -> None:
     body = {"event": "\x1b[2J" + "x" * 500, "sessionId": "\u202e"}
-    ((_, said),) = told(delivered, body)
-    assert said.startswith('unknown event "␛[2Jxxx')
-    assert len(said) < 100
+    ((_, text),) = findings(delivered, body)
+    assert text.startswith('unknown event "␛[2Jxxx')
+    assert len(text) < 100
     long = json.dumps(sample("sessionCreated") | {"\x1b" + "y" * 500: 1}).encode()
-    ((code, said),) = told(delivered, long)
+    ((code, text),) = findings(delivered, long)
     assert code == "unknown-field"
-    assert "␛yyy" in said
-    assert len(said) < 130
+    assert "␛yyy" in text
+    assert len(text) < 130
 
 
 def test_whoever_makes_up_fields_fills_no_memory(

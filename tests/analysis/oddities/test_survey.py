@@ -57,7 +57,7 @@ def test_a_time_far_in_the_future_makes_no_ghosts() -> None:
     assert one.oddities() == []
 
 
-def test_events_that_name_two_projects_are_told_by_their_session() -> None:
+def test_events_with_two_projects_are_reported_for_their_session() -> None:
     (odd,) = survey([*ANN, archive("started", 9, projectId=7, partnerId=7, applicationId="7")])
     assert (odd.code, odd.ids) == ("another-project", ("13112571", "7"))
     assert odd.text == "events of this session name 2 projects: 13112571, 7"
@@ -85,7 +85,7 @@ def analysed(chosen: Filter | None, *bodies: Body | bytes) -> OddityAnalysis:
     return one
 
 
-def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() -> None:
+def test_a_filter_selects_the_sessions_reported_and_all_events_are_applied() -> None:
     chosen = Filter(types=frozenset({"connectionDestroyed"}))
     elsewhere = left("eve", 30, 5) | {"sessionId": "2_other", "event": "streamDestroyed"}
     one = analysed(chosen, *TWICE, elsewhere, b"hello")
@@ -112,7 +112,7 @@ def test_oddities_come_in_the_order_of_time() -> None:
     assert len(found) == 3
 
 
-def test_without_any_time_told_the_receipt_says_how_old_something_is() -> None:
+def test_without_timestamps_the_time_of_receipt_counts() -> None:
     render = {"id": "r", "sessionId": S, "status": "started"}
     assert analysed(None, render, render).oddities() == []
     assert OddityAnalysis().oddities() == []
