@@ -62,10 +62,10 @@ def test_lifetimes_are_those_of_the_session_store(
     samples = [json.dumps(one.sample).encode() for one in TYPES.values()]
     seconds = body("connectionCreated", T // 1000, connection={"id": "s", "createdAt": 1470257999})
     others = [one for name, one in bodies.items() if name.startswith("opentok")]
-    entries, book = [delivered(one) for one in (*samples, seconds, *others)], SessionStore()
+    entries, store = [delivered(one) for one in (*samples, seconds, *others)], SessionStore()
     for one in entries:
-        book.apply(one)
-    found, sessions = lines(entries), list(book.sessions())
+        store.apply(one)
+    found, sessions = lines(entries), list(store.sessions())
     told = [one for session in sessions for one in session.people.values()]
     assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in told} == {
         (key, one.begin, one.end) for key, one in found.people.items()

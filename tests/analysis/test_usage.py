@@ -227,17 +227,17 @@ def test_minutes_are_rounded_once_half_up(ms: int, said: str) -> None:
 
 @pytest.mark.parametrize("odd", [0.0, 0.5])
 def test_the_minutes_of_a_day_are_the_true_ones_shuffled_and_copied_as_it_is(odd: float) -> None:
-    day, book, seen = Day(40, 4000, odd=odd), SessionStore(), LastSeen()
+    day, store, seen = Day(40, 4000, odd=odd), SessionStore(), LastSeen()
     for entry in day.entries():
         seen.span(int(entry.delivery.received_at.timestamp() * 1000))
         seen.note(entry)
-        book.apply(entry)
-    spans = [one for each in book.sessions() for one in spans_of(each, seen, seen.end_ms)]
+        store.apply(entry)
+    spans = [one for each in store.sessions() for one in spans_of(each, seen, seen.end_ms)]
     ended = [one for one in spans if one.why != "open"]
     for kind, lives in (("connection", day.truth.people), ("stream", day.truth.streams)):
         true = sum(max(0, end - begin) for begin, end in lives.values() if end is not None)
         assert sum(max(0, one.low - one.begin) for one in ended if one.kind == kind) == true
-    assert usage_of(book.sessions(), seen).duplicates == day.truth.duplicates
+    assert usage_of(store.sessions(), seen).duplicates == day.truth.duplicates
 
 
 def test_an_entry_is_named_by_when_it_was_received_where_it_tells_no_time(

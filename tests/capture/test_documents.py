@@ -50,8 +50,10 @@ def test_pretty_printed_documents_are_read(lines: list[bytes]) -> None:
     found, bad = selected(io.BytesIO(data), Filter())
     assert [json.loads(line) for line in found] == [*BODIES, *captured]
     assert bad == []
-    asked = Filter(types=frozenset({json.loads(lines[0])["type"]}))
-    assert [json.loads(line) for line in selected(io.BytesIO(data), asked)[0]] == captured[:1]
+    event_filter = Filter(types=frozenset({json.loads(lines[0])["type"]}))
+    assert [json.loads(line) for line in selected(io.BytesIO(data), event_filter)[0]] == captured[
+        :1
+    ]
 
 
 def test_an_array_of_capture_lines_is_a_capture(lines: list[bytes]) -> None:

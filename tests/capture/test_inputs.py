@@ -33,9 +33,9 @@ def packed_zstd(data: bytes) -> bytes:
 PACKERS = [gzip.compress, packed_zstd]
 
 
-def chosen_of_file(path: Path | None, asked: Filter) -> list[bytes]:
+def chosen_of_file(path: Path | None, event_filter: Filter) -> list[bytes]:
     source = str(path) if path else None
-    return [line for batch in reader.batches((source,), asked) for line, _ in batch]
+    return [line for batch in reader.batches((source,), event_filter) for line, _ in batch]
 
 
 @pytest.mark.parametrize("pack", PACKERS)

@@ -217,15 +217,15 @@ def test_open_connections_as_of_an_instant_have_begun_and_not_ended(
 
 
 def test_open_sessions_come_first_and_then_those_that_began_last() -> None:
-    book = {
+    store = {
         "old": session(created_ms={100}, destroyed={900: None}),
         "new": session(created_ms={300}, destroyed={400: None}),
         "open": session(created_ms={200}),
     }
-    for name, one in book.items():
+    for name, one in store.items():
         one.id = name
-    order = snapshot.Order(book.get)
-    for name in book:
+    order = snapshot.Order(store.get)
+    for name in store:
         order.note(name)
     order.settle()
     assert [one.session.id for one in order.first()] == ["open", "new", "old"]
@@ -234,11 +234,11 @@ def test_open_sessions_come_first_and_then_those_that_began_last() -> None:
 
 
 def test_only_noted_sessions_are_sorted_again() -> None:
-    book = {"2_A": session(created_ms={100})}
-    order = snapshot.Order(book.get)
+    store = {"2_A": session(created_ms={100})}
+    order = snapshot.Order(store.get)
     order.note("2_A")
     order.settle()
-    book["2_A"].destroyed[200] = None
+    store["2_A"].destroyed[200] = None
     order.settle()
     assert order.counts() == (1, 1)
     order.note("2_A")
@@ -360,15 +360,15 @@ def test_a_run_and_its_capture_have_the_same_summary(
 
 
 def test_at_any_instant_of_a_generated_day_the_open_connections_are_right() -> None:
-    day, book = Day(60, 3000), SessionStore()
+    day, store = Day(60, 3000), SessionStore()
     entries = list(day.entries())
     random.Random(5).shuffle(entries)
     seen = 0
     for entry in entries:
-        book.apply(entry)
+        store.apply(entry)
     for at_ms in random.Random(6).sample(range(BEGIN_MS, BEGIN_MS + 20 * 3_600_000), 40):
         here = set[tuple[str, str]]()
-        for one in book.sessions():
+        for one in store.sessions():
             then = as_of(one, at_ms)
             members = snapshot.snapshot(then).members if then else ()
             here |= {(one.id, each.person.id) for each in members if each.span.is_open}

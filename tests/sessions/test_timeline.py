@@ -68,11 +68,11 @@ def test_a_span_of_ages_and_the_end_of_time_have_ticks() -> None:
 @pytest.fixture
 def marked(delivered: Callable[..., Entry]) -> Callable[..., list[Mark]]:
     def of(*told: tuple[int, bytes]) -> list[Mark]:
-        book, found = SessionStore(), list[Mark]()
+        store, found = SessionStore(), list[Mark]()
         for received_s, body in told:
             at = datetime.fromtimestamp(NOON / 1000 + received_s, UTC)
             entry = delivered(body, received_at=at)
-            found += marks_of(entry, book.apply(entry))
+            found += marks_of(entry, store.apply(entry))
         return found
 
     return of
@@ -103,10 +103,10 @@ def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Ma
 
 
 def test_a_bare_body_is_never_late(delivered: Callable[..., Entry]) -> None:
-    book = SessionStore()
+    store = SessionStore()
     for at_ms in (NOON + 9000, NOON):
         entry = delivered(body("sessionCreated", at_ms), remote=None)
-        assert list(marks_of(entry, book.apply(entry))) == []
+        assert list(marks_of(entry, store.apply(entry))) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import CODES, Code, Oddity
 from vmon.analysis.oddities.severity import SEVERITIES, Severity
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.events.timestamps import instant
 from vmon.humanize import count, handle, iso
 from vmon.render.columns import OutputPage, wide
@@ -132,10 +132,10 @@ def as_json(odd: Oddity) -> str:
         "said": odd.text,
         "missing": odd.missing,
     }
-    return said_json(said).decode() + "\n"
+    return safe_json(said).decode() + "\n"
 
 
 def codes_as_json(codes: Iterable[Code]) -> str:
     """`{"code":…,"severity":…,"meaning":…,"cause":…,"remedy":…}`, a line each."""
     keys = ("code", *Code._fields[1:])
-    return "".join(said_json(dict(zip(keys, one, strict=True))).decode() + "\n" for one in codes)
+    return "".join(safe_json(dict(zip(keys, one, strict=True))).decode() + "\n" for one in codes)
