@@ -34,7 +34,7 @@ def test_the_story_ends_what_it_begins_and_nothing_in_it_is_odd(*, unified: bool
     for number, body in enumerate(story(unified=unified)):
         survey.note(make_entry(body, (NOW_MS - T + STEP_MS * number + 40) / 1000))
     assert survey.oddities() == []
-    (session,) = survey.book.sessions()
+    (session,) = survey.store.sessions()
     assert all(output.ended_ms for output in session.outputs.values())
     assert not snapshot(session).is_open
     hours_later = NOW_MS + 86_400_000

@@ -21,7 +21,7 @@ def test_failures_of_different_kinds_within_seconds_are_one_event(reason: str) -
     ]
     (odd,) = survey(bodies)
     assert (odd.code, odd.severity, odd.at_ms) == ("service-disruption", "error", ms(40.5))
-    assert odd.said == (
+    assert odd.text == (
         "the platform failed: it ended 1 archive, 1 call, 1 session within 2.5 s (" + reason + ")"
     )
     assert odd.ids == ("call-1", archive("failed", 42)["id"])
@@ -40,7 +40,7 @@ def test_what_fails_in_several_sessions_at_once_is_one_event() -> None:
     ]
     (odd,) = survey(bodies)
     assert (odd.code, odd.session) == ("service-disruption", None)
-    assert "1 archive, 2 sessions in 2 sessions within 2.0 s" in odd.said
+    assert "1 archive, 2 sessions in 2 sessions within 2.0 s" in odd.text
 
 
 def test_failures_of_one_kind_or_minutes_apart_or_of_ones_own_are_told_one_by_one() -> None:
@@ -60,4 +60,4 @@ def test_a_moderator_who_disconnects_people_is_no_event_of_the_platform() -> Non
 def test_an_archive_that_the_platform_stopped_has_failed() -> None:
     (odd,) = survey([*ANN, archive("stopped", 20, reason=GONE)])
     assert (odd.code, odd.at_ms) == ("failed", ms(20))
-    assert odd.said.endswith("was ended by the platform: forceDisconnected")
+    assert odd.text.endswith("was ended by the platform: forceDisconnected")

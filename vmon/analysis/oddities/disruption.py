@@ -49,18 +49,18 @@ def _close(failed: list[Oddity]) -> Iterator[list[Oddity]]:
 
 
 def _as_one(failures: set[PlatformFailure]) -> Oddity:
-    told = sorted(failures, key=lambda one: (one.at_ms, one.kind, one.id or "", one.session))
-    sessions = {one.session for one in told}
-    number = Counter(one.kind for one in told)
+    ended = sorted(failures, key=lambda one: (one.at_ms, one.kind, one.id or "", one.session))
+    sessions = {one.session for one in ended}
+    number = Counter(one.kind for one in ended)
     what = ", ".join(count(number[kind], *_words(kind)) for kind in sorted(number))
-    within = duration((told[-1].at_ms - told[0].at_ms) / 1000)
-    reasons = ", ".join(sorted({one.reason for one in told}))
+    within = duration((ended[-1].at_ms - ended[0].at_ms) / 1000)
+    reasons = ", ".join(sorted({one.reason for one in ended}))
     where = f" in {count(len(sessions), 'session')}" if len(sessions) > 1 else ""
-    said = f"the platform failed: it ended {what}{where} within {within} ({reasons})"
-    ids = tuple(dict.fromkeys(one.id for one in told if one.id))
+    text = f"the platform failed: it ended {what}{where} within {within} ({reasons})"
+    ids = tuple(dict.fromkeys(one.id for one in ended if one.id))
     session = next(iter(sessions)) if len(sessions) == 1 else None
     severity = CODES[_CODE].severity
-    return Oddity(_CODE, severity, told[0].at_ms, session, ids, said, failures=tuple(told))
+    return Oddity(_CODE, severity, ended[0].at_ms, session, ids, text, failures=tuple(ended))
 
 
 def _words(kind: str) -> tuple[str, str | None]:
