@@ -12,6 +12,7 @@ from vmon.events.verdict import Claims, Verdict
 from vmon.security.signature import Secret, sign
 from vmon.sessions.model import Totals
 from vmon.sessions.packing import Packed, StoredSession, pack
+from vmon.sessions.snapshot import snapshot
 from vmon.sessions.store import ApplyResult, SessionStore
 
 NEVER = -T // 1000  # as a bare body without a time
@@ -169,6 +170,15 @@ def test_captions_that_tell_how_long_they_ran_ended_then() -> None:
     body = {"captionsId": "r", "sessionId": "S", "status": "stopped", "createdAt": T // 1000}
     entry = make_entry(body | {"duration": 38.5}, 3600)
     assert entry.occurred_ms == T + 38_500
+
+
+def test_an_archive_created_in_2058_is_dated_by_its_receipt() -> None:
+    made = archive_of("started", createdAt=T + 32 * 365 * 86_400_000)
+    entry = make_entry(made, 10)
+    assert entry.occurred_ms == T + 10_000
+    (session,) = sessions_of([entry]).values()
+    (part,) = snapshot(session).outputs
+    assert (part.span.began_ms, part.span.begin_told) == (T + 10_000, False)
 
 
 def test_a_creation_long_after_its_own_event_is_not_believed() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from vmon.events.delivery import encoding_of
 from vmon.events.parse import SHAPES, event_of
 from vmon.events.payload import Payload, read_body
-from vmon.events.timestamps import FUTURE_MS, in_ms
+from vmon.events.timestamps import FUTURE_MS, in_ms, not_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,7 @@ class Entry:
         event = self.fields
         stated_ms = in_ms(event.occurred_ms)
         if stated_ms is None:
-            return max(self.received_ms, event.earliest_ms or 0)
+            return not_before(self.received_ms, event.earliest_ms)
         return stated_ms
 
     @property

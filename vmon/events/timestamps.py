@@ -39,3 +39,13 @@ def in_ms(stated: float | None) -> int | None:
 def is_in_seconds(stated: float | None) -> bool:
     """Whether a timestamp is in seconds instead of ms."""
     return stated is not None and 0 < stated < FIRST_MS
+
+
+def not_before(received_ms: int, earliest_ms: int | None) -> int:
+    """Return the receipt, but no earlier than something can have happened; 0 if neither is known.
+
+    An earliest time on a later day than the receipt is ignored.
+    """
+    if not earliest_ms or (received_ms and earliest_ms > received_ms + FUTURE_MS):
+        return received_ms
+    return max(received_ms, earliest_ms)

@@ -14,7 +14,15 @@ from msgspec import Struct
 from vmon.events.models import Event, Monitored, SessionEvent
 from vmon.events.names import name_in_data
 from vmon.events.redelivery import RETRIED_MS
-from vmon.events.timestamps import FIRST_MS, FUTURE_MS, LAST_MS, LATE_AFTER_S, in_ms, is_in_seconds
+from vmon.events.timestamps import (
+    FIRST_MS,
+    FUTURE_MS,
+    LAST_MS,
+    LATE_AFTER_S,
+    in_ms,
+    is_in_seconds,
+    not_before,
+)
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
@@ -131,15 +139,17 @@ class SessionStore:
             seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
         late_ms = 0
         if at_ms is None:
-            at_ms = record.unstamped[body_hash] = _unstamped_ms(event, received_ms)
+            at_ms = record.unstamped[body_hash] = not_before(received_ms, event.earliest_ms)
         else:
-            record.stamped_ms = max(record.stamped_ms, at_ms)
+            if at_ms > record.stamped_ms:  # noqa: PLR1730 - as above
+                record.stamped_ms = at_ms
             if at_ms > record.in_order_ms:
                 if at_ms <= received_ms + FUTURE_MS:
                     record.in_order_ms = at_ms
             else:
                 late_ms = record.in_order_ms - at_ms
-        session.last_ms = max(session.last_ms, at_ms)
+        if at_ms > session.last_ms:  # noqa: PLR1730 - as above
+            session.last_ms = at_ms
         session.events += 1
         if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
@@ -166,7 +176,7 @@ class SessionStore:
         self, record: StoredSession, event: Event, body_hash: int, received_ms: int
     ) -> None:
         """An event without a time of its own may have happened earlier than was known."""
-        at_ms, known_ms = _unstamped_ms(event, received_ms), record.unstamped[body_hash]
+        at_ms, known_ms = not_before(received_ms, event.earliest_ms), record.unstamped[body_hash]
         if at_ms and (at_ms < known_ms or not known_ms):
             record.unstamped[body_hash] = at_ms
             record.session.last_ms = max(record.stamped_ms, *record.unstamped.values())
@@ -243,11 +253,6 @@ class SessionStore:
         if len(self._strays.seen_bodies) > _MOST_STRAYS:
             self._held -= weight(self._strays)
             self._strays = StoredSession(Session(""))
-
-
-def _unstamped_ms(event: Event, received_ms: int) -> int:
-    """When an event without a time of its own happened; 0 where nothing tells it."""
-    return max(received_ms, event.earliest_ms or 0)
 
 
 def _is_open(held: StoredSession | Packed) -> bool:
