@@ -148,6 +148,8 @@ def test_a_capture_of_bare_bodies_has_null_for_the_receipt_and_is_read_again(
     assert vmon_run("sessions", again)[1].count(" -  ") == 2
     assert vmon_run("stats", again)[1].startswith("6 deliveries in 20 min 9 s")
     assert vmon_run("filter", "--count", "--where", "received_at == null", again)[1] == "2\n"
+    for option, when in (("--since", "2016-01-01"), ("--until", "2030-01-01")):
+        assert vmon_run("filter", "--count", option, when, again)[1] == "4\n"
 
 
 def test_replaying_bodies_without_a_time_makes_no_pause_of_decades(

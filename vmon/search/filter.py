@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
     from vmon.search.expression import Expression
 
@@ -66,7 +67,7 @@ class Filter(NamedTuple):
         return (
             (self.types is None or entry.type in self.types)
             and (self.since is None or delivery.received_at >= self.since)
-            and (self.until is None or delivery.received_at < self.until)
+            and (self.until is None or _received_before(delivery, self.until))
             and (not self.session or session_matches(entry.session, self.session))
             and (not self.verdict or _verdict_kind(entry) in self.verdict)
             and (not self.path or any(part in delivery.path for part in self.path))
@@ -112,6 +113,12 @@ class Filter(NamedTuple):
             yield f"until {iso(self.until)[:19]}Z"
         if self.where:
             yield str(self.where)
+
+
+def _received_before(delivery: Delivery, until: datetime) -> bool:
+    """Whether it was received before then; a bare body without a time was not."""
+    at = delivery.received_or_none
+    return at is not None and at < until
 
 
 def _verdict_kind(entry: Entry) -> str | None:
