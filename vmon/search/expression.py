@@ -1,43 +1,47 @@
 """`--where`: an expression in CEL over what a delivery says, checked once, total ever after.
 
 The language is Google's Common Expression Language, less what could run for long: loops in loops
-and the macros that build lists. Evaluation raises nothing: what fails is no match.
+and the macros that build lists. Evaluation raises nothing: what fails is no match, and is counted.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vmon.errors import WrongUse
 from vmon.sanitize import disarm
+from vmon.search.expression_engine import Program, missing_path, parses
 from vmon.search.expression_names import (
-    _LOOPS,
     _OWN,
+    _bindings,
     _bound,
-    _check_all_seen,
     _check_calls,
+    _check_items,
     _check_names,
+    _is_costly,
+    _tested,
     _Token,
     _tokens,
-    _Tree,
     _uses,
     _value,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import ModuleType
 
     from vmon.events.entry import Entry
+    from vmon.search.expression_types import FieldTree, Path
 
 LONGEST = 2000
-"""Characters of an expression: what the parser takes without running out of stack."""
+"""Characters of an expression."""
 MOST_LOOPED = 1 << 14
-"""Bytes of a body that a loop may go over: a loop's time grows with the square of it."""
+"""The size of the values that a loop or a search may go over: its time grows with the square."""
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 512
+_MOST_REASONS = 100
+_LARGEST, _SMALLEST = (1 << 63) - 1, -(1 << 63)
+_TOO_LARGE = f"more than {MOST_LOOPED >> 10} KiB of values for a loop or a search"
 
 
 _EVER_NEW = frozenset({"received_at", "lag"})
@@ -47,40 +51,56 @@ class Expression:
     """A compiled expression: callable on an entry, true where the expression is.
 
     A field that is not there makes it false. WrongUse, with the place, for what is no expression,
-    or names what no event has.
+    names what no event has, or can never be computed for its types.
     """
 
     def __init__(self, source: str) -> None:
         if len(source) > LONGEST:
             raise WrongUse(f"--where is longer than {LONGEST} characters")
         self.source = source
-        self._program = _compiled(source)
         tokens = list(_tokens(source))
-        _check_calls(tokens)
-        bound = _bound(tokens)
-        uses = list(_uses(tokens, bound))
-        _check_names(uses)
-        _check_all_seen(uses, bound, set(self._program.variables()))
-        self._loops = any(token.text in _LOOPS and token.kind == "name" for token in tokens)
-        self._tree = _tree(use.parts for use in uses)
-        self._known: dict[str, bool] | None = None if self._tree.keys() & _EVER_NEW else {}
+        self._used, tested = _checked(source, tokens)
+        self._program = Program(source, tested, self._used)
+        self._is_costly = _is_costly(tokens)
+        self._tree = _tree(self._used)
+        self._known: dict[str, bool | str] | None = None if self._tree.keys() & _EVER_NEW else {}
+        self._computed = False
+        self._reasons: dict[str, int] = {}
         self.types, self.needle = required_conditions(tokens)
-        self._check_result()
 
     def __call__(self, entry: Entry) -> bool:
         """Whether the expression is true of the entry; False where it cannot be told."""
-        if self._loops and len(entry.delivery.body) > MOST_LOOPED:
-            return False
         variables = self._variables(entry)
-        if self._known is None:
-            return self._evaluated(variables) is True
-        key = repr(variables)
+        fitted, size = _fitted(variables)
+        if self._is_costly and size > MOST_LOOPED:
+            return self._counted(_TOO_LARGE)
+        if self._known is None or size > _LONGEST_KNOWN:
+            return self._counted(self._program.evaluate(fitted))
+        key = repr(fitted)
         known = self._known.get(key)
         if known is None:
-            known = self._evaluated(variables) is True
-            if len(self._known) < _MOST_KNOWN and len(key) < _LONGEST_KNOWN:
+            known = self._program.evaluate(fitted)
+            if len(self._known) < _MOST_KNOWN:
                 self._known[key] = known
-        return known
+        return self._counted(known)
+
+    def _counted(self, result: bool | str) -> bool:  # noqa: FBT001 - a value, not a switch
+        if isinstance(result, bool):
+            self._computed = True
+            return result
+        if result in self._reasons or len(self._reasons) < _MOST_REASONS:
+            self._reasons[result] = self._reasons.get(result, 0) + 1
+        return False
+
+    @property
+    def failed(self) -> str | None:
+        """A sentence where it could be computed for none of the deliveries it was asked about."""
+        if self._computed or not self._reasons:
+            return None
+        reason = max(self._reasons, key=lambda one: self._reasons[one])
+        told = missing_path(reason, self._used)
+        count = sum(self._reasons.values())
+        return f"--where matched nothing: {count:,} could not be evaluated ({told})"
 
     def _variables(self, entry: Entry) -> dict[str, Any]:
         """The variables that the expression names, and no others: each value costs the language."""
@@ -98,42 +118,71 @@ class Expression:
                     variables[name] = _pruned(value[name], tree)
         return variables
 
-    def _evaluated(self, variables: dict[str, Any]) -> object:
-        try:
-            return self._program.execute(variables)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
-            return error
-
-    def _check_result(self) -> None:
-        """See on the samples that there is a truth value to be had."""
-        from vmon.events.catalogue import TYPES
-
-        for entry in map(_sampled, TYPES):
-            result = self._evaluated({"lag": 0.0} | self._variables(entry))
-            if not isinstance(result, bool | BaseException):
-                kind = type(result).__name__
-                raise WrongUse(
-                    f"--where must be true or false, not {kind}",
-                    hint='compare the value: reason == "clientDisconnected"',
-                )
-
     def __str__(self) -> str:
         """As it is told."""
         return f"where {disarm(self.source)}"
 
 
-def _pruned(value: Any, tree: _Tree) -> Any:
+def _checked(source: str, tokens: list[_Token]) -> tuple[list[Path], list[Path]]:
+    """The paths that are used, and those in `has()`; WrongUse for what is no expression.
+
+    What cannot be read as the language reads it is left to the language, which says why.
+    """
+    uses = list(_uses(tokens, _bound(tokens)))
+    if parses(source):
+        _check_calls(tokens)
+        _check_names(uses)
+        bindings = _bindings(tokens, uses)
+        _check_items(list(_uses(tokens, set())), bindings)
+    return [use.parts for use in uses], _tested(tokens, uses)
+
+
+def _fitted(value: Any) -> tuple[Any, int]:
+    """A value as the language can hold it, and about how many characters it has as JSON.
+
+    An integer beyond 64 bits becomes a double, half a surrogate pair the replacement character.
+    """
+    match value:
+        case str():
+            return _whole(value), len(value) + 2
+        case bool() | None:
+            return value, 4
+        case int():
+            return (value if _SMALLEST <= value <= _LARGEST else _double(value)), 4
+        case dict():
+            names = [(_whole(name), *_fitted(inner)) for name, inner in value.items()]
+            size = sum(len(name) + 4 + size for name, _, size in names)
+            return {name: inner for name, inner, _ in names}, size + 2
+        case list():
+            items = [_fitted(inner) for inner in value]
+            return [inner for inner, _ in items], sum(size + 1 for _, size in items) + 2
+        case _:
+            return value, 24
+
+
+def _double(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _whole(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _pruned(value: Any, tree: FieldTree) -> Any:
     """A value with only those of its fields that are used; whole where the tree ends."""
     if not tree or type(value) is not dict:
         return value
     return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
 
 
-def _tree(paths: Iterable[tuple[str, ...]]) -> _Tree:
+def _tree(paths: Iterable[Path]) -> FieldTree:
     """The paths as one tree; what is used as a whole has nothing below it."""
-    tree: _Tree = {}
+    tree: FieldTree = {}
     for path in sorted(set(paths), key=len):  # the shorter ones first: they are the wholes
         here = tree
         for part in path:
@@ -141,60 +190,6 @@ def _tree(paths: Iterable[tuple[str, ...]]) -> _Tree:
                 break
             here = here.setdefault(part, {})
     return tree
-
-
-@cache
-def _sampled(name: str) -> Entry:
-    import json
-
-    from vmon.capture.codec import bare
-    from vmon.events.catalogue import TYPES
-
-    return bare(json.dumps(TYPES[name].sample).encode())
-
-
-@cache
-def _cel() -> ModuleType:
-    """The language: its extension module alone, without the command line that is around it."""
-    from importlib.machinery import PathFinder
-    from importlib.util import find_spec, module_from_spec
-
-    package = find_spec("cel")
-    spec = package and PathFinder.find_spec("cel", list(package.submodule_search_locations or ()))
-    if spec is None or spec.loader is None:
-        raise WrongUse(
-            "--where needs the package common-expression-language",
-            hint="run pip install common-expression-language",
-        )
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _compiled(source: str) -> Any:
-    try:
-        return _cel().compile(source)
-    except (KeyboardInterrupt, SystemExit, WrongUse):
-        raise
-    except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
-        raise _no_expression(source, str(error)) from None
-
-
-def _no_expression(source: str, said: str) -> WrongUse:
-    found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*)", said)
-    if not found:
-        return WrongUse("--where is not a valid CEL expression", hint=disarm(said[-200:]))
-    lines = source.split("\n")
-    at = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2])
-    why = (
-        found[3]
-        .split(" expecting ")[0]
-        .replace("mismatched input '<EOF>'", "unexpected end of expression")
-    )
-    hint = "use == to compare" if re.search("at: '= ?'$", why) else None
-    if "has() macro" in why:
-        hint = "use has(stream.name) or has(body.reason)"
-    return WrongUse(f"--where at character {at}: {disarm(why)}", hint=hint)
 
 
 def required_conditions(tokens: list[_Token]) -> tuple[frozenset[str] | None, str | None]:
