@@ -81,7 +81,8 @@ def run(options: Options) -> int:
         progress.end(interrupted=True)
         raise
     progress.end()
-    for sentence in prefixes.ambiguous():
+    failed = options.chosen.where.failed if options.chosen.where else None
+    for sentence in (*((failed,) if failed else ()), *prefixes.ambiguous()):
         sys.stderr.write(f"warning: {sentence}\n")
     for path in options.redact.unmet if options.redact and found else ():
         sys.stderr.write(f"warning: nothing to redact: no match has a field {path}\n")

@@ -108,8 +108,13 @@ def _dynamic() -> Any:
 def _own_types(kinds: Any) -> dict[str, Any]:
     text = kinds("google.protobuf.StringValue")  # may be null
     return {
-        **{"type": kinds.STRING, "path": kinds.STRING, "session": text, "verdict": text},
-        **{"received_at": kinds.TIMESTAMP, "lag": kinds.DOUBLE, "body": kinds.DYN},
+        "type": kinds.STRING,
+        "path": kinds.STRING,
+        "session": text,
+        "verdict": text,
+        "received_at": kinds.TIMESTAMP,
+        "lag": kinds.DOUBLE,
+        "body": kinds.DYN,
         "headers": kinds.Map(kinds.STRING, kinds.STRING),
     }
 
@@ -206,7 +211,7 @@ def _in_words(error: str) -> tuple[str, str | None]:
         operator = re.sub(r"^_|@|_$", "", wrong[1]).replace("_", " ")
         text = f"cannot apply {operator} to {' and '.join(kinds)}"
         return text, _hint_on_types(operator, set(kinds))
-    error = error.split(" expecting ")[0]
+    error = error.split(" expecting ", maxsplit=1)[0]
     error = error.replace("mismatched input '<EOF>'", "unexpected end of expression")
     if "has() " in error:
         return error, "use has(stream.name) or has(body.reason)"
@@ -225,12 +230,15 @@ def _hint_on_types(operator: str, kinds: set[str]) -> str | None:
     return None
 
 
+_MISSING = re.compile(
+    rf'Key not found in map : "(.*)"|No value with name "{_SPACE}\.(.*?)"', re.DOTALL
+)
+
+
 def _reason(error: str) -> str:
     """Why something could not be computed, in a few words."""
-    if missing := re.search(r'Key not found in map : "(.*)"', error, re.DOTALL):
-        text = f"no such key: {missing[1]}"
-    elif missing := re.search(rf'No value with name "{_SPACE}\.(.*?)"', error):
-        text = f"no such key: {missing[1]}"
+    if missing := _MISSING.search(error):
+        text = f"no such key: {missing[missing.lastindex or 0]}"
     elif "SELECT to non-message" in error:
         text = "a field of what is not an object"
     elif "Iteration budget" in error:

@@ -151,9 +151,7 @@ def _check_loops(tokens: list[_Token]) -> None:
 
 def _too_slow(token: _Token, what: str) -> WrongUse:
     hint = None if token.text in _GROWING else "use a single exists, exists_one or all"
-    return WrongUse(
-        f"--where at character {token.at}: {what} not supported (too slow)", hint=hint
-    )
+    return WrongUse(f"--where at character {token.at}: {what} not supported (too slow)", hint=hint)
 
 
 def _is_costly(tokens: list[_Token]) -> bool:
@@ -201,8 +199,11 @@ def _bound(tokens: list[_Token]) -> set[str]:
 
 def _tested(tokens: list[_Token], uses: list[_Use]) -> list[Path]:
     """The paths in `has()`."""
-    after = {tokens[at + 2].at for at, token in _calls(tokens) if token.text == "has"
-             and tokens[at + 2 : at + 3]}
+    after = {
+        tokens[at + 2].at
+        for at, token in _calls(tokens)
+        if token.text == "has" and tokens[at + 2 : at + 3]
+    }
     return [use.parts for use in uses if use.at[0] in after]
 
 

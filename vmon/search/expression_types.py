@@ -19,10 +19,10 @@ ITEM = "[]"
 
 @cache
 def field_kinds() -> dict[Path, frozenset[str]]:
-    """The kinds of value of each field, by its path: int, double, string, bool, list, map, dict, any.
+    """The kinds of value that each field may have, by its path; those of all event types together.
 
-    A field of several event types has the kinds of all of them. The fields of a map are known,
-    those of a dict may be any.
+    They are int, double, string, bool, list, map, whose fields are known, dict, whose fields may
+    have any name, and any.
     """
     from typing import get_args
 

@@ -29,6 +29,8 @@ def nothing_found(
 
 
 def _way_out(chosen: Filter) -> str:
+    if chosen.where and chosen.where.failed:
+        return chosen.where.failed
     for one in (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call):
         from vmon.events.names import is_two_words  # costs an empty file nothing
 
