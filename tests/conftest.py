@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hypothesis
 import pytest
@@ -31,6 +31,7 @@ from tests.support.processes import (
     Start,
     start_cold,
 )
+from vmon.capture.blocks import finder
 from vmon.render import line
 
 if TYPE_CHECKING:
@@ -44,6 +45,19 @@ hypothesis.settings.load_profile("calm")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is for a job in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what we start must hear Ctrl-C
+
+
+@pytest.fixture(scope="module", params=["fast", "plain"])
+def both_searches(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test with the extra `fast` and without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "plain":
+            patch.setitem(sys.modules, "ahocorasick_rs", cast("Any", None))
+        else:
+            pytest.importorskip("ahocorasick_rs")
+        finder.cache_clear()
+        yield
+    finder.cache_clear()
 
 
 @pytest.fixture
