@@ -17,6 +17,8 @@ from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.forward.journal import JournalTarget, create_journal
 
+pytestmark = pytest.mark.usefixtures("names")
+
 Run = Callable[..., tuple[int, str, str]]
 DAY = 86400.0
 RECEIVED = datetime(2016, 8, 3, 21, 16, 0, 318_542, tzinfo=UTC)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., tuple[int, str, str]]
 
+pytestmark = pytest.mark.usefixtures("names")
+
 
 @pytest.fixture
 def capture(tmp_path: Path) -> Iterator[CaptureWriter]:

@@ -7,7 +7,6 @@ session store, published on the feed, shown and forwarded. Nothing behind the an
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
@@ -266,8 +265,11 @@ class Run:
     def _on_signal(self, name: str) -> None:
         if (number := getattr(signal, name, None)) is None:
             return  # Windows knows no SIGHUP
-        with contextlib.suppress(NotImplementedError):  # nor handlers in a loop: Ctrl-C raises
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+        running = asyncio.get_running_loop()
+        try:
+            running.add_signal_handler(number, self._signalled)
+        except NotImplementedError:  # nor handlers in a loop
+            signal.signal(number, lambda *_: running.call_soon_threadsafe(self._signalled))
 
     def _signalled(self) -> None:
         if self._stop.is_set():

@@ -18,10 +18,8 @@ KILL_S = 2.0
 ASK_S = 2.0
 
 END = signal.SIGTERM
-if sys.platform == "win32":
-    KILL = signal.SIGTERM  # there is no other, and there it cannot be refused
-else:
-    KILL = signal.SIGKILL
+KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""On Windows there is no other than SIGTERM, and there it cannot be refused."""
 
 
 class ProcessInfo(Struct, frozen=True):
@@ -90,7 +88,4 @@ def bound_to_us() -> tuple[str, ...]:
 def send(pid: int, number: signal.Signals) -> None:
     """Signal the process and the children in its session; nothing if it is gone."""
     with suppress(OSError):
-        if sys.platform == "win32":
-            os.kill(pid, number)
-        else:
-            os.killpg(pid, number)
+        getattr(os, "killpg", os.kill)(pid, number)
