@@ -37,6 +37,29 @@ def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
     assert "\n2 deliveries in " in err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_where_a_loop_takes_no_signal_handlers_and_there_is_no_hangup_it_ends_as_well(
+    number: int, listen: "Listen"
+) -> None:
+    run = listen(
+        code="""
+import asyncio.unix_events, signal, sys
+def refuses(*_):
+    raise NotImplementedError
+asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler = refuses
+sys.modules['uvloop'] = None
+del signal.SIGHUP
+"""
+    )
+    client = run.client()
+    client.request("POST", "/", b"{}")
+    assert client.getresponse().status == 200
+    client.close()
+    code, out, err = run.stop(number)
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "\n1 delivery in " in err
+
+
 def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
     listen: "Listen", tmp_path: Path
 ) -> None:
