@@ -5,7 +5,7 @@ import pytest
 
 from vmon.analysis.oddities.codes import CODES
 from vmon.cli import completers
-from vmon.cli.completers import MOST_CAPTURES, codes, files, mend_words
+from vmon.cli.completers import MAX_CAPTURES, codes, files, join_words
 
 PARAM = click.Option(["--x"])
 
@@ -37,11 +37,11 @@ def test_codes_of_oddities_are_offered_with_what_they_mean() -> None:
 
 
 def test_of_many_captures_the_newest_are_offered(kept: Path) -> None:
-    names = [f"2026-11-{day:02}T00-00-00.jsonl" for day in range(1, MOST_CAPTURES + 6)]
+    names = [f"2026-11-{day:02}T00-00-00.jsonl" for day in range(1, MAX_CAPTURES + 6)]
     for name in names:
         (kept / name).touch()
     expected = [(str(kept / name), "plain") for name in reversed(names)]
-    assert offered("files", "") == expected[:MOST_CAPTURES]
+    assert offered("files", "") == expected[:MAX_CAPTURES]
 
 
 def test_what_stands_beside_a_capture_is_not_offered(kept: Path) -> None:
@@ -73,9 +73,9 @@ def test_where_there_is_none_the_shell_s_own_files_are_offered(kept: Path) -> No
         ("= : =", 1, "= :=", 1),
     ],
 )
-def test_words_are_mended(words: str, at: int, whole: str, there: int) -> None:
+def test_words_split_by_bash_are_joined(words: str, at: int, whole: str, there: int) -> None:
     environ = {"COMP_WORDS": words.replace(" ", "\n"), "COMP_CWORD": str(at)}
-    mend_words(environ)
+    join_words(environ)
     assert (environ["COMP_WORDS"].replace("\n", " "), environ["COMP_CWORD"]) == (whole, str(there))
 
 

@@ -1,10 +1,14 @@
 """A run from inside, and from outside where a part of it has to fail on purpose."""
 
 import asyncio
+import http.client
 import json
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.factories import make_line
+from tests.support.waiting import wait_until
+from vmon.capture.codec import read_line
 from vmon.commands.listen import Options, Run
 from vmon.render.formats.entries import Form
 from vmon.security.signature import Secret, sign
@@ -392,6 +398,27 @@ def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
     assert out.count("\n") == 2
 
 
+async def test_where_ids_are_redacted_neither_results_nor_the_summary_tell_them(
+    app: "App", listen: "Listen"
+) -> None:
+    for form in ("line", "json"):
+        fields = "sessionId,connection.id,reason"
+        run = listen("--format", form, "--redact", fields, "--forward-to", app.url)
+        app.gate = asyncio.Event()
+        for event in ("connectionCreated", "sessionDestroyed"):
+            said: dict[str, object] = {"sessionId": "2_MyMeeting", "event": event}
+            said |= {"reason": "hungUp", "connection": {"id": "c0ffee00-1"}}
+            assert await asyncio.to_thread(run.post, json.dumps(said).encode()) == 200
+        assert run.out
+        await asyncio.to_thread(run.out.match, rb"(?s)(\n.*){2}")
+        app.gate.set()
+        shown = run.err if form == "json" else run.out
+        await asyncio.to_thread(shown.match, b"(?s)(\xe2\x86\x92 .*){2}")  # two arrows
+        code, out, err = await asyncio.to_thread(run.stop)
+        assert (code, "2 sent" in err) == (0, True)
+        assert not [told for told in ("eeting", "c0ffee", "hungUp") if told in out + err]
+
+
 # Expressions, from the command line to the screen.
 
 
@@ -429,3 +456,37 @@ async def test_a_connection_that_the_loop_gives_up_is_told_in_a_sentence_and_is_
     err = capfd.readouterr().err
     assert " · a connection failed: timed out\n" in err
     assert "warning: a bug in vmon: ZeroDivisionError" in err
+
+
+# Standard files that are closed.
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_with_standard_files_closed_it_listens_and_captures(
+    closed: str, environment: dict[str, str], free_port: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.jsonl"
+    command = [sys.executable, "-m", "vmon", "listen", f"--port={free_port}", f"--capture={file}"]
+    run = subprocess.Popen(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command], env=environment
+    )
+    bodies = [b'{"event":"streamCreated","n":%d}' % number for number in range(3)]
+    try:
+        wait_until(lambda: is_listening(free_port))
+        client = http.client.HTTPConnection("127.0.0.1", free_port, timeout=20)
+        for body in bodies:
+            client.request("POST", "/", body)
+            assert client.getresponse().read() == b""
+        client.close()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 0
+    finally:
+        run.kill()
+        run.wait()
+    lines = file.read_bytes().splitlines()
+    assert [read_line(line).delivery.body for line in lines] == bodies

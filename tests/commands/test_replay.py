@@ -80,7 +80,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.mark.parametrize(
-    ("pace", "slept"),
+    ("speed", "slept"),
     [
         (PlaybackSpeed(), [0.25, 0.5, 2.0, 1.0]),
         (PlaybackSpeed(max_gap_s=10), [0.25, 0.5, 10.0, 1.0]),
@@ -93,11 +93,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_it_takes_its_original_time_or_the_part_of_it_asked_for(
     clock: Clock,
     capture: Path,
-    pace: PlaybackSpeed,
+    speed: PlaybackSpeed,
     slept: list[float],
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    assert replay.run(Options(source=str(capture), pace=pace, form=Form("json"))) == 0
+    assert replay.run(Options(source=str(capture), speed=speed, form=Form("json"))) == 0
     assert clock.slept == pytest.approx(slept)
     out, err = capfdbinary.readouterr()
     assert out == capture.read_bytes()

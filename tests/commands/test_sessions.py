@@ -77,7 +77,7 @@ def test_what_is_open_goes_on_until_the_end_of_the_capture(vmon_run: Run, three:
     code, out, err = vmon_run("sessions", "--until", "2025-11-24T16:01:00Z", three)
     assert (code, err) == (0, "1 session, 1 open, as of 2025-11-24 16:00:23\n")
     assert names(out) == ["cVdXZX"]
-    assert out.startswith("● cVdXZX  2025-11-24 16:00  open for 23.2 s  3 participants, 4 streams")
+    assert out.startswith("● cVdXZX  2025-11-24 16:00  open for 23.2 s  3 connections, 4 streams")
 
 
 def test_while_somebody_writes_the_capture_it_goes_on_until_now(vmon_run: Run, many: Path) -> None:
@@ -91,7 +91,7 @@ def test_at_an_instant_it_is_as_it_was(vmon_run: Run, three: Path) -> None:
     code, out, err = vmon_run("sessions", "--at", "2025-11-24T16:00:10Z", three)
     assert (code, err) == (0, "1 session, 1 open, as of 2025-11-24 16:00:10\n")
     assert out == (
-        "● cVdXZX  2025-11-24 16:00  open for 10.0 s  1 participant, 1 stream\n"
+        "● cVdXZX  2025-11-24 16:00  open for 10.0 s  1 connection, 1 stream\n"
         "└─ ● Ann  8.0 s  00000000\n"
         "   └─ ● camera  5.0 s  00000000\n"
     )

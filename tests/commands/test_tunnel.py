@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from vmon.tunnel import orphans
-from vmon.tunnel.orphans import Record, claim_folder, note_agent
-from vmon.tunnel.processes import look
+from vmon.tunnel.orphans import Record, claim_folder, record_agent
+from vmon.tunnel.processes import process_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -224,7 +224,7 @@ def agent() -> Iterator[subprocess.Popen[bytes]]:
 def orphan(state: Path, agent: subprocess.Popen[bytes], **changed: object) -> Path:
     """Make the folder that a killed vmon would have left of this agent."""
     folder = claim_folder(state, "ngrok")
-    note_agent(folder, agent.pid, ENDING)
+    record_agent(folder, agent.pid, ENDING)
     path = folder / orphans.RECORD
     record = msgspec.json.decode(path.read_bytes(), type=Record)
     changed = {"owner": 2**22 + 1} | changed
@@ -242,7 +242,7 @@ def test_what_an_earlier_vmon_left_is_listed_and_ended_when_asked(
     assert (
         f"warn  leftovers    still running from an earlier vmon: ngrok (pid {agent.pid})\n" in out
     )
-    assert look(agent.pid)
+    assert process_info(agent.pid)
     assert vmon_run("tunnel", "leftovers", "--stop") == (0, listed, "stopped\n")
     assert agent.wait(5) < 0
     assert not folder.exists()
@@ -260,4 +260,4 @@ def test_what_is_not_left_by_us_is_left_alone(
     orphan(tmp_path / "state" / "vmon", agent, **changed)
     said = "no stale agents\n"
     assert vmon_run("tunnel", "leftovers", "--stop") == (0, said, "")
-    assert look(agent.pid)
+    assert process_info(agent.pid)

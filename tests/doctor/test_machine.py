@@ -25,7 +25,7 @@ def test_python_and_packages_are_named_with_their_versions(
     packages = found("packages", DoctorOptions())
     assert packages.verdict == "pass"
     for name in ("vmon ", "aiohttp ", "msgspec ", "pyngrok ", "uvloop "):
-        assert name in packages.said
+        assert name in packages.message
     monkeypatch.setattr(machine_checks, "_version", lambda _: None)
     assert found("packages", DoctorOptions()).verdict == "fail"
 
@@ -88,10 +88,10 @@ def test_the_folder_of_captures_is_writable_or_not(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     result = found("captures", DoctorOptions(captures=deep))
     assert result.verdict == "pass"
-    assert result.said.endswith("not created yet")
+    assert result.message.endswith("not created yet")
     assert not deep.exists()
     deep.mkdir(parents=True, mode=0o700)
-    assert found("captures", DoctorOptions(captures=deep)).said.startswith(f"{deep}, ")
+    assert found("captures", DoctorOptions(captures=deep)).message.startswith(f"{deep}, ")
     assert not list(deep.iterdir())
     deep.chmod(0o777)
     result = found("captures", DoctorOptions(captures=deep))

@@ -42,7 +42,7 @@ def test_a_check_that_hangs_is_given_up_and_hides_no_other() -> None:
         ("b", "fail"),
         ("c", "pass"),
     ]
-    assert results[0].said == "no result within 200 ms"
+    assert results[0].message == "no result within 200 ms"
     never.set()
 
 
@@ -56,7 +56,7 @@ def test_a_check_that_breaks_is_told_and_hides_no_other() -> None:
     results = list(
         examine([Check("a", broken), Check("b", wrong), Check("c", lambda: Finding("pass", "ok"))])
     )
-    assert results[0].said == "the check itself failed: ZeroDivisionError: by ␛[2J zero"
+    assert results[0].message == "the check itself failed: ZeroDivisionError: by ␛[2J zero"
     assert results[1] == Result("b", "fail", "it is wrong", "mend it")
     assert results[2].verdict == "pass"
 
@@ -71,7 +71,7 @@ def test_whatever_is_asked_nothing_breaks_and_what_is_wrong_has_a_way_out() -> N
         tunnel="ngrok",
     )
     for result in examine(checks(strange)):
-        assert not result.said.startswith("the check itself failed"), result
+        assert not result.message.startswith("the check itself failed"), result
         assert bool(result.fix) == (result.verdict in {"warn", "fail"}), result
 
 

@@ -285,10 +285,10 @@ async def test_a_drop_and_its_end_are_told_with_the_outage(sides: list[PublicSid
     side.leads_to = (run := Run(FakeTunnel(side.url))).receiver
     async with run.running():
         await until(lambda: run.of(TunnelUp))
-        run.tunnel.told.tell(State.RECONNECTING, detail="lost", code="E1")
+        run.tunnel.told.publish(State.RECONNECTING, detail="lost", code="E1")
         await until(lambda: run.of(TunnelDown))
         assert run.outages == []
-        run.tunnel.told.tell(State.ONLINE, url=side.url)
+        run.tunnel.told.publish(State.ONLINE, url=side.url)
         await until(lambda: run.outages)
     _, down = run.published
     assert isinstance(down, TunnelDown)
@@ -309,8 +309,8 @@ async def test_a_url_that_has_moved_is_announced_with_the_one_it_replaces(
     async with run.running():
         await until(lambda: run.of(TunnelUp))
         if is_down:
-            run.tunnel.told.tell(State.RECONNECTING, detail="lost")
-        run.tunnel.told.tell(State.ONLINE, url=new.url)
+            run.tunnel.told.publish(State.RECONNECTING, detail="lost")
+        run.tunnel.told.publish(State.ONLINE, url=new.url)
         await until(lambda: len(new.paths) >= 2)
         assert len(run.of(TunnelUp)) == 1  # not before it is proved
         new.leads_to = run.receiver
@@ -330,9 +330,24 @@ async def test_a_url_that_moves_before_it_is_proved_is_proved_no_longer(
     new.leads_to = run.receiver
     async with run.running():
         await until(lambda: old.paths)
-        run.tunnel.told.tell(State.ONLINE, url=new.url)
+        run.tunnel.told.publish(State.ONLINE, url=new.url)
         await until(lambda: run.of(TunnelUp))
     assert run.published == [TunnelUp(f"{new.url}/{TOKEN}")]
+
+
+async def test_a_url_that_comes_back_before_another_was_proved_replaces_none(
+    sides: list[PublicSide],
+) -> None:
+    ours, other = sides
+    run = Run(FakeTunnel(ours.url))
+    ours.leads_to = run.receiver
+    async with run.running():
+        await until(lambda: run.of(TunnelUp))
+        run.tunnel.told.publish(State.ONLINE, url=other.url)
+        await until(lambda: other.paths)
+        run.tunnel.told.publish(State.ONLINE, url=ours.url)
+        await until(lambda: len(run.of(TunnelUp)) == 2)
+    assert run.of(TunnelUp) == [TunnelUp(f"{ours.url}/{TOKEN}")] * 2
 
 
 async def test_a_drop_before_the_url_is_proved_does_not_end_the_proving(
@@ -342,10 +357,10 @@ async def test_a_drop_before_the_url_is_proved_does_not_end_the_proving(
     run = Run(FakeTunnel(side.url))
     async with run.running():
         await until(lambda: side.paths)
-        run.tunnel.told.tell(State.RECONNECTING, detail="lost")
+        run.tunnel.told.publish(State.RECONNECTING, detail="lost")
         await until(lambda: run.of(TunnelDown))
         side.leads_to = run.receiver
-        run.tunnel.told.tell(State.ONLINE, url=side.url)
+        run.tunnel.told.publish(State.ONLINE, url=side.url)
         await until(lambda: run.of(TunnelUp))
     assert len(run.outages) == 1
 

@@ -15,8 +15,8 @@ from vmon.render.outcome import (
     as_json,
     back_in_words,
     down_in_words,
-    drawn,
     left_in_words,
+    outcome_line,
 )
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ URL = "http://localhost:3000"
 
 
 def test_under_an_event_stands_what_the_app_answered() -> None:
-    assert drawn(Outcome(200, 0.012)).decode() == "    → 200 in 12 ms\n"
-    assert drawn(Outcome(None, 0.1, "connection refused")).decode() == (
+    assert outcome_line(Outcome(200, 0.012)).decode() == "    → 200 in 12 ms\n"
+    assert outcome_line(Outcome(None, 0.1, "connection refused")).decode() == (
         "    → connection refused\n"
     )
 

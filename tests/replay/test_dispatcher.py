@@ -43,12 +43,12 @@ class Told:
 async def send(
     app: "App",
     dues: Iterable[ScheduledDelivery],
-    width: int,
+    concurrency: int,
     told: Callable[[Entry, Outcome], None] | None = None,
 ) -> None:
     """Send it all, in a time that is long enough."""
     async with asyncio.timeout(20):
-        await Sender(target_of(app.url), width, told or Told()).send_all(dues)
+        await Sender(target_of(app.url), concurrency, told or Told()).send_all(dues)
 
 
 async def test_each_entry_is_sent_once_and_told_with_its_outcome(app: "App") -> None:
@@ -121,7 +121,7 @@ async def test_a_failure_does_not_stop_what_comes_after_it(app: "App") -> None:
 
 
 async def test_reading_waits_for_the_app(app: "App", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_AHEAD", 10)
+    monkeypatch.setattr(dispatcher, "_MAX_WAITING", 10)
     app.gate = asyncio.Event()
     read = []
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.exports import SECRETS
 from tests.support.factories import make_entry
-from vmon.security.scrub import ScrubPolicy, scrub, sealed_url
+from vmon.security.scrub import ScrubPolicy, scrub, scrub_url
 
 
 def test_what_is_left_out_is_counted_and_the_rest_stays_as_it_is() -> None:
@@ -60,7 +60,7 @@ def test_what_was_scrubbed_stays_as_it_is() -> None:
 
 
 def test_a_url_is_shown_without_the_secrets_in_its_query() -> None:
-    assert sealed_url("http://x/y?a=b&token=s3cret&api_key=k#f") == (
+    assert scrub_url("http://x/y?a=b&token=s3cret&api_key=k#f") == (
         "http://x/y?a=b&token=left-out&api_key=left-out#f"
     )
-    assert sealed_url("http://x/token?token=") == "http://x/token?token="
+    assert scrub_url("http://x/token?token=") == "http://x/token?token="

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
 from vmon.events.verdict_kind import VerdictKind
-from vmon.security.signature import LONGEST_TOKEN, Secret, sign, verify
+from vmon.security.signature import MAX_TOKEN_LENGTH, Secret, sign, verify
 
 CALM = settings(deadline=None)  # a busy machine is no failure
 NOW = 1_764_000_000.0
@@ -237,8 +237,8 @@ class TestWhatIsMalformed:
             assert verdict.why == "2 Authorization headers, expected one"
 
     def test_a_huge_token_is_turned_away_before_it_is_read(self) -> None:
-        assert judge(token(jti="x" * LONGEST_TOKEN)).kind == "invalid"
-        assert judge(token(jti="x" * (LONGEST_TOKEN // 2))).kind == "valid"
+        assert judge(token(jti="x" * MAX_TOKEN_LENGTH)).kind == "invalid"
+        assert judge(token(jti="x" * (MAX_TOKEN_LENGTH // 2))).kind == "valid"
 
 
 class TestAlgorithms:

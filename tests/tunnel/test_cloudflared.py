@@ -89,9 +89,9 @@ async def test_a_start_that_fails_says_why(
     tunnel: Callable[..., EngineTunnel], monkeypatch: pytest.MonkeyPatch, mode: str, code: str
 ) -> None:
     monkeypatch.setenv("FAKE_CLOUDFLARED", mode)
-    patience_s = 0.5 if mode == "slow" else 8.0
+    timeout_s = 0.5 if mode == "slow" else 8.0
     with pytest.raises(CannotTunnel) as failed:
-        await tunnel(start_timeout_s=patience_s).start()
+        await tunnel(start_timeout_s=timeout_s).start()
     assert (failed.value.code, failed.value.fatal) == (code, False)
     assert mode != "fail" or "no such host" in failed.value.message
 

@@ -16,7 +16,7 @@ from vmon.tunnel.orphans import (
     end,
     is_alive,
     leftovers,
-    note_agent,
+    record_agent,
     release_folder,
 )
 
@@ -56,7 +56,7 @@ def agent() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def orphan(state_dir: Path, pid: int) -> Path:
     """Make the folder that a killed vmon would have left of this agent."""
     folder = claim_folder(state_dir, "ngrok")
-    note_agent(folder, pid, ENDING)
+    record_agent(folder, pid, ENDING)
     rewrite(folder, owner=2**22 + 1)
     return folder
 
@@ -89,7 +89,7 @@ async def test_the_agent_of_a_vmon_that_runs_is_none(
     state_dir: Path, agent: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     folder = claim_folder(state_dir, "ngrok")
-    note_agent(folder, agent().pid, ENDING)
+    record_agent(folder, agent().pid, ENDING)
     assert leftovers(state_dir) == []
     assert folder.exists()
     rewrite(folder, owner_started="long ago")
@@ -152,7 +152,7 @@ def test_an_agent_that_is_gone_already_is_not_written_down(
     process.kill()
     process.wait()
     folder = claim_folder(state_dir, "ssh")
-    note_agent(folder, process.pid, ENDING)
+    record_agent(folder, process.pid, ENDING)
     record = msgspec.json.decode((folder / orphans.RECORD).read_bytes(), type=Record)
     assert (record.owner, record.pid) == (os.getpid(), None)
     release_folder(folder)

@@ -157,9 +157,9 @@ async def test_a_line_without_end_is_forgotten_and_the_next_is_heard() -> None:
 async def test_the_exit_and_the_end_of_the_pipe_are_told_apart() -> None:
     output = OutputProtocol(lambda _: None)
     output.process_exited()
-    assert (output.exited.done(), output.silent.done()) == (True, False)
+    assert (output.exited.done(), output.drained.done()) == (True, False)
     output.pipe_connection_lost(0, None)
-    assert not output.silent.done(), "that was its standard input"
+    assert not output.drained.done(), "that was its standard input"
     output.pipe_connection_lost(1, None)
     output.process_exited()
-    assert output.silent.done()
+    assert output.drained.done()

@@ -57,7 +57,7 @@ class Script:
         return self.made[-1]
 
     async def run(self) -> None:
-        await keep_up(self.make, self.notices.append, first_pause_s=0.001, longest_pause_s=0.002)
+        await keep_up(self.make, self.notices.append, min_pause_s=0.001, max_pause_s=0.002)
 
     def kinds(self) -> list[type]:
         return [type(notice) for notice in self.notices]
@@ -84,7 +84,7 @@ async def test_failed_tries_are_told_once_until_it_is_up() -> None:
     async with asyncio.TaskGroup() as group:
         running = group.create_task(expect_fatal(script))
         await until(lambda: len(script.made) >= 4)
-        script.made[3].told.tell(State.FAILED, detail="gone", code="X")
+        script.made[3].told.publish(State.FAILED, detail="gone", code="X")
     assert running.result()
     assert script.kinds() == [Down, Up, Down]
     first = script.notices[0]
@@ -104,12 +104,12 @@ async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
         group.create_task(expect_fatal(script))
         await until(lambda: script.notices)
         told = script.made[0].told
-        told.tell(State.RECONNECTING, detail="lost")
-        told.tell(State.RECONNECTING, detail="lost still")
+        told.publish(State.RECONNECTING, detail="lost")
+        told.publish(State.RECONNECTING, detail="lost still")
         await asyncio.sleep(0.05)  # how long it is down, which is measured below
-        told.tell(State.ONLINE, url="https://a")
-        told.tell(State.ONLINE, url="https://b")
-        told.tell(State.FAILED, detail="gone")
+        told.publish(State.ONLINE, url="https://a")
+        told.publish(State.ONLINE, url="https://b")
+        told.publish(State.FAILED, detail="gone")
     assert script.kinds() == [Up, Down, Back, Moved, Down]
     back, moved = script.notices[2:4]
     assert isinstance(back, Back)
@@ -123,9 +123,9 @@ async def test_a_new_url_after_a_restart_is_told() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
         await until(lambda: script.made)
-        script.made[0].told.tell(State.FAILED)
+        script.made[0].told.publish(State.FAILED)
         await until(lambda: len(script.made) >= 3)
-        script.made[2].told.tell(State.FAILED)
+        script.made[2].told.publish(State.FAILED)
     assert script.kinds() == [Up, Down, Moved, Down]
     assert all(tunnel.closed for tunnel in script.made)
 
@@ -135,7 +135,7 @@ async def test_what_our_own_dead_agent_may_have_left_is_waited_for_but_not_for_e
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
         await until(lambda: script.made)
-        script.made[0].told.tell(State.FAILED)
+        script.made[0].told.publish(State.FAILED)
     assert len(script.made) == 1 + 6
     fresh = Script(LINGERING, "https://a")
     assert await expect_fatal(fresh)
@@ -178,7 +178,7 @@ async def test_an_agent_that_crashed_is_replaced(
         return made[-1]
 
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(keep_up(make, notices.append, first_pause_s=0.01))
+        running = group.create_task(keep_up(make, notices.append, min_pause_s=0.01))
         await until(lambda: notices)
         pid = made[0].pid
         assert pid

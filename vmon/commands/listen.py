@@ -63,7 +63,7 @@ _OF_A_CONNECTION = ("transport", "protocol", "socket")
 class Options(Struct, frozen=True):
     """The options of a run.
 
-    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing,
+    `capture` None keeps no capture, `fsync` outlives a power loss, `forward` None forwards nothing,
     `rotate` None lets the capture grow. `redact` are the paths under pseudonyms in what is shown.
     `secret_path` None is the one that is remembered; with `open_path` the public URL has none.
     """
@@ -73,14 +73,14 @@ class Options(Struct, frozen=True):
     capture: Path | None = None
     fsync: bool = False
     limits: Limits = field(default_factory=Limits)
-    chosen: Filter = field(default_factory=Filter)
+    event_filter: Filter = field(default_factory=Filter)
     form: Form = field(default_factory=Form)
     quiet: bool = False
     tunnel: TunnelRequest | None = None
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
-    onward: ForwardOptions | None = None
-    trust: Verifier = field(default_factory=Verifier)
+    forward: ForwardOptions | None = None
+    verifier: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
     dedupe: bool = False
@@ -94,13 +94,13 @@ class Options(Struct, frozen=True):
         return TerminalOptions(
             self.form,
             self.quiet,
-            None if self.chosen.chooses_all else self.chosen,
+            None if self.event_filter.selects_all else self.event_filter,
             self.dedupe,
             self.redact,
             self.extras,
             self.ready_as_json,
             self.capture,
-            self.onward,
+            self.forward,
         )
 
 
@@ -171,10 +171,10 @@ class Run:
     def _new_pipeline(self) -> Pipeline:
         options = self._options
         settings = PipelineOptions(
-            options.trust,
+            options.verifier,
             options.limits.max_body,
             writes_lines=options.capture is not None or options.form.is_json,
-            waits_for_app=options.onward is not None and options.onward.ack == "app",
+            waits_for_app=options.forward is not None and options.forward.ack == "app",
         )
         pipeline = Pipeline(settings, self._ids, self.feed, self.bugs)
         if options.capture:
@@ -187,11 +187,11 @@ class Run:
         return pipeline
 
     def _new_forwarder(self) -> Forwarder | None:
-        if self._options.onward is None:
+        if self._options.forward is None:
             return None
         listener = _ForwardPublisher(self.feed, self._note_bug)
         capture = self._pipeline.capture
-        forwarder = Forwarder(self._options.onward, capture, self._ids.salt, listener)
+        forwarder = Forwarder(self._options.forward, capture, self._ids.salt, listener)
         self._pipeline.forwarding = forwarder
         return forwarder
 
@@ -202,7 +202,7 @@ class Run:
         say = lambda text: self.feed.publish(Notice(text))  # noqa: E731 - a name for an argument
         rotation = Rotation(capture, limit, say, self._forwarder)
         if self._forwarder:
-            self._forwarder.moved = rotation.pack_sent
+            self._forwarder.moved = rotation.compress_sent
         self._pipeline.rotation = rotation
         return rotation
 
@@ -237,7 +237,7 @@ class Run:
         if self._forwarder:
             await self._forwarder.open()
         if self._rotation:
-            self._rotation.pack_sent()
+            self._rotation.compress_sent()
         local = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarder:
             self._forwarder.refuse_itself(local)

@@ -245,7 +245,7 @@ class TargetQueue:
         if self._backlog:
             self.refill_soon()
         elif self._has_room:
-            bare = Entry(entry.delivery, told=(entry.type, entry.session))  # without its payload
+            bare = Entry(entry.delivery, stated=(entry.type, entry.session))  # without its payload
             self.sessions.put(entry.session, QueuedDelivery(self.own, start, size, bare))
         elif self.own.reader:
             self._backlog.fall_behind(start)

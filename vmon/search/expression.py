@@ -37,14 +37,14 @@ LONGEST = 2000
 """Characters of an expression."""
 MOST_LOOPED = 1 << 14
 """The size of the values that a loop or a search may go over: its time grows with the square."""
-_MOST_KNOWN = 4096
-_LONGEST_KNOWN = 512
+_CACHE_SIZE = 4096
+_LONGEST_CACHED_KEY = 512
 _MOST_REASONS = 100
 _LARGEST, _SMALLEST = (1 << 63) - 1, -(1 << 63)
 _TOO_LARGE = f"more than {MOST_LOOPED >> 10} KiB of values for a loop or a search"
 
 
-_EVER_NEW = frozenset({"received_at", "lag"})
+_UNCACHED = frozenset({"received_at", "lag"})
 
 
 class Expression:
@@ -63,7 +63,7 @@ class Expression:
         self._program = Program(source, tested, self._used)
         self._is_costly = _is_costly(tokens)
         self._tree = _tree(self._used)
-        self._known: dict[str, bool | str] | None = None if self._tree.keys() & _EVER_NEW else {}
+        self._cache: dict[str, bool | str] | None = None if self._tree.keys() & _UNCACHED else {}
         self._computed = False
         self._reasons: dict[str, int] = {}
         self.types, self.needle = required_conditions(tokens)
@@ -74,14 +74,14 @@ class Expression:
         fitted, size = _fitted(variables)
         if self._is_costly and size > MOST_LOOPED:
             return self._counted(_TOO_LARGE)
-        if self._known is None or size > _LONGEST_KNOWN:
+        if self._cache is None or size > _LONGEST_CACHED_KEY:
             return self._counted(self._program.evaluate(fitted))
         key = repr(fitted)
-        known = self._known.get(key)
+        known = self._cache.get(key)
         if known is None:
             known = self._program.evaluate(fitted)
-            if len(self._known) < _MOST_KNOWN:
-                self._known[key] = known
+            if len(self._cache) < _CACHE_SIZE:
+                self._cache[key] = known
         return self._counted(known)
 
     def _counted(self, result: bool | str) -> bool:  # noqa: FBT001 - a value, not a switch

@@ -71,7 +71,7 @@ class Program:
         except RuntimeError as error:
             # The other environment knows more of the types, and tells the first error of them.
             _check_types(source, tested, used)
-            raise _no_expression(source, str(error)) from None
+            raise _invalid_expression(source, str(error)) from None
         result = _check_types(source, tested, used) or self._expression.return_type().name()
         if result not in {"BOOL", "DYN", "google.protobuf.BoolValue"}:
             raise WrongUse(
@@ -139,7 +139,7 @@ def _check_types(source: str, tested: Iterable[Path], used: Iterable[Path]) -> s
         errors = list(_ERROR.finditer(said))
         told = [found for found in errors if not _is_computed(found[3], any_operator=mixed)]
         if told or not errors:
-            raise _no_expression(source, told[0][0] if told else said) from None
+            raise _invalid_expression(source, told[0][0] if told else said) from None
         return None
     return str(compiled.return_type().name())
 
@@ -190,7 +190,7 @@ def _type_name(name: str) -> str:
     return name.removeprefix("google.protobuf.").replace("null_type", "null")
 
 
-def _no_expression(source: str, said: str) -> WrongUse:
+def _invalid_expression(source: str, said: str) -> WrongUse:
     if "recursion" in said:
         return WrongUse("--where is nested too deeply", hint="at most 32 levels are supported")
     found = _ERROR.search(said)

@@ -28,7 +28,7 @@ _TOKEN = re.compile(
 _CONSTANTS = frozenset({"true", "false", "null", "in"})
 
 
-_KINDS = frozenset({"int", "uint", "double", "string", "bytes", "bool", "list", "map", "null_type"})
+_TYPES = frozenset({"int", "uint", "double", "string", "bytes", "bool", "list", "map", "null_type"})
 
 
 _LOOPS = frozenset({"all", "exists", "exists_one"})
@@ -125,7 +125,7 @@ def _check_calls(tokens: list[_Token]) -> None:
     named = [token for _, token in _calls(tokens)]
     for token in named:
         if token.text not in _FUNCTIONS | _LOOPS | _BUILDERS:
-            raise _unlike("function", token, _FUNCTIONS | _LOOPS)
+            raise _unknown_with_hint("function", token, _FUNCTIONS | _LOOPS)
     growing = [token for token in named if token.text in _GROWING]
     if growing and any(token.text in _LOOPS for token in named):
         raise _too_slow(growing[0], f"{growing[0].text}() beside a loop is")
@@ -215,7 +215,7 @@ def _uses(tokens: list[_Token], bound: set[str]) -> Iterator[_Use]:
         if token.kind != "name" or padded[at - 1].text == "." or padded[at + 1].text == "(":
             continue
         of_a_namespace = token.text in _NAMESPACES and padded[at + 3].text == "("
-        if token.text not in _CONSTANTS | bound | _KINDS and not of_a_namespace:
+        if token.text not in _CONSTANTS | bound | _TYPES and not of_a_namespace:
             parts = [token]
             while [one.kind for one in padded[at + 1 : at + 3]] == ["sign", "name"]:
                 if padded[at + 1].text != "." or padded[at + 3].text == "(":
@@ -248,17 +248,19 @@ def _check_items(uses: list[_Use], bindings: list[_Binding]) -> None:
 def _check_fields(parts: Path, at: tuple[int, ...], above: Path, here: FieldTree) -> None:
     for depth, part in enumerate(parts):
         if here and part not in here:
-            raise _no_name((*above, *parts[:depth]), _Token("name", part, at[depth]), here)
+            raise _unknown_name((*above, *parts[:depth]), _Token("name", part, at[depth]), here)
         here = here.get(part, {})
 
 
-def _no_name(above: tuple[str, ...], token: _Token, here: FieldTree) -> WrongUse:
+def _unknown_name(above: tuple[str, ...], token: _Token, here: FieldTree) -> WrongUse:
     if above:
-        return _unlike(f"field of {'.'.join(above)}", token, here)
-    return _unlike("name", token, {*here, *_OWN}, f"; for any other field use body.{token.text}")
+        return _unknown_with_hint(f"field of {'.'.join(above)}", token, here)
+    return _unknown_with_hint(
+        "name", token, {*here, *_OWN}, f"; for any other field use body.{token.text}"
+    )
 
 
-def _unlike(kind: str, token: _Token, known: Iterable[str], more: str = "") -> WrongUse:
+def _unknown_with_hint(kind: str, token: _Token, known: Iterable[str], more: str = "") -> WrongUse:
     from difflib import get_close_matches
 
     by_lower = {name.lower(): name for name in known if name != ITEM}

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from vmon.render.reports.help import laid_out, show
+from vmon.render.reports.help import markdown_of, show
 
 TOPIC = """\
 # Topic: what it is about
@@ -24,7 +24,7 @@ See [filters](filters.md). A command:
 def printed(width: int, height: int = 40) -> list[str]:
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, markup=False, highlight=False)
-    console.print(laid_out(TOPIC))
+    console.print(markdown_of(TOPIC))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 

@@ -34,15 +34,15 @@ def session() -> Session:
         ),
         ConnectionState("c2-aaaaaaaa", BEGUN, NOON + MIN, name="Ann"),
     )
-    feeds = (
+    streams = (
         StreamState("s1", BEGUN, NOON + 2 * MIN, connection="c2-aaaaaaaa", video_type="screen"),
         StreamState(
             "s2", ENDED, None, NOON + 5 * MIN, "mediaStopped", "c2-aaaaaaaa", "desk", "camera"
         ),
         StreamState("s3", BEGUN, NOON + MIN, connection="c9"),
     )
-    job = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, "failure", "x", 60.0, 1_804_219)
-    job.statuses = {"started": NOON, "failed": NOON + MIN}
+    output = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, "failure", "x", 60.0, 1_804_219)
+    output.statuses = {"started": NOON, "failed": NOON + MIN}
     return Session(
         "2_A",
         created_ms={NOON - 9 * MIN, NOON},
@@ -52,14 +52,14 @@ def session() -> Session:
         events=1204,
         duplicates=2,
         people={one.id: one for one in people},
-        feeds={one.id: one for one in feeds},
+        streams={one.id: one for one in streams},
         calls={"k": Call("k", BEGUN, NOON, connection="c1-aaaaaaaa", states={"RINGING": NOON})},
-        jobs={("archive", "a1"): job},
+        outputs={("archive", "a1"): output},
     )
 
 
 HEAD = (
-    "● 2_A  2025-11-25 12:00  open for 9 min  opened 2 times  1 of 2 participants, "
+    "● 2_A  2025-11-25 12:00  open for 9 min  opened 2 times  1 of 2 connections, "
     "2 of 3 streams, 1 call, 1 archive, 1,204 events, 2 duplicates"
 )
 

@@ -179,12 +179,12 @@ def test_a_server_that_does_not_go_on_is_given_up(
 def test_a_download_that_does_not_end_is_given_up(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LARGEST_DOWNLOAD", 1000)
+    monkeypatch.setattr(module, "MAX_DOWNLOAD", 1000)
     shop.goods["/agent"] = tgz()
     with pytest.raises(CannotTunnel, match="too large"):
         install(plan_for(f"{shop.url}/agent", tmp_path), lambda *_: None)
     monkeypatch.undo()
-    monkeypatch.setattr(module, "LARGEST_AGENT", 1000)
+    monkeypatch.setattr(module, "MAX_AGENT_SIZE", 1000)
     with pytest.raises(CannotTunnel, match="too large"):
         install(plan_for(f"{shop.url}/agent", tmp_path), lambda *_: None)
 
