@@ -66,6 +66,16 @@ del signal.SIGHUP
     assert "\n1 delivery in " in err
 
 
+def test_a_where_that_could_be_evaluated_for_nothing_is_in_the_summary(listen: "Listen") -> None:
+    run = listen("--where", 'body.nme == "x"')
+    for body in (b"{}", b'{"a":1}'):
+        assert run.post(body) == 200
+    _, out, err = run.stop()
+    assert out == ""
+    why = "--where matched nothing: 2 could not be evaluated (no such key: body.nme)"
+    assert why in " ".join(err.split())
+
+
 def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
     listen: "Listen", tmp_path: Path
 ) -> None:

@@ -94,7 +94,7 @@ def run(options: Options) -> int:
 def _warnings(options: Options, prefixes: Prefixes, matches: int) -> Iterator[str]:
     """What the end of a run warns of."""
     where = options.event_filter.where
-    if where and where.failed:
+    if where and where.failed and (matches or options.only_count):  # else the error says it
         yield where.failed
     yield from prefixes.ambiguous()
     for path in options.redact.unmet if options.redact and matches else ():

@@ -293,7 +293,9 @@ class Run:
         if self._rotation:
             self._rotation.close(_DRAIN_S)
         self.feed.flush()
-        more = self._forwarder.summary() if self._forwarder else ()
+        where = self._options.event_filter.where
+        failed_filter = [("filter", where.failed)] if where and where.failed else []
+        more = [*(self._forwarder.summary() if self._forwarder else ()), *failed_filter]
         self._terminal.say_summary(self._pipeline, self.bugs, more)
         await self._terminal.drain(_DRAIN_S)
         self._terminal.close()

@@ -99,6 +99,8 @@ class Expression:
             return None
         reason = max(self._reasons, key=lambda one: self._reasons[one])
         told = missing_path(reason, self._used)
+        for other in (missing_path(one, self._used) for one in self._reasons):
+            told = other if other.startswith(f"{told}.") else told  # what misses less misses that
         count = sum(self._reasons.values())
         return f"--where matched nothing: {count:,} could not be evaluated ({told})"
 
@@ -142,22 +144,26 @@ def _fitted(value: Any) -> tuple[Any, int]:
 
     An integer beyond 64 bits becomes a double, half a surrogate pair the replacement character.
     """
-    match value:
-        case str():
-            return _whole(value), len(value) + 2
-        case bool() | None:
-            return value, 4
-        case int():
-            return (value if _SMALLEST <= value <= _LARGEST else _double(value)), 4
-        case dict():
-            names = [(_whole(name), *_fitted(inner)) for name, inner in value.items()]
-            size = sum(len(name) + 4 + size for name, _, size in names)
-            return {name: inner for name, inner, _ in names}, size + 2
-        case list():
-            items = [_fitted(inner) for inner in value]
-            return [inner for inner, _ in items], sum(size + 1 for _, size in items) + 2
-        case _:
-            return value, 24
+    kind = type(value)  # by its type: this is walked for every delivery
+    if kind is str:
+        return (value if value.isascii() else _whole(value)), len(value) + 2
+    if kind is dict:
+        size, fields = 2, {}
+        for name, inner in value.items():
+            fitted, more = _fitted(inner)
+            fields[name if name.isascii() else _whole(name)] = fitted
+            size += len(name) + 4 + more
+        return fields, size
+    if kind is list:
+        size, items = 2, []
+        for inner in value:
+            fitted, more = _fitted(inner)
+            items.append(fitted)
+            size += more + 1
+        return items, size
+    if kind is int and not _SMALLEST <= value <= _LARGEST:
+        return _double(value), 20
+    return value, 4
 
 
 def _double(value: int) -> float:
@@ -168,8 +174,6 @@ def _double(value: int) -> float:
 
 
 def _whole(text: str) -> str:
-    if text.isascii():
-        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
