@@ -111,7 +111,7 @@ class Expression:
         for name, tree in self._tree.items():
             if own := _OWN.get(name):
                 found = own(entry)
-                if found is None and name == "lag":
+                if found is None and name in {"lag", "received_at"}:  # it is not known
                     continue
                 variables[name] = _pruned(found, tree)
             else:
