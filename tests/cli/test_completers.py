@@ -44,7 +44,7 @@ def test_of_many_captures_the_newest_are_offered(kept: Path) -> None:
     assert offered("files", "") == expected[:MAX_CAPTURES]
 
 
-def test_what_stands_beside_a_capture_is_not_offered(kept: Path) -> None:
+def test_files_beside_a_capture_are_not_completed(kept: Path) -> None:
     for name in ("a.jsonl", "a.jsonl.5a17c0de.forward", "a.jsonl.new"):
         (kept / name).touch()
     assert offered("files", "") == [(str(kept / "a.jsonl"), "plain")]
@@ -86,7 +86,7 @@ def test_a_type_that_is_named_already_is_not_offered_again() -> None:
     assert values == ["archive,!streamCreated"]
 
 
-def test_what_stands_here_comes_before_what_is_kept(kept: Path) -> None:
+def test_captures_of_this_folder_come_before_the_default_folder(kept: Path) -> None:
     (kept / "2026.jsonl").touch()
     for name in ("b.jsonl.zst", "a.json", "c.ndjson", "d.txt"):
         Path(name).touch()

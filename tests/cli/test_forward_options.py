@@ -51,7 +51,7 @@ def test_each_option_reaches_the_target() -> None:
     assert ("X-Key", "1") in target.headers
 
 
-def test_the_schedule_of_vonage_is_taken_where_that_is_asked_for() -> None:
+def test_the_retry_schedule_of_vonage_is_an_option() -> None:
     options = Run(*TO, "--retry-like-vonage", "--ack", "app", "--failure-policy", "cutoff").options
     assert (options.ack, options.policy, options.schedule) == ("app", "cutoff", LIKE_VONAGE)
 

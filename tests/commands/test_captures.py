@@ -53,7 +53,7 @@ def test_after_a_yes_what_is_old_is_removed(old: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == "removed 1 capture\n"
 
 
-def test_after_a_no_or_where_nobody_can_be_asked_nothing_is_removed(old: Path) -> None:
+def test_after_a_no_or_without_a_terminal_nothing_is_removed(old: Path) -> None:
     with pytest.raises(Refused):
         run(Options(prune_after_s=30 * DAY, ask=lambda *_: False))
     with pytest.raises(WrongUse):
@@ -61,7 +61,7 @@ def test_after_a_no_or_where_nobody_can_be_asked_nothing_is_removed(old: Path) -
     assert old.exists()
 
 
-def test_with_yes_nobody_is_asked(old: Path) -> None:
+def test_with_yes_there_is_no_confirmation(old: Path) -> None:
     assert run(Options(prune_after_s=30 * DAY, yes=True)) == 0
     assert not old.exists()
 

@@ -61,7 +61,7 @@ def found(
 Found = Callable[..., tuple[int, bytes, bytes]]
 
 
-def test_lines_go_out_unchanged(found: Found, path: Path, lines: list[bytes]) -> None:
+def test_lines_are_printed_unchanged(found: Found, path: Path, lines: list[bytes]) -> None:
     wanted = b"".join(line for line in lines if b'"type":"stream' in line)
     assert wanted.count(b"\n") == 2
     assert found(path) == (0, wanted, b"")
@@ -95,7 +95,7 @@ def test_files_are_read_in_their_order(found: Found, path: Path, tmp_path: Path)
     assert out == b'{"event":"streamCreated"}\n' + found(path)[1]
 
 
-def test_nothing_found_is_a_no(found: Found, path: Path) -> None:
+def test_no_match_exits_with_1(found: Found, path: Path) -> None:
     assert found(path, event_filter=Filter(session=("nobody",))) == (1, b"", b"")
     assert found(path, event_filter=Filter(session=("nobody",)), only_count=True) == (
         1,
@@ -108,7 +108,7 @@ def test_a_count_is_all_that_is_put_out(found: Found, path: Path) -> None:
     assert found(path, path, only_count=True) == (0, b"4\n", b"")
 
 
-def test_a_bad_line_is_told_beside_what_was_found(found: Found, tmp_path: Path) -> None:
+def test_a_bad_line_is_reported_beside_the_matches(found: Found, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b'{"event":"streamCreated"}\nnonsense\n{"event":"streamDestroyed"}\n')
     code, out, said = found(path)
@@ -144,7 +144,7 @@ def test_lines_of_other_days_have_a_date(
     assert [shown.index(day) for day in (first, second, today)] == [0, 2, 5]
 
 
-def test_lines_can_be_drawn(found: Found, path: Path, utc: None) -> None:
+def test_lines_can_be_formatted(found: Found, path: Path, utc: None) -> None:
     del utc
     code, out, said = found(path, output_format="line")
     assert (code, said) == (0, b"")

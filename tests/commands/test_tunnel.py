@@ -82,7 +82,7 @@ def places(tmp_path: Path) -> list[Path]:
 # Installing.
 
 
-def test_it_is_installed_where_that_is_said_in_advance(
+def test_with_yes_it_is_installed_without_confirmation(
     vmon_run: Run, shop: ThreadingHTTPServer, tmp_path: Path
 ) -> None:
     code, out, err = vmon_run("tunnel", "install", "--yes", "--from", url_of(shop), PATH="/nowhere")
@@ -101,7 +101,7 @@ def test_it_is_installed_where_that_is_said_in_advance(
     assert f"  to    {path}  (replaces the existing one)\n" in err
 
 
-def test_an_agent_that_comes_before_it_is_told(
+def test_an_agent_that_takes_precedence_is_reported(
     vmon_run: Run, shop: ThreadingHTTPServer, tmp_path: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
@@ -197,7 +197,7 @@ def test_what_is_not_https_is_not_fetched(vmon_run: Run) -> None:
 # What is there.
 
 
-def test_status_tells_what_there_is_and_is_no_failure(vmon_run: Run) -> None:
+def test_status_shows_the_agents_and_never_fails(vmon_run: Run) -> None:
     code, out, err = vmon_run("tunnel", "status", PATH="/nowhere")
     assert (code, err) == (0, "")
     assert "warn  ngrok agent  the ngrok agent is not installed\n" in out
@@ -232,7 +232,7 @@ def orphan(state: Path, agent: subprocess.Popen[bytes], **changed: object) -> Pa
     return folder
 
 
-def test_what_an_earlier_vmon_left_is_listed_and_ended_when_asked(
+def test_stale_agents_are_listed_and_stopped_on_request(
     vmon_run: Run, agent: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     folder = orphan(tmp_path / "state" / "vmon", agent)

@@ -66,7 +66,7 @@ def test_settings_that_cannot_be_read_fail() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_a_port_is_free_or_taken(host: str) -> None:
+def test_a_port_is_free_or_in_use(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         result = found("port", DoctorOptions(host=host, port=number))
@@ -104,7 +104,7 @@ def test_the_folder_of_captures_is_writable_or_not(tmp_path: Path) -> None:
     assert found("captures", DoctorOptions(captures=tmp_path / "file" / "x")).verdict == "fail"
 
 
-def test_the_space_that_is_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_free_disk_space_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for free, verdict in ((10**12, "pass"), (10**8, "warn"), (10**6, "fail")):
         usage = type("Usage", (), {"free": free})
         monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)

@@ -13,7 +13,7 @@ from vmon.doctor.runner import checks, examine
 from vmon.errors import WrongUse
 
 
-def test_checks_are_told_in_their_order() -> None:
+def test_results_are_in_the_order_of_the_checks() -> None:
     assert [one.name for one in checks(DoctorOptions())] == NAMES
     assert [one.name for one in checks(DoctorOptions(apps=("a", "b")))][-2:] == ["app", "app"]
 
@@ -46,7 +46,7 @@ def test_a_check_that_hangs_is_given_up_and_hides_no_other() -> None:
     never.set()
 
 
-def test_a_check_that_breaks_is_told_and_hides_no_other() -> None:
+def test_a_broken_check_is_reported_and_hides_no_other() -> None:
     def broken() -> Finding:
         raise ZeroDivisionError("by \x1b[2J zero")
 
@@ -61,7 +61,7 @@ def test_a_check_that_breaks_is_told_and_hides_no_other() -> None:
     assert results[2].verdict == "pass"
 
 
-def test_whatever_is_asked_nothing_breaks_and_what_is_wrong_has_a_way_out() -> None:
+def test_no_option_breaks_a_check_and_every_failure_has_a_fix() -> None:
     strange = DoctorOptions(
         host="\x00",
         port=70000,

@@ -45,7 +45,7 @@ def test_other_programs_are_needed_by_their_own_tunnel_only(name: str, machine: 
         ("exit 1", "warn", "is not an ngrok agent"),
     ],
 )
-def test_the_version_of_the_agent_is_asked(
+def test_the_version_of_the_agent_is_checked(
     says: str, verdict: str, said: str, machine: Path
 ) -> None:
     program(machine, "ngrok", says)
@@ -70,7 +70,7 @@ def test_an_agent_that_does_not_answer_is_given_up(
     assert short(result) == ("warn", f"cannot get the version of {machine}/ngrok")
 
 
-def test_the_token_is_found_wherever_it_is_and_never_told(
+def test_the_token_is_found_wherever_it_is_and_never_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = []
@@ -94,7 +94,7 @@ def test_the_token_is_found_wherever_it_is_and_never_told(
     assert TOKEN not in "".join(said)
 
 
-def test_an_ngrok_yml_that_cannot_be_read_is_told() -> None:
+def test_an_ngrok_yml_that_cannot_be_read_is_reported() -> None:
     file = install_path().parent / "ngrok.yml"
     file.parent.mkdir(parents=True)
     file.write_text("{[")

@@ -22,7 +22,7 @@ async def test_changes_are_read_in_their_order_with_what_they_say() -> None:
 
 
 @pytest.mark.parametrize("last", [State.FAILED, State.CLOSED])
-async def test_after_the_last_one_nothing_more_is_taken(last: State) -> None:
+async def test_after_the_last_change_nothing_more_is_added(last: State) -> None:
     changes = Changes()
     changes.publish(last)
     changes.publish(State.ONLINE, url="https://x")
@@ -30,7 +30,7 @@ async def test_after_the_last_one_nothing_more_is_taken(last: State) -> None:
     assert [change.state async for change in changes.read()] == [last]
 
 
-async def test_whoever_reads_waits_for_those_to_come() -> None:
+async def test_a_reader_waits_for_the_next_change() -> None:
     changes = Changes()
     reading = asyncio.ensure_future(anext(changes.read()))
     await asyncio.sleep(0)  # the reader gets its turn, and finds nothing

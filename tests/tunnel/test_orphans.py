@@ -68,7 +68,7 @@ def rewrite(folder: Path, **changed: object) -> None:
 
 
 @pytest.mark.parametrize("program", [WILLING, STUBBORN], ids=["willing", "stubborn"])
-async def test_the_agent_of_a_vmon_that_is_gone_is_found_and_ended(
+async def test_the_agent_of_a_vmon_that_is_gone_is_found_and_stopped(
     state_dir: Path,
     agent: Callable[..., subprocess.Popen[bytes]],
     program: str,
@@ -138,7 +138,7 @@ def test_a_state_folder_that_does_not_exist_has_none(state_dir: Path) -> None:
     assert leftovers(state_dir) == []
 
 
-def test_a_state_folder_that_cannot_be_made_is_told(state_dir: Path) -> None:
+def test_a_state_folder_that_cannot_be_created_is_an_error(state_dir: Path) -> None:
     state_dir.write_text("a file")
     with pytest.raises(CannotTunnel) as failed:
         claim_folder(state_dir, "ngrok")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
-def test_we_are_seen_and_nobody_is_not() -> None:
+def test_our_process_is_found_and_one_that_ended_is_not() -> None:
     us = process_info(os.getpid())
     assert us
     assert us == process_info(os.getpid())
@@ -39,7 +39,7 @@ def test_ps_sees_the_same() -> None:
     assert ps_info(2**22 + 1) is None
 
 
-def test_without_ps_nobody_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_ps_no_process_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert ps_info(os.getpid()) is None
 

@@ -8,40 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.tunnels import ScriptedTunnel
 from tests.support.waiting import until
-from vmon.tunnel.changes import Changes
 from vmon.tunnel.model import CannotTunnel, State
 from vmon.tunnel.ngrok.tunnel import NgrokTunnel
 from vmon.tunnel.supervisor import Back, Down, Moved, Notice, Up, keep_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from tests.tunnel.conftest import Call, Options, Until
-    from vmon.tunnel.model import Change
-
-
-class Scripted:
-    """A tunnel that starts with a URL or an error, and then changes as the test says."""
-
-    name = "scripted"
-    stable_url = True
-
-    def __init__(self, outcome: str | CannotTunnel) -> None:
-        self.outcome = outcome
-        self.told = Changes()
-        self.closed = False
-
-    async def start(self) -> str:
-        if isinstance(self.outcome, CannotTunnel):
-            raise self.outcome
-        return self.outcome
-
-    def changes(self) -> AsyncIterator[Change]:
-        return self.told.read()
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 class Script:
@@ -49,11 +25,11 @@ class Script:
 
     def __init__(self, *outcomes: str | CannotTunnel) -> None:
         self.to_come = list(outcomes)
-        self.made: list[Scripted] = []
+        self.made: list[ScriptedTunnel] = []
         self.notices: list[Notice] = []
 
-    def make(self) -> Scripted:
-        self.made.append(Scripted(self.to_come.pop(0)))
+    def make(self) -> ScriptedTunnel:
+        self.made.append(ScriptedTunnel(self.to_come.pop(0)))
         return self.made[-1]
 
     async def run(self) -> None:
@@ -79,7 +55,7 @@ async def test_a_fatal_error_ends_it_and_closes_the_tunnel() -> None:
     assert script.made[0].closed
 
 
-async def test_failed_tries_are_told_once_until_it_is_up() -> None:
+async def test_failed_attempts_are_reported_once_until_it_is_up() -> None:
     script = Script(refusal(), refusal(), refusal(), "https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(expect_fatal(script))
@@ -98,7 +74,7 @@ async def expect_fatal(script: Script) -> bool:
     return True
 
 
-async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
+async def test_an_outage_is_reported_once_and_its_end_with_its_duration() -> None:
     script = Script("https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
@@ -118,7 +94,7 @@ async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
     assert (moved.was, moved.url, moved.down_s) == ("https://a", "https://b", 0.0)
 
 
-async def test_a_new_url_after_a_restart_is_told() -> None:
+async def test_a_new_url_after_a_restart_is_reported() -> None:
     script = Script("https://a", refusal(), "https://b", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))

@@ -120,24 +120,24 @@ def cli(profile: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
-    _open_closed()
+    _open_closed_streams()
     _buffer_stdout()
     sys.exit(run(sys.argv[1:]))
 
 
-def _open_closed() -> None:
-    """Have no other file take the descriptor of a standard file that is closed: libuv aborts then.
+def _open_closed_streams() -> None:
+    """Open the descriptor of a closed standard stream: libuv aborts if another file takes it.
 
-    What is written there goes nowhere; `sys.stdin` stays None.
+    What is written there is discarded; `sys.stdin` stays None.
     """
     for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
         if stream is None and (fd := os.open(os.devnull, os.O_RDWR)) != number:
             os.close(fd)
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+    sys.stdout = sys.stdout or _null_stream()
+    sys.stderr = sys.stderr or _null_stream()
 
 
-def _nowhere() -> TextIO:
+def _null_stream() -> TextIO:
     return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ session store, published on the feed, shown and forwarded. Nothing behind the an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -23,8 +24,8 @@ from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
 from vmon.forward.forwarder import Forwarder, ForwardOptions
-from vmon.receive.elements import Forwarded, Notice, OddityFound, TargetChanged
-from vmon.receive.feed import Feed
+from vmon.receive.elements import Notice, OddityFound
+from vmon.receive.feed import Feed, ForwardPublisher
 from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
 from vmon.receive.pipeline import Pipeline, PipelineOptions
@@ -32,6 +33,7 @@ from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.render.formats.entries import Form
 from vmon.render.live.notices import Extras
 from vmon.render.live.terminal import Terminal, TerminalOptions
+from vmon.render.live.writer import say_now
 from vmon.render.outcome import left_in_words
 from vmon.sanitize import disarm
 from vmon.search.filter import Filter
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmon.analysis.oddities.codes import Oddity
-    from vmon.forward.client import ForwardResult
-    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.receive.public_url import PublicUrl
     from vmon.security.access import Guard
 
@@ -119,28 +119,21 @@ async def _listen(options: Options) -> int:
     return BUG if run.bugs.total else 0
 
 
-class _ForwardPublisher:
-    """Publishes on the feed what becomes of forwarding."""
+async def _close_files(pipeline: Pipeline) -> None:
+    pipeline.close()
+    if pipeline.rotation:
+        pipeline.rotation.close(_DRAIN_S)
 
-    def __init__(self, feed: Feed, on_bug: Callable[[Exception], None]) -> None:
-        self._feed = feed
-        self.bug = on_bug
 
-    def forwarded(self, result: ForwardResult) -> None:
-        """A delivery failed for the first time, or came to its end."""
-        self._feed.publish(Forwarded(result))
-
-    def target_down(self, event: TargetDown) -> None:
-        """A target is down."""
-        self._feed.publish(TargetChanged(event))
-
-    def target_back(self, event: TargetBack) -> None:
-        """A target that was down is up again."""
-        self._feed.publish(TargetChanged(event))
-
-    def notice(self, text: str) -> None:
-        """Something worth a sentence."""
-        self._feed.publish(Notice(text, "forwarding"))
+def _on_signal(name: str, act: Callable[[], None]) -> None:
+    """Call `act` at a signal, from the running loop."""
+    if (number := getattr(signal, name, None)) is None:
+        return  # Windows knows no SIGHUP
+    running = asyncio.get_running_loop()
+    try:
+        running.add_signal_handler(number, act)
+    except NotImplementedError:  # nor handlers in a loop
+        signal.signal(number, lambda *_: running.call_soon_threadsafe(act))
 
 
 class Run:
@@ -166,8 +159,6 @@ class Run:
         self.feed.watch(self._oddities.note)
         self._tunnel: asyncio.Task[None] | None = None
 
-    # The parts.
-
     def _new_pipeline(self) -> Pipeline:
         options = self._options
         settings = PipelineOptions(
@@ -189,7 +180,7 @@ class Run:
     def _new_forwarder(self) -> Forwarder | None:
         if self._options.forward is None:
             return None
-        listener = _ForwardPublisher(self.feed, self._note_bug)
+        listener = ForwardPublisher(self.feed, self._note_bug)
         capture = self._pipeline.capture
         forwarder = Forwarder(self._options.forward, capture, self._ids.salt, listener)
         self._pipeline.forwarding = forwarder
@@ -242,7 +233,7 @@ class Run:
         if self._forwarder:
             self._forwarder.refuse_itself(local)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            self._on_signal(name)
+            _on_signal(name, self._signalled)
         self._pipeline.totals.started_s = time.monotonic()
         request, survives = self._options.tunnel, bool(self._forwarder and self._forwarder.survives)
         public = self._new_public_url(request) if request else None
@@ -262,18 +253,13 @@ class Run:
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
 
-    def _on_signal(self, name: str) -> None:
-        if (number := getattr(signal, name, None)) is None:
-            return  # Windows knows no SIGHUP
-        running = asyncio.get_running_loop()
-        try:
-            running.add_signal_handler(number, self._signalled)
-        except NotImplementedError:  # nor handlers in a loop
-            signal.signal(number, lambda *_: running.call_soon_threadsafe(self._signalled))
-
     def _signalled(self) -> None:
         if self._stop.is_set():
-            os._exit(INTERRUPTED)  # what was acknowledged is in the capture already
+            with contextlib.suppress(Exception):  # whatever fails, it ends
+                self._pipeline.close()
+                if rescued := self._pipeline.totals.rescued:
+                    say_now(f"not in the capture: {rescued}")
+            os._exit(INTERRUPTED)
         self._stop.set()
 
     async def until_stopped(self) -> None:
@@ -286,21 +272,26 @@ class Run:
         failed = await self._close_tunnel()
         if self._forwarder:
             await self._attempt(self._forwarder.close(_FORWARD_S))
+        await self._attempt(self._show_rest())
+        await self._attempt(_close_files(self._pipeline))
+        await self._attempt(self._sum_up())
+        self._terminal.say_bugs(self.bugs)
+        await self._attempt(self._terminal.drain(_DRAIN_S))
+        self._terminal.close()
+        if failed is not None:
+            raise failed
+
+    async def _show_rest(self) -> None:
         self.feed.flush()
         self._oddities.close()
-        await self._attempt(self._terminal.drain(_DRAIN_S))
-        self._pipeline.close()
-        if self._rotation:
-            self._rotation.close(_DRAIN_S)
+        await self._terminal.drain(_DRAIN_S)
+
+    async def _sum_up(self) -> None:
         self.feed.flush()
         where = self._options.event_filter.where
         failed_filter = [("filter", where.failed)] if where and where.failed else []
         more = [*(self._forwarder.summary() if self._forwarder else ()), *failed_filter]
         self._terminal.say_summary(self._pipeline, self.bugs, more)
-        await self._terminal.drain(_DRAIN_S)
-        self._terminal.close()
-        if failed is not None:
-            raise failed
 
     async def _attempt(self, step: Awaitable[None]) -> None:
         """A step of the end, after which the others come whatever it raises."""
@@ -318,8 +309,6 @@ class Run:
         if isinstance(found, Exception) and not isinstance(found, VmonError):
             self._note_bug(found)
         return found if isinstance(found, VmonError) else None
-
-    # What is published on the feed.
 
     def _report_oddity(self, oddity: Oddity) -> None:
         if self._options.redact is None:  # its sentence names people

@@ -1,4 +1,4 @@
-"""`vmon oddities`: report anomalies in captures."""
+"""`vmon oddities`: report oddities (anomalies) in captures."""
 
 from __future__ import annotations
 

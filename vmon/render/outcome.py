@@ -50,7 +50,7 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
 class Outcomes:
     """Formats the results of forwarding: for standard output, or (`aside`) for standard error.
 
-    With `redact` an event is named as it may be shown.
+    With `redact` the event is redacted before it is named.
     """
 
     def __init__(self, *, aside: bool, several: bool, redact: Redactor | None = None) -> None:

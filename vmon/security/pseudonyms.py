@@ -96,7 +96,7 @@ class Redactor:
         )
 
     def at(self, path: str, text: str) -> str:
-        """The text that may be shown for what stands at a path."""
+        """Redact a text that is at a path."""
         keys = tuple(path.split("."))
         return str(self._pseudonym(text, _word(keys), {})) if self._matching_paths(keys) else text
 

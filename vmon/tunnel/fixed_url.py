@@ -12,7 +12,6 @@ class PublicUrl:
     """A tunnel for a given URL; there is nothing to run and nothing to watch."""
 
     name = "none"
-    stable_url = True
 
     def __init__(self, url: str) -> None:
         self._url = checked(url)

@@ -94,10 +94,6 @@ class Tunnel(Protocol):
     def name(self) -> str:
         """The provider's name, as on the command line."""
 
-    @property
-    def stable_url(self) -> bool:
-        """Whether the next start gets the same URL."""
-
     async def start(self) -> str:
         """Open it and return its public base URL, without a trailing slash.
 

@@ -62,8 +62,6 @@ class Engine(Protocol):
 class EngineTunnel:
     """A tunnel through an engine."""
 
-    stable_url = False
-
     def __init__(self, engine: Engine, options: TunnelOptions) -> None:
         self.name = engine.name
         self._engine = engine

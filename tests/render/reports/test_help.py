@@ -28,7 +28,7 @@ def printed(width: int, height: int = 40) -> list[str]:
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_a_topic_is_laid_out_without_marks_and_links() -> None:
+def test_a_topic_is_formatted_without_comments_and_links() -> None:
     assert printed(90) == [
         "Topic: what it is about", "", "See filters. A command:", "",
         "  vmon filter --event 'stream*'", "",
@@ -36,7 +36,7 @@ def test_a_topic_is_laid_out_without_marks_and_links() -> None:
     ]  # fmt: skip # as on a screen
 
 
-def test_where_it_is_narrow_cells_stand_one_under_the_other() -> None:
+def test_on_a_narrow_terminal_cells_are_stacked() -> None:
     assert printed(50)[-3:] == [
         "--event",
         "    Only these types, however long it takes to say",

@@ -64,7 +64,7 @@ HEAD = (
 )
 
 
-def test_who_is_there_comes_first_and_what_was_not_told_is_said(session: Session) -> None:
+def test_open_connections_come_first_and_missing_events_are_noted(session: Session) -> None:
     assert tree(session) == [
         HEAD,
         "├─ ● Ann  8 min  c2-aaaaa",
@@ -83,7 +83,7 @@ def test_no_line_is_wider_than_the_terminal(session: Session) -> None:
     assert max(map(len, lines)) == 40
 
 
-def test_of_many_who_left_the_last_are_drawn_and_the_others_counted() -> None:
+def test_of_many_who_left_the_last_are_shown_and_the_others_counted() -> None:
     people = {
         str(n): ConnectionState(str(n), BEGUN | ENDED, NOON + n, NOON + MIN) for n in range(25)
     }
@@ -96,7 +96,7 @@ def test_of_many_who_left_the_last_are_drawn_and_the_others_counted() -> None:
     assert folded[-1] == "└─ … 5 more who left"
 
 
-def test_a_stranger_clock_makes_no_negative_time() -> None:
+def test_a_clock_that_differs_makes_no_negative_time() -> None:
     ahead = Session("2_A", first_ms=NOON + 20 * MIN, last_ms=NOON + 30 * MIN)
     ahead.people["a"] = ConnectionState("a", BEGUN, NOON + 20 * MIN, name="Ann")
     assert tree(ahead)[1] == "└─ ● Ann  10 min  a"

@@ -44,17 +44,17 @@ def test_what_began_before_the_chart_has_an_arrow_too() -> None:
     assert bars(minutes(-9, 2)) == "◀━━━"
 
 
-def test_what_was_not_told_is_dashed_but_not_a_session() -> None:
+def test_inferred_ends_are_dashed_but_not_of_a_session() -> None:
     assert bars(minutes(1, 3, end_told=False)) == "  ╍╍╍╍"
     assert bars(minutes(1, 3, begin_told=False)) == "  ╍╍╍╍"
     assert bars(minutes(1, 3, end_told=False), kind="session") == "  ━━━━"
 
 
-def test_rounds_stand_in_one_row() -> None:
+def test_rounds_are_in_one_row() -> None:
     assert bars(minutes(0, 2), minutes(4, 5), kind="session") == "━━━━    ━━"
 
 
-def test_a_mark_stands_in_its_place_and_the_heaviest_wins() -> None:
+def test_a_mark_is_at_its_time_and_the_heaviest_wins() -> None:
     faults: tuple[Fault, ...] = ("failed", "late", "again")
     marks = [Mark(BEGIN + 2 * MIN, fault, ("stream", "a"), "") for fault in faults]
     assert bars(minutes(1, 3), marks=(marks[2],)) == "  ━━²━"
@@ -70,7 +70,7 @@ def test_many_rows_have_the_axis_below_them_too() -> None:
     assert "12:05" in lines[0]
 
 
-def test_marks_below_are_told_as_far_as_asked() -> None:
+def test_marks_are_listed_below_up_to_the_limit() -> None:
     marks = tuple(Mark(BEGIN + n, "failed", ("stream", "a"), f"no {n}") for n in range(5))
     row = Row("stream", "a", "a", 0, (minutes(0, 20),), marks, None)
     made = Chart("2_A", BEGIN, BEGIN + 20 * MIN, BEGIN + 20 * MIN, (row,))

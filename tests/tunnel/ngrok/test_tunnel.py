@@ -162,7 +162,7 @@ async def test_a_slow_agent_is_waited_for(
     assert await call(await opened(NgrokTunnel(ngrok_options()))) == 200
 
 
-async def test_a_cancelled_start_leaves_nobody(
+async def test_a_cancelled_start_leaves_no_process(
     ngrok_options: Options, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.setenv("FAKE_NGROK", "hang")
@@ -174,7 +174,7 @@ async def test_a_cancelled_start_leaves_nobody(
     assert starting.cancelled()
 
 
-async def test_a_drop_and_its_end_are_told(
+async def test_an_outage_and_its_end_are_reported(
     ngrok_options: Options, opened: Opened, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_NGROK_DROP", "0.3")
@@ -218,7 +218,7 @@ async def test_two_tunnels_have_an_agent_each(
     assert sorted([await call(url) for url in urls]) == [0, 200]
 
 
-async def test_a_proxy_in_the_environment_does_not_stand_between_us_and_the_agent(
+async def test_a_proxy_in_the_environment_is_not_used_for_the_agents_api(
     ngrok_options: Options, opened: Opened, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("no_proxy", "NO_PROXY"):
@@ -320,7 +320,7 @@ async def test_an_agent_that_did_outlive_its_vmon_is_found_by_the_next(
     assert not alive(pid)
 
 
-async def test_a_program_that_is_no_agent_is_told_apart(
+async def test_a_program_that_is_not_an_agent_is_distinguished(
     ngrok_options: Options, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"

@@ -5,7 +5,7 @@
     │  └─ ● camera "desk"  3 min  63245362
     └─ ○ Bob  40 s  networkDisconnected  5d2451b8
 
-`●` is there, `○` is gone. What nobody told is said: a begin or an end that is worked out.
+`●` is connected or open, `○` has ended. An inferred begin or end is noted.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from vmon.sessions.model import Part
     from vmon.sessions.snapshot import Span
 
-_MOST_GONE = 20
-"""People of a session who have left, where somebody looks: the others are counted."""
+_MAX_GONE = 20
+"""People who left that are shown on a terminal; the others are counted."""
 
 
 class Node(NamedTuple):
-    """A line of a tree, and what hangs from it."""
+    """A node of a tree: its line and its children."""
 
     pieces: list[Piece]
     under: list[Node]
@@ -42,9 +42,9 @@ class Node(NamedTuple):
 def rows(
     laid: SessionSnapshot, look: LineStyle, now_ms: int, *, fold: bool = False
 ) -> Iterator[str]:
-    """The lines of a session's tree; with `fold` not everybody who has left has one.
+    """Format a session as a tree; with `fold` only the last people who left have a line.
 
-    What is open goes on until now, or to the session's last event where clocks disagree.
+    What is open lasts until now, or until the session's last event if that is later.
     """
     now_ms = max(now_ms, laid.session.last_ms)
     yield format_line(head(laid, now_ms), look)
@@ -60,7 +60,7 @@ def _drawn(nodes: list[Node], look: LineStyle, before: str) -> Iterator[str]:
 
 
 def head(laid: SessionSnapshot, now_ms: int) -> list[Piece]:
-    """The line of a session itself."""
+    """Format the line of a session."""
     session, last = laid.session, laid.rounds[-1]
     lasted = duration(laid.lasted_s(now_ms)) + "  "
     pieces = [
@@ -114,10 +114,10 @@ def _nodes(laid: SessionSnapshot, now_ms: int, *, fold: bool) -> list[Node]:
 
 
 def _few(members: list[Member]) -> tuple[list[Member], int]:
-    """All who are there and the last who left; how many others there are."""
+    """The connected members and the last who left, and the number of the others."""
     here = [one for one in members if one.span.is_open]
     gone = [one for one in members if not one.span.is_open]
-    return here + gone[-_MOST_GONE:], max(0, len(gone) - _MOST_GONE)
+    return here + gone[-_MAX_GONE:], max(0, len(gone) - _MAX_GONE)
 
 
 def _member(member: Member, now_ms: int) -> Node:
@@ -168,7 +168,7 @@ def _life(thing: Part, span: Span, now_ms: int) -> Iterator[Piece]:
 
 
 def _lasted(span: Span, now_ms: int) -> str:
-    """How long: `12 min`; where that is worked out, `at most 12 min, no end event received`."""
+    """Format a duration: `12 min`; or `at most 12 min, no end event received` (inferred end)."""
     lasted = duration(span.lasted_s(now_ms))
     if not span.is_open and not span.end_told:
         lasted = f"at most {lasted}, no end event received"
@@ -184,5 +184,5 @@ def _id(identifier: str) -> Piece:
 
 
 def when(at_ms: int) -> str:
-    """A local day and time, to the minute."""
+    """Format a local date and time, to the minute."""
     return local(at_ms).strftime("%Y-%m-%d %H:%M")

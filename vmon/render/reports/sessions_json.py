@@ -1,4 +1,4 @@
-"""Sessions as NDJSON, a session a line: all that is known, for machines."""
+"""Sessions as NDJSON, a session per line, in full."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _OUTPUTS = {"archive": "archives", "broadcast": "broadcasts", "render": "renders
 
 
 def as_json(laid: SessionSnapshot, *, counted: bool = True) -> str:
-    """The line of a session, without a newline; events are null where they were not counted.
+    """Format a session as a line without newline; events are null if they were not counted.
 
-    An end is null while it is open; `end_told` false is an end that was worked out.
+    An end is null while it is open; `end_told` false is an inferred end.
     """
     session, last = laid.session, laid.rounds[-1]
     document: dict[str, Any] = {

@@ -30,7 +30,6 @@ class NgrokTunnel:
     """A tunnel through an ngrok agent of its own."""
 
     name = "ngrok"
-    stable_url = True  # a free account has one domain, a paid one those it reserved
 
     def __init__(self, options: TunnelOptions) -> None:
         self._options = options
