@@ -92,7 +92,7 @@ def run(options: Options) -> int:
 
 
 def _warnings(options: Options, prefixes: Prefixes, matches: int) -> Iterator[str]:
-    """What the end of a run warns of."""
+    """Yield the warnings at the end of a run."""
     where = options.event_filter.where
     if where and where.failed and (matches or options.only_count):  # else the error says it
         yield where.failed

@@ -39,7 +39,7 @@ OPTIONAL = {
     "cel-expr-python": ("--where does not work without cel-expr-python", "'.[cel]'"),
     "ahocorasick-rs": ("vmon searches more slowly without ahocorasick-rs", "'.[fast]'"),
 }
-"""What vmon does without: what that costs, and what to tell pip to install."""
+"""Optional packages: what does not work without each, and the argument for pip install."""
 
 
 def python() -> Finding:

@@ -1,7 +1,7 @@
-"""`--where`: an expression in CEL over what a delivery says, checked once, total ever after.
+"""`--where`: a CEL expression over the fields of a delivery, checked once; it never raises later.
 
-The language is Google's Common Expression Language, less what could run for long: loops in loops
-and the macros that build lists. Evaluation raises nothing: what fails is no match, and is counted.
+The language is Google's Common Expression Language without what could run for long: nested loops,
+and macros that build lists. An evaluation that fails is no match, and is counted.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from vmon.search.expression_types import FieldTree, Path
 
 LONGEST = 2000
-"""Characters of an expression."""
+"""The longest expression in characters."""
 MOST_LOOPED = 1 << 14
-"""The size of the values that a loop or a search may go over: its time grows with the square."""
+"""The largest values in characters that a loop or a search runs over: time grows quadratically."""
 _CACHE_SIZE = 4096
 _LONGEST_CACHED_KEY = 512
 _MOST_REASONS = 100
@@ -48,10 +48,10 @@ _UNCACHED = frozenset({"received_at", "lag"})
 
 
 class Expression:
-    """A compiled expression: callable on an entry, true where the expression is.
+    """A compiled expression: callable with an entry, true where the expression is.
 
-    A field that is not there makes it false. WrongUse, with the place, for what is no expression,
-    names what no event has, or can never be computed for its types.
+    A missing field makes it false. WrongUse, with the position, for an invalid expression, one with
+    a name that no event has, or with types that never fit.
     """
 
     def __init__(self, source: str) -> None:
@@ -69,22 +69,22 @@ class Expression:
         self.types, self.needle = required_conditions(tokens)
 
     def __call__(self, entry: Entry) -> bool:
-        """Whether the expression is true of the entry; False where it cannot be told."""
+        """Whether the expression is true of the entry; False where it cannot be evaluated."""
         variables = self._variables(entry)
         fitted, size = _fitted(variables)
         if self._is_costly and size > MOST_LOOPED:
-            return self._counted(_TOO_LARGE)
+            return self._count(_TOO_LARGE)
         if self._cache is None or size > _LONGEST_CACHED_KEY:
-            return self._counted(self._program.evaluate(fitted))
+            return self._count(self._program.evaluate(fitted))
         key = repr(fitted)
-        known = self._cache.get(key)
-        if known is None:
-            known = self._program.evaluate(fitted)
+        result = self._cache.get(key)
+        if result is None:
+            result = self._program.evaluate(fitted)
             if len(self._cache) < _CACHE_SIZE:
-                self._cache[key] = known
-        return self._counted(known)
+                self._cache[key] = result
+        return self._count(result)
 
-    def _counted(self, result: bool | str) -> bool:  # noqa: FBT001 - a value, not a switch
+    def _count(self, result: bool | str) -> bool:  # noqa: FBT001 - a value, not a switch
         if isinstance(result, bool):
             self._computed = True
             return result
@@ -94,26 +94,26 @@ class Expression:
 
     @property
     def failed(self) -> str | None:
-        """A sentence where it could be computed for none of the deliveries it was asked about."""
+        """A sentence with the reason if it could be evaluated for none of the deliveries so far."""
         if self._computed or not self._reasons:
             return None
         reason = max(self._reasons, key=lambda one: self._reasons[one])
-        told = missing_path(reason, self._used)
+        path = missing_path(reason, self._used)
         for other in (missing_path(one, self._used) for one in self._reasons):
-            told = other if other.startswith(f"{told}.") else told  # what misses less misses that
+            path = other if other.startswith(f"{path}.") else path  # missing in the others, too
         count = sum(self._reasons.values())
-        return f"--where matched nothing: {count:,} could not be evaluated ({told})"
+        return f"--where matched nothing: {count:,} could not be evaluated ({path})"
 
     def _variables(self, entry: Entry) -> dict[str, Any]:
-        """The variables that the expression names, and no others: each value costs the language."""
+        """Collect the variables that the expression uses, and no others: each costs time."""
         variables = {}
         value: Any = None
         for name, tree in self._tree.items():
             if own := _OWN.get(name):
-                found = own(entry)
-                if found is None and name in {"lag", "received_at"}:  # it is not known
+                own_value = own(entry)
+                if own_value is None and name in {"lag", "received_at"}:  # unknown
                     continue
-                variables[name] = _pruned(found, tree)
+                variables[name] = _pruned(own_value, tree)
             else:
                 value = value if value is not None else _value(entry)
                 if type(value) is dict and name in value:
@@ -121,14 +121,14 @@ class Expression:
         return variables
 
     def __str__(self) -> str:
-        """As it is told."""
+        """Describe it, as a filter does."""
         return f"where {disarm(self.source)}"
 
 
 def _checked(source: str, tokens: list[_Token]) -> tuple[list[Path], list[Path]]:
-    """The paths that are used, and those in `has()`; WrongUse for what is no expression.
+    """Return the paths that are used, and those in `has()`; WrongUse for unknown names.
 
-    What cannot be read as the language reads it is left to the language, which says why.
+    A syntax error is left to the engine, which has the position.
     """
     uses = list(_uses(tokens, _bound(tokens)))
     if parses(source):
@@ -140,7 +140,7 @@ def _checked(source: str, tokens: list[_Token]) -> tuple[list[Path], list[Path]]
 
 
 def _fitted(value: Any) -> tuple[Any, int]:
-    """A value as the language can hold it, and about how many characters it has as JSON.
+    """Convert a value to what the engine can hold, with its approximate length as JSON.
 
     An integer beyond 64 bits becomes a double, half a surrogate pair the replacement character.
     """
@@ -178,16 +178,16 @@ def _whole(text: str) -> str:
 
 
 def _pruned(value: Any, tree: FieldTree) -> Any:
-    """A value with only those of its fields that are used; whole where the tree ends."""
+    """Reduce a value to the fields that are used; whole at the leaves of the tree."""
     if not tree or type(value) is not dict:
         return value
     return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
 
 
 def _tree(paths: Iterable[Path]) -> FieldTree:
-    """The paths as one tree; what is used as a whole has nothing below it."""
+    """Merge paths into a tree; a path that is used as a whole is a leaf."""
     tree: FieldTree = {}
-    for path in sorted(set(paths), key=len):  # the shorter ones first: they are the wholes
+    for path in sorted(set(paths), key=len):  # shorter ones first: they are the leaves
         here = tree
         for part in path:
             if here.get(part) == {}:
@@ -197,9 +197,9 @@ def _tree(paths: Iterable[Path]) -> FieldTree:
 
 
 def required_conditions(tokens: list[_Token]) -> tuple[frozenset[str] | None, str | None]:
-    """What holds wherever the expression is true: the types, and a word in the line.
+    """Extract what holds wherever the expression is true: the types, and a string in the line.
 
-    Read from the comparisons that are joined by && at the outermost level, and from nothing else.
+    Only comparisons joined by && at the outermost level are considered.
     """
     types: frozenset[str] | None = None
     needles: list[str] = []
@@ -230,7 +230,7 @@ _PLAIN = re.compile(r"[\"'][A-Za-z0-9_@:+-]*[\"']")
 
 
 def _comparison(part: list[_Token]) -> tuple[tuple[str, ...], list[str]]:
-    """The path and the plain strings of `path == "text"` or `path in ["a", "b"]`; else nothing."""
+    """Parse `path == "text"` or `path in ["a", "b"]` to path and plain strings; else empty."""
     if part[1:2] and part[1].text == "==" and part[0].kind == "string":
         part = [*part[2:], part[1], part[0]]
     texts = [token.text for token in part if token.kind == "string"]

@@ -1,4 +1,4 @@
-"""Google's CEL engine: what an expression may name is declared to it, and its errors are told."""
+"""Google's CEL engine: compile expressions over declared names, evaluate them, word its errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_REASON = 100
 
 
 class _Engine(NamedTuple):
-    """The engine's modules: its own, and those of its extensions."""
+    """The engine's module and its extensions."""
 
     cel: Any
     extensions: tuple[Any, ...]
@@ -51,7 +51,7 @@ def _engine() -> _Engine:
 
 
 def parses(source: str) -> bool:
-    """Whether it is an expression by its syntax: what it names may be anything."""
+    """Whether the syntax is that of an expression, whatever it names."""
     try:
         _dynamic().compile(source, disable_check=True)
     except RuntimeError:
@@ -60,16 +60,16 @@ def parses(source: str) -> bool:
 
 
 class Program:
-    """A compiled expression; WrongUse, with the place, for what is none or has the wrong types.
+    """A compiled expression; WrongUse, with the position, for an invalid one or wrong types.
 
-    `tested` are the paths in `has()`, `used` all that are named.
+    `tested` are the paths in `has()`, `used` all paths.
     """
 
     def __init__(self, source: str, tested: Iterable[Path], used: Iterable[Path]) -> None:
         try:
             self._expression = _dynamic().compile(source)
         except RuntimeError as error:
-            # The other environment knows more of the types, and tells the first error of them.
+            # The other environment knows more of the types, and so the first error.
             _check_types(source, tested, used)
             raise _invalid_expression(source, str(error)) from None
         result = _check_types(source, tested, used) or self._expression.return_type().name()
@@ -81,7 +81,7 @@ class Program:
         self._error = _engine().cel.Type.ERROR
 
     def evaluate(self, variables: dict[str, Any]) -> bool | str:
-        """True or false; a string, which says why, where it cannot be computed."""
+        """Evaluate to true or false, or to the reason where that fails."""
         values = {f"{_SPACE}.{name}": value for name, value in variables.items()}
         try:
             result = self._expression.eval(data=values)
@@ -97,7 +97,7 @@ class Program:
 
 @cache
 def _dynamic() -> Any:
-    """Where expressions run: a value has the type that it has in the body."""
+    """Make the environment that expressions run in: a value has its type in the body."""
     engine = _engine()
     kinds = engine.cel.Type
     variables = dict.fromkeys((path[0] for path in field_kinds()), kinds.DYN)
@@ -120,7 +120,7 @@ def _own_types(kinds: Any) -> dict[str, Any]:
 
 
 def _check_types(source: str, tested: Iterable[Path], used: Iterable[Path]) -> str | None:
-    """Raise WrongUse for what can never be computed; the name of the result's type, if known.
+    """Raise WrongUse for types that never fit; return the name of the result's type, if known.
 
     Each field is a variable of its own type, `stream.name` too; but `has()` has to see a map.
     """
@@ -135,11 +135,11 @@ def _check_types(source: str, tested: Iterable[Path], used: Iterable[Path]) -> s
         compiled = _engine().environment(fields | _own_types(kinds)).compile(source)
     except RuntimeError as error:
         mixed = any(field_kinds().get(path, frozenset()) > {"int"} for path in used)
-        said = str(error)
-        errors = list(_ERROR.finditer(said))
-        told = [found for found in errors if not _is_computed(found[3], any_operator=mixed)]
-        if told or not errors:
-            raise _invalid_expression(source, told[0][0] if told else said) from None
+        message = str(error)
+        errors = list(_ERROR.finditer(message))
+        real = [match for match in errors if not _is_computable(match[3], any_operator=mixed)]
+        if real or not errors:
+            raise _invalid_expression(source, real[0][0] if real else message) from None
         return None
     return str(compiled.return_type().name())
 
@@ -162,8 +162,8 @@ _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (?:Syntax error: )?([^\n]*
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '(.*?)\((.*)\)'")
 
 
-def _is_computed(error: str, *, any_operator: bool) -> bool:
-    """Whether the language has a value all the same: numbers of two types compared, or null."""
+def _is_computable(error: str, *, any_operator: bool) -> bool:
+    """Whether the language defines it all the same: numbers of two types compared, or null."""
     found = _OVERLOAD.fullmatch(error.strip())
     if not found:
         return error.startswith("maximum number of ERROR")  # it ends the list
@@ -174,7 +174,7 @@ def _is_computed(error: str, *, any_operator: bool) -> bool:
 
 
 def _kinds(arguments: str) -> list[str]:
-    """The types of a call's arguments, as people name them: `wrapper(int), list(string)`."""
+    """Split and shorten the types of a call's arguments, such as `wrapper(int), list(string)`."""
     parts, depth, begin = [], 0, 0
     for at, sign in enumerate(arguments):
         depth += (sign == "(") - (sign == ")")
@@ -190,12 +190,12 @@ def _type_name(name: str) -> str:
     return name.removeprefix("google.protobuf.").replace("null_type", "null")
 
 
-def _invalid_expression(source: str, said: str) -> WrongUse:
-    if "recursion" in said:
+def _invalid_expression(source: str, message: str) -> WrongUse:
+    if "recursion" in message:
         return WrongUse("--where is nested too deeply", hint="at most 32 levels are supported")
-    found = _ERROR.search(said)
+    found = _ERROR.search(message)
     if not found:
-        return WrongUse("--where is not a valid CEL expression", hint=disarm(said[-200:]))
+        return WrongUse("--where is not a valid CEL expression", hint=disarm(message[-200:]))
     lines = source.split("\n")
     at = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2])
     why, hint = _in_words(found[3].strip().removesuffix(" [INVALID_ARGUMENT]"))
@@ -203,7 +203,7 @@ def _invalid_expression(source: str, said: str) -> WrongUse:
 
 
 def _in_words(error: str) -> tuple[str, str | None]:
-    """An error of the engine's in vmon's words, and a hint."""
+    """Reword an error of the engine, and add a hint."""
     if unknown := re.match(r"undeclared reference to '(.*?)'", error):
         return f"unknown name {unknown[1]}", None
     if wrong := _OVERLOAD.fullmatch(error):
@@ -236,7 +236,7 @@ _MISSING = re.compile(
 
 
 def _reason(error: str) -> str:
-    """Why something could not be computed, in a few words."""
+    """Shorten an error of evaluation to the reason."""
     if missing := _MISSING.search(error):
         text = f"no such key: {missing[missing.lastindex or 0]}"
     elif "SELECT to non-message" in error:
@@ -253,7 +253,7 @@ def _reason(error: str) -> str:
 
 
 def missing_path(reason: str, used: Iterable[Path]) -> str:
-    """The same reason, with the whole path of the key where the expression names it."""
+    """Complete the key in a reason to its path, where the expression has it."""
     key = reason.removeprefix("no such key: ")
     if key == reason:
         return reason

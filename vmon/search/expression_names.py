@@ -1,4 +1,4 @@
-"""Names in an expression, checked against what events have."""
+"""The names in an expression, checked against the fields of events."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _BUILDERS = frozenset({"map", "filter"})
 
 
 _GROWING = frozenset({"replace", "join", "format"})
-"""What makes a text of another size than it is given: in a chain or a loop there is no bound."""
+"""Functions with results larger than their arguments: in a chain or a loop without a bound."""
 
 
 _SEARCHES = frozenset({"contains", "indexOf", "lastIndexOf", "matches"})
-"""What takes the product of its arguments' sizes, in the worst case."""
+"""Functions whose time grows with the product of the sizes of their arguments."""
 
 
 _NAMESPACES = frozenset({"math", "strings"})
@@ -70,7 +70,7 @@ class _Token(NamedTuple):
 
 
 class _Use(NamedTuple):
-    """A name with the fields asked of it, `stream.videoType`, and where each part stands."""
+    """A name with its field path, `stream.videoType`, and the position of each part."""
 
     parts: tuple[str, ...]
     at: tuple[int, ...]
@@ -93,11 +93,11 @@ _OWN: dict[str, Callable[[Entry], Any]] = {
     "verdict": lambda entry: entry.verdict.kind if entry.verdict else None,
     "body": lambda entry: _value(entry),  # noqa: PLW0108 - it is defined below
 }
-"""What a delivery says beside the fields of its body; `body` is the whole of that."""
+"""The variables of a delivery besides the fields of its body; `body` is all of it."""
 
 
 def _value(entry: Entry) -> Any:
-    """The decoded body; None where it is nested so deeply that the language would break."""
+    """Return the decoded body; None where it is nested too deeply for the engine."""
     from vmon.events.payload import DEEPEST
 
     payload = entry.payload
@@ -114,14 +114,14 @@ def _tokens(source: str) -> Iterator[_Token]:
 
 
 def _calls(tokens: list[_Token]) -> Iterator[tuple[int, _Token]]:
-    """Each name that is called, and where it stands among the tokens."""
+    """Yield each name that is called, with its index in the tokens."""
     for at, (token, after) in enumerate(pairwise(tokens)):
         if token.kind == "name" and after.text == "(" and after.kind == "sign":
             yield at, token
 
 
 def _check_calls(tokens: list[_Token]) -> None:
-    """Refuse functions that do not exist, and what could take long."""
+    """Reject unknown functions, and what could run for long."""
     named = [token for _, token in _calls(tokens)]
     for token in named:
         if token.text not in _FUNCTIONS | _LOOPS | _BUILDERS:
@@ -155,7 +155,7 @@ def _too_slow(token: _Token, what: str) -> WrongUse:
 
 
 def _is_costly(tokens: list[_Token]) -> bool:
-    """Whether its time may grow faster than the values that it is evaluated over."""
+    """Whether its time may grow faster than the size of its values."""
     for at, token in _calls(tokens):
         if token.text in _LOOPS | _GROWING | {"split"}:
             return True
@@ -166,14 +166,14 @@ def _is_costly(tokens: list[_Token]) -> bool:
 
 
 class _Binding(NamedTuple):
-    """A name that a loop gives to the items of a list, and the path of the list if it has one."""
+    """A loop variable, and the path of the list that the loop runs over, if it is a field."""
 
     name: _Token
     path: Path
 
 
 def _bindings(tokens: list[_Token], uses: list[_Use]) -> list[_Binding]:
-    """What loops give names to, in order; WrongUse where it is the name of something else."""
+    """Return the loop variables in order; WrongUse for one that has the name of a field."""
     ends = {use.at[-1]: use.parts for use in uses}
     found = []
     for at, token in _calls(tokens):
@@ -189,7 +189,7 @@ def _bindings(tokens: list[_Token], uses: list[_Use]) -> list[_Binding]:
 
 
 def _bound(tokens: list[_Token]) -> set[str]:
-    """The names that loops give to what they go over."""
+    """Return the names of loop variables."""
     return {
         tokens[at + 2].text
         for at, token in _calls(tokens)
@@ -198,7 +198,7 @@ def _bound(tokens: list[_Token]) -> set[str]:
 
 
 def _tested(tokens: list[_Token], uses: list[_Use]) -> list[Path]:
-    """The paths in `has()`."""
+    """Return the paths in `has()`."""
     after = {
         tokens[at + 2].at
         for at, token in _calls(tokens)
@@ -208,7 +208,7 @@ def _tested(tokens: list[_Token], uses: list[_Use]) -> list[Path]:
 
 
 def _uses(tokens: list[_Token], bound: set[str]) -> Iterator[_Use]:
-    """The names that stand for values, but for constants, kinds and what a loop names."""
+    """Yield the names of values: not constants, types or loop variables."""
     none = _Token("sign", "", 0)
     padded = [none, *tokens, none, none, none]
     for at, token in enumerate(tokens, 1):
@@ -221,19 +221,19 @@ def _uses(tokens: list[_Token], bound: set[str]) -> Iterator[_Use]:
                 if padded[at + 1].text != "." or padded[at + 3].text == "(":
                     break
                 parts.append(padded[at + 2])
-                at += 2  # noqa: PLW2901 - what follows a dot is passed over above
+                at += 2  # noqa: PLW2901 - a name after a dot is skipped above
             yield _Use(tuple(part.text for part in parts), tuple(part.at for part in parts))
 
 
 def _check_names(uses: list[_Use]) -> None:
-    """Refuse a name, or a field of a known thing, that no type of event has."""
+    """Reject a name or field that no event type has."""
     for use in uses:
         if use.parts[0] not in _OWN:
             _check_fields(use.parts, use.at, (), field_tree())
 
 
 def _check_items(uses: list[_Use], bindings: list[_Binding]) -> None:
-    """The same of the items of lists, under the names that loops give them."""
+    """Reject a field of a loop variable that the items of its list do not have."""
     for use in uses:
         before = [
             one for one in bindings if one.name.text == use.parts[0] and one.name.at < use.at[0]

@@ -1,4 +1,4 @@
-"""The fields that events have, and of which types: what an expression is checked against."""
+"""The fields of events and their types, which expressions are checked against."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ITEM = "[]"
 
 @cache
 def field_kinds() -> dict[Path, frozenset[str]]:
-    """The kinds of value that each field may have, by its path; those of all event types together.
+    """List the kinds of value of each field by its path, of all event types together.
 
     They are int, double, string, bool, list, map, whose fields are known, dict, whose fields may
     have any name, and any.
@@ -38,7 +38,7 @@ def field_kinds() -> dict[Path, frozenset[str]]:
 
 @cache
 def field_tree() -> FieldTree:
-    """The same fields as a tree; empty where anything may stand."""
+    """Build the fields as a tree; empty where anything may be."""
     tree: FieldTree = {}
     kinds = field_kinds()
     for path in kinds:
