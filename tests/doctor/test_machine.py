@@ -38,7 +38,7 @@ def test_python_and_packages_are_named_with_their_versions(
         ("ahocorasick-rs", "vmon searches more slowly without ahocorasick-rs", "'.[fast]'"),
     ],
 )
-def test_what_vmon_does_without_is_told_with_the_way_to_have_it(
+def test_a_missing_optional_package_is_a_warning_with_the_way_to_install_it(
     missing: str, why: str, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine_checks, "_version", lambda name: None if name == missing else "1")

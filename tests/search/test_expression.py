@@ -106,6 +106,11 @@ def test_a_chain_that_is_not_nested_may_be_as_long_as_an_expression(
     assert Expression(" && ".join(["duration > 1"] * 100))(sample("archive"))
 
 
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(WrongUse, match="--where is not valid UTF-8"):
+        Expression("reason == '\udcff'")
+
+
 def test_a_list_is_gone_over_once_and_not_when_the_body_is_large(
     sample: Callable[..., Entry],
 ) -> None:
@@ -174,11 +179,15 @@ def test_what_must_be_in_a_line_is_read_from_the_outermost_comparisons(
 PIECES = r"""
 reason type session lag stream.name streams body 1 2u 1.5 'a' "b" r'\' && || ! == != < > in + - *
 / % ( ) [ ] { } . , : ? has( .exists(x, x .all( null true false size( // ''' \ é = #
+.contains( .replace( .matches( math.abs( `a` body.a streams.all( headers received_at timestamp( x.id
 """.split()  # noqa: SIM905 - one name a word reads better
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(st.sampled_from([*PIECES, "\n"]), max_size=12).map(" ".join) | st.text(max_size=20))
+@given(
+    st.lists(st.sampled_from([*PIECES, "\n", "\0"]), max_size=12).map(" ".join)
+    | st.text(max_size=20)
+)
 def test_any_text_is_an_expression_or_refused_in_words(source: str) -> None:
     try:
         where = Expression(source)

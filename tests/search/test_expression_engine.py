@@ -108,8 +108,8 @@ def test_what_cannot_be_computed_is_no_match_and_says_why(source: str, reason: s
     where = Expression(source)
     entry = make_entry(BODY.replace(b'"duration":45,', b""))
     assert [where(entry), where(entry)] == [False, False]
-    told = f"--where matched nothing: 2 could not be evaluated ({reason})"
-    assert where.failed == told
+    wanted = f"--where matched nothing: 2 could not be evaluated ({reason})"
+    assert where.failed == wanted
 
 
 def test_what_could_be_computed_for_one_delivery_is_not_called_a_failure() -> None:
@@ -175,7 +175,7 @@ def test_an_expression_parses_whatever_it_names() -> None:
     assert not parses("nope.")
 
 
-def test_a_missing_key_is_told_with_its_path() -> None:
+def test_a_missing_key_is_completed_to_its_path() -> None:
     used = [("body", "a"), ("stream", "connection", "nme")]
     assert missing_path("no such key: nme", used) == "no such key: stream.connection.nme"
     assert missing_path("no such key: other", used) == "no such key: other"

@@ -57,6 +57,8 @@ class Expression:
     def __init__(self, source: str) -> None:
         if len(source) > LONGEST:
             raise WrongUse(f"--where is longer than {LONGEST} characters")
+        if source != _whole(source):
+            raise WrongUse("--where is not valid UTF-8")
         self.source = source
         tokens = list(_tokens(source))
         self._used, tested = _checked(source, tokens)
