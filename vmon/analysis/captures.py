@@ -28,7 +28,10 @@ from vmon.search.filter import Filter
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEAD = re.compile(rb'\{"vmon":1,"type":"([^"]+)","session":(.+)', re.DOTALL)
+_HEAD = re.compile(
+    rb'\{"vmon":1,"type":"([^"]+)","session":(null|"(?:[^"\\]|\\.)*")(?:,.*)?', re.DOTALL
+)
+"""Up to the id; keys like `verdict` may stand between the session and that."""
 _AFTER_HEAD = b',"id":"'
 """Stands first where the head of a line ends: in a session its quotes would be escaped."""
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmon.capture.encodings import BOM, utf_16
 from vmon.capture.format import START
-from vmon.capture.inputs import GZIP, ZSTD, errors_in_words
+from vmon.capture.inputs import errors_in_words, is_compressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BOM = b"\xef\xbb\xbf"
-
 
 def is_document(data: bytes) -> bool:
     """Whether this is JSON of several lines: an array, or objects laid out to be read."""
-    begin = data[:4096].removeprefix(_BOM).lstrip()
+    begin = data[:4096].removeprefix(BOM).lstrip()
     if begin[:1] == b"[" or begin.split(b"\n", 1)[0].strip() == b"{":
         return True
     return begin[:1] == b"{" and not begin.startswith(START) and _is_foreign(begin)
@@ -33,7 +32,7 @@ def has_lines(path: str) -> bool:
         if not raw.seekable():
             return False
         begin = raw.read(4096)
-    return not begin.startswith((GZIP, ZSTD)) and not is_document(begin)
+    return not (is_compressed(begin) or utf_16(begin) or is_document(begin))
 
 
 def documents(whole: bytes) -> Iterator[bytes]:
@@ -43,7 +42,7 @@ def documents(whole: bytes) -> Iterator[bytes]:
     """
     import json
 
-    whole = whole.removeprefix(_BOM)
+    whole = whole.removeprefix(BOM)
     text, decoder, at = whole.decode("utf-8", "surrogateescape"), json.JSONDecoder(), 0
     while at < len(text):
         if text[at].isspace():

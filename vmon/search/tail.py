@@ -11,6 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from vmon.capture import documents, inputs
+from vmon.capture.encodings import Utf8
 from vmon.search import matching, reader, scan
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _backwards(
     while end > 0 and len(found) < number:
         start = _line_start(fd, max(0, end - size))
         before: deque[matching.StoredLine] = deque(maxlen=number - len(found))
-        part = _Window(fd, start, end)
+        window = _Window(fd, start, end)
+        part = window if start else Utf8(window, name)
         for batch in scan.select(part, name, chosen, _uncounted(bad), only_lines=True):
             before.extend(batch)
         found[:0] = before
