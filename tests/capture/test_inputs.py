@@ -96,7 +96,7 @@ def test_zstd_with_frames_to_be_skipped_is_read(lines: list[bytes], tmp_path: Pa
         + packed_zstd(after) + skippable(b"a seek table")
     )  # fmt: skip # one thing a line
     assert chosen_of_file(path, Filter()) == lines
-    assert [line for line, _ in tail.last(str(path), 2, Filter(), print)[0]] == lines[-2:]
+    assert [line for line, _ in tail.last(str(path), 2, Filter())[0]] == lines[-2:]
 
 
 @pytest.mark.skipif(shutil.which("pzstd") is None, reason="pzstd is not installed")

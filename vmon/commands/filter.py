@@ -133,9 +133,7 @@ def _batches(
     if options.tail is not None:
         from vmon.search.tail import last
 
-        lines, start = last(
-            source, options.tail, options.chosen, scan.say_bad, whole_lines=options.follow
-        )
+        lines, start = last(source, options.tail, options.chosen, whole_lines=options.follow)
         yield _readable(options, lines, name)
         if not options.follow:
             return

@@ -25,14 +25,13 @@ def read_stats(chosen: Filter, sources: tuple[str | None, ...], *, oddities: boo
     from collections import Counter
 
     from vmon.analysis.stats import stats_of, stats_with
-    from vmon.search.scan import say_bad
 
     if not oddities:
-        return stats_of(sources, chosen, say_bad)
+        return stats_of(sources, chosen)
     from vmon.analysis.oddities.survey import OddityAnalysis
 
     survey = OddityAnalysis(chosen)
-    found = stats_with(sources, chosen, survey.note, say_bad)
+    found = stats_with(sources, chosen, survey.note)
     found.oddities = dict(Counter(one.code for one in survey.oddities()))
     return found
 

@@ -7,13 +7,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.capture.codec import said_json
+from vmon.capture.inputs import source_name
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
 from vmon.humanize import count, iso
 from vmon.sanitize import disarm
-from vmon.search import matching, reader
+from vmon.search import reader
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
+from vmon.search.skipped import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,14 +35,15 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Judge all there is: 0 when all are valid, 1 when not, 2 when something could not be read."""
-    tally, bad = Counter[str](), list[matching.BadLine]()
+    tally, skipped = Counter[str](), [Skipped(source_name(one)) for one in options.sources]
     put, out = _as_json if options.as_json else _drawing(), sys.stdout.buffer
-    for entry in _entries(options, bad):
+    for entry in _entries(options, skipped):
         verdict = options.trust.verdict(entry.delivery) or Verdict("unsigned")
         tally[verdict.kind] += 1
         if options.every or verdict.kind != "valid":
             out.write(put(entry, verdict))
     out.flush()
+    bad = sum(one.lines for one in skipped if not one.found_inside)
     if not tally and not bad:
         raise nothing_found("deliveries", options.sources)
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
@@ -51,12 +54,12 @@ def run(options: Options) -> int:
     return 0 if tally.total() == tally["valid"] else 1
 
 
-def _entries(options: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
-    def note(line: matching.BadLine) -> None:
-        bad.append(line)
-        sys.stderr.write(f"warning: {line}\n")
-
-    return reader.entries(options.sources, Filter(), note)
+def _entries(options: Options, skipped: list[Skipped]) -> Iterator[Entry]:
+    for source, bad in zip(options.sources, skipped, strict=True):
+        try:
+            yield from reader.entries((source,), Filter(), bad)
+        finally:
+            bad.end()
 
 
 def _drawing() -> Callable[[Entry, Verdict], bytes]:

@@ -77,6 +77,7 @@ class LineMatcher:
         self._bad = bad
         self._number = 0
         self._counts = True
+        self.found_inside = 0
 
     def lose_count(self) -> None:
         """Lines went by uncounted: those that follow have no number."""
@@ -89,9 +90,7 @@ class LineMatcher:
             self._number += 1
             if begins and line.startswith(START) and not line.startswith(begins):
                 continue
-            entry = self.entry(line, self._number if self._counts else 0)
-            if entry and self._chosen(entry):
-                found.append((line if line.endswith(b"\n") else line + b"\n", entry))
+            found += self.matches(line, self._number if self._counts else 0)
         return found
 
     def as_they_are(self, lines: Iterable[bytes]) -> list[StoredLine]:
@@ -100,8 +99,7 @@ class LineMatcher:
         for line in lines:
             self._number += 1
             if not line.startswith(START):
-                entry = self.entry(line, self._number if self._counts else 0)
-                found += [(line, entry)] if entry else []
+                found += self.matches(line, self._number if self._counts else 0)
             elif not line.startswith(ASIDE):
                 found.append((line, None))
         return found
@@ -112,8 +110,8 @@ class LineMatcher:
         for line in lines:
             if settled and _is_settled(line, settled):
                 found.append((line, None))
-            elif (entry := self.entry(line)) and self._chosen(entry):
-                found.append((line, entry))
+            else:
+                found += self.matches(line)
         return found
 
     def pass_over(self, lines: int) -> None:
@@ -135,14 +133,70 @@ class LineMatcher:
                     found.append((line, None))
                 continue
             number, at = number + count(b"\n", at, start), start
-            entry = self.entry(line, number if self._counts else 0)
-            if entry and self._chosen(entry):
-                found.append((line, entry))
+            found += self.matches(line, number if self._counts else 0)
         return found
 
-    def entry(self, line: bytes, number: int = 0) -> Entry | None:
-        """What a line holds; None, and a report, when it holds nothing."""
-        return _entry(line, self._name, self._bad, number)
+    def matches(self, line: bytes, number: int = 0) -> Iterable[StoredLine]:
+        """The line and what it holds, where that is chosen; of a log's line, the events inside."""
+        if not line.startswith(START):
+            return self._other(line, number)
+        entry = _entry(line, self._name, self._bad, number)
+        return ((_ended(line), entry),) if entry and self._chosen(entry) else ()
+
+    def _other(self, line: bytes, number: int) -> Iterable[StoredLine]:
+        """The same of what is no line of a capture."""
+        if line.isspace() or not line:
+            return ()
+        entry, why = None, ""
+        try:
+            entry = _codec().read_line(line, number)
+        except (ValueError, VmonError) as error:
+            why = str(error)
+        if entry and not _may_wrap(line, entry):
+            return ((_ended(line), entry),) if self._chosen(entry) else ()
+        if inner := _events_in(line):
+            return self._inside(inner, number)
+        if entry and not _is_log_line(entry):
+            return ((_ended(line), entry),) if self._chosen(entry) else ()
+        self._bad(BadLine(self._name, number, why or "a log line without an event"))
+        return ()
+
+    def _inside(self, bodies: list[bytes], number: int) -> list[StoredLine]:
+        """The chosen ones of events that were found inside a line."""
+        read = ((body + b"\n", _codec().bare(body, number)) for body in bodies)
+        found: list[StoredLine] = [(line, entry) for line, entry in read if self._chosen(entry)]
+        self.found_inside += len(found)
+        return found
+
+
+def _ended(line: bytes) -> bytes:
+    return line if line.endswith(b"\n") else line + b"\n"
+
+
+def _may_wrap(line: bytes, entry: Entry) -> bool:
+    """Whether a line that is JSON may have events inside it: whole bodies are not looked into."""
+    if entry.type != "unknown" and "event" in entry.payload.value:
+        return False
+    return entry.delivery.body == line.strip() and bool(_logs().may_wrap(entry.payload))
+
+
+def _events_in(line: bytes) -> list[bytes]:
+    if b"{" not in line or line.startswith(_codec().WHY):
+        return []
+    found: list[bytes] = _logs().events_in(line)
+    return found
+
+
+def _is_log_line(entry: Entry) -> bool:
+    return bool(_logs().is_log_line(entry.payload.value))
+
+
+@cache
+def _logs() -> Any:
+    """The module that looks into lines of logs, imported only where there are some."""
+    from vmon.capture import logs
+
+    return logs
 
 
 _RECEIVED = b',"received_at":"'

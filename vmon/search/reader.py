@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmon.capture import inputs
 from vmon.search import scan
+from vmon.search.skipped import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +26,7 @@ each takes twice as long, for by then the processor's caches hold other things."
 def batches(  # noqa: PLR0913 - one for each thing that can be asked of reading
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
     *,
     follow: bool = False,
     start: int = 0,
@@ -33,6 +35,7 @@ def batches(  # noqa: PLR0913 - one for each thing that can be asked of reading
 ) -> Iterator[list[StoredLine]]:
     """The chosen lines of the sources (None is standard input), a block at a time, as they stand.
 
+    `bad` is told of lines that hold nothing; without it, a warning sums them up for each source.
     `opened` gets each source's stream; a source that is followed is read from `start` and has no
     end. Without `entries` no bare body is decoded for more than what the filter asks. WrongUse
     where a source cannot be read, Unread where nobody reads on while it is followed.
@@ -42,13 +45,29 @@ def batches(  # noqa: PLR0913 - one for each thing that can be asked of reading
             if opened:
                 opened(stream)
             name = inputs.source_name(source)
-            yield from scan.select(stream, name, chosen, bad, entries=entries)
+            with _skipped(name, bad, at_once=follow) as noted:
+                yield from scan.select(stream, name, chosen, noted, entries=entries)
+
+
+@contextmanager
+def _skipped(
+    name: str, bad: Callable[[BadLine], None] | None, *, at_once: bool
+) -> Iterator[Callable[[BadLine], None]]:
+    """What is told of bad lines: `bad`, else what warns of them at the end of the source."""
+    if bad is not None:
+        yield bad
+        return
+    skipped = Skipped(name, at_once=at_once)
+    try:
+        yield skipped
+    finally:
+        skipped.end()
 
 
 def decoded_batches(
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
     *,
     follow: bool = False,
 ) -> Iterator[list[DecodedLine]]:
@@ -56,26 +75,27 @@ def decoded_batches(
     for source in sources:
         name = inputs.source_name(source)
         for batch in batches((source,), chosen, bad, follow=follow):
-            yield [*scan.with_entries(batch, name, bad)]
+            yield [*scan.with_entries(batch, name, bad or scan.say_bad)]
 
 
 def lines(
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
 ) -> Iterator[DecodedLine]:
     """The chosen lines of the sources one by one, each with its entry."""
     for source in sources:
         name = inputs.source_name(source)
         for batch in batches((source,), chosen, bad):
             for at in range(0, len(batch), _TOGETHER):
-                yield from [*scan.with_entries(batch[at : at + _TOGETHER], name, bad)]
+                part = batch[at : at + _TOGETHER]
+                yield from [*scan.with_entries(part, name, bad or scan.say_bad)]
 
 
 def entries(
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
 ) -> Iterator[Entry]:
     """The chosen entries of the sources one by one, for commands that read all and then end.
 

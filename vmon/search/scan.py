@@ -25,6 +25,7 @@ from vmon.search.matching import (
     _signed,
 )
 from vmon.search.plan import NUMBER, Plan, plan_of, span_of
+from vmon.search.skipped import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,6 +61,8 @@ def select(  # noqa: PLR0913 - one for each thing that can be asked of reading
         yield from _chosen(blocks, chosen, judge, only_lines=only_lines, entries=entries)
     finally:
         blocks.close()
+        if isinstance(bad, Skipped):
+            bad.found_inside += judge.found_inside
 
 
 def _chosen(

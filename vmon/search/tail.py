@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from vmon.capture import documents, inputs
 from vmon.capture.encodings import Utf8
 from vmon.search import matching, reader, scan
+from vmon.search.skipped import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vmon.search.filter import Filter
 
 _FIRST = 1 << 18
@@ -40,24 +39,25 @@ class _Window:
 
 
 def last(
-    path: str | None, number: int, chosen: Filter, bad: Callable[[matching.BadLine], None], *,
-    whole_lines: bool = False,
-) -> tuple[list[matching.StoredLine], int]:  # fmt: skip # one thing a line
+    path: str | None, number: int, chosen: Filter, *, whole_lines: bool = False
+) -> tuple[list[matching.StoredLine], int]:
     """So many of the chosen lines, in their order, and where reading may go on.
 
     With `whole_lines`, a last line that has no newline yet is left to be read then.
     """
     name = inputs.source_name(path)
     if path is not None and documents.has_lines(path):
+        skipped = Skipped(name, has_numbers=False)
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         try:
             size = os.fstat(fd).st_size
             end = _line_start(fd, size) if whole_lines else size
-            return _backwards(fd, end, number, (name, chosen, bad)), end
+            return _backwards(fd, end, number, (name, chosen, skipped)), end
         finally:
             os.close(fd)
+            skipped.end()
     kept: deque[matching.StoredLine] = deque(maxlen=number)
-    for batch in reader.batches((path,), chosen, bad):
+    for batch in reader.batches((path,), chosen):
         kept.extend(batch)
     return list(kept), os.path.getsize(path) if path is not None else 0  # noqa: PTH202 - pathlib costs 5 ms
 
@@ -66,9 +66,9 @@ def _backwards(
     fd: int,
     end: int,
     number: int,
-    how: tuple[str, Filter, Callable[[matching.BadLine], None]],
+    how: tuple[str, Filter, Skipped],
 ) -> list[matching.StoredLine]:
-    name, chosen, bad = how
+    name, chosen, skipped = how
     found: list[matching.StoredLine] = []
     size = _FIRST
     while end > 0 and len(found) < number:
@@ -76,16 +76,11 @@ def _backwards(
         before: deque[matching.StoredLine] = deque(maxlen=number - len(found))
         window = _Window(fd, start, end)
         part = window if start else Utf8(window, name)
-        for batch in scan.select(part, name, chosen, _uncounted(bad), only_lines=True):
+        for batch in scan.select(part, name, chosen, skipped, only_lines=True):
             before.extend(batch)
         found[:0] = before
         end, size = start, min(size * 2, _MOST)
     return found
-
-
-def _uncounted(bad: Callable[[matching.BadLine], None]) -> Callable[[matching.BadLine], None]:
-    """What tells of bad lines whose number nobody knows."""
-    return lambda one: bad(one._replace(number=0))
 
 
 def _line_start(fd: int, at: int) -> int:
