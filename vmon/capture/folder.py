@@ -58,6 +58,23 @@ def newest() -> Path | None:
     return next((path for path, one in ordered if one.st_size or is_in_use(path)), None)
 
 
+def last_filled(empty: str) -> Path | None:
+    """The capture with deliveries written to last, for one that is in the default folder and empty.
+
+    None where it is not so, or where there is no other.
+    """
+    from pathlib import Path
+
+    path, found = Path(empty), default_folder()
+    try:
+        if path.parent != found or path.stat().st_size:
+            return None
+    except OSError:
+        return None
+    filled = [(one.st_mtime_ns, other) for other, one in files_in(found, CAPTURE_SUFFIXES) if one.st_size]
+    return max(filled)[1] if filled else None
+
+
 def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, os.stat_result]]:
     """The files of a folder whose names end so, by name; none where there is no folder.
 

@@ -193,7 +193,14 @@ def _capture_path(options: dict[str, Any]) -> Path | None:
 
     if options["no_capture"]:
         return None
-    return Path(options["capture"]) if options["capture"] else default_path(datetime.now(UTC))
+    if not options["capture"]:
+        return default_path(datetime.now(UTC))
+    path = Path(options["capture"])
+    if not path.parent.exists():
+        from vmon.sanitize import disarm
+
+        click.echo(f"creating the folder {disarm(str(path.parent))}", err=True)
+    return path
 
 
 def _tunnel_request(options: dict[str, Any]) -> TunnelRequest | None:

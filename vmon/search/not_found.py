@@ -21,11 +21,24 @@ def nothing_found(
     """
     where = source_name(sources[0]) if len(sources) == 1 else f"{len(sources):,} files"
     said = f"no {what} found in {disarm(where)}"
+    if before := _before(sources):
+        hint = f"it is empty; the last capture with deliveries is {disarm(before)}"
+        return Refused(said, hint=hint)
     if chosen is None or chosen.chooses_all:
         return Refused(
             said, hint="capture events with vmon listen, or send samples with vmon trigger"
         )
     return Refused(f"{said} (filter: {chosen})", hint=_way_out(chosen))
+
+
+def _before(sources: tuple[str | None, ...]) -> str | None:
+    """The last capture that has something, where the one that was read is a new, empty one."""
+    if len(sources) != 1 or sources[0] is None:
+        return None
+    from vmon.capture.folder import last_filled
+
+    found = last_filled(sources[0])
+    return str(found) if found else None
 
 
 def _way_out(chosen: Filter) -> str:
