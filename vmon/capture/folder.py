@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vmon.capture.format import CAPTURE_SUFFIXES
-from vmon.capture.inputs import stdin_fd
+from vmon.capture.inputs import source_name, stdin_fd
 from vmon.errors import WrongUse, unreadable
 from vmon.locks import is_in_use
 
@@ -71,7 +71,9 @@ def last_filled(empty: str) -> Path | None:
             return None
     except OSError:
         return None
-    filled = [(one.st_mtime_ns, other) for other, one in files_in(found, CAPTURE_SUFFIXES) if one.st_size]
+    filled = [
+        (one.st_mtime_ns, other) for other, one in files_in(found, CAPTURE_SUFFIXES) if one.st_size
+    ]
     return max(filled)[1] if filled else None
 
 
@@ -126,6 +128,32 @@ _PATIENCE_S = 1.0
 
 def sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
     """The sources that were named (`-` is standard input: None), else the one that is meant.
+
+    WrongUse where one of them is the file that is written to.
+    """
+    sources = _sources_of(files)
+    for source in sources:
+        if _is_output(source):
+            raise WrongUse(
+                f"{source_name(source)} is both input and output", hint="write to another file"
+            )
+    return sources
+
+
+def _is_output(source: str | None) -> bool:
+    """Whether a source is the file that standard output goes to: reading it would never end."""
+    try:
+        out = os.fstat(1)
+        if not stat.S_ISREG(out.st_mode):
+            return False
+        read = os.fstat(stdin_fd()) if source is None else os.stat(source)  # noqa: PTH116 - pathlib costs 5 ms
+    except OSError:
+        return False
+    return os.path.samestat(out, read)
+
+
+def _sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
+    """The same, whatever they are.
 
     Unnamed, standard input is meant where it is a file, a pipe, or a socket on which something
     comes; where it is a terminal, a device such as /dev/null, or closed, the newest capture is.

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 TableKind = Literal["csv", "tsv", "columns"]
-USUAL = ("received_at", "type", "session", "connection.id", "stream.id", "stream.name", "reason")
+USUAL = (
+    *("received_at", "type", "session", "connection.id", "stream.id", "stream.name"),
+    *("id", "status", "reason"),
+)
 """The fields of a table for which none were named."""
 
 _WIDEST = 48
