@@ -149,6 +149,16 @@ def test_every_reading_command_reads_a_log_as_it_reads_the_bodies(
     assert said in of_log[2]
 
 
+def test_a_log_in_which_nothing_matches_is_no_wrong_file(vmon_run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "server.log"
+    path.write_text("listening\n" * 9 + of_python("\n".join(BODIES)))
+    code, out, err = vmon_run("filter", "--event", "render", path)
+    assert (code, out) == (1, "")
+    said, error, *_ = err.splitlines()
+    assert said == f"{path}: 0 events found inside log lines, 9 other lines skipped"
+    assert error.startswith("error: no deliveries found")
+
+
 def test_a_line_of_a_logger_without_an_event_is_no_delivery(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_text('{"level":30,"msg":"up"}\n{"level":"info","message":"a {b}"}\n')

@@ -43,7 +43,7 @@ def run(options: Options) -> int:
         if options.every or verdict.kind != "valid":
             out.write(put(entry, verdict))
     out.flush()
-    bad = sum(one.lines for one in skipped if not one.found_inside)
+    bad = sum(one.lines for one in skipped if one.found_inside is None)
     if not tally and not bad:
         raise nothing_found("deliveries", options.sources)
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())

@@ -77,7 +77,8 @@ class LineMatcher:
         self._bad = bad
         self._number = 0
         self._counts = True
-        self.found_inside = 0
+        self.found_inside: int | None = None
+        """How many of the events inside lines of a log are chosen; None where there are none."""
 
     def lose_count(self) -> None:
         """Lines went by uncounted: those that follow have no number."""
@@ -165,7 +166,7 @@ class LineMatcher:
         """The chosen ones of events that were found inside a line."""
         read = ((body + b"\n", _codec().bare(body, number)) for body in bodies)
         found: list[StoredLine] = [(line, entry) for line, entry in read if self._chosen(entry)]
-        self.found_inside += len(found)
+        self.found_inside = (self.found_inside or 0) + len(found)
         return found
 
 

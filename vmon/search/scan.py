@@ -61,8 +61,8 @@ def select(  # noqa: PLR0913 - one for each thing that can be asked of reading
         yield from _chosen(blocks, chosen, judge, only_lines=only_lines, entries=entries)
     finally:
         blocks.close()
-        if isinstance(bad, Skipped):
-            bad.found_inside += judge.found_inside
+        if isinstance(bad, Skipped) and judge.found_inside is not None:
+            bad.found_inside = (bad.found_inside or 0) + judge.found_inside
 
 
 def _chosen(

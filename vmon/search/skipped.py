@@ -30,8 +30,8 @@ class Skipped:
         self._at_once = at_once
         self._first: list[BadLine] = []
         self.lines = 0
-        self.found_inside = 0
-        """How many events were found inside lines of a log."""
+        self.found_inside: int | None = None
+        """How many events were found inside lines of a log; None where there are none."""
 
     def __call__(self, bad: BadLine) -> None:
         """Note a line that holds nothing."""
@@ -50,7 +50,7 @@ class Skipped:
 
     def _sentences(self) -> Iterator[str]:
         name = disarm(self._name)
-        if self.found_inside:
+        if self.found_inside is not None:
             others = f", {count(self.lines, 'other line')} skipped" if self.lines else ""
             yield f"{name}: {count(self.found_inside, 'event')} found inside log lines{others}"
         elif self._at_once:
