@@ -97,3 +97,19 @@ async def test_a_folder_that_listen_makes_for_a_capture_is_said(
     code, _, err = await asyncio.to_thread(run.stop)
     assert (code, path.parent.is_dir()) == (0, True)
     assert f"creating the folder {path.parent}\n" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("listen", "--port", "0", "--capture", ""), "--capture is empty"),
+        (("replay", "--to", "", "a.jsonl"), "invalid URL ''"),
+    ],
+    ids=str,
+)
+def test_an_empty_file_or_url_is_an_error_and_not_the_default(
+    args: tuple[str, ...], said: str, vmon_run: Run
+) -> None:
+    code, out, err = vmon_run(*args)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {said}\nhint: ")
