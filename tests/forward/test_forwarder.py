@@ -187,7 +187,7 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     assert (
         f"  forward   {app.url}\n"
         "  response  200 as soon as a delivery is captured;\n"
-        "            vmon retries deliveries that your app rejects\n"
+        "            vmon retries while your app is down or responds 5xx\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
     told = re.sub(r"  +", "   ", SEEN.sub("TIME", err))
@@ -451,7 +451,7 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     assert "your app's response (502 if unreachable, 504 on timeout)" in err
     assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
     assert err.count(" to Vonage: ") == 5
-    assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
+    assert "responded 204 to Vonage: Vonage retries in 5.0 s and gives up in 1 d" in err
     assert "failures returned to Vonage  5: Vonage retries each for 24 h" in err
     assert len(app.requests) == 6
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _HEAD = re.compile(
     rb'\{"vmon":1,"type":"([^"]+)","session":(null|"(?:[^"\\]|\\.)*")(?:,.*)?', re.DOTALL
 )
-"""Up to the id; keys like `verdict` may stand between the session and that."""
+"""A line up to its `id`; keys such as `verdict` may follow the session."""
 _AFTER_HEAD = b',"id":"'
 """Stands first where the head of a line ends: in a session its quotes would be escaped."""
 

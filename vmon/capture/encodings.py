@@ -1,4 +1,4 @@
-"""Text encodings of stored files: a BOM goes, UTF-16 becomes UTF-8."""
+"""Text encodings of stored files: a BOM is removed, UTF-16 becomes UTF-8."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _UTF_16 = {
 
 
 def utf_16(begin: bytes) -> str | None:
-    """Which UTF-16 a file is in that begins so; None where it is not."""
+    """The UTF-16 variant of a file with this beginning; None where it is not UTF-16."""
     return _UTF_16.get(begin[:2])
 
 
 class _Readable(Protocol):
-    """A stream of bytes, as inputs.py has it, which imports this module."""
+    """A stream of bytes; the public one is in inputs.py, which imports this module."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Read into the buffer."""
@@ -51,7 +51,7 @@ class Utf8:
         return self._stream.readinto(buffer) or 0
 
     def _begin(self, buffer: memoryview) -> int:
-        """Read the beginning, straight into the buffer: to move all of a file would cost."""
+        """Read the beginning straight into the buffer: copying would cost."""
         count = self._stream.readinto(buffer) or 0
         while count < len(BOM) <= len(buffer) and _may_be_more(bytes(buffer[:count])):
             more = self._stream.readinto(buffer[count:]) or 0
@@ -89,5 +89,5 @@ class Utf8:
 
 
 def _may_be_more(begin: bytes) -> bool:
-    """Whether more has to be read to tell what this begins."""
+    """Whether more bytes are needed to recognise a BOM or UTF-16."""
     return bool(begin) and (BOM.startswith(begin) or (len(begin) < 2 and begin in b"\xff\xfe\0"))  # noqa: PLR2004 - a unit of UTF-16

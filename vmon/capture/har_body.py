@@ -1,7 +1,7 @@
-"""The bytes of a request's body as a HAR has them: as text, whatever they were.
+"""The bytes of a request body in a HAR, which stores them as text.
 
-mitmproxy writes bytes that are no UTF-8 as lone surrogates or, where the type says so, as Latin-1;
-Chromium writes U+FFFD for them, and leaves out bodies that came from a Blob or a form with files.
+mitmproxy writes bytes that are not UTF-8 as lone surrogates or, depending on the type, as Latin-1;
+Chromium writes U+FFFD for them, and leaves out bodies of Blobs and of forms with files.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class NoBody(ValueError):
 
 
 def har_body(post: Any, sizes: frozenset[int]) -> bytes:
-    """The body of a `postData`; NoBody where `sizes`, that it is said to have, tell it is missing.
+    """Return the body of a `postData`; NoBody where the stated `sizes` (bytes) show it is missing.
 
-    Of several readings the one with such a size is taken, else the first.
+    Of several possible bodies the first with such a size is taken, else the first.
     """
     post = {} if post is None else post
     if post.get("encoding") == "base64":
         return b64decode(post.get("text") or "")
-    found = list(_readings(post)) or [b""]
+    found = list(_candidates(post)) or [b""]
     fitting = [body for body in found if len(body) in sizes]
     if not fitting and sizes and (not found[0] and max(sizes) > 0):
         raise NoBody("the body is not in the HAR")
@@ -35,8 +35,8 @@ def har_body(post: Any, sizes: frozenset[int]) -> bytes:
     return [*fitting, *found][0]
 
 
-def _readings(post: dict[str, Any]) -> Iterator[bytes]:
-    """What the bytes may have been, the likeliest first."""
+def _candidates(post: dict[str, Any]) -> Iterator[bytes]:
+    """Yield the bodies that the text may stand for, the likeliest first."""
     kind = str(post.get("mimeType") or "").lower()
     if text := str(post.get("text") or ""):
         for charset, errors in (("utf-8", "surrogateescape"), (_charset(kind), "strict")):
@@ -52,6 +52,6 @@ def _readings(post: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _charset(kind: str) -> str:
-    """The charset that a content type names, else Latin-1, in which each byte is a character."""
+    """The charset of a content type, else Latin-1, in which each byte is a character."""
     named = kind.partition("charset=")[2].split(";")[0].strip(" \"'")
     return named if named and named != "utf-8" else "latin-1"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 8
 _TRIES = 64
-"""So many braces of a text are tried as the beginning of an object."""
+"""How many braces of a text are tried as the start of an object."""
 _LEVELS = frozenset({"level", "lvl", "levelname", "loglevel", "log.level", "severity"})
 _MESSAGES = frozenset({"msg", "message", "event", "log"})
 _OF_DOCKER = frozenset({"log", "stream", "time"})
@@ -35,14 +35,14 @@ _scan = json.JSONDecoder().raw_decode
 
 
 def may_wrap(payload: Payload) -> bool:
-    """Whether JSON is no event itself, and so may have one inside."""
+    """Whether JSON is not an event itself, and so may contain one."""
     return not _is_named(payload.value) and (
         payload.type not in TYPES or is_log_line(payload.value)
     )
 
 
 def is_log_line(value: Any) -> bool:
-    """Whether JSON is what a logger, or Docker, writes for a line."""
+    """Whether JSON is a line of a logger or of Docker."""
     if not isinstance(value, dict) or _is_named(value):
         return False
     keys = value.keys()
@@ -50,7 +50,7 @@ def is_log_line(value: Any) -> bool:
 
 
 def events_in(line: bytes) -> list[bytes]:
-    """The bodies of the events inside a line of a log: each byte for byte, but on one line."""
+    """Find the bodies of the events inside a log line, byte for byte except for line ends."""
     text = line.strip()
     try:
         found = [*_in_value(text, 0)] if text[:1] in _JSON else []
@@ -64,7 +64,7 @@ _JSON = (b"{", b"[", b'"')
 
 
 def _in_value(value: bytes, depth: int) -> Iterator[bytes]:
-    """The events in a JSON value; ValueError where it is none."""
+    """Find the events in a JSON value; ValueError where it is not JSON."""
     if depth > _DEEPEST or value[:1] not in _JSON:
         return
     if value[:1] == b'"':
@@ -78,13 +78,13 @@ def _in_value(value: bytes, depth: int) -> Iterator[bytes]:
 
 
 def _is_event(body: bytes) -> bool:
-    """Whether an object in something else is an event: by its name, or its shape and a session."""
+    """Whether a nested object is an event: by its type's name, or by its shape and a session."""
     payload = read_body(body)
     return _is_named(payload.value) or (payload.type in TYPES and payload.session is not None)
 
 
 def _is_named(value: Any) -> bool:
-    """Whether JSON names the type of an event; one nobody knows yet has an ID beside it."""
+    """Whether JSON names an event type; an unknown type counts if an ID is beside it."""
     event = value.get("event") if isinstance(value, dict) else None
     if not isinstance(event, str):
         return False
@@ -92,7 +92,7 @@ def _is_named(value: Any) -> bool:
 
 
 def _in_text(text: str, depth: int) -> Iterator[bytes]:
-    """The events in a text: objects, and strings or cells of CSV in which an object is."""
+    """Find the events in a text: objects, also in quoted strings and CSV cells."""
     at, tries = text.find("{"), 0
     while at >= 0 and tries < _TRIES:
         tries += 1
@@ -103,7 +103,7 @@ def _in_text(text: str, depth: int) -> Iterator[bytes]:
 
 
 def _object_at(text: str, at: int) -> tuple[Iterable[str], int]:
-    """The JSON that begins at a brace, or at the quote before it, and where to look on."""
+    """Read the JSON at a brace, or at the quote before it; also returns where to continue."""
     for read in (_plain, _of_csv, _escaped):
         try:
             return read(text, at)
@@ -121,7 +121,7 @@ def _plain(text: str, at: int) -> tuple[Iterable[str], int]:
 def _escaped(text: str, at: int) -> tuple[Iterable[str], int]:
     r"""`level=info body="{\"event\":…}"`."""
     if not text.startswith('"{\\"', max(at - 1, 0)):
-        raise ValueError("it is in no string")
+        raise ValueError("not in a string")
     end = _scan(text, at - 1)[1]
     return (text[at - 1 : end],), end
 
@@ -129,6 +129,6 @@ def _escaped(text: str, at: int) -> tuple[Iterable[str], int]:
 def _of_csv(text: str, at: int) -> tuple[Iterable[str], int]:
     """`12,"{""event"":…}"`."""
     if not text.startswith('{""', at):
-        raise ValueError("it is in no cell")
+        raise ValueError("not in a CSV cell")
     cell = text[at:].replace('""', '"')
     return (cell[: _scan(cell)[1]],), len(text)

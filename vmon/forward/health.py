@@ -133,6 +133,12 @@ class TargetHealth:
                 self._be_down(outcome.problem or "")
         self.prober.note_end(session)
 
+    def note_unsent(self, session: str | None) -> None:
+        """The delivery of a session has ended unsent; if it was the probe, the next one is."""
+        self.prober.note_end(session)
+        if self.is_down and self.prober.is_holding:
+            self.prober.probe_later()
+
     def _be_down(self, problem: str) -> None:
         if self.is_down:
             return

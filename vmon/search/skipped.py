@@ -1,4 +1,4 @@
-"""What is said of a source's lines that hold no delivery: a few one by one, many in a sentence."""
+"""Warnings about lines without a delivery: a few lines one by one, many in one sentence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from vmon.search.matching import BadLine
 
 FEW = 3
-"""So many are told one by one."""
+"""Up to so many lines are reported one by one."""
 
 
 class Skipped:
-    """Collects the bad lines of a source, and warns of them at its end, on standard error.
+    """Collects the bad lines of a source, and prints warnings about them at its end (stderr).
 
-    With `at_once`, where a source has no end, the first few are told as they come; without
-    `has_numbers`, where it is read from its end, they have no line numbers.
+    With `at_once`, for a followed source, the first few are printed immediately; without
+    `has_numbers`, for a file read backwards, warnings have no line numbers.
     """
 
     def __init__(self, name: str, *, at_once: bool = False, has_numbers: bool = True) -> None:
@@ -31,10 +31,10 @@ class Skipped:
         self._first: list[BadLine] = []
         self.lines = 0
         self.found_inside: int | None = None
-        """How many events were found inside lines of a log; None where there are none."""
+        """How many events inside log lines were selected; None where there were no such events."""
 
     def __call__(self, bad: BadLine) -> None:
-        """Note a line that holds nothing."""
+        """Record a line without a delivery."""
         self.lines += 1
         if self.lines <= FEW:
             bad = bad if self._has_numbers else bad._replace(number=0)
@@ -45,10 +45,10 @@ class Skipped:
             sys.stderr.write(f"warning: {self._name}: further skipped lines are not reported\n")
 
     def end(self) -> None:
-        """Say what there is to be said of the whole source."""
-        sys.stderr.writelines(f"{sentence}\n" for sentence in self._sentences())
+        """Print the warnings about the whole source."""
+        sys.stderr.writelines(f"{line}\n" for line in self._lines())
 
-    def _sentences(self) -> Iterator[str]:
+    def _lines(self) -> Iterator[str]:
         name = disarm(self._name)
         if self.found_inside is not None:
             others = f", {count(self.lines, 'other line')} skipped" if self.lines else ""

@@ -62,6 +62,7 @@ class Terminal:
         self._options = options
         self._tracker = tracker
         self._oddities = oddities
+        self._redact = None if options.redact is None else redactor_of(options.redact)
         self._facts = Facts()
         self._banner = Banner(self._facts)
         self._local = ""
@@ -72,10 +73,11 @@ class Terminal:
 
     def _display(self) -> Display:
         options, forward = self._options, self._options.forward
-        redact = None if options.redact is None else redactor_of(options.redact)
+        redact = self._redact
         results = None
         if forward and not options.quiet:
-            results = Outcomes(aside=options.form.is_json, several=len(forward.routes) > 1)
+            several = len(forward.routes) > 1
+            results = Outcomes(aside=options.form.is_json, several=several, redact=redact)
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
         return Display(
             None if options.quiet else entry_formatter(options.form, redact),
@@ -126,10 +128,13 @@ class Terminal:
             text = Summary(self._facts).text(
                 pipeline.totals,
                 self._screen.shown,
-                (*session_rows(self._tracker, self._oddities()), *more),
+                (*session_rows(self._tracker, self._oddities(), self._redact), *more),
                 blocked=pipeline.blocked.total,
                 bugs=bugs.total,
             )
             self.say(text)
+
+    def say_bugs(self, bugs: Bugs) -> None:
+        """Say what to report of the bugs of a run, if there were any."""
         if bugs.total:
             self.say(bugs_in_words(bugs.tracebacks()))
