@@ -34,7 +34,7 @@ def test_mitmproxys_bodies_are_the_bytes_that_were_sent() -> None:
     assert (found, bad) == (truth, [])
 
 
-def test_chromiums_bodies_are_the_bytes_that_were_sent_or_are_told() -> None:
+def test_chromiums_bodies_are_the_bytes_that_were_sent_or_are_reported() -> None:
     found, bad = read(HAR / "chromium.har")
     assert found == {path: one for path, one in sent("chromium").items() if path not in NOT_IN_HAR}
     assert sorted(bad) == [

@@ -91,7 +91,7 @@ class LineMatcher:
             self._number += 1
             if begins and line.startswith(START) and not line.startswith(begins):
                 continue
-            found += self.matches(line, self._number if self._counts else 0)
+            self.match(line, found, self._number if self._counts else 0)
         return found
 
     def undecoded(self, lines: Iterable[bytes]) -> list[StoredLine]:
@@ -100,7 +100,7 @@ class LineMatcher:
         for line in lines:
             self._number += 1
             if not line.startswith(START):
-                found += self.matches(line, self._number if self._counts else 0)
+                self.match(line, found, self._number if self._counts else 0)
             elif not line.startswith(ASIDE):
                 found.append((line, None))
         return found
@@ -112,7 +112,7 @@ class LineMatcher:
             if settled and _is_settled(line, settled):
                 found.append((line, None))
             else:
-                found += self.matches(line)
+                self.match(line, found)
         return found
 
     def skip(self, lines: int) -> None:
@@ -134,15 +134,17 @@ class LineMatcher:
                     found.append((line, None))
                 continue
             number, at = number + count(b"\n", at, start), start
-            found += self.matches(line, number if self._counts else 0)
+            self.match(line, found, number if self._counts else 0)
         return found
 
-    def matches(self, line: bytes, number: int = 0) -> Iterable[StoredLine]:
-        """Decode a line and match it; of a log line, the events inside."""
+    def match(self, line: bytes, found: list[StoredLine], number: int = 0) -> None:
+        """Decode a line and append it where it matches; of a log line, the events inside."""
         if not line.startswith(START):
-            return self._match_foreign(line, number)
+            found += self._match_foreign(line, number)
+            return
         entry = _entry(line, self._name, self._bad, number)
-        return ((_with_newline(line), entry),) if entry and self._chosen(entry) else ()
+        if entry and self._chosen(entry):
+            found.append((line if line.endswith(b"\n") else line + b"\n", entry))
 
     def _match_foreign(self, line: bytes, number: int) -> Iterable[StoredLine]:
         """Match a line that is not a capture's."""
