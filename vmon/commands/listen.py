@@ -305,7 +305,7 @@ class Run:
 
     def _report_oddity(self, oddity: Oddity) -> None:
         if self._options.redact is None:  # its sentence names people
-            found = OddityFound(oddity.code, oddity.severity, oddity.session, oddity.said)
+            found = OddityFound(oddity.code, oddity.severity, oddity.session, oddity.text)
             self.feed.publish(found)
 
     def _note_bug(self, error: Exception) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.humanize import count, duration, handle
 from vmon.render.style import HANDLE_COLOURS, Paint, console
 from vmon.render.subject import subject
@@ -44,7 +44,7 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
         "took_ms": round(outcome.took_s * 1000, 3),
         "problem": outcome.problem,
     }
-    return said_json(fields) + b"\n"
+    return safe_json(fields) + b"\n"
 
 
 class Outcomes:
