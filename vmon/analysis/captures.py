@@ -29,7 +29,10 @@ from vmon.search.filter import Filter
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEAD = re.compile(rb'\{"vmon":1,"type":"([^"]+)","session":(.+)', re.DOTALL)
+_HEAD = re.compile(
+    rb'\{"vmon":1,"type":"([^"]+)","session":(null|"(?:[^"\\]|\\.)*")(?:,.*)?', re.DOTALL
+)
+"""A line up to its `id`; keys such as `verdict` may follow the session."""
 _AFTER_HEAD = b',"id":"'
 """Its first occurrence ends the head of a line: in a session its quotes would be escaped."""
 

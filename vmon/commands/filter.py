@@ -151,9 +151,7 @@ def _batches(
     if options.tail is not None:
         from vmon.search.tail import last
 
-        lines, start = last(
-            source, options.tail, options.event_filter, scan.say_bad, whole_lines=options.follow
-        )
+        lines, start = last(source, options.tail, options.event_filter, whole_lines=options.follow)
         yield _decoded_if_needed(options, lines, name)
         if not options.follow:
             return
