@@ -43,7 +43,7 @@ USES = {
     "search": {"capture", "events", GROUND},
     "forward": {"capture", "security", "events", GROUND},
     "sessions": {"events", "security", GROUND},
-    "doctor": {"tunnel", "capture", GROUND},
+    "doctor": {"tunnel", "capture", "events", GROUND},
     "analysis": {"sessions", "search", "forward", "capture", "events", GROUND},
     "replay": {"forward", "search", "capture", "events", GROUND},
     "receive": {"capture", "security", "tunnel", "sessions", "forward", "events", GROUND},

@@ -138,8 +138,8 @@ def _by_decoding(path: Path) -> Held:
     for _, entry in reader.lines((str(path),), Filter(), lambda _bad: None):
         types[entry.type] += 1
         sessions.add(entry.session)
-        at = entry.delivery.received_at
-        times[1:] = [at] if times else [at, at]
+        if (at := entry.delivery.received_or_none) is not None:
+            times[1:] = [at] if times else [at, at]
     return Held(types, len(sessions - {None}), *(times or (None, None)))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.capture import inputs
 from vmon.capture.follow import Unread
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.render.live.progress import Progress, bytes_of
 from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
@@ -42,6 +43,7 @@ class Options(NamedTuple):
     tail: int | None = None
     sort: Sort = "none"
     name_of: Callable[[str | None], str | None] | None = None
+    late_after_s: float = LATE_AFTER_S
     dedupe: Dedupe | None = None
 
     @property
@@ -221,4 +223,5 @@ def _formatter(options: Options) -> Formatter:
     from vmon.sessions.tracker import SessionTracker
 
     form = Form(options.output_format, options.verbosity)
-    return entry_formatter(form, options.redact, SessionTracker(options.name_of))
+    tracker = SessionTracker(options.name_of, late_after_s=options.late_after_s)
+    return entry_formatter(form, options.redact, tracker)

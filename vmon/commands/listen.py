@@ -23,6 +23,7 @@ from vmon.capture.writer import CaptureWriter
 from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.forward.forwarder import Forwarder, ForwardOptions
 from vmon.receive.elements import Notice, OddityFound
 from vmon.receive.feed import Feed, ForwardPublisher
@@ -83,6 +84,7 @@ class Options(Struct, frozen=True):
     verifier: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
+    late_after_s: float = LATE_AFTER_S
     dedupe: bool = False
     secret_path: str | None = None
     open_path: bool = False
@@ -144,7 +146,7 @@ class Run:
         self._stop = asyncio.Event()
         self.bugs = Bugs()
         self._ids = Ids()
-        tracker = SessionTracker(options.name_of, forgets=True)
+        tracker = SessionTracker(options.name_of, forgets=True, late_after_s=options.late_after_s)
         self.feed = Feed(tracker, self._note_bug)
         self._oddities = LiveOddities(tracker.store, self._report_oddity, self._note_bug)
         tracker.on_forgotten = self._oddities.forget

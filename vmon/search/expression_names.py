@@ -86,7 +86,7 @@ def _headers(entry: Entry) -> dict[str, str]:
 _OWN: dict[str, Callable[[Entry], Any]] = {
     "type": lambda entry: entry.type,
     "session": lambda entry: entry.session,
-    "received_at": lambda entry: entry.delivery.received_at,
+    "received_at": lambda entry: entry.delivery.received_or_none,
     "lag": lambda entry: entry.lag_s,
     "path": lambda entry: entry.delivery.path,
     "headers": _headers,
