@@ -80,6 +80,7 @@ LIBRARIES = {
         "vmon.receive.public_url": "asks a public URL whether it leads here",
         "vmon.forward.client": "the HTTP client",
     },
+    "cel_expr_python": {"vmon.search.expression_engine": "evaluates --where"},
     "click": {"vmon.cli": "what can be typed"},
     "msgspec": {"vmon": "models are structs, everywhere; but see `WITHOUT_MSGSPEC`"},
     "multidict": {"vmon.forward.client": "headers in aiohttp's own kind"},

@@ -28,6 +28,7 @@ TOPICS = {
     "commands/test_times": "when things happened, alike in every command",
     "sessions/test_busy_day": "a day of which the truth is known",
     "test_docs": "the README and the reference",
+    "test_other_tools": "what jq, DuckDB and Polars make of a capture",
     "tunnel/ngrok/test_live": "the real ngrok, where there is a token",
     "tunnel/test_listen_tunnel": "listen with a tunnel",
     "tunnel/test_tunnel_imports": "what a tunnel imports",

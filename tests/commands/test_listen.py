@@ -44,6 +44,39 @@ def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
     assert "\n2 deliveries in " in err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_where_a_loop_takes_no_signal_handlers_and_there_is_no_hangup_it_ends_as_well(
+    number: int, listen: "Listen"
+) -> None:
+    run = listen(
+        code="""
+import asyncio.unix_events, signal, sys
+def refuses(*_):
+    raise NotImplementedError
+asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler = refuses
+sys.modules['uvloop'] = None
+del signal.SIGHUP
+"""
+    )
+    client = run.client()
+    client.request("POST", "/", b"{}")
+    assert client.getresponse().status == 200
+    client.close()
+    code, out, err = run.stop(number)
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "\n1 delivery in " in err
+
+
+def test_a_where_that_could_be_evaluated_for_nothing_is_in_the_summary(listen: "Listen") -> None:
+    run = listen("--where", 'body.nme == "x"')
+    for body in (b"{}", b'{"a":1}'):
+        assert run.post(body) == 200
+    _, out, err = run.stop()
+    assert out == ""
+    why = "--where matched nothing: 2 could not be evaluated (no such key: body.nme)"
+    assert why in " ".join(err.split())
+
+
 def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
     listen: "Listen", tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from vmon.errors import VmonError
 from vmon.events.redelivery import retry_of
 from vmon.events.timestamps import FIRST_MS, FUTURE_MS, LAST_MS
 from vmon.histogram import Histogram
-from vmon.search import matching, reader
+from vmon.search import matching, reader, scan
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -191,7 +191,9 @@ class Stats:
 
 
 def stats_of(
-    sources: Iterable[str | None], chosen: Filter, bad: Callable[[matching.BadLine], None]
+    sources: Iterable[str | None],
+    chosen: Filter,
+    bad: Callable[[matching.BadLine], None] | None = None,
 ) -> Stats:
     """Compute the statistics of the selected deliveries of the sources (None is standard input)."""
     gc.disable()  # decoded lines are many, and form no cycles
@@ -199,7 +201,7 @@ def stats_of(
     for source in sources:
         name = inputs.source_name(source)
         for batch in reader.batches((source,), chosen, bad):
-            _count(stats, batch, name, bad)
+            _count(stats, batch, name, bad or scan.say_bad)
     return stats
 
 
@@ -207,7 +209,7 @@ def stats_with(
     sources: Iterable[str | None],
     chosen: Filter,
     each: Callable[[Entry], object],
-    bad: Callable[[matching.BadLine], None],
+    bad: Callable[[matching.BadLine], None] | None = None,
 ) -> Stats:
     """Compute the same statistics, while `each` gets every delivery, selected or not."""
     stats = Stats()

@@ -195,10 +195,20 @@ def _capture_path(options: dict[str, Any]) -> Path | None:
     from pathlib import Path
 
     from vmon.capture.folder import default_path
+    from vmon.errors import WrongUse
 
     if options["no_capture"]:
         return None
-    return Path(options["capture"]) if options["capture"] else default_path(datetime.now(UTC))
+    if options["capture"] is None:
+        return default_path(datetime.now(UTC))
+    if not options["capture"].strip():
+        raise WrongUse("--capture is empty", hint="use --capture FILE, or leave it out")
+    path = Path(options["capture"])
+    if not path.parent.exists():
+        from vmon.sanitize import disarm
+
+        click.echo(f"creating the folder {disarm(str(path.parent))}", err=True)
+    return path
 
 
 def _tunnel_request(options: dict[str, Any]) -> TunnelRequest | None:

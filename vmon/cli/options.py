@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -101,14 +102,24 @@ _FILTERS = (
         "TYPE",
         "Only these event types: names, comma lists, globs ('stream*'); ! excludes.",
     ),
-    ("--session", "session", "ID", "Only this session: its ID, a prefix of it, or its handle."),
+    (
+        "--session",
+        "session",
+        "ID",
+        "Only this session: its ID, a prefix of it, or its handle; A,B for several.",
+    ),
     ("--connection", "connection", "ID", "Only this connection: its ID or a prefix of it."),
     ("--stream", "stream", "ID", "Only this stream."),
     ("--archive", "archive", "ID", "Only this archive."),
     ("--call", "call", "ID", "Only this SIP call."),
     ("--project", "project", "ID", "Only this project or application."),
     ("--reason", "reason", "REASON", "Only events with this reason, e.g. networkDisconnected."),
-    ("--status", "status", "STATUS", "Only events with this status (or call state)."),
+    (
+        "--status",
+        "status",
+        "STATUS",
+        "Only events with this status (or call state); A,B for several.",
+    ),
     ("--path", "path", "TEXT", "Only events whose request path contains TEXT."),
 )
 _SINGLE = (
@@ -162,6 +173,9 @@ def _filter_of(options: dict[str, Any]) -> Filter:
     from vmon.humanize import parse_instant
     from vmon.search.filter import Filter
 
+    _refuse_empty(options)
+    for name in _LISTS:
+        options[name] = tuple(part for value in options[name] for part in _parts(name, value))
     now = datetime.now(UTC)
     for name in ("since", "until"):
         options[name] = parse_instant(options[name], now) if options[name] else None
@@ -171,6 +185,26 @@ def _filter_of(options: dict[str, Any]) -> Filter:
         options["where"] = Expression(options["where"])
     options["types"] = types_of(options["types"]) if options["types"] else None
     return Filter(**options)
+
+
+_LISTS = ("session", "connection", "stream", "archive", "call", "project", "reason", "status")
+
+
+def _parts(name: str, value: str) -> list[str]:
+    """Split a comma list; a comma with a space after it is part of a reason."""
+    parts = re.split(r",(?! )" if name == "reason" else r" *, *", value.strip())
+    if not all(parts):
+        raise WrongUse(f"--{name} {value!r} has an empty value", hint=f"use --{name} A,B")
+    return parts
+
+
+def _refuse_empty(options: dict[str, Any]) -> None:
+    """WrongUse for an empty value, such as "$ID" that is not set: it would match everything."""
+    for _, name, _, _ in (*_FILTERS, *_SINGLE):
+        given = options[name] if isinstance(options[name], tuple) else (options[name],)
+        if any(value is not None and not value.strip() for value in given):
+            flag = "--event" if name == "types" else f"--{name}"
+            raise WrongUse(f"{flag} is empty", hint="without it, everything matches")
 
 
 FORMATS = ("auto", "line", "detail", "json")

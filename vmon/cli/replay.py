@@ -129,7 +129,7 @@ def _check(options: dict[str, Any], source: str | None) -> None:
             raise WrongUse(f"--failed cannot be used with --{other}")
     if options["loop"] and source is None:
         raise WrongUse("--loop cannot be used with standard input", hint="pass a file")
-    if options["sign"] is not None and not options["to"]:
+    if options["sign"] is not None and options["to"] is None:
         raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
 
 
@@ -158,7 +158,7 @@ def _run_options(source: str | None, event_filter: Filter, options: dict[str, An
 
 
 def _target(options: dict[str, Any]) -> Target | None:
-    if not options["to"]:
+    if options["to"] is None:
         return None
     from vmon.forward.targets import target_of
 

@@ -127,6 +127,17 @@ async def _close_files(pipeline: Pipeline) -> None:
         pipeline.rotation.close(_DRAIN_S)
 
 
+def _on_signal(name: str, act: Callable[[], None]) -> None:
+    """Call `act` at a signal, from the running loop."""
+    if (number := getattr(signal, name, None)) is None:
+        return  # Windows knows no SIGHUP
+    running = asyncio.get_running_loop()
+    try:
+        running.add_signal_handler(number, act)
+    except NotImplementedError:  # nor handlers in a loop
+        signal.signal(number, lambda *_: running.call_soon_threadsafe(act))
+
+
 class Run:
     """A run that listens: what receives, what forwards, and the terminal that shows it."""
 
@@ -224,7 +235,7 @@ class Run:
         if self._forwarder:
             self._forwarder.refuse_itself(local)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            self._on_signal(name)
+            _on_signal(name, self._signalled)
         self._pipeline.totals.started_s = time.monotonic()
         request, survives = self._options.tunnel, bool(self._forwarder and self._forwarder.survives)
         public = self._new_public_url(request) if request else None
@@ -243,12 +254,6 @@ class Run:
             await public.run(local)
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
-
-    def _on_signal(self, name: str) -> None:
-        if (number := getattr(signal, name, None)) is None:
-            return  # Windows knows no SIGHUP
-        with contextlib.suppress(NotImplementedError):  # nor handlers in a loop: Ctrl-C raises
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
 
     def _signalled(self) -> None:
         if self._stop.is_set():
@@ -285,7 +290,9 @@ class Run:
 
     async def _sum_up(self) -> None:
         self.feed.flush()
-        more = self._forwarder.summary() if self._forwarder else ()
+        where = self._options.event_filter.where
+        failed_filter = [("filter", where.failed)] if where and where.failed else []
+        more = [*(self._forwarder.summary() if self._forwarder else ()), *failed_filter]
         self._terminal.say_summary(self._pipeline, self.bugs, more)
 
     async def _attempt(self, step: Awaitable[None]) -> None:

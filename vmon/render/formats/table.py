@@ -28,6 +28,8 @@ DEFAULT_FIELDS = (
     "connection.id",
     "stream.id",
     "stream.name",
+    "id",
+    "status",
     "reason",
 )
 """The fields of a table without --fields."""
