@@ -147,7 +147,8 @@ def test_a_capture_of_bare_bodies_has_null_for_the_receipt_and_is_read_again(
     again.write_text(lines)
     assert vmon_run("sessions", again)[1].count(" -  ") == 2
     assert vmon_run("stats", again)[1].startswith("6 deliveries in 20 min 9 s")
-    assert vmon_run("filter", "--count", "--where", "received_at == null", again)[1] == "2\n"
+    where = 'received_at > timestamp("1960-01-01T00:00:00Z")'
+    assert vmon_run("filter", "--count", "--where", where, again)[1] == "4\n"
     for option, when in (("--since", "2016-01-01"), ("--until", "2030-01-01")):
         assert vmon_run("filter", "--count", option, when, again)[1] == "4\n"
 
