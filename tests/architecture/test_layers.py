@@ -79,6 +79,7 @@ LIBRARIES = {
         "vmon.receive.receiver": "serves HTTP",
         "vmon.receive.public_url": "asks a public URL whether it leads here",
         "vmon.forward.client": "the HTTP client",
+        "vmon.forward.problems": "what the HTTP client raises",
     },
     "click": {"vmon.cli": "what can be typed"},
     "msgspec": {"vmon": "models are structs, everywhere; but see `WITHOUT_MSGSPEC`"},
@@ -94,6 +95,7 @@ LIBRARIES = {
     "uvloop": {"vmon.event_loop": "the event loop"},
     "yarl": {
         "vmon.forward.client": "URLs in aiohttp's own kind",
+        "vmon.forward.problems": "URLs in aiohttp's own kind",
         "vmon.forward.targets": "URLs in aiohttp's own kind",
     },
     "zstandard": {"vmon.capture.inputs": "captures that are compressed"},

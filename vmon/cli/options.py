@@ -285,6 +285,13 @@ def sign_options(command: _Command) -> _Command:
     return sign(key(command))
 
 
+def insecure_option(command: _Command) -> _Command:
+    """`--insecure`."""
+    return forward_option("--insecure", is_flag=True, help="Skip TLS certificate verification.")(
+        command
+    )
+
+
 def asker() -> Ask | None:
     """What asks somebody at the terminal; None where standard input or error is not one."""
     import sys

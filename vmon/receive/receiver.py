@@ -23,6 +23,7 @@ from vmon.events.payload import TooLarge
 from vmon.humanize import count, size
 from vmon.receive.http_server import Answer, Limits, Server
 from vmon.sanitize import disarm
+from vmon.urls import host_and_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -90,7 +91,7 @@ class Receiver:
         except OSError as error:
             raise _cannot_listen(host, port, error) from None
         address, bound, *_ = self._listener.sockets[0].getsockname()
-        return f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
+        return f"http://{host_and_port(address, bound)}"
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Stop listening, give requests in flight `grace_s` to be answered, close the rest."""
@@ -119,7 +120,7 @@ class Receiver:
             method=message.method,
             path=message.path,
             headers=_decoded(message.raw_headers),
-            remote=f"{peer[0]}:{peer[1]}" if peer else None,
+            remote=host_and_port(peer[0], peer[1]) if peer else None,
             body=body,
         )
         try:
@@ -285,6 +286,6 @@ def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
             )
         case _:
             return CannotListen(
-                f"cannot listen on {host}:{port}: {_reason(error)}",
+                f"cannot listen on {host_and_port(host, port)}: {_reason(error)}",
                 hint="--host must be an address of this machine, e.g. 127.0.0.1",
             )

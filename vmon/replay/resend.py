@@ -62,6 +62,14 @@ class Resend:
         finally:
             self._write()
 
+    def discard(self, deliveries: Iterator[ScheduledDelivery]) -> int:
+        """Write into the journal that these need not be sent; how many they are."""
+        for delivery in deliveries:
+            self._done.append(self._start_of.pop(delivery.entry.delivery.id))
+        number = len(self._done)
+        self._write()
+        return number
+
     def deliveries(self, chosen: Filter) -> Iterator[ScheduledDelivery]:
         """What is to be sent, as far as a filter lets it through."""
         for start in self._starts:
