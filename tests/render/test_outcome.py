@@ -136,10 +136,18 @@ def test_a_target_that_is_back_is_named_with_what_it_gets(event: TargetBack, tex
 
 
 def test_what_an_earlier_run_left_is_told_with_what_becomes_of_it() -> None:
-    assert left_in_words(Left(1, "http://a", is_sent=True)) == (
-        "1 delivery from an earlier run was not forwarded to http://a: sending it first"
+    unsent = "3 deliveries from an earlier run were not forwarded to http://a"
+    assert left_in_words(Left(1, "http://a", "send")) == (
+        "1 delivery from an earlier run was not forwarded to http://a: sending it first "
+        "(--discard-backlog drops it)"
     )
-    assert left_in_words(Left(3, "http://a", is_sent=False)) == (
-        "3 deliveries from an earlier run were not forwarded to http://a, which is not a target "
-        "now: resend them with vmon replay --failed"
+    assert left_in_words(Left(3, "http://a", "keep")) == (
+        f"{unsent}: kept; vmon replay --failed sends them"
+    )
+    assert left_in_words(Left(3, "http://a", "discard")) == (
+        f"{unsent}: discarded; the capture still has them"
+    )
+    assert left_in_words(Left(3, "http://a", None)) == (
+        f"{unsent}, which is not a target now: resend them with vmon replay --failed, "
+        "or drop them with --discard"
     )

@@ -95,7 +95,11 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
     "--ssh-remote-port", type=click.IntRange(1, 65535), metavar="PORT",
     help="ssh: port to forward from the server. Default: chosen by the server.",
 )  # fmt: skip # one thing a line
-@_tunnel("--yes", is_flag=True, help="Assume yes: install the ngrok agent, stop stale agents.")
+@_tunnel(
+    "--yes",
+    is_flag=True,
+    help="Assume yes: install the ngrok agent, stop stale agents, forward a backlog.",
+)
 @_tunnel("--copy", is_flag=True, help="Copy the public URL to the clipboard (OSC 52).")
 @_tunnel("--qr", is_flag=True, help="Show the public URL as a QR code.")
 @onward_options
@@ -121,6 +125,19 @@ def command(chosen: Filter, onward: ForwardOptions | None, **options: Any) -> in
 
     _check(options)
     return run(_run_options(chosen, onward, options))
+
+
+def _confirmed(onward: ForwardOptions | None, options: dict[str, Any]) -> ForwardOptions | None:
+    """The options of forwarding, after a question about what an earlier run left."""
+    if onward is None or options["no_capture"]:
+        return onward
+    from pathlib import Path
+
+    from vmon.capture.folder import default_folder
+    from vmon.commands.backlog import confirmed
+
+    folder = Path(options["capture"]).parent if options["capture"] else default_folder()
+    return confirmed(onward, folder, asker(), yes=options["yes"])
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -159,8 +176,8 @@ def _run_options(chosen: Filter, onward: ForwardOptions | None, options: dict[st
         tunnel=_tunnel_request(options),
         extras=Extras(copy=options["copy"], qr=options["qr"]),
         ready_as_json=options["json_ready"],
-        onward=onward,
         rotate=_limit(options["rotate"]),
+        onward=_confirmed(onward, options),
         capture=_capture_path(options),  # the last: what is wrong above leaves no empty capture
     )
 

@@ -128,7 +128,7 @@ class _ForwardPublisher:
         self.bug = on_bug
 
     def forwarded(self, result: ForwardResult) -> None:
-        """A delivery failed for the first time, or came to its end."""
+        """A delivery failed in a new way, or came to its end."""
         self._feed.publish(Forwarded(result))
 
     def target_down(self, event: TargetDown) -> None:

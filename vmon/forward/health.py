@@ -119,7 +119,7 @@ class TargetHealth:
 
     def must_hold(self, session: str | None) -> bool:
         """Whether a session has to wait until the target is up."""
-        return self.is_down and not self.prober.is_probe(session)
+        return self.retrying and self.is_down and not self.prober.is_probe(session)
 
     def note_outcome(self, session: str | None, outcome: Outcome) -> None:
         """An attempt has ended."""

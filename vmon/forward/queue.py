@@ -37,7 +37,7 @@ _DISK_S = 1.0
 class QueuedDelivery:
     """A delivery on its way; one whose body is not in memory is read when it is its turn."""
 
-    __slots__ = ("answer", "attempts", "cursor", "entry", "failed_s", "size", "start")
+    __slots__ = ("answer", "attempts", "cursor", "entry", "failed_s", "shown", "size", "start")
 
     def __init__(self, cursor: JournalCursor, start: int, size: int, entry: Entry | None) -> None:
         self.cursor = cursor
@@ -46,6 +46,7 @@ class QueuedDelivery:
         self.entry = entry
         self.attempts = 0
         self.failed_s = 0.0
+        self.shown: tuple[int | None, str | None] | None = None
         self.answer: asyncio.Future[Outcome] | None = None
 
     def read(self) -> Entry | None:
@@ -104,6 +105,10 @@ class SessionQueues:
         """The next delivery of a session; None where it has none."""
         queue = self._queues.get(session)
         return queue[0] if queue else None
+
+    def behind_head(self, session: str | None) -> int:
+        """How many deliveries of a session wait behind its next."""
+        return len(self._queues.get(session, ())) - 1
 
     def drop_head(self, session: str | None) -> None:
         """Take the next delivery of a session out; the one behind it may be sent."""

@@ -115,6 +115,13 @@ def left_in_words(left: Left) -> str:
     number = count(left.number, "delivery", "deliveries")
     were, them = ("was", "it") if left.number == 1 else ("were", "them")
     text = f"{number} from an earlier run {were} not forwarded to {left.url}"
-    if left.is_sent:
-        return f"{text}: sending {them} first"
-    return f"{text}, which is not a target now: resend {them} with vmon replay --failed"
+    match left.backlog:
+        case "send":
+            return f"{text}: sending {them} first (--discard-backlog drops {them})"
+        case "keep":
+            return f"{text}: kept; vmon replay --failed sends {them}"
+        case "discard":
+            return f"{text}: discarded; the capture still has {them}"
+        case None:
+            then = f"resend {them} with vmon replay --failed"
+            return f"{text}, which is not a target now: {then}, or drop {them} with --discard"
