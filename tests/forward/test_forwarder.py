@@ -147,7 +147,7 @@ async def test_a_redirect_and_a_wrong_path_of_an_app_are_told_with_what_was_requ
     only_200, event = "Vonage counts only 200 as success", "(streamCreated 2_A)"
     assert told == [
         f"→ 308 in TIME (POST {url}/slashed): redirects to {url}/slashed/; {only_200}  {event}",
-        f"→ 404 in TIME (POST {url}/slashed/elsewhere): <!doctype html>  (streamCreated 2_A)",
+        f"→ 404 in TIME (POST {url}/slashed/elsewhere): 404 Not Found  (streamCreated 2_A)",
     ]
     assert flask_app.taken == []
 
@@ -297,7 +297,7 @@ async def test_what_a_run_could_not_send_the_next_one_sends_first(
     _, err = await onward.stop(run)
     assert (
         f"3 deliveries from an earlier run were not forwarded to http://127.0.0.1:{free_port}: "
-        "sending them first\n"
+        "sending them first (--discard-backlog drops them)\n"
     ) in err
     assert [number_of(one) for one in app.requests] == [0, 1, 2, 3]
     assert journals(capture) == []

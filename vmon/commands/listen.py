@@ -7,9 +7,6 @@ session store, published on the feed, shown and forwarded. Nothing behind the an
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ from vmon.analysis.oddities.monitor import LiveOddities
 from vmon.bugs import Bugs
 from vmon.capture.rotation import Limit, Rotation
 from vmon.capture.writer import CaptureWriter
+from vmon.commands.stopping import Stopper
 from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
@@ -117,7 +115,9 @@ async def _listen(options: Options) -> int:
         await run.until_stopped()
     finally:
         await run.close()
-    return BUG if run.bugs.total else 0
+    if run.bugs.total:
+        return BUG
+    return INTERRUPTED if run.stopper.is_hurried else 0
 
 
 class _ForwardPublisher:
@@ -149,7 +149,8 @@ class Run:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._stop = asyncio.Event()
+        self.stopper = Stopper(self._in_flight, self._hurry, self._say)
+        self._stop = self.stopper.stopped
         self.bugs = Bugs()
         self._ids = Ids()
         tracker = SessionTracker(options.name_of, forgets=True)
@@ -242,8 +243,7 @@ class Run:
         local = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarder:
             self._forwarder.refuse_itself(local)
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            self._on_signal(name)
+        self.stopper.take_signals()
         self._pipeline.totals.started_s = time.monotonic()
         request, survives = self._options.tunnel, bool(self._forwarder and self._forwarder.survives)
         public = self._new_public_url(request) if request else None
@@ -263,16 +263,19 @@ class Run:
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
 
-    def _on_signal(self, name: str) -> None:
-        if (number := getattr(signal, name, None)) is None:
-            return  # Windows knows no SIGHUP
-        with contextlib.suppress(NotImplementedError):  # nor handlers in a loop: Ctrl-C raises
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+    def _in_flight(self) -> int:
+        """Requests that the end of the run waits for."""
+        sending = self._forwarder.in_flight if self._forwarder else 0
+        return self._receiver.in_flight + sending
 
-    def _signalled(self) -> None:
-        if self._stop.is_set():
-            os._exit(INTERRUPTED)  # what was acknowledged is in the capture already
-        self._stop.set()
+    def _hurry(self) -> None:
+        """Have the end of the run wait for them no longer."""
+        self._receiver.hurry()
+        if self._forwarder:
+            self._forwarder.hurry()
+
+    def _say(self, text: str) -> None:
+        self._terminal.say(text)
 
     async def until_stopped(self) -> None:
         """Wait for a signal, or for the reader of standard output or the tunnel to go."""
@@ -280,10 +283,11 @@ class Run:
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, show what is queued, sum up."""
-        await self._attempt(self._receiver.close(_GRACE_S))
-        failed = await self._close_tunnel()
-        if self._forwarder:
-            await self._attempt(self._forwarder.close(_FORWARD_S))
+        with self.stopper.finishing():
+            await self._attempt(self._receiver.close(_GRACE_S))
+            failed = await self._close_tunnel()
+            if self._forwarder:
+                await self._attempt(self._forwarder.close(_FORWARD_S))
         self.feed.flush()
         self._oddities.close()
         await self._attempt(self._terminal.drain(_DRAIN_S))

@@ -176,6 +176,7 @@ def outcome_printer(
     formatter = entry_formatter(options.form, options.redact, SessionTracker(options.name_of))
     redact = options.redact or (lambda entry: entry)
     out, as_lines = sys.stdout.buffer, not options.form.is_json
+    in_full = options.form.shows_all and options.redact is None
 
     def note(entry: Entry, outcome: Outcome) -> None:
         tally.note(outcome)
@@ -183,9 +184,9 @@ def outcome_printer(
         if options.quiet:
             return
         if as_lines:
-            out.write(formatter.entry(entry) + drawn(outcome))
+            out.write(formatter.entry(entry) + drawn(outcome, in_full=in_full))
         else:
-            out.write(as_json(redact(entry), outcome))
+            out.write(as_json(redact(entry), outcome, in_full=in_full))
         out.flush()  # whoever looks sees an answer when it comes
 
     return note

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from vmon.events.delivery import HOP_BY_HOP
+from vmon.forward.excerpt import excerpt, unpacked
 from vmon.forward.problems import Kind, expects_tls, kind_of, problem_of, tls_expected
 from vmon.forward.targets import Target, joined
 from vmon.humanize import duration
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
 
-_KEPT_BODY = 2048
+KEPT_BODY = 2048
+"""Bytes of an answer's body that are kept."""
 _MAX_TEXT = 200
 """Characters of a URL, or of an answer, in a line."""
 
@@ -44,8 +46,9 @@ _WITHOUT_REQUEST: frozenset[Kind] = frozenset({"unreachable", "unsendable"})
 class Outcome(Struct, frozen=True):
     """What became of a delivery: a status, or a problem in words, and how long it took (seconds).
 
-    `body` is how the answer begins, where it is not a success; `retry_after_s` what it asked for;
-    `location` where it redirects to. `request` is the method and URL of what was no success.
+    `headers` and `body` are the answer's, of the body its beginning; `retry_after_s` is what it
+    asked for, `location` where it redirects to. `request` is the method and URL of what was no
+    success.
     """
 
     status: int | None
@@ -56,6 +59,7 @@ class Outcome(Struct, frozen=True):
     retry_after_s: float | None = None
     request: str = ""
     location: str = ""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -74,10 +78,10 @@ class Outcome(Struct, frozen=True):
 
     @property
     def _detail(self) -> str:
-        """Where it redirects to, else the first line of its body."""
+        """Where it redirects to, else what its body says where it is no success."""
         if self.location:
             return f"redirects to {self.location}"
-        return self.body.decode("utf-8", "replace").strip().partition("\n")[0]
+        return "" if self.ok else excerpt(self.body)
 
 
 class Client:
@@ -212,12 +216,18 @@ async def _answered(answer: aiohttp.ClientResponse, begun: float) -> Outcome:
     """The outcome of an answer; `begun` is when the sending began, of the performance counter."""
     body = await _beginning(answer)
     took, status, after_s = time.perf_counter() - begun, answer.status, _retry_after(answer)
+    if encoding := answer.headers.get("Content-Encoding", ""):
+        body = unpacked(body, encoding, KEPT_BODY)
     if 200 <= status < 300:  # noqa: PLR2004 - that is 2xx
-        return Outcome(status, took, retry_after_s=after_s)
-    location = answer.headers.get("Location", "") if 300 <= status < 400 else ""  # noqa: PLR2004 - 3xx
-    request = _request_in_words(answer.method, answer.request_info.url)
+        return Outcome(status, took, None, body, retry_after_s=after_s, headers=answer.raw_headers)
     return Outcome(
-        status, took, body=body, retry_after_s=after_s, request=request, location=location
+        status,
+        took,
+        body=body,
+        retry_after_s=after_s,
+        request=_request_in_words(answer.method, answer.request_info.url),
+        location=answer.headers.get("Location", "") if status < 400 else "",  # noqa: PLR2004 - 3xx
+        headers=answer.raw_headers,
     )
 
 
@@ -227,16 +237,19 @@ def _request_in_words(method: str, url: URL) -> str:
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """How an answer that is no success begins.
+    """How an answer begins.
 
-    A success is read whole, and thrown away, so that its connection can be used again.
+    A success is read whole, and the rest thrown away, so that its connection can be used again.
     """
-    if answer.status >= 300:  # noqa: PLR2004 - what is no success has something to say
-        return await answer.content.read(_KEPT_BODY)
     content = answer.content
+    if answer.status >= 300:  # noqa: PLR2004 - the rest of what is no success is not waited for
+        return await content.read(KEPT_BODY)
+    begin = b""
     while not content.at_eof():
-        await content.readany()
-    return b""
+        piece = await content.readany()
+        if len(begin) < KEPT_BODY:
+            begin = (begin + piece)[:KEPT_BODY]
+    return begin
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> float | None:

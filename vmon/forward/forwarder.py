@@ -145,6 +145,18 @@ class Forwarder:
             await self._writer.close()
         await self._stack.aclose()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests to apps that a run's end waits for; those that somebody waits for are his."""
+        if self.options.ack == "app":
+            return 0
+        return sum(worker.in_flight for worker in self.workers)
+
+    def hurry(self) -> None:
+        """Have `close` wait for no app any longer."""
+        for worker in self.workers:
+            worker.hurry()
+
     # The files.
 
     @property

@@ -7,6 +7,7 @@ and counted.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ _DISK_S = 1.0
 class QueuedDelivery:
     """A delivery on its way; one whose body is not in memory is read when it is its turn."""
 
-    __slots__ = ("answer", "attempts", "cursor", "entry", "failed_s", "shown", "size", "start")
+    __slots__ = ("_failure", "answer", "attempts", "cursor", "entry", "failed_s", "size", "start")
 
     def __init__(self, cursor: JournalCursor, start: int, size: int, entry: Entry | None) -> None:
         self.cursor = cursor
@@ -46,8 +47,19 @@ class QueuedDelivery:
         self.entry = entry
         self.attempts = 0
         self.failed_s = 0.0
-        self.shown: tuple[int | None, str | None] | None = None
+        self._failure: tuple[int | None, str | None] | None = None
         self.answer: asyncio.Future[Outcome] | None = None
+
+    def failing_s(self) -> float:
+        """How long ago it failed first, which is now if it did not yet."""
+        now = time.monotonic()
+        self.failed_s = self.failed_s or now
+        return now - self.failed_s
+
+    def failed_anew(self, outcome: Outcome) -> bool:
+        """Note how it failed; whether that is another way than before."""
+        before, self._failure = self._failure, (outcome.status, outcome.problem)
+        return self._failure != before
 
     def read(self) -> Entry | None:
         """The delivery's entry; None where the capture has it no more."""
@@ -70,6 +82,11 @@ class SessionQueues:
         self.size = 0
         self._queues: dict[str | None, deque[QueuedDelivery]] = {}
         self._ready: asyncio.Queue[str | None] = asyncio.Queue()
+
+    @property
+    def ready(self) -> int:
+        """How many sessions have a next delivery that may be sent."""
+        return self._ready.qsize()
 
     @property
     def has_ready(self) -> bool:

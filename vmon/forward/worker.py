@@ -20,7 +20,7 @@ from vmon.forward.client import Client, ForwardResult, Outcome
 from vmon.forward.health import Prober, TargetHealth
 from vmon.forward.queue import TargetQueue
 from vmon.forward.retry import again_in_s
-from vmon.humanize import count, duration
+from vmon.humanize import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +37,6 @@ WIDTH = 16
 """Sessions sent side by side to one target."""
 WIDTH_OF_ACK_APP = 64
 """The same where somebody waits for the app's answer."""
-
-
-_PATIENCE = 3
-"""Attempts after which a delivery that others wait behind is worth a word."""
 
 
 class Throttle:
@@ -121,7 +117,7 @@ class TargetWorker:
         self._timers: dict[str | None, asyncio.TimerHandle] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._sending = 0
-        self._has_offered = False
+        self._is_hurried = False
 
     # Beginning and end.
 
@@ -145,7 +141,19 @@ class TargetWorker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
+    def in_flight(self) -> int:
+        """Deliveries that are being sent, or about to be."""
+        return self._sending + self.queue.sessions.ready
+
+    def hurry(self) -> None:
+        """Have `finish` wait no longer: what is being sent counts as not sent."""
+        self._is_hurried = True
+        self.queue.idle.set()
+
+    @property
     def _is_busy(self) -> bool:
+        if self._is_hurried:
+            return False
         if self._sending or self.queue.sessions.has_ready:
             return True
         return self.queue.is_behind and not self.health.is_down and not self._timers
@@ -245,8 +253,9 @@ class TargetWorker:
             self._answer(delivery.answer, outcome)
             self.queue.sessions.drop_head(session)
             return
-        again_s = None if outcome.ok else self._again_in_s(delivery, outcome)
-        if again_s is None or self._is_news(delivery, outcome):
+        schedule, failing_s = self._settings.schedule, delivery.failing_s()
+        again_s = again_in_s(schedule, outcome, delivery.attempts, failing_s)
+        if again_s is None or (not self.health.is_down and delivery.failed_anew(outcome)):
             target, attempts = self.route.target.name, delivery.attempts
             result = ForwardResult(entry, target, outcome, attempts, again_s)
             self._settings.listener.forwarded(result)
@@ -254,42 +263,16 @@ class TargetWorker:
             self._end(delivery, outcome)
             self.queue.sessions.drop_head(session)
         else:
-            self._offer_way_out(session, delivery, outcome)
+            self.health.note_retry(session, outcome, delivery.attempts)
             self._send_again(session, again_s)
         if self.health.is_down and self.health.prober.is_holding:
             self.health.prober.probe_later(again_s)
-
-    def _is_news(self, delivery: QueuedDelivery, outcome: Outcome) -> bool:
-        """Whether a delivery failed in another way than before; that a target is down is said."""
-        if self.health.is_down:
-            return False
-        before, delivery.shown = delivery.shown, (outcome.status, outcome.problem)
-        return delivery.shown != before
-
-    def _offer_way_out(
-        self, session: str | None, delivery: QueuedDelivery, outcome: Outcome
-    ) -> None:
-        """Say once how not to wait for a delivery that its session waits behind."""
-        behind = self.queue.sessions.behind_head(session)
-        if self._has_offered or not behind or delivery.attempts < _PATIENCE or self.health.is_down:
-            return
-        self._has_offered = True
-        what = outcome.problem if outcome.status is None else f"{outcome.status}"
-        number = count(behind, "delivery waits", "deliveries wait")
-        text = f"{self.route.target.name}: {number} behind one that fails ({what})"
-        self._settings.listener.notice(f"{text}; --retry none goes on without it")
 
     def _answer(self, answer: asyncio.Future[Outcome], outcome: Outcome) -> None:
         self.stats.sent += outcome.ok
         self.stats.failed += not outcome.ok
         if not answer.done():
             answer.set_result(outcome)
-
-    def _again_in_s(self, delivery: QueuedDelivery, outcome: Outcome) -> float | None:
-        now = time.monotonic()
-        delivery.failed_s = delivery.failed_s or now
-        failing_s = now - delivery.failed_s
-        return again_in_s(self._settings.schedule, outcome, delivery.attempts, failing_s)
 
     def _end(self, delivery: QueuedDelivery, outcome: Outcome) -> None:
         if not outcome.ok:

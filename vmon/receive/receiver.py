@@ -59,7 +59,10 @@ class ReceiverCallbacks(Struct, frozen=True):
 
 
 class Receiver:
-    """Listens on one address and turns what comes into deliveries."""
+    """Listens on one address and turns what comes into deliveries.
+
+    `in_flight` requests are being received, or wait for an app's answer.
+    """
 
     def __init__(self, hooks: ReceiverCallbacks, *, ids: Ids, limits: Limits | None = None) -> None:
         self.hooks = hooks
@@ -71,7 +74,7 @@ class Receiver:
         self._listener: asyncio.Server | None = None
         self._expected: tuple[str, asyncio.Event] | None = None
         self._closing = False
-        self._in_flight = 0
+        self.in_flight = 0
         self._finished = asyncio.Event()
 
     @property
@@ -100,12 +103,16 @@ class Receiver:
         self._listener.close()
         self._closing = True
         self._server.dismiss()
-        if self._in_flight:  # aiohttp's own shutdown would read nothing more of their bodies
+        if self.in_flight:  # aiohttp's own shutdown would read nothing more of their bodies
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._finished.wait(), grace_s)
         self._server.pre_shutdown()
         await self._server.shutdown(_PARTING_S)
         await self._listener.wait_closed()
+
+    def hurry(self) -> None:
+        """Have `close` wait no longer for requests in flight."""
+        self._finished.set()
 
     def expect(self, nonce: str) -> asyncio.Event:
         """Look out for a probe of our own with this nonce in its path; set when it came."""
@@ -158,14 +165,14 @@ class Receiver:
 
     async def respond(self, request: web.BaseRequest) -> Answer:
         """Answer any request, in aiohttp's way."""
-        self._in_flight += 1
+        self.in_flight += 1
         try:
             return self._stranger(request) or await self._respond(request)
         except Exception as error:  # noqa: BLE001 - a bug ends this request, and not the run
             return self.broken(error)
         finally:
-            self._in_flight -= 1
-            if self._closing and not self._in_flight:
+            self.in_flight -= 1
+            if self._closing and not self.in_flight:
                 self._finished.set()
 
     def _stranger(self, request: web.BaseRequest) -> Answer | None:

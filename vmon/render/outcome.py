@@ -5,21 +5,29 @@ from __future__ import annotations
 import sys
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, set_cell_size
 
 from vmon.capture.codec import said_json
+from vmon.forward.client import KEPT_BODY
 from vmon.humanize import count, duration, handle
 from vmon.render.style import HANDLES, Paint, console
 from vmon.render.subject import subject
 from vmon.sanitize import disarm
+from vmon.security.masking import masked_header, masked_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmon.events.entry import Entry
     from vmon.forward.client import ForwardResult, Outcome
     from vmon.forward.leftovers import Left
     from vmon.forward.listener import TargetBack, TargetDown
+
+
+_MOST_LINES = 40
+"""Lines of an answer's body."""
 
 
 @cache
@@ -27,15 +35,49 @@ def _paint() -> Paint:
     return Paint(console(sys.stdout))
 
 
-def drawn(outcome: Outcome) -> bytes:
-    """The line under an event, newline included."""
+def drawn(outcome: Outcome, *, in_full: bool = False) -> bytes:
+    """The line under an event, newline included; `in_full` with the answer's headers and body."""
     style = "created" if outcome.ok else "failed"
-    return f"    {_paint()(style, '→ ' + str(outcome))}\n".encode()
+    lines = [f"    {_paint()(style, '→ ' + str(outcome))}"]
+    if in_full:
+        lines += answer_lines(outcome, _paint())
+    return _encoded(lines)
 
 
-def as_json(entry: Entry, outcome: Outcome) -> bytes:
-    """`{"id":…,"type":…,"session":…,"status":200,"took_ms":12.3,"problem":null}` and a newline."""
-    said = {
+def _encoded(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+
+
+def answer_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
+    """An answer's status, its headers and the beginning of its body; nothing where none came."""
+    if outcome.status is None:
+        return
+    yield "      " + paint("dim", f"HTTP {outcome.status}")
+    for name, value in _headers(outcome):
+        yield f"      {paint('key', disarm(name))}: {disarm(value)}"
+    lines = _body(outcome).splitlines()
+    for line in lines[:_MOST_LINES]:
+        yield f"      {paint('dim', '│')} {disarm(line)}"
+    if len(lines) > _MOST_LINES or len(outcome.body) == KEPT_BODY:
+        yield "      " + paint("dim", "… the rest is not shown")
+
+
+def _headers(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    for name, value in outcome.headers:
+        text = name.decode("latin-1")
+        yield text, masked_header(text, value.decode("latin-1"))
+
+
+def _body(outcome: Outcome) -> str:
+    return masked_text(outcome.body.decode("utf-8", "backslashreplace")).rstrip()
+
+
+def as_json(entry: Entry, outcome: Outcome, *, in_full: bool = False) -> bytes:
+    """`{"id":…,"type":…,"session":…,"status":200,"took_ms":12.3,"problem":null}` and a newline.
+
+    `in_full` adds the answer's `headers`, pairs of name and value, and the beginning of its `body`.
+    """
+    said: dict[str, Any] = {
         "id": entry.delivery.id,
         "type": entry.type,
         "session": entry.session,
@@ -43,14 +85,20 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
         "took_ms": round(outcome.took_s * 1000, 3),
         "problem": outcome.problem,
     }
+    if in_full:
+        said |= {"headers": list(_headers(outcome)), "body": _body(outcome)}
     return said_json(said) + b"\n"
 
 
 class Outcomes:
-    """Draws what came of forwards: on standard output, or (`aside`) on standard error."""
+    """Draws what came of forwards: on standard output, or (`aside`) on standard error.
 
-    def __init__(self, *, aside: bool, several: bool) -> None:
+    With `in_full` each answer is drawn with its headers and the beginning of its body.
+    """
+
+    def __init__(self, *, aside: bool, several: bool, in_full: bool = False) -> None:
         self.aside = aside
+        self._in_full = in_full
         self._several = several
         stream = sys.stderr if aside else sys.stdout
         self._console = console(stream)
@@ -66,8 +114,10 @@ class Outcomes:
         if self._is_terminal:
             said = _cut(said, self._console.width - len(before) - cell_len(after))
         style = "created" if told.outcome.ok else "failed"
-        line = before + self._paint(style, said) + (self._paint("dim", after) if after else "")
-        return line.encode("utf-8", "backslashreplace") + b"\n"
+        lines = [before + self._paint(style, said) + (self._paint("dim", after) if after else "")]
+        if self._in_full:
+            lines += answer_lines(told.outcome, self._paint)
+        return _encoded(lines)
 
 
 def _in_words(told: ForwardResult) -> str:

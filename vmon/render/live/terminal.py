@@ -75,7 +75,11 @@ class Terminal:
         redact = None if options.redact is None else redactor_of(options.redact)
         results = None
         if forward and not options.quiet:
-            results = Outcomes(aside=options.form.is_json, several=len(forward.routes) > 1)
+            results = Outcomes(
+                aside=options.form.is_json,
+                several=len(forward.routes) > 1,
+                in_full=options.form.shows_all and redact is None,
+            )
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
         return Display(
             None if options.quiet else entry_formatter(options.form, redact),

@@ -1,0 +1,66 @@
+"""How a run of `listen` is stopped: gently by the first signal, at once by the second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from vmon.errors import INTERRUPTED
+from vmon.humanize import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SILENT_S = 0.25
+"""How long a run may take to its end before it says what it waits for."""
+_HURRY_S = 1.0
+"""How long it may take from the second signal on."""
+
+
+class Stopper:
+    """Takes the signals that stop a run.
+
+    `in_flight` counts the requests that its end waits for, `hurry` has it wait no longer, and
+    `say` writes a line to standard error.
+    """
+
+    def __init__(
+        self, in_flight: Callable[[], int], hurry: Callable[[], None], say: Callable[[str], None]
+    ) -> None:
+        self.stopped = asyncio.Event()
+        self.is_hurried = False
+        self._in_flight = in_flight
+        self._hurry = hurry
+        self._say = say
+
+    def take_signals(self) -> None:
+        """Handle Ctrl-C and its like from now on."""
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if (number := getattr(signal, name, None)) is not None:  # Windows knows no SIGHUP
+                with contextlib.suppress(NotImplementedError):  # nor handlers in a loop
+                    asyncio.get_running_loop().add_signal_handler(number, self.signalled)
+
+    def signalled(self) -> None:
+        """Stop; when that is under way already, at once."""
+        if not self.stopped.is_set():
+            self.stopped.set()
+        elif not self.is_hurried:
+            self.is_hurried = True
+            self._hurry()
+            asyncio.get_running_loop().call_later(_HURRY_S, os._exit, INTERRUPTED)
+        else:
+            os._exit(INTERRUPTED)  # what was acknowledged is in the capture already
+
+    @contextlib.contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Say what the end of a run waits for, where it takes long."""
+        timer = asyncio.get_running_loop().call_later(_SILENT_S, self._say_finishing)
+        yield
+        timer.cancel()
+
+    def _say_finishing(self) -> None:
+        if (number := self._in_flight()) and not self.is_hurried:
+            self._say(f"finishing {count(number, 'request')} (Ctrl-C again to stop now)")
