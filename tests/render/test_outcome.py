@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.factories import make_entry
-from vmon.forward.client import ForwardResult, Outcome
+from vmon.forward.client import KEPT_BODY, ForwardResult, Outcome
 from vmon.forward.leftovers import Left
 from vmon.forward.listener import TargetBack, TargetDown
 from vmon.render.outcome import (
     Outcomes,
+    answer_block,
     as_json,
     back_in_words,
     down_in_words,
@@ -32,6 +33,47 @@ def test_under_an_event_stands_what_the_app_answered() -> None:
     assert drawn(Outcome(None, 0.1, "connection refused")).decode() == (
         "    → connection refused\n"
     )
+
+
+ANSWER = Outcome(
+    200,
+    0.012,
+    body=b'failed to decode\x1b[2J\n{"password":"opens"}\n',
+    headers=((b"Content-Type", b"text/plain"), (b"Set-Cookie", b"session=abc; Path=/")),
+)
+IN_FULL = """\
+      HTTP 200
+      Content-Type: text/plain
+      Set-Cookie: ••••
+      │ failed to decode␛[2J
+      │ {"password":"••••"}
+"""
+
+
+def test_in_full_stand_the_headers_and_the_body_also_of_a_success() -> None:
+    assert drawn(ANSWER, in_full=True).decode() == "    → 200 in 12 ms\n" + IN_FULL
+    assert answer_block(ANSWER).decode() == IN_FULL
+    result = ForwardResult(make_entry(BODY), URL, ANSWER)
+    outcomes = Outcomes(aside=False, several=False, in_full=True)
+    assert outcomes(result, is_last=True).decode() == "    → 200 in 12 ms\n" + IN_FULL
+
+
+def test_in_full_nothing_is_added_where_no_answer_came() -> None:
+    refused = Outcome(None, 0.1, "connection refused")
+    assert drawn(refused, in_full=True) == drawn(refused)
+
+
+def test_in_full_a_long_answer_says_that_it_goes_on() -> None:
+    for body in (b"line\n" * 41, b"x" * KEPT_BODY):
+        assert answer_block(Outcome(200, 0.1, body=body)).decode().splitlines()[-1] == (
+            "      … the rest is not shown"
+        )
+
+
+def test_as_json_in_full_an_outcome_has_the_headers_and_the_body() -> None:
+    said = json.loads(as_json(make_entry(BODY), ANSWER, in_full=True))
+    assert said["headers"] == [["Content-Type", "text/plain"], ["Set-Cookie", "••••"]]
+    assert said["body"] == 'failed to decode\x1b[2J\n{"password":"••••"}'
 
 
 def test_as_json_an_outcome_is_one_line() -> None:

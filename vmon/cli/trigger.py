@@ -43,6 +43,7 @@ from vmon.config import LISTENER
 @sign_options
 @option("--dry-run", is_flag=True, help="Print the events, one per line, without sending them.")
 @option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@option("-v", "--verbose", "in_full", is_flag=True, help="Show each response: headers and body.")
 def command(types: tuple[str, ...], **options: Any) -> int:
     """Send sample events with new, consistent IDs and times.
 
@@ -70,6 +71,7 @@ def command(types: tuple[str, ...], **options: Any) -> int:
             wait_s=options["wait"],
             dry_run=options["dry_run"],
             quiet=options["quiet"],
+            in_full=options["in_full"],
         )
     )
 

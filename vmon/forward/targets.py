@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 from yarl import URL
 
 from vmon.errors import WrongUse
@@ -38,6 +40,17 @@ class Target(Struct, frozen=True):
         """How it is called on a screen: host and port."""
         url = URL(self.url)
         return disarm(host_and_port(url.host or "", url.port or 0))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, by its name."""
+        return is_local(URL(self.url).host)
+
+    def under(self, segment: str) -> Target:
+        """The same with this segment before its path."""
+        parts = urlsplit(self.url)
+        path = f"/{segment}{'' if parts.path == '/' else parts.path}"
+        return replace(self, url=urlunsplit(parts._replace(path=path)))
 
 
 def target_of(

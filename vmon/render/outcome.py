@@ -48,6 +48,11 @@ def _encoded(lines: list[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
 
 
+def answer_block(outcome: Outcome) -> bytes:
+    """An answer in full for standard output, under a line that says what it was."""
+    return _encoded(list(answer_lines(outcome, _paint())))
+
+
 def answer_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
     """An answer's status, its headers and the beginning of its body; nothing where none came."""
     if outcome.status is None:
