@@ -357,7 +357,7 @@ async def test_a_forwarded_delivery_says_who_sent_it_and_keeps_what_it_says_itse
 ) -> None:
     target = target_of(app.url, forwarded=True)
     plain = make_delivery(
-        b"", id="1", received_at=NOW, headers=(("Host", "here:1"),), remote="::1:5000"
+        b"", id="1", received_at=NOW, headers=(("Host", "here:1"),), remote="[::1]:5000"
     )
     told = (("x-forwarded-for", "216.147.0.9"), ("X-Forwarded-Proto", "https"))
     await send(plain, target)
@@ -498,5 +498,6 @@ async def test_an_old_connection_that_the_app_closed_is_made_anew(app: "App", se
 
 
 @pytest.mark.parametrize("name", ["", "user:secret@"])
-def test_the_name_of_a_target_is_its_host_and_port(name: str) -> None:
-    assert target_of(f"http://{name}localhost:3000/x").name == "localhost:3000"
+@pytest.mark.parametrize("place", ["localhost:3000", "[::1]:3000"])
+def test_the_name_of_a_target_is_its_host_and_port(name: str, place: str) -> None:
+    assert target_of(f"http://{name}{place}/x").name == place
