@@ -1,6 +1,7 @@
 """Forwarding from outside: a real `vmon listen` between a client and an app."""
 
 import asyncio
+import http.client
 import json
 import os
 import re
@@ -652,6 +653,23 @@ async def test_a_second_ctrl_c_stops_at_once_and_still_sums_up(
     assert "1 delivery in " in err
     assert "0 sent, 1 pending\n" in err
     assert len(journals(capture)) == 1
+
+
+async def test_with_ack_app_a_second_ctrl_c_stops_at_once_too(
+    onward: Forwarding, app: "App"
+) -> None:
+    app.gate = asyncio.Event()
+    run = await onward.start("--forward-to", str(app.port), "--ack", "app")
+    asked = asyncio.create_task(onward.post(run, a_body(0)))
+    await app.wait_for(lambda: len(app.requests) == 1)
+    run.signal(signal.SIGINT)
+    await asyncio.to_thread(run.err.until, b"finishing 1 request (Ctrl-C again")
+    run.signal(signal.SIGINT)
+    code, _, err = await asyncio.to_thread(run.result)
+    assert (code, "1 delivery in " in err) == (130, True)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        await asked
+    app.gate.set()
 
 
 async def test_a_backlog_that_is_discarded_is_said_and_never_sent(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SILENT_S = 0.25
 """How long a run may take to its end before it says what it waits for."""
-_HURRY_S = 1.0
+_HURRY_S = 2.0
 """How long it may take from the second signal on."""
 
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods the dashboard may try the URL with: answered 200, and no delivery."""
 
-_PARTING_S = 0.5
-"""How long the last answers may take to leave."""
+_PARTING_S, _HURRIED_S = 0.5, 0.1
+"""How long the last answers may take to leave, and in a hurry."""
 
 
 class ReceiverCallbacks(Struct, frozen=True):
@@ -74,6 +74,7 @@ class Receiver:
         self._listener: asyncio.Server | None = None
         self._expected: tuple[str, asyncio.Event] | None = None
         self._closing = False
+        self._parting_s = _PARTING_S
         self.in_flight = 0
         self._finished = asyncio.Event()
 
@@ -107,11 +108,12 @@ class Receiver:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._finished.wait(), grace_s)
         self._server.pre_shutdown()
-        await self._server.shutdown(_PARTING_S)
+        await self._server.shutdown(self._parting_s)
         await self._listener.wait_closed()
 
     def hurry(self) -> None:
         """Have `close` wait no longer for requests in flight."""
+        self._parting_s = _HURRIED_S
         self._finished.set()
 
     def expect(self, nonce: str) -> asyncio.Event:
