@@ -6,6 +6,7 @@ Run as a program, `python tests/test_docs.py` rewrites every table and sample ou
 
 from __future__ import annotations
 
+import ast
 import os
 import pty
 import re
@@ -32,7 +33,7 @@ README = ROOT / "README.md"
 DOCS = Path(str(vmon.__file__)).parent / "docs"
 GOLDEN = ROOT / "tests" / "data" / "golden"
 MARK = re.compile(
-    r"^<!-- (?P<name>[^\n]+) -->\n+(?P<block>(?:\|[^\n]*\n)+|```.*?\n```\n)?",
+    r"^<!-- (?P<name>[^\n]+) -->\n+(?P<block>(?:\|[^\n]*\n)+|```.*?\n```\n)?\n*",
     re.MULTILINE | re.DOTALL,
 )
 PLAIN = ("start", "test")
@@ -249,6 +250,25 @@ def test_every_option_of_every_command_is_in_the_reference() -> None:
     assert {"filter options", "types", "oddities", "exit codes", "topics", "commands"} <= {*marks}
 
 
+def test_every_option_that_a_document_names_exists() -> None:
+    from vmon.cli import COMMANDS, cli
+
+    commands: list[click.Command] = [cli, *map(_command, COMMANDS)]
+    commands += [below for each in commands[1:] for below in getattr(each, "commands", {}).values()]
+    options = {name for each in commands for param in each.params for name in param.opts}
+    for name, path in _documents().items():
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text("utf-8")))
+        assert named - options - {"--help", "--version"} == set(), name
+
+
+def test_a_blank_line_follows_every_table_and_every_sample() -> None:
+    for name, path in _documents().items():
+        text = path.read_text("utf-8")
+        blocks = [found for found in MARK.finditer(text) if found["block"]]
+        tight = [each["name"] for each in blocks if text[each.end("block") :][:1] not in ("", "\n")]
+        assert tight == [], name
+
+
 def test_the_readme_is_short_and_never_installs_the_package_of_others() -> None:
     assert len(README.read_text("utf-8").splitlines()) <= 300
     for path in _documents().values():
@@ -291,6 +311,33 @@ def test_the_tour_names_every_folder_and_no_other() -> None:
     assert named - {"vmon"} - folders - inner == set(), "there is no such folder"
 
 
+def test_every_file_that_the_tour_names_exists() -> None:
+    tour = (DOCS / "architecture.md").read_text("utf-8")
+    table = tour.partition("## Where is …?")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    files = [re.fullmatch(r"\| .+\? \| `([\w/]+\.py)` \|", row) for row in rows]
+    assert len(rows) >= 22
+    assert [row for row, found in zip(rows, files, strict=True) if not found] == []
+    assert [found[1] for found in files if found and not (DOCS.parent / found[1]).is_file()] == []
+
+
+def test_every_module_that_a_docstring_refers_to_exists() -> None:
+    named = [
+        (path, name)
+        for path in sorted(DOCS.parent.rglob("*.py"))
+        for name in re.findall(
+            r"[\w/]+\.py\b", ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+        )
+    ]
+    assert named
+    missing = [
+        f"{path.relative_to(ROOT)} names {name}"
+        for path, name in named
+        if not any((folder / name).is_file() for folder in (path.parent, DOCS.parent))
+    ]
+    assert missing == []
+
+
 def test_the_wording_is_that_of_the_field() -> None:
     private = re.compile(
         r"\b(draws?|drawn|told|said|strangers?|mended|anew|copies)\b", re.IGNORECASE
@@ -305,10 +352,10 @@ def test_the_wording_is_that_of_the_field() -> None:
 def _write() -> None:
     def block(found: re.Match[str]) -> str:
         name = found["name"]
-        return found[0] if name in PLAIN else f"<!-- {name} -->\n\n{made(name)}"
+        return found[0] if name in PLAIN else f"<!-- {name} -->\n\n{made(name)}\n"
 
     for path in _documents().values():
-        path.write_text(MARK.sub(block, path.read_text("utf-8")), "utf-8")
+        path.write_text(MARK.sub(block, path.read_text("utf-8")).rstrip("\n") + "\n", "utf-8")
 
 
 if __name__ == "__main__":

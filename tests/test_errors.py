@@ -30,7 +30,7 @@ def test_an_error_says_what_and_the_way_out() -> None:
 @pytest.mark.parametrize(
     ("number", "hint"),
     [
-        (errno.ENOENT, "vmon captures lists the captures that are kept"),
+        (errno.ENOENT, "run vmon captures to list your captures"),
         (errno.EACCES, "change its permissions, or run vmon as a user who may read it"),
         (errno.EISDIR, "name a file in it"),
         (errno.EIO, None),

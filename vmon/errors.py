@@ -1,11 +1,11 @@
 """What can go wrong in ways that are not a bug, and the exit code each way ends in.
 
 VmonError            the base: a message, a hint (the way out), an exit code
-├── Refused          1    nothing matched, an app refused what it was sent, a check failed
-├── WrongUse         2    wrong use, or input that cannot be read
-├── CannotListen     3    the receiver cannot be opened
-├── TunnelFailed     4    no public URL, and trying again would not help
-└── TimedOut         5    something did not happen in its time
+├── Refused          1    nothing matched, an app rejected a delivery, a check failed
+├── WrongUse         2    usage error, or unreadable input
+├── CannotListen     3    the port is in use, or the address is not one of this machine
+├── TunnelFailed     4    the tunnel failed, and retrying would not help
+└── TimedOut         5    timeout
 
 An exception of our own code is a bug: it ends in BUG, 70, with its traceback.
 """
@@ -29,20 +29,20 @@ class VmonError(Exception):
 
 
 class Refused(VmonError):
-    """Nothing matched, an app refused what it was sent, or a check failed."""
+    """Nothing matched, an app rejected a delivery, or a check failed."""
 
     exit_code = 1
 
 
 class WrongUse(VmonError):
-    """Wrong use of the command line, or input that cannot be read."""
+    """Usage error, or unreadable input."""
 
 
 def unreadable(name: str, error: OSError) -> WrongUse:
     """The error that a file or folder cannot be read: why, and the way out where there is one."""
     hint = None
     if isinstance(error, FileNotFoundError):
-        hint = "vmon captures lists the captures that are kept"
+        hint = "run vmon captures to list your captures"
     elif isinstance(error, PermissionError):
         hint = "change its permissions, or run vmon as a user who may read it"
     elif isinstance(error, IsADirectoryError):
@@ -51,19 +51,19 @@ def unreadable(name: str, error: OSError) -> WrongUse:
 
 
 class CannotListen(VmonError):
-    """The receiver cannot be opened: the port is taken, the address is not ours."""
+    """Cannot listen: the port is in use, or the address is not one of this machine."""
 
     exit_code = 3
 
 
 class TunnelFailed(VmonError):
-    """There is no public URL, and trying again would not help."""
+    """The tunnel failed, and retrying would not help."""
 
     exit_code = 4
 
 
 class TimedOut(VmonError):
-    """Something did not happen in the time it was given."""
+    """Timeout: what was waited for did not happen in time."""
 
     exit_code = 5
 

@@ -1,4 +1,4 @@
-"""Text for people: strangers' text disarmed, sizes and durations said shortly, ids as handles."""
+"""Sizes, times and counts as people write them, both shown and parsed; ids as handles."""
 
 from __future__ import annotations
 

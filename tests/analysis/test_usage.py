@@ -209,7 +209,7 @@ def sessions(draw: st.DrawFn) -> Session:
     for number, (begin, lasts) in enumerate(draw(st.lists(span, max_size=5))):
         end = None if lasts is None else begin + lasts
         owner = f"p{number % 3}"
-        made.feeds[f"s{number}"] = StreamState(f"s{number}", BEGUN, begin, end, connection=owner)
+        made.streams[f"s{number}"] = StreamState(f"s{number}", BEGUN, begin, end, connection=owner)
     return made
 
 
@@ -259,7 +259,7 @@ def test_the_minutes_of_a_day_are_the_true_ones_shuffled_and_copied_as_it_is(odd
         book.apply(entry)
     spans = [one for each in book.sessions() for one in spans_of(each, seen, seen.end_ms)]
     ended = [one for one in spans if one.why != "open"]
-    for kind, lives in (("connection", day.truth.people), ("stream", day.truth.feeds)):
+    for kind, lives in (("connection", day.truth.people), ("stream", day.truth.streams)):
         true = sum(max(0, end - begin) for begin, end in lives.values() if end is not None)
         assert sum(max(0, one.low - one.begin) for one in ended if one.kind == kind) == true
     assert usage_of(book.sessions(), seen).duplicates == day.truth.duplicates

@@ -108,7 +108,7 @@ def test_where_there_can_be_no_new_file_the_old_one_grows(
     def refuse(_path: Path) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("vmon.capture.writer._made", refuse)
+    monkeypatch.setattr("vmon.capture.writer._create", refuse)
     rotation.rotate_if_due(b"1")
     rotation.rotate_if_due(b"1")
     capture.append(line(2))
@@ -202,7 +202,7 @@ def test_a_full_file_is_compressed_once_all_of_it_was_sent(
     names = ["a[1].1.jsonl", "a[1].2.jsonl", "a[1].3.jsonl", "a[1].jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     sending.sent_upto = 2 * size - 1
-    rotation.pack_sent()
+    rotation.compress_sent()
     rotation.close(10)
     names = ["a[1].1.jsonl.gz", "a[1].2.jsonl.gz", "a[1].3.jsonl", "a[1].jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
@@ -343,7 +343,7 @@ import errno, os
 from vmon.capture import writer as capture
 def no(fresh):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-capture._made = no
+capture._create = no
 """
 
 

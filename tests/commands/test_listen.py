@@ -1,10 +1,14 @@
 """A run from inside, and from outside where a part of it has to fail on purpose."""
 
 import asyncio
+import http.client
 import json
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.factories import make_line
+from tests.support.waiting import wait_until
+from vmon.capture.codec import read_line
 from vmon.commands.listen import Options, Run
 from vmon.render.formats.entries import Form
 from vmon.security.signature import Secret, sign
@@ -369,6 +375,27 @@ def test_where_names_are_redacted_nobody_is_named(listen: "Listen") -> None:
     assert out.count("\n") == 2
 
 
+async def test_where_ids_are_redacted_neither_results_nor_the_summary_tell_them(
+    app: "App", listen: "Listen"
+) -> None:
+    for form in ("line", "json"):
+        fields = "sessionId,connection.id,reason"
+        run = listen("--format", form, "--redact", fields, "--forward-to", app.url)
+        app.gate = asyncio.Event()
+        for event in ("connectionCreated", "sessionDestroyed"):
+            said: dict[str, object] = {"sessionId": "2_MyMeeting", "event": event}
+            said |= {"reason": "hungUp", "connection": {"id": "c0ffee00-1"}}
+            assert await asyncio.to_thread(run.post, json.dumps(said).encode()) == 200
+        assert run.out
+        await asyncio.to_thread(run.out.match, rb"(?s)(\n.*){2}")
+        app.gate.set()
+        shown = run.err if form == "json" else run.out
+        await asyncio.to_thread(shown.match, b"(?s)(\xe2\x86\x92 .*){2}")  # two arrows
+        code, out, err = await asyncio.to_thread(run.stop)
+        assert (code, "2 sent" in err) == (0, True)
+        assert not [told for told in ("eeting", "c0ffee", "hungUp") if told in out + err]
+
+
 # Expressions, from the command line to the screen.
 
 
@@ -406,3 +433,101 @@ async def test_a_connection_that_the_loop_gives_up_is_told_in_a_sentence_and_is_
     err = capfd.readouterr().err
     assert " · a connection failed: timed out\n" in err
     assert "warning: a bug in vmon: ZeroDivisionError" in err
+
+
+FULL_DISK = """
+import vmon.capture.writer as c
+def full(self, line):
+    self._trouble("a.jsonl: No space left on device")
+    return False
+c.CaptureWriter._write = full
+"""
+
+
+# Standard files that are closed.
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_with_standard_files_closed_it_listens_and_captures(
+    closed: str, environment: dict[str, str], free_port: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.jsonl"
+    command = [sys.executable, "-m", "vmon", "listen", f"--port={free_port}", f"--capture={file}"]
+    run = subprocess.Popen(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *command], env=environment
+    )
+    bodies = [b'{"event":"streamCreated","n":%d}' % number for number in range(3)]
+    try:
+        wait_until(lambda: is_listening(free_port))
+        client = http.client.HTTPConnection("127.0.0.1", free_port, timeout=20)
+        for body in bodies:
+            client.request("POST", "/", body)
+            assert client.getresponse().read() == b""
+        client.close()
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == 0
+    finally:
+        run.kill()
+        run.wait()
+    lines = file.read_bytes().splitlines()
+    assert [read_line(line).delivery.body for line in lines] == bodies
+
+
+def test_a_second_interrupt_rescues_what_was_acknowledged_and_could_not_be_written(
+    listen: "Listen", tmp_path: Path
+) -> None:
+    run = listen("-q", code=FULL_DISK, TMPDIR=str(tmp_path))
+    assert [run.post(b"%d" % number) for number in range(3)] == [200] * 3
+    half = run.client()
+    half.putrequest("POST", "/")
+    half.putheader("Content-Length", "9")
+    half.endheaders(b"half")
+    wait_until(lambda: run.post(b"3") == 200)
+    run.signal(signal.SIGINT)
+    wait_until(lambda: not is_listening(run.port))
+    run.signal(signal.SIGINT)
+    code, _, err = run.result()
+    half.close()
+    (rescued,) = tmp_path.glob("vmon-rescued-*.jsonl")
+    assert (code, f"not in the capture: 4 deliveries, saved to {rescued}\n" in err) == (130, True)
+    lines = rescued.read_bytes().splitlines()
+    assert [read_line(line).delivery.body for line in lines] == [b"0", b"1", b"2", b"3"]
+
+
+async def test_a_bug_in_a_step_of_the_end_keeps_no_other_step_from_being_taken(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> None:
+        raise ZeroDivisionError
+
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl"))
+    await run.open()
+    for part, step in ((run._oddities, "close"), (run._pipeline, "close")):
+        monkeypatch.setattr(part, step, failing)
+    await run.close()
+    err = capfd.readouterr().err
+    assert run.bugs.total == 2
+    assert "\n0 deliveries in " in err
+    assert err.count("ZeroDivisionError\n") == 2
+    monkeypatch.undo()
+    run._pipeline.close()
+
+
+async def test_a_bug_in_the_summary_is_reported_with_its_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl"))
+    await run.open()
+    monkeypatch.setattr("vmon.render.live.summary.Summary.text", failing)
+    await run.close()
+    err = capfd.readouterr().err
+    assert "error: there is a bug in vmon\n" in err
+    assert "ZeroDivisionError\n" in err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.factories import make_line
+from tests.support.waiting import wait_until
 from vmon.capture.segments import fingerprint_of
 from vmon.forward.journal import JournalLine, JournalTarget, create_journal, read_progress
 
@@ -159,16 +160,11 @@ async def test_of_a_run_that_goes_on_only_what_it_gave_up_is_sent(
 
 def _until_noted(capture: Path) -> None:
     """Wait until the journal says that one was given up."""
-    import time
-
     (journal,) = capture.parent.glob("*.forward")
-    deadline = time.monotonic() + 10
-    while not read_progress(journal, 1)[0].failed:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: read_progress(journal, 1)[0].failed)
 
 
-def test_a_capture_that_is_gone_is_said(vmon_run: Run, left: Left) -> None:
+def test_a_capture_that_is_gone_is_reported(vmon_run: Run, left: Left) -> None:
     capture = left("http://localhost:9")
     capture.unlink()
     code, _, err = vmon_run(*failed_args(capture))

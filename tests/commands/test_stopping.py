@@ -15,10 +15,15 @@ class Recorded:
     def __init__(self, in_flight: int) -> None:
         self.said: list[str] = []
         self.hurried = 0
-        self.stopper = Stopper(lambda: in_flight, self.hurry, self.said.append)
+        self.last_words = 0
+        self.stopper = Stopper(lambda: in_flight, self.hurry, self.said.append, self.end)
 
     def hurry(self) -> None:
         self.hurried += 1
+
+    def end(self) -> None:
+        self.last_words += 1
+        raise OSError  # whatever fails, it ends
 
 
 @pytest.fixture
@@ -38,7 +43,7 @@ async def test_the_first_signal_stops_the_second_hurries_and_the_third_exits(
     run.stopper.signalled()
     assert (run.stopper.is_hurried, run.hurried, exits) == (True, 1, [])
     run.stopper.signalled()
-    assert (run.hurried, exits) == (1, [INTERRUPTED])
+    assert (run.hurried, run.last_words, exits) == (1, 1, [INTERRUPTED])
 
 
 async def test_a_hurried_end_that_hangs_is_cut_short(

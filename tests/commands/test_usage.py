@@ -128,7 +128,7 @@ def test_json_is_one_document_in_ms(vmon_run: Run, story: Path) -> None:
     assert {one["why"] for one in said["explained"]} == {"open", "unannounced"}
 
 
-def test_what_is_not_chosen_tells_all_the_same_when_the_capture_ends(
+def test_deliveries_outside_the_filter_count_for_the_end_of_the_capture(
     vmon_run: Run, story: Path, tmp_path: Path
 ) -> None:
     other = session_event("sessionCreated", T + 55 * MIN) | {"sessionId": "2_other"}
@@ -139,9 +139,7 @@ def test_what_is_not_chosen_tells_all_the_same_when_the_capture_ends(
     assert said["total"]["connected_ms"]["high"] == 107 * MIN
 
 
-def test_a_torn_line_among_whole_ones_is_told_and_the_rest_counts(
-    vmon_run: Run, tmp_path: Path
-) -> None:
+def test_a_torn_line_is_reported_and_the_rest_counts(vmon_run: Run, tmp_path: Path) -> None:
     lines = list(Day(2, 60).lines())
     path = tmp_path / "torn.jsonl"
     path.write_bytes(b"".join([*lines[:9], lines[9][:99] + b"\n", *lines[9:]]))

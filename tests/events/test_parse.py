@@ -66,7 +66,7 @@ def holds(body: bytes) -> None:
     if payload.json is not None:
         assert json.loads(payload.json) == payload.value
         assert not set(payload.json) & set(b"\n\r")
-    for name in ("project_id", "timestamp_at", "lived_s", "platform_lag_s", "reason", "status"):
+    for name in ("project_id", "timestamp_at", "lasted_s", "platform_lag_s", "reason", "status"):
         getattr(event, name)
 
 

@@ -20,17 +20,17 @@ def test_more_than_fifty_failures_are_the_end_of_forwarding() -> None:
 
 def test_a_retry_is_told_by_its_body_and_waits_twice_as_long() -> None:
     gauge = FailureCounter("retry")
-    assert gauge.note(b"a", 0.0) == "Vonage retries in 5.0 s, for another 1 d"
-    assert gauge.note(b"b", 1.0) == "Vonage retries in 5.0 s, for another 1 d"
-    assert gauge.note(b"a", 5.0).startswith("Vonage retries in 10.0 s, for ")
-    assert gauge.note(b"a", 15.0).startswith("Vonage retries in 20.0 s, for ")
+    assert gauge.note(b"a", 0.0) == "Vonage retries in 5.0 s and gives up in 1 d"
+    assert gauge.note(b"b", 1.0) == "Vonage retries in 5.0 s and gives up in 1 d"
+    assert gauge.note(b"a", 5.0).startswith("Vonage retries in 10.0 s and gives up in ")
+    assert gauge.note(b"a", 15.0).startswith("Vonage retries in 20.0 s and gives up in ")
     assert gauge.summary() == "4: Vonage retries each for 24 h"
 
 
 def test_waits_are_at_most_15_min_and_end_after_24_h() -> None:
     gauge = FailureCounter("retry")
     said = [gauge.note(b"a", number * 900.0) for number in range(97)]
-    assert said[20] == "Vonage retries in 15 min, for another 19 h"
+    assert said[20] == "Vonage retries in 15 min and gives up in 19 h"
     assert said[96] == "Vonage stops retrying (24 h limit)"
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.waiting import until
+
 if TYPE_CHECKING:
     from tests.support.app_server import App, FlaskApp, Request
     from tests.support.processes import Flow, Listen, Listening, Start
@@ -186,7 +188,7 @@ async def test_the_banner_and_the_summary_say_it_in_plain_words(
     assert (
         f"  forward   {app.url}\n"
         "  response  200 as soon as a delivery is captured;\n"
-        "            vmon retries deliveries that your app rejects\n"
+        "            vmon retries while your app is down or responds 5xx\n"
     ) in err
     figures = f"to 127.0.0.1:{app.port}   2 sent, 1 failed, p50 TIME, p95 TIME\n"
     told = re.sub(r"  +", "   ", SEEN.sub("TIME", err))
@@ -353,9 +355,7 @@ async def test_the_journal_of_a_long_run_stays_small(
     await app.wait_for(lambda: len(app.requests) == 2000)
     (name,) = journals(capture)
     # The journal's own rule: what came after its head and the lines it was written anew with.
-    async with asyncio.timeout(10):
-        while _appended(capture.parent / name) > 2000:  # noqa: ASYNC110 - a file
-            await asyncio.sleep(0.01)
+    await until(lambda: _appended(capture.parent / name) <= 2000)
     await onward.stop(run)
     assert journals(capture) == []
 
@@ -380,9 +380,7 @@ async def test_a_full_file_stays_as_it_is_until_the_app_has_all_of_it(
     app.gate.set()
     await app.wait_for(lambda: len(app.requests) == 30)
     await asyncio.to_thread(run.err.until, b"compressed once it is forwarded")
-    async with asyncio.timeout(10):
-        while await asyncio.to_thread(names_of, capture, "a.*.jsonl"):  # noqa: ASYNC110 - files
-            await asyncio.sleep(0.01)
+    await until(lambda: not names_of(capture, "a.*.jsonl"))
     await onward.stop(run)
     assert await asyncio.to_thread(names_of, capture, "a.*") == [
         *sorted(f"{name}.gz" for name in plain), "a.jsonl",
@@ -454,7 +452,7 @@ async def test_with_ack_app_vonage_gets_what_the_app_answers(
     assert "your app's response (502 if unreachable, 504 on timeout)" in err
     assert "anything but 200 is a failure, which Vonage retries for up to 24 h" in err
     assert err.count(" to Vonage: ") == 5
-    assert "responded 204 to Vonage: Vonage retries in 5.0 s, for another 1 d" in err
+    assert "responded 204 to Vonage: Vonage retries in 5.0 s and gives up in 1 d" in err
     assert "failures returned to Vonage  5: Vonage retries each for 24 h" in err
     assert len(app.requests) == 6
 

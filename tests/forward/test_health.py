@@ -1,9 +1,10 @@
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.forwarding import QUICK, Recorder, a_worker, number_of, numbered
+from tests.support.forwarding import QUICK, Recorder, Tape, a_worker, number_of, numbered
 from tests.support.waiting import until
 from vmon.events.redelivery import LIKE_VONAGE, Schedule
 from vmon.forward import health as module
@@ -130,3 +131,35 @@ async def test_a_target_that_is_down_holds_all_sessions_but_the_one_that_asks(
     health.note_outcome("2_A", Outcome(200, 0.1))
     assert [await queue.sessions.next_session() for _ in range(2)] == ["2_B", None]
     assert not health.is_down
+
+
+async def test_an_app_that_is_down_is_asked_on_after_a_bug_has_hit_the_one_that_asked(
+    app: "App", broken_recorder: Recorder, free_port: int
+) -> None:
+    def broken(path: str) -> str:
+        worker.inner_path = None  # the first that asks fails so, and no other
+        raise ZeroDivisionError(path)
+
+    async with a_worker(f"http://127.0.0.1:{free_port}", broken_recorder) as worker:
+        for number in range(3):
+            worker.take(numbered(number, f"2_{number}"), number, 1)
+        await until(lambda: worker.stats.retried >= 3)
+        worker.inner_path = broken
+        await until(lambda: worker.stats.failed == 1)
+        back = await asyncio.start_server(app._serve, "127.0.0.1", free_port)
+        await until(lambda: worker.queue.sessions.waiting == 0)
+        back.close()
+    assert worker.stats.sent == 2
+    app.close()
+
+
+async def test_an_app_that_is_down_is_asked_on_after_the_one_that_asked_cannot_be_read(
+    recorder: Recorder, free_port: int, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmon.forward.queue._MAX_BYTES", 0)
+    async with a_worker(f"http://127.0.0.1:{free_port}", recorder, tape.cursor) as worker:
+        for number in range(3):
+            worker.take(*tape.write(numbered(number, f"2_{number}")))
+        await until(lambda: worker.stats.retried >= 3)
+        os.ftruncate(tape.file.fileno(), 0)
+        await until(lambda: worker.stats.failed == 3)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, cast
 
+from tests.support.waiting import until
 from vmon.receive.group_commit import GroupCommit
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ class Disk:
 async def settled(disk: Disk, number: int) -> list[int]:
     sync = GroupCommit(cast("CaptureWriter", disk))
     waiting = [asyncio.ensure_future(sync.commit(ANY, 200)) for _ in range(number)]
-    async with asyncio.timeout(10):
-        while not disk.syncs:  # noqa: ASYNC110 - a thread sets it
-            await asyncio.sleep(0.001)
+    await until(lambda: disk.syncs)
     assert not any(one.done() for one in waiting)
     disk.may.set()
     return await asyncio.gather(*waiting)

@@ -121,7 +121,7 @@ async def test_a_client_that_never_comes_to_a_request_is_cut_off(
     async def drip() -> None:
         while sent:
             await client.send(b"X: y\r\n")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # a drop now and then, all the time
 
     dripping = asyncio.ensure_future(drip())
     assert await client.gone()
@@ -176,7 +176,7 @@ async def test_wherever_two_requests_are_cut_the_next_client_is_answered(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, first: bytes, second: bytes, *, waits: bool
 ) -> None:
     async def settle(_: Delivery, status: int) -> int:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop later
         return status
 
     failed: list[dict[str, object]] = []
@@ -196,7 +196,7 @@ async def test_wherever_two_requests_are_cut_the_next_client_is_answered(
             await asyncio.sleep(0.001)  # so that the turns of the loop below are the request's
             client.sendall(first + second[:cut])
             for _ in range(turns):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # so many turns of the loop between the pieces
         await until(lambda sent=sent: len(lost) == sent)  # type: ignore[misc] # its default
     assert await served.ask(post(b"last")) == OK
     bodies = [one.body for one in served.got]

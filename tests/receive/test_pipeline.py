@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.factories import make_delivery
 from tests.support.waiting import until
 from vmon.bugs import Bugs
 from vmon.capture.codec import Outage, read_line
 from vmon.capture.writer import CaptureWriter
-from vmon.events.delivery import Delivery
 from vmon.events.ids import Ids
 from vmon.events.payload import TooLarge
 from vmon.receive import pipeline as module
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
     from vmon.receive.elements import Element
 
@@ -149,15 +150,8 @@ async def make(runs: Make) -> AsyncIterator[Make]:
 
 
 def delivery(number: int = 1, body: bytes = BODY, **changed: Any) -> Delivery:
-    parts: dict[str, Any] = {
-        "id": f"{number:06}",
-        "received_at": NOW,
-        "method": "POST",
-        "path": "/hook",
-        "headers": (("Content-Type", "application/json"),),
-        "remote": "127.0.0.1:1",
-    }
-    return Delivery(**parts | changed, body=body)
+    fields: dict[str, Any] = {"id": f"{number:06}", "path": "/hook", "remote": "127.0.0.1:1"}
+    return make_delivery(body, **fields | {"received_at": NOW} | changed)
 
 
 def signed(number: int, secret: Secret = SECRET) -> Delivery:
@@ -310,7 +304,7 @@ async def test_rotation_is_asked_before_a_line_is_written_and_forwarding_told_of
         def rotate_if_due(self, line: bytes) -> None:
             seen.append((read_line(line).delivery.id, len(run.lines())))
             if len(seen) == 3:
-                run.disk.renew(run.disk.path.with_suffix(".full"), lambda: None)
+                run.disk.switch_file(run.disk.path.with_suffix(".full"), lambda: None)
 
     rotation: Any = Rotating()
     run.pipeline.rotation = rotation

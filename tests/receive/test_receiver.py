@@ -204,7 +204,7 @@ async def test_a_body_that_drips_is_408_however_busy_it_is(serve: Serve) -> None
     async def drip() -> None:
         while True:
             await client.send(b"x")
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # a drop now and then, all the time
 
     dripping = asyncio.ensure_future(drip())
     assert (await client.answer()).startswith(b"HTTP/1.1 408 ")

@@ -130,9 +130,9 @@ def test_an_undecodable_body_can_be_chosen_by_type_and_has_no_ids() -> None:
 
 
 def test_only_a_filter_that_asks_nothing_chooses_all() -> None:
-    assert Filter().chooses_all
-    assert not Filter(invert=True).chooses_all
-    assert not Filter(types=frozenset(NAMES)).chooses_all
+    assert Filter().selects_all
+    assert not Filter(invert=True).selects_all
+    assert not Filter(types=frozenset(NAMES)).selects_all
 
 
 @pytest.mark.parametrize(

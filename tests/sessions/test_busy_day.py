@@ -50,19 +50,19 @@ def _totals(book: SessionStore) -> Totals:
 def _check(book: SessionStore, truth: Truth) -> None:
     sessions = list(book.sessions())
     people = {(one.id, who): _life(p) for one in sessions for who, p in one.people.items()}
-    feeds = {(one.id, what): _life(f) for one in sessions for what, f in one.feeds.items()}
+    streams = {(one.id, what): _life(f) for one in sessions for what, f in one.streams.items()}
     rng = random.Random(1)
     for _ in range(50):
         at_ms = BEGIN_MS + rng.randrange(0, 24 * 3_600_000)
         assert there_at(people, at_ms) == there_at(truth.people, at_ms)
-        assert there_at(feeds, at_ms) == there_at(truth.feeds, at_ms)
-    assert (people, feeds) == (truth.people, truth.feeds)
+        assert there_at(streams, at_ms) == there_at(truth.streams, at_ms)
+    assert (people, streams) == (truth.people, truth.streams)
     assert {one.id: one.created_ms for one in sessions} == truth.opened
     assert {one.id: set(one.destroyed) for one in sessions if one.destroyed} == truth.closed
     assert _totals(book) == Totals(
         sessions=SESSIONS,
         people=len(truth.people),
-        feeds=len(truth.feeds),
+        streams=len(truth.streams),
         connected_ms=truth.connected_ms(),
         published_ms=truth.published_ms(),
         events=truth.events,

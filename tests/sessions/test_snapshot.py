@@ -11,7 +11,7 @@ from tests.support.busy_day import BEGIN_MS, Day, there_at
 from tests.support.factories import BODIES, T, make_body, make_entry
 from tests.support.factories import connection as make_connection
 from vmon.analysis.stats import Stats
-from vmon.events.names import person as person_name
+from vmon.events.names import name_in_data as person_name
 from vmon.humanize import count, duration, handle
 from vmon.render.live.summary import session_rows
 from vmon.render.reports.sessions import head
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 def session(**told: Any) -> Session:
     things: dict[str, Iterable[Any]] = {
-        name: told.pop(name, ()) for name in ("people", "feeds", "calls", "jobs")
+        name: told.pop(name, ()) for name in ("people", "streams", "calls", "outputs")
     }
-    keyed = {name: {one.id: one for one in things[name]} for name in ("people", "feeds", "calls")}
-    jobs = {(one.kind, one.id): one for one in things["jobs"]}
-    all_: dict[str, Any] = {"first_ms": 100, "last_ms": 900, **told, **keyed, "jobs": jobs}
+    keyed = {name: {one.id: one for one in things[name]} for name in ("people", "streams", "calls")}
+    outputs = {(one.kind, one.id): one for one in things["outputs"]}
+    all_: dict[str, Any] = {"first_ms": 100, "last_ms": 900, **told, **keyed, "outputs": outputs}
     return Session("2_A", **all_)
 
 
@@ -108,9 +108,9 @@ def test_an_end_that_is_told_twice_makes_no_second_round() -> None:
 
 def test_a_session_of_an_archive_alone_is_as_open_as_it_is() -> None:
     recording = OutputState("a", "archive", created_ms=200, statuses={"started": 210})
-    assert laid(jobs=[recording]).is_open
+    assert laid(outputs=[recording]).is_open
     done = OutputState("a", "archive", created_ms=200, ended_ms=300, statuses={"stopped": 300})
-    assert laid(jobs=[done]).rounds == [Span(200, 300, begin_told=False, end_told=False)]
+    assert laid(outputs=[done]).rounds == [Span(200, 300, begin_told=False, end_told=False)]
 
 
 # Spans.
@@ -122,9 +122,9 @@ def test_who_has_no_end_went_with_the_session() -> None:
 
 
 def test_a_stream_without_an_end_went_with_its_connection() -> None:
-    feed = StreamState("s", BEGUN, 200, connection="a")
-    one = laid(people=[person("a", 150, 400)], feeds=[feed])
-    assert one.members[0].feeds[0].span == Span(200, 400, end_told=False)
+    stream = StreamState("s", BEGUN, 200, connection="a")
+    one = laid(people=[person("a", 150, 400)], streams=[stream])
+    assert one.members[0].streams[0].span == Span(200, 400, end_told=False)
 
 
 def test_a_begin_that_nobody_told_is_the_sessions_first_sign() -> None:
@@ -139,15 +139,15 @@ def test_an_end_before_its_begin_lasts_no_time() -> None:
 
 
 def test_streams_and_calls_hang_from_their_connection_or_stand_alone() -> None:
-    feeds = [
+    streams = [
         StreamState("s", BEGUN, 300, connection="a"),
         StreamState("t", BEGUN, 200, connection="z"),
     ]
     calls = [Call("c", BEGUN, 200, connection="a"), Call("d", BEGUN, 200)]
-    one = laid(people=[person("a", 150)], feeds=feeds, calls=calls)
-    assert [seen.thing.id for seen in one.members[0].feeds] == ["s"]
+    one = laid(people=[person("a", 150)], streams=streams, calls=calls)
+    assert [seen.thing.id for seen in one.members[0].streams] == ["s"]
     assert [seen.thing.id for seen in one.members[0].calls] == ["c"]
-    assert [seen.thing.id for seen in one.feeds] == ["t"]
+    assert [seen.thing.id for seen in one.streams] == ["t"]
     assert [seen.thing.id for seen in one.calls] == ["d"]
 
 
@@ -170,16 +170,17 @@ def test_a_cut_knows_nothing_of_what_came_later() -> None:
         created_ms={100, 600},
         destroyed={500: "serverRotation"},
         people=[person("a", 150, 450), person("b", 650)],
-        jobs=[recorded],
+        outputs=[recorded],
     )
     then = as_of(whole, 300)
     assert then is not None
     one = snapshot.snapshot(then)
     assert one.rounds == [Span(100, None)]
     assert [(member.person.id, member.span.is_open) for member in one.members] == [("a", True)]
-    (job,) = one.jobs
-    assert isinstance(job.thing, OutputState)
-    assert (status_of(job.thing), job.span.is_open, job.thing.size) == ("started", True, None)
+    (output,) = one.outputs
+    archive = output.thing
+    assert isinstance(archive, OutputState)
+    assert (status_of(archive), output.span.is_open, archive.size) == ("started", True, None)
     assert as_of(whole, 99) is None
 
 
@@ -257,7 +258,7 @@ def assert_told_alike(entries: list[Entry]) -> dict[str, str]:
     tracker, loader, stats = SessionTracker(), SessionLoader(person_name), dict[str, Stats]()
     for one in entries:
         tracker.apply(one)
-        loader.enter(one)
+        loader.apply(one)
         if one.session:
             stats.setdefault(one.session, Stats()).entry(one)
     loader.order.settle()
@@ -270,14 +271,14 @@ def assert_told_alike(entries: list[Entry]) -> dict[str, str]:
         row = rows[handle(each.session.id, "session")]
         lasted = duration(each.lasted_s(loader.last_ms))
         people = count(len(each.members), "connection")
-        streams = count(len(list(each.all_feeds())), "stream")
+        streams = count(len(list(each.all_streams())), "stream")
         state = "open" if each.is_open else "ended"
         assert row.startswith(
             f"{people}, {streams}, {count(each.session.events, 'event')}, {lasted}, {state}"
         )
         assert ("open for " + lasted in drawn_head(each, loader.last_ms)) == each.is_open
         assert len(figures.people) == len(each.members)
-        assert len(figures.streams) == len(list(each.all_feeds()))
+        assert len(figures.streams) == len(list(each.all_streams()))
         assert figures.duplicates == each.session.duplicates
     return rows
 

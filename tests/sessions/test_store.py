@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.factories import BODIES, T, connection, facts, make_body, make_entry, only
+from tests.support.factories import BODIES, T, connection, make_body, make_entry, only, sessions_of
 from vmon.events.entry import Entry
 from vmon.events.verdict import Claims, Verdict
 from vmon.security.signature import Secret, sign
@@ -26,9 +26,9 @@ def test_no_order_and_no_packing_changes_the_book(
 ) -> None:
     entries = [make_entry(body, at) for body, receipts in deliveries for at in receipts]
     shuffled = random.sample(entries, len(entries))
-    book = facts(entries)
-    assert facts(shuffled) == book
-    assert facts(shuffled, room=room) == book
+    book = sessions_of(entries)
+    assert sessions_of(shuffled) == book
+    assert sessions_of(shuffled, room=room) == book
 
 
 @settings(max_examples=100, deadline=None)
@@ -43,11 +43,11 @@ def test_copies_received_later_change_nothing_but_their_number(
     once = [make_entry(body.encode(), at) for body, at in known.items()]
     again = [make_entry(body.encode(), at + 35) for body, at in known.items()]
     entries = random.sample([*once, *again], len(once) * 2)
-    doubled = facts(entries)
+    doubled = sessions_of(entries)
     for session in doubled.values():
         assert session.duplicates == session.events
         session.duplicates = 0
-    assert doubled == facts(once)
+    assert doubled == sessions_of(once)
 
 
 def test_a_copy_tells_which_it_is_and_how_long_after_the_first() -> None:
@@ -67,7 +67,7 @@ def test_a_copy_received_before_the_first_one_known_becomes_the_first() -> None:
     seen = [book.apply(make_entry(body, at)) for at in (NEVER, 40, 5, NEVER, 10)]
     assert [change.since_first_s for change in seen] == [0, 0, 0, 0, 5]
     (session,) = book.sessions()
-    assert session.jobs["render", "r"].statuses == {"started": T + 5000}
+    assert session.outputs["render", "r"].statuses == {"started": T + 5000}
 
 
 def test_an_empty_reason_is_none_whichever_comes_first() -> None:
@@ -81,7 +81,7 @@ def test_the_same_body_is_another_event_in_another_session() -> None:
     book = SessionStore()
     body = json.dumps({"event": "sessionCreated"}).encode()
     for name in ("A", "B"):
-        assert book.apply(make_entry(body, 0, told=("sessionCreated", name))).copies == 1
+        assert book.apply(make_entry(body, 0, stated=("sessionCreated", name))).copies == 1
 
 
 def test_an_event_older_than_one_seen_is_late_by_event_time() -> None:
@@ -131,7 +131,7 @@ def test_names_are_found_as_one_is_told_to() -> None:
     def named(data: str | None) -> str | None:
         return data.upper() if data else None
 
-    (session,) = facts(
+    (session,) = sessions_of(
         [make_entry(connection("Created", 0, connection={"data": "x"}), 0)], name_of=named
     ).values()
     assert session.people["c"].name == "X"
@@ -212,6 +212,6 @@ def test_a_session_larger_than_the_room_is_not_packed_again_and_again(
     monkeypatch.setattr("vmon.sessions.store.pack", counted)
     book = SessionStore(room=400)
     for number in range(3000):
-        book.apply(make_entry(make_body("sessionNotification", number), 0))
+        book.apply(make_entry(make_body("sessionNotification", number)))
         book.apply(make_entry(make_body("sessionNotification", number, session="other"), 1))
     assert 0 < len(packed) < 150

@@ -12,7 +12,7 @@ from vmon.render.axis import Tick, ticks
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
 from vmon.sessions.snapshot import snapshot
 from vmon.sessions.store import SessionStore
-from vmon.sessions.timeline import Chart, Mark, chart, marks_of, told
+from vmon.sessions.timeline import Chart, Mark, chart, labelled_marks, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def test_failures_are_marked_on_what_failed(
     text: bytes, key: tuple[str, str], said: str, marked: Callable[..., list[Mark]]
 ) -> None:
     (mark,) = marked((0, text))
-    assert (mark.fault, mark.key, mark.said) == ("failed", key, said)
+    assert (mark.fault, mark.key, mark.text) == ("failed", key, said)
 
 
 def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None:
@@ -152,14 +152,14 @@ def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None
 
 
 def drawn(
-    *people: ConnectionState, feeds: tuple[StreamState, ...] = (), marks: tuple[Mark, ...] = ()
+    *people: ConnectionState, streams: tuple[StreamState, ...] = (), marks: tuple[Mark, ...] = ()
 ) -> Chart:
     session = Session(
         "2_A",
         first_ms=NOON,
         last_ms=NOON + MIN,
         people={one.id: one for one in people},
-        feeds={one.id: one for one in feeds},
+        streams={one.id: one for one in streams},
     )
     return chart(snapshot(session), marks, NOON + 2 * MIN)
 
@@ -168,7 +168,7 @@ def test_streams_stand_under_their_people_in_the_order_of_their_begin() -> None:
     made = drawn(
         ConnectionState("b", BEGUN, NOON + 5, name="Bob"),
         ConnectionState("a", BEGUN, NOON, name="Ann"),
-        feeds=(
+        streams=(
             StreamState("s", BEGUN, NOON + 9, connection="a", video_type="camera", name="desk"),
         ),
     )
@@ -200,11 +200,11 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
     off = Mark(NOON + 3, "late", ("stream", "unheard"), "streamCreated, late 9 s")
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="Ann"),
-        feeds=(StreamState("s", BEGUN, NOON, connection="a"),),
+        streams=(StreamState("s", BEGUN, NOON, connection="a"),),
         marks=(on, off),
     )
     assert [row.marks for row in made.rows] == [(off,), (), (on,)]
-    assert told(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
+    assert labelled_marks(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
 
 
 def test_only_a_reason_out_of_the_ordinary_is_told() -> None:
@@ -217,6 +217,6 @@ def test_only_a_reason_out_of_the_ordinary_is_told() -> None:
 def test_strangers_names_are_harmless() -> None:
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="A\x1b[2J"),
-        feeds=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
+        streams=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
     )
     assert [row.name for row in made.rows[1:]] == ["A␛[2J", '‹U+202E›cam "␊"']

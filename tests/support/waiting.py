@@ -16,7 +16,7 @@ async def until(holds: Callable[[], object], within_s: float = 10.0) -> None:
     """Wait until something holds; TimeoutError when it does not in time."""
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # the one way to wait for it
 
 
 def wait_until(holds: Callable[[], T], within_s: float = 10.0) -> T:
@@ -24,5 +24,5 @@ def wait_until(holds: Callable[[], T], within_s: float = 10.0) -> T:
     end = time.monotonic() + within_s
     while not (result := holds()):
         assert time.monotonic() < end, f"not within {within_s:g} s"
-        time.sleep(0.005)
+        time.sleep(0.005)  # the one way to wait for it
     return result

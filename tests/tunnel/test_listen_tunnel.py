@@ -77,7 +77,7 @@ def test_a_request_from_outside_is_captured_and_answered(tunnelled: Any, tmp_pat
     code, out, err = _stopped(run)
     assert code == 0
     assert json.loads(out)["type"] == "sessionCreated"
-    assert f"public   {url}  paste it into Session Monitoring" in err
+    assert f"public   {url}  paste it into Vonage's dashboard" in err
     assert agents(tmp_path) == []
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct, field
 
 from vmon.events.models import ArchiveEvent
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.events.timestamps import LAST_MS
 from vmon.sessions.model import BEGUN, StreamState, first_after
 
@@ -168,9 +168,9 @@ def spans_of(session: Session, seen: LastSeen, end_ms: int) -> Iterator[Span]:
     ends = sorted(session.destroyed)
     for person in session.people.values():
         yield _credible(_span(session, person, None, ends, seen, end_ms))
-    for feed in session.feeds.values():
-        owner = session.people.get(feed.connection or "")
-        yield _credible(_span(session, feed, owner, ends, seen, end_ms))
+    for stream in session.streams.values():
+        owner = session.people.get(stream.connection or "")
+        yield _credible(_span(session, stream, owner, ends, seen, end_ms))
 
 
 def _credible(span: Span) -> Span:
@@ -192,7 +192,7 @@ def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
     kind: Kind = "stream" if isinstance(one, StreamState) else "connection"
     connection = one.connection if isinstance(one, StreamState) else one.id
     person = owner if isinstance(one, StreamState) else one
-    name = called(person.id, person.name) if person else None
+    name = display_name(person.id, person.name) if person else None
     whose = kind, session.id, one.id, connection, name
     begin = one.created_ms
     if begin is None:

@@ -7,6 +7,8 @@ session store, published on the feed, shown and forwarded. Nothing behind the an
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +24,8 @@ from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
 from vmon.forward.forwarder import Forwarder, ForwardOptions
-from vmon.receive.elements import Forwarded, Notice, OddityFound, TargetChanged
-from vmon.receive.feed import Feed
+from vmon.receive.elements import Notice, OddityFound
+from vmon.receive.feed import Feed, ForwardPublisher
 from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
 from vmon.receive.pipeline import Pipeline, PipelineOptions
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmon.analysis.oddities.codes import Oddity
-    from vmon.forward.client import ForwardResult
-    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.receive.public_url import PublicUrl
     from vmon.security.access import Guard
 
@@ -55,6 +55,7 @@ _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
 _FORWARD_S = 3.0
 """How long the end of a run goes on forwarding; the rest stays in the journal."""
+_STDERR = 2
 _OF_A_CONNECTION = ("transport", "protocol", "socket")
 """What the loop names where not a callback failed, but a connection."""
 
@@ -62,7 +63,7 @@ _OF_A_CONNECTION = ("transport", "protocol", "socket")
 class Options(Struct, frozen=True):
     """The options of a run.
 
-    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing,
+    `capture` None keeps no capture, `fsync` outlives a power loss, `forward` None forwards nothing,
     `rotate` None lets the capture grow. `redact` are the paths under pseudonyms in what is shown.
     `secret_path` None is the one that is remembered; with `open_path` the public URL has none.
     """
@@ -72,14 +73,14 @@ class Options(Struct, frozen=True):
     capture: Path | None = None
     fsync: bool = False
     limits: Limits = field(default_factory=Limits)
-    chosen: Filter = field(default_factory=Filter)
+    event_filter: Filter = field(default_factory=Filter)
     form: Form = field(default_factory=Form)
     quiet: bool = False
     tunnel: TunnelRequest | None = None
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
-    onward: ForwardOptions | None = None
-    trust: Verifier = field(default_factory=Verifier)
+    forward: ForwardOptions | None = None
+    verifier: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
     dedupe: bool = False
@@ -93,13 +94,13 @@ class Options(Struct, frozen=True):
         return TerminalOptions(
             self.form,
             self.quiet,
-            None if self.chosen.chooses_all else self.chosen,
+            None if self.event_filter.selects_all else self.event_filter,
             self.dedupe,
             self.redact,
             self.extras,
             self.ready_as_json,
             self.capture,
-            self.onward,
+            self.forward,
         )
 
 
@@ -120,28 +121,16 @@ async def _listen(options: Options) -> int:
     return INTERRUPTED if run.stopper.is_hurried else 0
 
 
-class _ForwardPublisher:
-    """Publishes on the feed what becomes of forwarding."""
+async def _close_files(pipeline: Pipeline, rotation: Rotation | None) -> None:
+    pipeline.close()
+    if rotation:
+        rotation.close(_DRAIN_S)
 
-    def __init__(self, feed: Feed, on_bug: Callable[[Exception], None]) -> None:
-        self._feed = feed
-        self.bug = on_bug
 
-    def forwarded(self, result: ForwardResult) -> None:
-        """A delivery failed in a new way, or came to its end."""
-        self._feed.publish(Forwarded(result))
-
-    def target_down(self, event: TargetDown) -> None:
-        """A target is down."""
-        self._feed.publish(TargetChanged(event))
-
-    def target_back(self, event: TargetBack) -> None:
-        """A target that was down is up again."""
-        self._feed.publish(TargetChanged(event))
-
-    def notice(self, text: str) -> None:
-        """Something worth a sentence."""
-        self._feed.publish(Notice(text, "forwarding"))
+def _say_rescued(rescued: str | None) -> None:
+    """Say which acknowledged deliveries no capture has, unless a terminal that is paused blocks."""
+    if rescued and select.select([], [_STDERR], [], 0)[1]:
+        os.write(_STDERR, f"not in the capture: {rescued}\n".encode())
 
 
 class Run:
@@ -149,7 +138,7 @@ class Run:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.stopper = Stopper(self._in_flight, self._hurry, self._say)
+        self.stopper = Stopper(self._in_flight, self._hurry, self._say, self._last_words)
         self._stop = self.stopper.stopped
         self.bugs = Bugs()
         self._ids = Ids()
@@ -173,10 +162,10 @@ class Run:
     def _new_pipeline(self) -> Pipeline:
         options = self._options
         settings = PipelineOptions(
-            options.trust,
+            options.verifier,
             options.limits.max_body,
             writes_lines=options.capture is not None or options.form.is_json,
-            waits_for_app=options.onward is not None and options.onward.ack == "app",
+            waits_for_app=options.forward is not None and options.forward.ack == "app",
         )
         pipeline = Pipeline(settings, self._ids, self.feed, self.bugs)
         if options.capture:
@@ -189,11 +178,11 @@ class Run:
         return pipeline
 
     def _new_forwarder(self) -> Forwarder | None:
-        if self._options.onward is None:
+        if self._options.forward is None:
             return None
-        listener = _ForwardPublisher(self.feed, self._note_bug)
+        listener = ForwardPublisher(self.feed, self._note_bug)
         capture = self._pipeline.capture
-        forwarder = Forwarder(self._options.onward, capture, self._ids.salt, listener)
+        forwarder = Forwarder(self._options.forward, capture, self._ids.salt, listener)
         self._pipeline.forwarding = forwarder
         return forwarder
 
@@ -204,7 +193,7 @@ class Run:
         say = lambda text: self.feed.publish(Notice(text))  # noqa: E731 - a name for an argument
         rotation = Rotation(capture, limit, say, self._forwarder)
         if self._forwarder:
-            self._forwarder.moved = rotation.pack_sent
+            self._forwarder.moved = rotation.compress_sent
         self._pipeline.rotation = rotation
         return rotation
 
@@ -239,7 +228,7 @@ class Run:
         if self._forwarder:
             await self._forwarder.open()
         if self._rotation:
-            self._rotation.pack_sent()
+            self._rotation.compress_sent()
         local = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarder:
             self._forwarder.refuse_itself(local)
@@ -277,6 +266,11 @@ class Run:
     def _say(self, text: str) -> None:
         self._terminal.say(text)
 
+    def _last_words(self) -> None:
+        """Before the process exits whatever is still to be done."""
+        self._pipeline.close()
+        _say_rescued(self._pipeline.totals.rescued)
+
     async def until_stopped(self) -> None:
         """Wait for a signal, or for the reader of standard output or the tunnel to go."""
         await self._stop.wait()
@@ -288,19 +282,24 @@ class Run:
             failed = await self._close_tunnel()
             if self._forwarder:
                 await self._attempt(self._forwarder.close(_FORWARD_S))
-        self.feed.flush()
-        self._oddities.close()
+        await self._attempt(self._show_rest())
+        await self._attempt(_close_files(self._pipeline, self._rotation))
+        await self._attempt(self._sum_up())
+        self._terminal.say_bugs(self.bugs)
         await self._attempt(self._terminal.drain(_DRAIN_S))
-        self._pipeline.close()
-        if self._rotation:
-            self._rotation.close(_DRAIN_S)
-        self.feed.flush()
-        more = self._forwarder.summary() if self._forwarder else ()
-        self._terminal.say_summary(self._pipeline, self.bugs, more)
-        await self._terminal.drain(_DRAIN_S)
         self._terminal.close()
         if failed is not None:
             raise failed
+
+    async def _show_rest(self) -> None:
+        self.feed.flush()
+        self._oddities.close()
+        await self._terminal.drain(_DRAIN_S)
+
+    async def _sum_up(self) -> None:
+        self.feed.flush()
+        more = self._forwarder.summary() if self._forwarder else ()
+        self._terminal.say_summary(self._pipeline, self.bugs, more)
 
     async def _attempt(self, step: Awaitable[None]) -> None:
         """A step of the end, after which the others come whatever it raises."""

@@ -1,4 +1,4 @@
-"""One run of `vmon replay --failed`: sends what forwarding gave up, and what ended runs left."""
+"""`vmon replay --failed`: resend deliveries the app rejected, and those that ended runs left."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Settings(NamedTuple):
 
 
 def run(options: Options, file: str | None, settings: Settings) -> int:
-    """Send again; 0 when apps took all, 1 when one did not, Refused when there is nothing."""
+    """Resend; 0 if apps accepted all, 1 if one was rejected, Refused if there are none."""
     tally = Tally()
     try:
         for left in journals_of(file):
@@ -48,7 +48,7 @@ def run(options: Options, file: str | None, settings: Settings) -> int:
         )
     if not (options.dry_run or settings.discard):
         print_summary(tally, options)
-    return 1 if tally.refused else 0
+    return 1 if tally.rejected else 0
 
 
 def _take_up(left: LeftJournal, options: Options, tally: Tally, settings: Settings) -> None:
@@ -59,16 +59,16 @@ def _take_up(left: LeftJournal, options: Options, tally: Tally, settings: Settin
         return
     keep = True
     try:
-        for to, known in enumerate(journal.targets):
+        for index, stored in enumerate(journal.targets):
             target = options.target or target_of(
-                known.url,
-                exact_path=known.exact_path,
+                stored.url,
+                exact_path=stored.exact_path,
                 timeout_s=settings.timeout_s,
                 insecure=settings.insecure,
                 forwarded=True,
             )
-            resend, name = Resend(left, to), journal.path.name
-            deliveries = _counted(resend.deliveries(options.chosen), tally)
+            resend, name = Resend(left, index), journal.path.name
+            deliveries = _counted(resend.deliveries(options.event_filter), tally)
             if options.dry_run:
                 _report(sum(1 for _ in deliveries), target, name)
             elif settings.discard:
@@ -96,7 +96,7 @@ def _send_to(
     callbacks = ResendCallbacks(
         preparer(options.signer), outcome_printer(options, tally, lambda: None)
     )
-    resend.send(target, options.width, deliveries, callbacks)
+    resend.send(target, options.concurrency, deliveries, callbacks)
 
 
 def _counted(deliveries: Iterator[ScheduledDelivery], tally: Tally) -> Iterator[ScheduledDelivery]:
@@ -106,6 +106,6 @@ def _counted(deliveries: Iterator[ScheduledDelivery], tally: Tally) -> Iterator[
 
 
 def _is_needed(left: LeftJournal) -> bool:
-    """Whether something of any of its files, not of one alone, has still to be sent."""
-    whole = left._replace(only=None)
-    return any(whole.starts(to) for to in range(len(left.journal.targets)))
+    """Whether any delivery of any segment of the capture is still to be sent."""
+    all_segments = left._replace(only=None)
+    return any(all_segments.starts(index) for index in range(len(left.journal.targets)))

@@ -23,18 +23,23 @@ _HURRY_S = 2.0
 class Stopper:
     """Takes the signals that stop a run.
 
-    `in_flight` counts the requests that its end waits for, `hurry` has it wait no longer, and
-    `say` writes a line to standard error.
+    `in_flight` counts the requests that its end waits for, `hurry` has it wait no longer, `say`
+    writes a line to standard error, and `last_words` is called before the process exits amid it.
     """
 
     def __init__(
-        self, in_flight: Callable[[], int], hurry: Callable[[], None], say: Callable[[str], None]
+        self,
+        in_flight: Callable[[], int],
+        hurry: Callable[[], None],
+        say: Callable[[str], None],
+        last_words: Callable[[], None],
     ) -> None:
         self.stopped = asyncio.Event()
         self.is_hurried = False
         self._in_flight = in_flight
         self._hurry = hurry
         self._say = say
+        self._last_words = last_words
 
     def take_signals(self) -> None:
         """Handle Ctrl-C and its like from now on."""
@@ -50,16 +55,23 @@ class Stopper:
         elif not self.is_hurried:
             self.is_hurried = True
             self._hurry()
-            asyncio.get_running_loop().call_later(_HURRY_S, os._exit, INTERRUPTED)
+            asyncio.get_running_loop().call_later(_HURRY_S, self._exit)
         else:
-            os._exit(INTERRUPTED)  # what was acknowledged is in the capture already
+            self._exit()
+
+    def _exit(self) -> None:
+        with contextlib.suppress(Exception):  # whatever fails, it ends
+            self._last_words()
+        os._exit(INTERRUPTED)
 
     @contextlib.contextmanager
     def finishing(self) -> Iterator[None]:
         """Say what the end of a run waits for, where it takes long."""
         timer = asyncio.get_running_loop().call_later(_SILENT_S, self._say_finishing)
-        yield
-        timer.cancel()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _say_finishing(self) -> None:
         if (number := self._in_flight()) and not self.is_hurried:

@@ -52,7 +52,7 @@ class FailureCounter:
         wait = LIKE_VONAGE.wait_s(times + 1)
         if wait > left:
             return f"Vonage stops retrying ({RETRIES_FOR_TEXT} limit)"
-        return f"Vonage retries in {duration(wait)}, for another {duration(left)}"
+        return f"Vonage retries in {duration(wait)} and gives up in {duration(left)}"
 
     def summary(self) -> str:
         """What a run let through; nothing where that was none."""

@@ -148,6 +148,12 @@ class TargetHealth:
         text = f"{self._target}: {number} behind one that fails ({what})"
         self._listener.notice(f"{text}; --retry none goes on without it")
 
+    def note_unsent(self, session: str | None) -> None:
+        """The delivery of a session has ended unsent; if it was the probe, the next one is."""
+        self.prober.note_end(session)
+        if self.is_down and self.prober.is_holding:
+            self.prober.probe_later()
+
     def _be_down(self, problem: str) -> None:
         if self.is_down:
             return

@@ -136,6 +136,7 @@ class TargetWorker:
         for timer in self._timers.values():
             timer.cancel()
         self.health.prober.stop()
+        self.queue.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -215,6 +216,7 @@ class TargetWorker:
         if entry is None:
             self._give_up(delivery)
             self.queue.sessions.drop_head(session)
+            self.health.note_unsent(session)
             return
         if delivery.answer is None and self._settings.throttle:
             await self._settings.throttle.wait()
@@ -231,7 +233,7 @@ class TargetWorker:
         self, session: str | None, delivery: QueuedDelivery | None, error: Exception
     ) -> None:
         """Give up a delivery that a bug of ours has hit, and go on with those behind it."""
-        self.health.prober.note_end(session)
+        self.health.note_unsent(session)
         if delivery and delivery.answer and not delivery.answer.done():
             delivery.answer.set_exception(error)  # reported by who waits for it
         else:

@@ -126,7 +126,7 @@ _SHORTCUT = all(
         "_resume_reading_if_drained",
     )
 ) and hasattr(HttpRequestParser, "message_consumed")
-"""Whether aiohttp's connection has the inner names that `_Connection.data_received` uses."""
+"""Whether aiohttp's connection has the inner names that `Connection.data_received` uses."""
 
 
 class Connection(web.RequestHandler):

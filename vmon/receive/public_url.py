@@ -141,7 +141,8 @@ class PublicUrl:
             while self._notices.empty():
                 why = await _try(session, probe)
                 if came.is_set():
-                    self._feed.publish(TunnelUp(url, self._announced))
+                    was = None if self._announced == url else self._announced
+                    self._feed.publish(TunnelUp(url, was))
                     self._announced, self._unproved = url, None
                     return
                 if not is_late and clock() - begun > _LATE_S:

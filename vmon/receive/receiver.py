@@ -1,7 +1,7 @@
 """The receiver: HTTP requests → deliveries → answers. It answers at once and works later.
 
 It stands on `web.Server`, aiohttp's server without routes, and answers what is ordinary (a POST
-that arrived whole) without a task or a request object: see `_Connection.data_received`.
+that arrived whole) without a task or a request object: see `Connection.data_received`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an app answered: drawn under its event, beside the lines of a pipe, or as JSON."""
+"""Outcomes of forwarding and replay: below the event, on standard error, or as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from vmon.capture.codec import said_json
 from vmon.forward.client import KEPT_BODY
 from vmon.humanize import count, duration, handle
-from vmon.render.style import HANDLES, Paint, console
+from vmon.render.style import HANDLE_COLOURS, Paint, console
 from vmon.render.subject import subject
 from vmon.sanitize import disarm
 from vmon.security.masking import masked_header, masked_text
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vmon.forward.client import ForwardResult, Outcome
     from vmon.forward.leftovers import Left
     from vmon.forward.listener import TargetBack, TargetDown
+    from vmon.security.pseudonyms import Redactor
 
 
 _MOST_LINES = 40
@@ -35,8 +36,8 @@ def _paint() -> Paint:
     return Paint(console(sys.stdout))
 
 
-def drawn(outcome: Outcome, *, in_full: bool = False) -> bytes:
-    """The line under an event, newline included; `in_full` with the answer's headers and body."""
+def outcome_line(outcome: Outcome, *, in_full: bool = False) -> bytes:
+    """Format the line below an event, newline included; `in_full` with headers and body."""
     style = "created" if outcome.ok else "failed"
     lines = [f"    {_paint()(style, '→ ' + str(outcome))}"]
     if in_full:
@@ -82,7 +83,7 @@ def as_json(entry: Entry, outcome: Outcome, *, in_full: bool = False) -> bytes:
 
     `in_full` adds the answer's `headers`, pairs of name and value, and the beginning of its `body`.
     """
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": entry.delivery.id,
         "type": entry.type,
         "session": entry.session,
@@ -91,18 +92,27 @@ def as_json(entry: Entry, outcome: Outcome, *, in_full: bool = False) -> bytes:
         "problem": outcome.problem,
     }
     if in_full:
-        said |= {"headers": list(_headers(outcome)), "body": _body(outcome)}
-    return said_json(said) + b"\n"
+        fields |= {"headers": list(_headers(outcome)), "body": _body(outcome)}
+    return said_json(fields) + b"\n"
 
 
 class Outcomes:
-    """Draws what came of forwards: on standard output, or (`aside`) on standard error.
+    """Formats the results of forwarding: for standard output, or (`aside`) for standard error.
 
-    With `in_full` each answer is drawn with its headers and the beginning of its body.
+    With `redact` the event is redacted before it is named; with `in_full` the headers and the
+    beginning of the body of each response are shown.
     """
 
-    def __init__(self, *, aside: bool, several: bool, in_full: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        aside: bool,
+        several: bool,
+        redact: Redactor | None = None,
+        in_full: bool = False,
+    ) -> None:
         self.aside = aside
+        self._redact = redact
         self._in_full = in_full
         self._several = several
         stream = sys.stderr if aside else sys.stdout
@@ -110,55 +120,60 @@ class Outcomes:
         self._paint = Paint(self._console)
         self._is_terminal = stream.isatty()
 
-    def __call__(self, told: ForwardResult, *, is_last: bool) -> bytes:
-        """The line of an outcome; where its event is not the last that was drawn, it names it."""
+    def __call__(self, result: ForwardResult, *, is_last: bool) -> bytes:
+        """Format a result; it names its event unless that is the last one shown (`is_last`)."""
         before = time.strftime("%H:%M:%S ") if self.aside else "    "
-        target = f"{told.target} " if self._several else ""
-        after = "" if is_last and not self.aside else f"  ({_reference(told.entry)})"
-        said = f"→ {target}{_in_words(told)}"
+        target = f"{result.target} " if self._several else ""
+        after = "" if is_last and not self.aside else f"  ({self._reference(result.entry)})"
+        text = f"→ {target}{_in_words(result)}"
         if self._is_terminal:
-            said = _cut(said, self._console.width - len(before) - cell_len(after))
-        style = "created" if told.outcome.ok else "failed"
-        lines = [before + self._paint(style, said) + (self._paint("dim", after) if after else "")]
+            text = _truncate(text, self._console.width - len(before) - cell_len(after))
+        style = "created" if result.outcome.ok else "failed"
+        lines = [before + self._paint(style, text) + (self._paint("dim", after) if after else "")]
         if self._in_full:
-            lines += answer_lines(told.outcome, self._paint)
+            lines += answer_lines(result.outcome, self._paint)
         return _encoded(lines)
 
+    def _reference(self, entry: Entry) -> str:
+        return _reference(self._redact(entry) if self._redact else entry)
 
-def _in_words(told: ForwardResult) -> str:
-    outcome = told.outcome
+
+def _in_words(result: ForwardResult) -> str:
+    outcome = result.outcome
     parts = [str(outcome)]
-    if told.attempts > 1:
-        parts[0] += f" (attempt {told.attempts})"
-    if outcome.status is not None and outcome.status != 200 and outcome.status < 400:  # noqa: PLR2004 - what an app may take for a success
+    if result.attempts > 1:
+        parts[0] += f" (attempt {result.attempts})"
+    if outcome.status is not None and outcome.status != 200 and outcome.status < 400:  # noqa: PLR2004 - an app may consider 2xx and 3xx a success
         parts.append("Vonage counts only 200 as success")
-    if told.again_s is not None:
-        parts.append(f"retrying in {duration(told.again_s)}")
+    if result.again_s is not None:
+        parts.append(f"retrying in {duration(result.again_s)}")
     return "; ".join(parts)
 
 
 def _reference(entry: Entry) -> str:
-    """An event in short: its type, and the handle that its line begins with."""
-    about = next((text.strip() for style, text in subject(entry.event) if style in HANDLES), "")
-    if not about:
+    """A short reference to an event: its type, and the handle its line begins with."""
+    subject_text = next(
+        (text.strip() for style, text in subject(entry.event) if style in HANDLE_COLOURS), ""
+    )
+    if not subject_text:
         session = entry.session
-        about = handle(session, "session") if session else disarm(entry.delivery.id)
-    return f"{disarm(entry.type)} {about}"
+        subject_text = handle(session, "session") if session else disarm(entry.delivery.id)
+    return f"{disarm(entry.type)} {subject_text}"
 
 
-def _cut(text: str, room: int) -> str:
+def _truncate(text: str, room: int) -> str:
     return text if cell_len(text) <= room else set_cell_size(text, max(room - 1, 1)) + "…"
 
 
 def down_in_words(event: TargetDown) -> str:
-    """A target that is down: `connection refused: nothing is listening on …; retrying`."""
+    """Describe a target that is down: `connection refused: nothing is listening on …; retrying`."""
     named = event.target in event.problem
     problem = event.problem if named else f"{event.target}: {event.problem}"
     return f"{problem}; retrying" if event.retrying else problem
 
 
 def back_in_words(event: TargetBack) -> str:
-    """A target that is up again: `… is back after 3.0 s: sending 40 deliveries`."""
+    """Describe a target that is up again: `… is back after 3.0 s: sending 40 deliveries`."""
     text = f"{event.target} is back after {duration(event.after_s)}"
     if event.waiting > 1:
         text += f": sending {event.waiting:,}{'+' * event.more} deliveries"
@@ -166,7 +181,7 @@ def back_in_words(event: TargetBack) -> str:
 
 
 def left_in_words(left: Left) -> str:
-    """What an earlier run left, and what becomes of it."""
+    """Describe the deliveries an earlier run left, and what happens to them."""
     number = count(left.number, "delivery", "deliveries")
     were, them = ("was", "it") if left.number == 1 else ("were", "them")
     text = f"{number} from an earlier run {were} not forwarded to {left.url}"

@@ -18,7 +18,7 @@ from tests.support.odd_bodies import (
     said,
     survey,
 )
-from vmon.events.names import called
+from vmon.events.names import display_name
 
 if TYPE_CHECKING:
     Body = dict[str, Any]
@@ -39,7 +39,7 @@ def test_what_began_before_the_capture_is_an_info() -> None:
         "call-without-connection",
     }
     assert found[0].said == (
-        f"connection ann ({called('ann', None)}) was destroyed, but no connectionCreated was "
+        f"connection ann ({display_name('ann', None)}) was destroyed, but no connectionCreated was "
         "received; it started before the capture"
     )
 
@@ -55,7 +55,7 @@ def test_what_the_end_of_the_capture_may_have_cut_off_is_an_info() -> None:
     story = [*ANN, begun("s", "ann", 7, 1), left("ann", 60, 1)]
     (odd,) = survey(story)
     assert (odd.code, odd.severity) == ("stream-outlives-connection", "info")
-    assert odd.said.endswith("; the capture ends there, it may still arrive")
+    assert odd.said.endswith("; the capture ends there, so it may still arrive")
 
 
 def test_a_person_of_a_later_round_is_not_in_the_one_that_ended() -> None:

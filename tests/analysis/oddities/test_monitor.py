@@ -12,10 +12,13 @@ from tests.support.factories import make_entry
 from tests.support.waiting import until
 from vmon.analysis.oddities import monitor as watching
 from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
+from vmon.analysis.oddities.rules import oddities_of
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
 from vmon.sessions.store import ApplyResult, SessionStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmon.analysis.oddities.codes import Oddity
     from vmon.events.entry import Entry
 
@@ -105,7 +108,7 @@ def test_a_ghost_is_told_when_its_time_comes_and_nobody_touched_it() -> None:
 
 def test_an_archive_that_is_stuck_is_told_when_its_time_comes() -> None:
     watch, one = OddityMonitor(settle_s=0), session()
-    one.jobs["archive", "a"] = OutputState("a", "archive", statuses={"stopped": T0})
+    one.outputs["archive", "a"] = OutputState("a", "archive", statuses={"stopped": T0})
     assert watch.look(one, T0) == []
     assert watch.due(T0 + 3_600_000) == ["2_A"]
     assert [odd.code for odd in watch.look(one, T0 + 3_600_000)] == ["archive-stuck"]
@@ -223,6 +226,33 @@ async def test_a_bug_in_a_look_is_noted_and_the_beats_go_on(
     live.oddities.close()
     assert [type(bug) for bug in live.bugs] == [ZeroDivisionError] * 2
     assert live.oddities.total == 1
+
+
+async def test_a_bug_in_a_look_at_a_session_costs_no_other_session_its_oddities(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live = Live(beat_s=3600)
+    sessions = ["2_A", "2_B", "2_C"]
+    for identifier in sessions:
+        live.receive_odd(identifier)
+    live.oddities.look(T0, 10)
+    live.oddities.look(T0 + 1000, 10)
+
+    def failing(session: Session, *args: Any) -> Iterable[Oddity]:
+        if session.id == "2_B":
+            raise ZeroDivisionError
+        return oddities_of(session, *args)
+
+    monkeypatch.setattr(watching, "oddities_of", failing)
+    found = [live.oddities.look(T0 + second * 1000, 10) for second in (12, 13, 14)]
+    assert [{one.session for one in look} for look in found] == [{"2_A", "2_C"}, set(), set()]
+    assert [type(bug) for bug in live.bugs] == [ZeroDivisionError]
+    assert live.oddities.total == 2
+    monkeypatch.undo()
+    live.receive_odd("2_B")
+    late = [live.oddities.look(T0 + second * 1000, 10) for second in (20, 21)]
+    assert [[one.session for one in look] for look in late] == [[], ["2_B"]]
+    live.oddities.close()
 
 
 async def test_after_the_close_nobody_looks() -> None:

@@ -33,7 +33,7 @@ def test_what_began_before_the_capture_is_in_doubt(born_ms: int | None, doubt: s
 
 
 def test_what_the_capture_ends_with_is_in_doubt_for_ten_seconds() -> None:
-    assert scene().unsettled(90_001) == "the capture ends there, it may still arrive"
+    assert scene().unsettled(90_001) == "the capture ends there, so it may still arrive"
     assert scene().unsettled(90_000) is None
 
 

@@ -33,7 +33,7 @@ def test_a_banner_on_a_terminal(facts_of: MakeFacts) -> None:
   filter    stream* (everything is captured)
   forward   http://127.0.0.1:3000/hooks
   response  200 as soon as a delivery is captured;
-            vmon retries deliveries that your app rejects
+            vmon retries while your app is down or responds 5xx
   try it    vmon trigger streamCreated"""
     )
 
@@ -46,6 +46,11 @@ def test_a_banner_in_a_pipe_invites_nobody_to_try(facts_of: MakeFacts) -> None:
   local    http://127.0.0.1:4680  (any path)
   capture  off (deliveries are not saved)"""
     )
+
+
+def test_a_public_url_of_the_users_own_is_checked_and_not_opened(facts_of: MakeFacts) -> None:
+    text = Banner(facts_of(80)).text(LOCAL, None, None, "https://hooks.example.com")
+    assert "  public   checking https://hooks.example.com …\n" in text
 
 
 def test_another_port_is_named_to_who_tries(facts_of: MakeFacts) -> None:
@@ -70,7 +75,7 @@ def test_a_filter_cannot_act_on_a_terminal(facts_of: MakeFacts) -> None:
             True,
             [
                 ("response", "200 as soon as a delivery is captured;"),
-                (" ", "vmon retries deliveries that your app rejects"),
+                (" ", "vmon retries while your app is down or responds 5xx"),
             ],
         ),
         (
@@ -79,7 +84,7 @@ def test_a_filter_cannot_act_on_a_terminal(facts_of: MakeFacts) -> None:
             False,
             [
                 ("response", "200 as soon as a delivery is captured;"),
-                (" ", "vmon retries deliveries that your app rejects"),
+                (" ", "vmon retries while your app is down or responds 5xx"),
                 (" ", "without a capture, pending deliveries are lost on restart"),
             ],
         ),

@@ -69,3 +69,12 @@ def test_labels_are_dim_where_there_are_colours(
     (row,) = facts.rows([("capture", "off")])
     assert "\x1b[" in row
     assert named_styles(row, facts.paint) == "  <dim>capture</>  off"
+
+
+def test_a_sentence_that_goes_on_with_vmon_is_folded_and_no_command(facts_of: MakeFacts) -> None:
+    facts = [("response", "200 at once;"), (" ", "vmon retries deliveries that your app rejects")]
+    assert facts_of(40).rows(facts) == [
+        "  response  200 at once;",
+        "            vmon retries deliveries that",
+        "            your app rejects",
+    ]

@@ -79,13 +79,13 @@ IN_WORDS: dict[str, tuple[Element, str]] = {
     "a gap without deliveries": (Missed(0, 3), "… 3 notices, not shown"),
     "a public URL": (
         TunnelUp(URL),
-        "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Session Monitoring",
+        "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Vonage's dashboard",
     ),
     "another public URL": (
         TunnelUp(URL, "https://b.example/Zq3x"),
         (
             "<failed>warning: the public URL has changed</>\n"
-            "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Session Monitoring\n"
+            "  <dim>public</>   <name>https://a.example/Zq3x</>  paste it into Vonage's dashboard\n"
             "  <dim>old</>      https://b.example/Zq3x  no longer works"
         ),
     ),
@@ -100,6 +100,13 @@ IN_WORDS: dict[str, tuple[Element, str]] = {
         TunnelDown("session closed", "ERR_NGROK_727", at_s=NOW_S),
         (
             "<dim>09:30:05 · tunnel down: session closed (ERR_NGROK_727)</>\n"
+            "<dim>09:30:05 · reconnecting; Vonage retries what it cannot deliver</>"
+        ),
+    ),
+    "a drop with a code of our own": (
+        TunnelDown("network is unreachable", "NETWORK", at_s=NOW_S),
+        (
+            "<dim>09:30:05 · tunnel down: network is unreachable</>\n"
             "<dim>09:30:05 · reconnecting; Vonage retries what it cannot deliver</>"
         ),
     ),
@@ -184,7 +191,7 @@ def test_without_a_capture_nobody_is_told_that_the_rest_is_in_it(facts_of: MakeF
 def test_a_script_is_told_the_public_url_on_a_line_of_its_own(facts_of: MakeFacts) -> None:
     notices = Notices(facts=facts_of(), ready=lambda url: f"ready public={url}")
     assert notices.text(TunnelUp(URL)).splitlines() == [
-        f"  public   {URL}  paste it into Session Monitoring",
+        f"  public   {URL}  paste it into Vonage's dashboard",
         f"ready public={URL}",
     ]
 
@@ -198,11 +205,11 @@ def test_a_public_url_is_copied_and_shown_as_a_code_on_a_terminal_alone(
     assert copied is not None
     assert b64decode(copied[1]).decode() == URL
     first, *code = text.removeprefix(copied[0]).splitlines()
-    assert first == f"  public   {URL}  paste it into Session Monitoring"
+    assert first == f"  public   {URL}  paste it into Vonage's dashboard"
     assert len(code) > 10
     assert all(re.sub(r"\x1b\[[0-9;]*m", "", row).strip(" ▀▄█") == "" for row in code)
     piped = Notices(extras, facts_of()).text(TunnelUp(URL))
-    assert piped == f"  public   {URL}  paste it into Session Monitoring"
+    assert piped == f"  public   {URL}  paste it into Vonage's dashboard"
 
 
 # Bytes from outside.

@@ -243,10 +243,8 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
     screen = a_screen(drawn=drawn)
     papers[0].free = False
     screen.offer(entry(1))
-    ticks = 0
-    while ticks < 20:
-        ticks += 1
-        await asyncio.sleep(module._TICK_S)
+    for _ in range(20):
+        await asyncio.sleep(module._TICK_S)  # that nothing happens in a tick has no event
     assert calls == []
     papers[0].free = True
     await until(lambda: papers[0].lines() == ["1"])
@@ -254,7 +252,7 @@ async def test_while_the_terminal_takes_nothing_nothing_is_drawn(papers: list[Pa
 
 async def test_a_tick_takes_no_more_than_its_time(papers: list[Paper]) -> None:
     def slow(one: Entry, line: bytes | None = None, _note: Annotation | None = None) -> bytes:
-        time.sleep(0.002)
+        time.sleep(0.002)  # what drawing takes
         return draw(one, line)
 
     screen = a_screen(drawn=slow)
@@ -492,8 +490,40 @@ async def test_a_bug_in_the_foot_ends_that_look_alone(
     monkeypatch.setattr(module, "_BEAT_S", 0.001)
     screen = Watched(status=status)
     screen.offer(entry(0))
-    async with asyncio.timeout(10):
-        while not screen.bugs:  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+    await until(lambda: screen.bugs)
     await screen.drain(1)
     assert len(papers[0].lines()) == 1
+
+
+async def test_a_paused_terminal_is_handed_no_status_lines_that_pile_up(
+    papers: list[Paper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BEAT_S", 0.001)
+    screen = Watched(status=lambda _hidden: str(screen.tracker.store.newest_ms).encode())
+    papers[0].free = False
+    beats = set[object]()
+
+    def has_beaten() -> bool:
+        beats.add(screen.screen._beat)
+        return len(beats) > 3
+
+    screen.offer(entry(0))
+    await until(has_beaten)
+    assert (None in beats, papers[0].pinned) == (False, [])
+    papers[0].free = True
+    await until(lambda: len(papers[0].pinned) == 1)
+    assert screen.screen._beat is None
+    await screen.drain(1)
+
+
+async def test_a_result_of_an_event_that_a_bug_kept_from_being_shown_names_it(
+    papers: list[Paper],
+) -> None:
+    def failing(*_: object) -> bytes:
+        raise ZeroDivisionError
+
+    screen = Watched(drawn=failing, results=cast("Outcomes", Answers()))
+    screen.offer(entry(0))
+    screen.publish(Forwarded(told(entry(0))))
+    await screen.drain(10)
+    assert papers[0].lines() == ["0 later"]

@@ -148,7 +148,7 @@ vmon {__version__} is listening (Ctrl-C to stop)
   public   opening a tunnel with ngrok …
   capture  {CAPTURE}
   try it   vmon trigger streamCreated --to {LOCAL}/Zq3x
-  public   {URL}  paste it into Session Monitoring
+  public   {URL}  paste it into Vonage's dashboard
 """
     )
 
@@ -159,7 +159,7 @@ async def test_a_public_url_is_on_the_line_for_scripts(show: Show, *, quiet: boo
     run.terminal.say_banner(LOCAL, LOCAL, None, survives=True)
     await run.publish(TunnelUp(URL))
     assert run.err == (
-        f"{BANNER}  public   {URL}  paste it into Session Monitoring\n"
+        f"{BANNER}  public   {URL}  paste it into Vonage's dashboard\n"
         f"ready public={URL} local={LOCAL} capture={CAPTURE}\n"
     )
 
@@ -191,7 +191,7 @@ vmon {__version__} is listening (Ctrl-C to stop)
   filter    archive (everything is captured)
   forward   http://127.0.0.1:3000
   response  200 as soon as a delivery is captured;
-            vmon retries deliveries that your app rejects
+            vmon retries while your app is down or responds 5xx
             without a capture, pending deliveries are lost on restart
 """
     )
@@ -302,7 +302,7 @@ async def test_a_run_that_never_began_has_no_summary_and_its_bugs_are_told(show:
     run.terminal.say_summary(run.pipeline, run.bugs)
     assert run.err == ""
     run.bugs.note(ZeroDivisionError("x"))
-    run.terminal.say_summary(run.pipeline, run.bugs)
+    run.terminal.say_bugs(run.bugs)
     assert run.err.startswith("error: there is a bug in vmon\nhint: please report it")
     assert run.err.endswith("ZeroDivisionError: x\n")
 

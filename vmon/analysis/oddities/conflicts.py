@@ -30,11 +30,11 @@ _FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
 def _cameras(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
     published: dict[str, list[tuple[int, int, str]]] = {}
-    for feed in session.feeds.values():
-        born = feed.created_ms
-        if feed.video_type == "camera" and feed.connection and born is not None:
-            until = _published_until(scene, feed, born)
-            published.setdefault(feed.connection, []).append((born, until, feed.id))
+    for stream in session.streams.values():
+        born = stream.created_ms
+        if stream.video_type == "camera" and stream.connection and born is not None:
+            until = _published_until(scene, stream, born)
+            published.setdefault(stream.connection, []).append((born, until, stream.id))
     for connection, spans in published.items():
         for group in _overlapping(sorted(spans)):
             ids = [identifier for _, _, identifier in group]
@@ -45,12 +45,12 @@ def _cameras(scene: Scene) -> Iterator[Oddity]:
             yield scene.odd("two-cameras", group[1][0], (connection, *ids), said)
 
 
-def _published_until(scene: Scene, feed: StreamState, born_ms: int) -> int:
+def _published_until(scene: Scene, stream: StreamState, born_ms: int) -> int:
     """The last instant at which a stream was surely published."""
-    owner = scene.session.people.get(feed.connection or "")
-    if feed.ended_ms is None and owner and owner.ended_ms is not None:
+    owner = scene.session.people.get(stream.connection or "")
+    if stream.ended_ms is None and owner and owner.ended_ms is not None:
         return born_ms + _OVERLAP_MS + 1  # its end was never told: nobody knows when that was
-    return scene.now_ms if feed.ended_ms is None else feed.ended_ms
+    return scene.now_ms if stream.ended_ms is None else stream.ended_ms
 
 
 def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
@@ -70,14 +70,14 @@ def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, 
 
 def _again(scene: Scene) -> Iterator[Oddity]:
     """Streams that were published right after another one of the connection was made to stop."""
-    feeds = scene.session.feeds.values()
+    streams = scene.session.streams.values()
     begun: dict[str | None, list[tuple[int, str]]] = {}
-    for one in feeds:
+    for one in streams:
         if one.created_ms is not None:
             begun.setdefault(one.connection, []).append((one.created_ms, one.id))
     for those in begun.values():
         those.sort()
-    for stopped in feeds:
+    for stopped in streams:
         ended = stopped.ended_ms
         if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
             continue
@@ -96,25 +96,29 @@ def _again(scene: Scene) -> Iterator[Oddity]:
 
 
 def _stuck(scene: Scene) -> Iterator[Oddity]:
-    for job in scene.session.jobs.values():
-        if _is_stopped(job) and scene.now_ms - (stopped := job.statuses["stopped"]) >= _STUCK_MS:
+    for output in scene.session.outputs.values():
+        if not _is_stopped(output):
+            continue
+        if scene.now_ms - (stopped := output.statuses["stopped"]) >= _STUCK_MS:
             for_s = duration((scene.now_ms - stopped) / 1000)
-            said = f"{what_is('archive', job)} stopped {for_s} ago, but its file never arrived"
-            yield scene.odd("archive-stuck", stopped + _STUCK_MS, (job.id,), said)
+            said = f"{what_is('archive', output)} stopped {for_s} ago, but its file never arrived"
+            yield scene.odd("archive-stuck", stopped + _STUCK_MS, (output.id,), said)
 
 
-def _is_stopped(job: OutputState) -> bool:
+def _is_stopped(output: OutputState) -> bool:
     """Whether it is an archive of which nothing was told after it stopped."""
-    is_archive = job.kind == "archive" and "stopped" in job.statuses
-    return is_archive and not FILED_STATUSES & job.statuses.keys()
+    is_archive = output.kind == "archive" and "stopped" in output.statuses
+    return is_archive and not FILED_STATUSES & output.statuses.keys()
 
 
 def _failed(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
-    for job in session.jobs.values():
-        if (at_ms := job.statuses.get("failed")) is not None:
-            why = f": {shortened(job.reason)}" if job.reason else ""
-            yield scene.odd("failed", at_ms, (job.id,), f"{what_is(job.kind, job)} failed{why}")
+    for output in session.outputs.values():
+        if (at_ms := output.statuses.get("failed")) is not None:
+            why = f": {shortened(output.reason)}" if output.reason else ""
+            yield scene.odd(
+                "failed", at_ms, (output.id,), f"{what_is(output.kind, output)} failed{why}"
+            )
     for call in session.calls.values():
         if call.ended_ms is not None and call.reason in _FAILURES:
             said = f"{what_is('call', call)} was ended by the platform: {call.reason}"

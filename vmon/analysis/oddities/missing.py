@@ -27,7 +27,7 @@ def _without_created(scene: Scene) -> Iterator[Oddity]:
     session, code = scene.session, "destroyed-without-created"
     groups: tuple[tuple[str, Iterable[ConnectionState | StreamState | Call]], ...] = (
         ("connection", session.people.values()),
-        ("stream", session.feeds.values()),
+        ("stream", session.streams.values()),
         ("call", session.calls.values()),
     )
     for kind, things in groups:
@@ -46,7 +46,7 @@ def _unopened(session: Session) -> Iterator[tuple[int, int]]:
     """The ends of rounds that have no beginning, and the first sign of life in that round."""
     things: tuple[ConnectionState | StreamState, ...] = (
         *session.people.values(),
-        *session.feeds.values(),
+        *session.streams.values(),
     )
     born = sorted(one.created_ms for one in things if one.created_ms is not None)
     opened = sorted(session.created_ms)
@@ -58,16 +58,16 @@ def _unopened(session: Session) -> Iterator[tuple[int, int]]:
 
 def _unknown_connections(scene: Scene) -> Iterator[Oddity]:
     session, missing = scene.session, "connectionCreated"
-    for feed in session.feeds.values():
-        owner = session.people.get(feed.connection or "")
-        if feed.connection and _is_unheard_of(owner):
-            whose = owner_of(session, feed.connection)
-            what = what_is("stream", feed)
+    for stream in session.streams.values():
+        owner = session.people.get(stream.connection or "")
+        if stream.connection and _is_unheard_of(owner):
+            whose = owner_of(session, stream.connection)
+            what = what_is("stream", stream)
             said = f"no connectionCreated was received for {whose}, the publisher of {what}"
-            born = feed.created_ms if feed.seen & BEGUN else feed.ended_ms
+            born = stream.created_ms if stream.seen & BEGUN else stream.ended_ms
             at_ms = born or session.first_ms
             doubt = scene.unseen(owner.created_ms if owner else None)
-            doubt, ids = doubt or scene.unsettled(at_ms), (feed.id, feed.connection)
+            doubt, ids = doubt or scene.unsettled(at_ms), (stream.id, stream.connection)
             yield scene.odd("unknown-connection", at_ms, ids, said, missing, doubt)
     for call in session.calls.values():
         if call.ended_ms is not None and _is_unheard_of(session.people.get(call.connection or "")):
@@ -84,11 +84,11 @@ def _is_unheard_of(person: ConnectionState | None) -> bool:
 
 def _outliving(scene: Scene) -> Iterator[Oddity]:
     session = scene.session
-    for feed in session.feeds.values():
-        owner = session.people.get(feed.connection or "")
-        if owner and owner.ended_ms is not None and feed.ended_ms is None:
-            what, whose = what_is("stream", feed), what_is("connection", owner)
-            said, ids = f"{what} is still published, but {whose} is gone", (feed.id, owner.id)
+    for stream in session.streams.values():
+        owner = session.people.get(stream.connection or "")
+        if owner and owner.ended_ms is not None and stream.ended_ms is None:
+            what, whose = what_is("stream", stream), what_is("connection", owner)
+            said, ids = f"{what} is still published, but {whose} is gone", (stream.id, owner.id)
             at_ms, doubt = owner.ended_ms, scene.unsettled(owner.ended_ms)
             code, missing = "stream-outlives-connection", "streamDestroyed"
             yield scene.odd(code, at_ms, ids, said, missing, doubt)
@@ -110,11 +110,11 @@ def _ended_with_people(scene: Scene) -> Iterator[Oddity]:
 
 
 def _crowd(people: list[ConnectionState]) -> str:
-    """`2 participants in it: connection c053fcc8 (Ann), connection 5d2451b8`."""
+    """`2 open connections: c053fcc8 (Ann), 5d2451b8`."""
     named, more = people[:3], len(people) - 3
-    names = ", ".join(what_is("connection", one) for one in named)
+    names = ", ".join(what_is("connection", one).removeprefix("connection ") for one in named)
     rest = f" and {more:,} more" if more > 0 else ""
-    return f"{count(len(people), 'participant')} in it: {names}{rest}"
+    return f"{count(len(people), 'open connection')}: {names}{rest}"
 
 
 def _left_behind_ms(one: ConnectionState, ends: list[int], settle_s: float) -> int | None:
@@ -131,16 +131,16 @@ def _ghosts(scene: Scene) -> Iterator[Oddity]:
     """Those of whom no end was told, each once: not the streams of a ghost, nor what is told."""
     session = scene.session
     last_end = max(session.destroyed, default=0)
-    feeds_of: dict[str | None, list[str]] = {}
-    for feed in session.feeds.values():
-        feeds_of.setdefault(feed.connection, []).append(feed.id)
+    streams_of: dict[str | None, list[str]] = {}
+    for stream in session.streams.values():
+        streams_of.setdefault(stream.connection, []).append(stream.id)
     for kind, one in _unended(session):
         born = one.created_ms
         due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
         if born is not None and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
             said = f"{what_is(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
-            ids = one.id, *sorted(feeds_of.get(one.id, ()))
+            ids = one.id, *sorted(streams_of.get(one.id, ()))
             yield scene.odd("ghost", due_ms, ids, said, f"{kind}Destroyed")
     yield from _empty(scene)
 
@@ -149,9 +149,9 @@ def _unended(session: Session) -> Iterator[tuple[str, ConnectionState | StreamSt
     for person in session.people.values():
         if person.ended_ms is None:
             yield "connection", person
-    for feed in session.feeds.values():
-        if feed.ended_ms is None and feed.connection not in session.people:
-            yield "stream", feed
+    for stream in session.streams.values():
+        if stream.ended_ms is None and stream.connection not in session.people:
+            yield "stream", stream
     for call in session.calls.values():
         owner = session.people.get(call.connection or "")
         if call.ended_ms is None and (owner is None or owner.ended_ms is not None):

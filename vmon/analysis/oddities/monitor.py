@@ -62,7 +62,7 @@ class OddityMonitor:
 
     def look(self, session: Session, now_ms: int) -> list[Oddity]:
         """The oddities of a session that are to be told now."""
-        known, settled = self._since.pop(session.id, {}), list[Oddity]()
+        known, settled = self._since.get(session.id, {}), list[Oddity]()
         standing: dict[_Key, int] = {key: at for key, at in known.items() if at == _TOLD}
         for one in oddities_of(session, now_ms, self._ghost_after_s, self._began_ms, 0.0):
             key = _key(one)
@@ -74,6 +74,10 @@ class OddityMonitor:
         self._remember(session, standing, now_ms)
         return sorted(settled, key=order)
 
+    def skip(self, session: str) -> None:
+        """Leave a session alone until something of it is entered."""
+        self._due.pop(session, None)
+
     def forget(self, session: str) -> None:
         """A session that the book does not have any more."""
         self._since.pop(session, None)
@@ -82,7 +86,7 @@ class OddityMonitor:
     def _remember(self, session: Session, standing: dict[_Key, int], now_ms: int) -> None:
         due = [since + self._settle_ms for since in standing.values() if since != _TOLD]
         due += (ms for ms in comes_of_age(session, self._ghost_after_s) if ms > now_ms)
-        self._due.pop(session.id, None)
+        self.forget(session.id)
         if due:
             self._due[session.id] = min(due)
         if standing:
@@ -154,12 +158,19 @@ class LiveOddities:
         for identifier in self._monitor.due(now_ms):
             if perf_counter() > end_s:
                 break
-            if session := self._store.session(identifier):
-                found += self._monitor.look(session, now_ms)
-            else:
-                self._monitor.forget(identifier)
+            found += self._look_at(identifier, now_ms)
         self.total += len(found)
         return found
+
+    def _look_at(self, identifier: str, now_ms: int) -> list[Oddity]:
+        try:
+            if session := self._store.session(identifier):
+                return self._monitor.look(session, now_ms)
+            self._monitor.forget(identifier)
+        except Exception as error:  # noqa: BLE001 - a bug ends the look at this session alone
+            self._monitor.skip(identifier)
+            self._on_bug(error)
+        return []
 
 
 def _key(one: Oddity) -> _Key:

@@ -71,9 +71,9 @@ def comes_of_age(session: Session, ghost_after_s: float) -> Iterator[int]:
     left = (one.ended_ms for one in session.people.values() if one.ended_ms is not None)
     for at_ms in (*born, max(left, default=0)):
         yield at_ms + int(ghost_after_s * 1000)
-    for job in session.jobs.values():
-        if _is_stopped(job):
-            yield job.statuses["stopped"] + _STUCK_MS
+    for output in session.outputs.values():
+        if _is_stopped(output):
+            yield output.statuses["stopped"] + _STUCK_MS
 
 
 # Projects, over the whole capture.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.analysis.oddities.codes import CODES, Oddity
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.humanize import handle
 from vmon.sanitize import disarm
 from vmon.sessions.model import Call, ConnectionState, OutputState, Session, StreamState
@@ -55,14 +55,14 @@ class Scene(NamedTuple):
     def unsettled(self, at_ms: int) -> str | None:
         """The doubt about what may still come."""
         soon = self.now_ms - at_ms < self.settle_s * 1000
-        return "the capture ends there, it may still arrive" if soon else None
+        return "the capture ends there, so it may still arrive" if soon else None
 
 
 def what_is(kind: str, one: ConnectionState | StreamState | Call | OutputState) -> str:
     """A thing in words: `connection c053fcc8 (Ann)`, `stream 63245362 (desk)`."""
     match one:
         case ConnectionState():
-            name: str | None = called(one.id, one.name)
+            name: str | None = display_name(one.id, one.name)
         case StreamState() | OutputState():
             name = one.name
         case _:

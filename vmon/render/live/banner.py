@@ -43,7 +43,7 @@ class Banner:
         facts = self._facts
         rows = [
             ("local", f"{facts.paint('name', url)}  (any path)"),
-            ("public", f"opening a tunnel with {via} …" if via else ""),
+            ("public", _pending(via) if via else ""),
             ("capture", home(capture) if capture else "off (deliveries are not saved)"),
             ("filter", f"{disarm(chosen)} (everything is captured)" if chosen else ""),
             *more,
@@ -72,13 +72,18 @@ class Banner:
         )
 
 
+def _pending(via: str) -> str:
+    """A URL of the user's own is only checked."""
+    return f"checking {via} …" if "://" in via else f"opening a tunnel with {via} …"
+
+
 def _to(url: str) -> str:
     return "" if url == LISTENER else f" --to {url}"
 
 
 _ALWAYS = (
     "200 as soon as a delivery is captured;",
-    "vmon retries deliveries that your app rejects",
+    "vmon retries while your app is down or responds 5xx",
 )
 
 

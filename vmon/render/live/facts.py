@@ -31,7 +31,8 @@ class Facts:
         head = f"  {self.paint('dim', label.ljust(labels))}  "
         if not self.is_terminal or wide(text) <= room:
             return [head + text]
-        rows = [text] if text.startswith("vmon ") else folded(text, room)  # pasted as one line
+        is_command = label.strip() and text.startswith("vmon ")
+        rows = [text] if is_command else folded(text, room)  # a command is pasted as one line
         if max(map(wide, rows)) <= room:
             return [head + rows[0], *(" " * (labels + 4) + row for row in rows[1:])]
         below = rows if len(rows) == 1 else folded(text, self.width - 4)

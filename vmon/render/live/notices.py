@@ -108,7 +108,7 @@ class Notices:
     def _public(self, tunnel: TunnelUp) -> str:
         url, was = tunnel.url, tunnel.was
         shown = self._paint("name", disarm(url))
-        lines = [f"  {self._paint('dim', 'public')}   {shown}  paste it into Session Monitoring"]
+        lines = [f"  {self._paint('dim', 'public')}   {shown}  paste it into Vonage's dashboard"]
         if was is not None:
             lines.insert(0, self._paint("failed", "warning: the public URL has changed"))
             lines.append(f"  {self._paint('dim', 'old')}      {disarm(was)}  no longer works")
@@ -122,7 +122,9 @@ class Notices:
 
     def _down(self, tunnel: TunnelDown) -> str:
         detail, code = tunnel.detail, tunnel.code
-        why = disarm(f"{detail} ({code})" if code and code not in detail else detail)
+        if code and code.startswith("ERR_") and code not in detail:  # ngrok's; others are our own
+            detail = f"{detail} ({code})"
+        why = disarm(detail)
         first = self._timed(tunnel.at_s, "dim", f"· tunnel down: {why.rstrip('.')}")
         then = self._timed(
             tunnel.at_s, "dim", "· reconnecting; Vonage retries what it cannot deliver"

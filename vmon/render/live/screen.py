@@ -142,6 +142,9 @@ class Screen:
 
     def _show_status(self) -> None:
         self._beat = None
+        if not self._writer.free:
+            self.wake_status()  # lines for a paused terminal would pile up
+            return
         try:
             if self._display.status and (line := self._display.status(self._hidden)) is not None:
                 self._writer.pin(line)
@@ -179,8 +182,8 @@ class Screen:
         if is_repeated or not self._is_chosen(entry):
             self._hidden += 1
         else:
-            self._last = entry.delivery.id
             out.append(display.formatter.entry(entry, received.line, received.note))
+            self._last = entry.delivery.id
         if self.queue.results:
             self._show_results(entry, out)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vmon.capture.codec import Outage
     from vmon.receive.pipeline import Totals
     from vmon.render.style import Paint
+    from vmon.security.pseudonyms import Redactor
     from vmon.sessions.model import Session
     from vmon.sessions.tracker import SessionTracker
 
@@ -77,34 +78,39 @@ class Summary:
         return over + "\n".join([head, *by_type(totals.types, facts.paint, bar), *facts.rows(rows)])
 
 
-def session_rows(tracker: SessionTracker, oddities: int) -> Iterator[tuple[str, str]]:
+def session_rows(
+    tracker: SessionTracker, oddities: int, redact: Redactor | None = None
+) -> Iterator[tuple[str, str]]:
     """Rows of a label and a text: the slowest delivery, all sessions, the busiest, duplicates."""
     yield "slowest delivery", "" if tracker.slowest_s is None else duration(tracker.slowest_s)
     sessions, gone = list(tracker.store.sessions()), tracker.store.totals
     number = len(sessions) + gone.sessions
     if number:
         people = sum(len(session.people) for session in sessions) + gone.people
-        streams = sum(len(session.feeds) for session in sessions) + gone.feeds
+        streams = sum(len(session.streams) for session in sessions) + gone.streams
         what = f"{count(people, 'connection')}, {count(streams, 'stream')}"
         yield "sessions", f"{number:,} ({tracker.occupancy().sessions:,} open), {what}"
     busiest = nlargest(_MOST, sessions, key=lambda session: session.events)
     for session in busiest:
-        yield handle(session.id, "session"), _session(session, tracker.store.newest_ms)
+        shown = redact.at("sessionId", session.id) if redact else session.id
+        yield handle(shown, "session"), _session(session, tracker.store.newest_ms, redact)
     if more := number - len(busiest):
         yield "", f"… {count(more, 'more session')} (see vmon sessions)"
     yield "duplicates", _some(tracker.duplicates)
     yield "oddities", f"{oddities:,} (see vmon oddities)" if oddities else ""
 
 
-def _session(session: Session, now_ms: int) -> str:
+def _session(session: Session, now_ms: int, redact: Redactor | None) -> str:
     """`3 connections, 4 streams, 12 events, 12 min, open`, as `vmon sessions` has it."""
     laid = snapshot(session)
     reason = laid.rounds[-1].reason
+    if reason and redact:
+        reason = redact.at("reason", reason)
     connected = sum(one.span.is_open for one in laid.members)
     ended = f"ended: {disarm(reason)}" if reason else "ended"
     parts = [
         count(len(session.people), "connection"),
-        count(len(session.feeds), "stream"),
+        count(len(session.streams), "stream"),
         count(session.events, "event"),
         duration(laid.lasted_s(now_ms)),
         f"open, {connected:,} connected" if laid.is_open else ended,

@@ -62,6 +62,7 @@ class Terminal:
         self._options = options
         self._tracker = tracker
         self._oddities = oddities
+        self._redact = None if options.redact is None else redactor_of(options.redact)
         self._facts = Facts()
         self._banner = Banner(self._facts)
         self._local = ""
@@ -72,12 +73,13 @@ class Terminal:
 
     def _display(self) -> Display:
         options, forward = self._options, self._options.forward
-        redact = None if options.redact is None else redactor_of(options.redact)
+        redact = self._redact
         results = None
         if forward and not options.quiet:
             results = Outcomes(
                 aside=options.form.is_json,
                 several=len(forward.routes) > 1,
+                redact=redact,
                 in_full=options.form.shows_all and redact is None,
             )
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
@@ -130,10 +132,13 @@ class Terminal:
             text = Summary(self._facts).text(
                 pipeline.totals,
                 self._screen.shown,
-                (*session_rows(self._tracker, self._oddities()), *more),
+                (*session_rows(self._tracker, self._oddities(), self._redact), *more),
                 blocked=pipeline.blocked.total,
                 bugs=bugs.total,
             )
             self.say(text)
+
+    def say_bugs(self, bugs: Bugs) -> None:
+        """Say what to report of the bugs of a run, if there were any."""
         if bugs.total:
             self.say(bugs_in_words(bugs.tracebacks()))
