@@ -70,7 +70,7 @@ async def test_an_end_that_takes_long_says_what_it_waits_for(
     monkeypatch.setattr(stopping, "_SILENT_S", 0.01)
     run = Recorded(in_flight)
     with run.stopper.finishing():
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # an end that takes long
     assert run.said == said
 
 
@@ -79,5 +79,5 @@ async def test_an_end_that_takes_no_time_says_nothing(monkeypatch: pytest.Monkey
     run = Recorded(1)
     with run.stopper.finishing():
         pass
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # nothing is to be said in it
     assert run.said == []

@@ -89,5 +89,5 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
             return
-        time.sleep(0.02)
+        time.sleep(0.02)  # until it listens, which nobody tells us
     raise AssertionError(f"{process.args!r} does not listen on {port}")

@@ -10,6 +10,7 @@ import asyncio
 import os
 import select
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -113,7 +114,7 @@ async def _listen(options: Options) -> int:
     run = Run(options)
     try:
         await run.open()
-        await run.until_stopped()
+        await run.stopper.stopped.wait()
     finally:
         await run.close()
     if run.bugs.total:
@@ -133,13 +134,17 @@ def _say_rescued(rescued: str | None) -> None:
         os.write(_STDERR, f"not in the capture: {rescued}\n".encode())
 
 
+def _last_words(pipeline: Pipeline) -> None:
+    """Close the capture before the process exits, whatever is still to be done."""
+    pipeline.close()
+    _say_rescued(pipeline.totals.rescued)
+
+
 class Run:
     """A run that listens: what receives, what forwards, and the terminal that shows it."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.stopper = Stopper(self._in_flight, self._hurry, self._say, self._last_words)
-        self._stop = self.stopper.stopped
         self.bugs = Bugs()
         self._ids = Ids()
         tracker = SessionTracker(options.name_of, forgets=True)
@@ -150,6 +155,9 @@ class Run:
         self._forwarder = self._new_forwarder()
         self._rotation = self._new_rotation()
         self._receiver = self._new_receiver()
+        end = partial(_last_words, self._pipeline)
+        self.stopper = Stopper(self._in_flight, self._hurry, self._say, end)
+        self._stop = self.stopper.stopped
         self._terminal = Terminal(
             options.terminal, tracker, lambda: self._oddities.total, self._stop.set, self._note_bug
         )
@@ -265,15 +273,6 @@ class Run:
 
     def _say(self, text: str) -> None:
         self._terminal.say(text)
-
-    def _last_words(self) -> None:
-        """Before the process exits whatever is still to be done."""
-        self._pipeline.close()
-        _say_rescued(self._pipeline.totals.rescued)
-
-    async def until_stopped(self) -> None:
-        """Wait for a signal, or for the reader of standard output or the tunnel to go."""
-        await self._stop.wait()
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, show what is queued, sum up."""

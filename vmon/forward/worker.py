@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmon.events.redelivery import Schedule
     from vmon.forward.backlog import JournalCursor
     from vmon.forward.listener import ForwardListener
-    from vmon.forward.queue import QueuedDelivery
+    from vmon.forward.queued import QueuedDelivery
     from vmon.forward.targets import Route
 
 WIDTH = 16
@@ -153,10 +153,8 @@ class TargetWorker:
 
     @property
     def _is_busy(self) -> bool:
-        if self._is_hurried:
-            return False
-        if self._sending or self.queue.sessions.has_ready:
-            return True
+        if self._is_hurried or self.in_flight:
+            return not self._is_hurried
         return self.queue.is_behind and not self.health.is_down and not self._timers
 
     # What is to be sent.
@@ -255,8 +253,8 @@ class TargetWorker:
             self._answer(delivery.answer, outcome)
             self.queue.sessions.drop_head(session)
             return
-        schedule, failing_s = self._settings.schedule, delivery.failing_s()
-        again_s = again_in_s(schedule, outcome, delivery.attempts, failing_s)
+        schedule = self._settings.schedule
+        again_s = again_in_s(schedule, outcome, delivery.attempts, delivery.failing_s())
         if again_s is None or (not self.health.is_down and delivery.failed_anew(outcome)):
             target, attempts = self.route.target.name, delivery.attempts
             result = ForwardResult(entry, target, outcome, attempts, again_s)
