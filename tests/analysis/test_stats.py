@@ -56,14 +56,14 @@ def test_a_line_is_counted_as_if_it_had_been_read_with_all_its_tolerance(
         assert quickly.deliveries == 1
 
 
-def test_lives_are_those_of_the_book(bodies: dict[str, bytes]) -> None:
+def test_lifetimes_are_those_of_the_session_store(bodies: dict[str, bytes]) -> None:
     samples = [json.dumps(one.sample).encode() for one in TYPES.values()]
     seconds = body("connectionCreated", T // 1000, connection={"id": "s", "createdAt": 1470257999})
     others = [one for name, one in bodies.items() if name.startswith("opentok")]
-    entries, book = [make_entry(one) for one in (*samples, seconds, *others)], SessionStore()
+    entries, store = [make_entry(one) for one in (*samples, seconds, *others)], SessionStore()
     for one in entries:
-        book.apply(one)
-    found, sessions = lines(entries), list(book.sessions())
+        store.apply(one)
+    found, sessions = lines(entries), list(store.sessions())
     told = [one for session in sessions for one in session.people.values()]
     assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in told} == {
         (key, one.begin, one.end) for key, one in found.people.items()
@@ -91,7 +91,7 @@ def test_lag_is_split_into_the_platforms_and_the_deliverys() -> None:
     assert (found.delivery_lag.most, found.platform_lag.most) == (2000, 166)
 
 
-def test_a_bare_body_was_received_by_nobody_and_has_no_delivery_lag(tmp_path: Path) -> None:
+def test_a_bare_body_has_no_delivery_lag(tmp_path: Path) -> None:
     path = tmp_path / "bare.jsonl"
     path.write_bytes(body("sessionCreated", T) + b"\n")
     found = stats_of([str(path)], Filter(), lambda bad: pytest.fail(str(bad)))

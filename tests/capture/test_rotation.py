@@ -223,7 +223,7 @@ def test_what_cannot_be_announced_is_not_rotated(
     assert capture.path.read_bytes() == line(1) + line(2) + line(3)
 
 
-def test_a_full_file_that_somebody_has_locked_is_left_to_a_later_run(
+def test_a_locked_segment_is_left_to_a_later_run(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "a[1].1.jsonl"
@@ -367,7 +367,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_rotation_is_told_and_does_not_go_without_a_capture(listen: Listen, vmon_run: Run) -> None:
+def test_rotation_is_reported_and_needs_a_capture(listen: Listen, vmon_run: Run) -> None:
     run = listen("--rotate", "1kB")
     for _ in range(9):
         assert run.post(b'{"event":"archive"}') == 200

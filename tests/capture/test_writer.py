@@ -241,7 +241,7 @@ def test_a_file_system_without_locks_is_no_reason_to_refuse(
     assert opened(tmp_path / "a").append(LINES[0])
 
 
-def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path: Path, opened: Opened) -> None:
+def test_an_unwritable_path_is_an_error_message(tmp_path: Path, opened: Opened) -> None:
     with pytest.raises(WrongUse, match=r"cannot write the capture .*: Is a directory") as caught:
         opened(tmp_path)
     assert caught.value.hint == "use another file with --capture FILE, or --no-capture"
@@ -358,7 +358,7 @@ def test_what_cannot_be_written_at_the_end_is_kept_elsewhere(
     assert stat.S_IMODE(rescued.stat().st_mode) == 0o600
 
 
-def test_what_can_be_written_nowhere_is_said_to_be_lost(
+def test_lines_that_cannot_be_written_anywhere_are_reported_lost(
     tmp_path: Path, disk: Disk, told: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))

@@ -96,7 +96,7 @@ def test_a_mistyped_name_gets_a_suggestion(typed: str, meant: str | None) -> Non
         ("undecodable", None, "failed"),
     ],
 )
-def test_a_verb_says_what_became_of_the_thing(name: str, status: str | None, expected: str) -> None:
+def test_the_verb_of_a_type_and_status(name: str, status: str | None, expected: str) -> None:
     assert verb(name, status) == expected
 
 

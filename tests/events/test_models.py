@@ -38,7 +38,7 @@ def test_a_stream_event_knows_its_stream_its_publisher_and_its_times() -> None:
     assert event.lasted_s is None
 
 
-def test_a_destroyed_event_says_how_long_the_thing_lived() -> None:
+def test_a_destroyed_event_has_a_duration() -> None:
     event = sample("streamDestroyed")
     assert (event.lasted_s, event.platform_lag_s) == (51.537, None)
     assert event.reason == "clientDisconnected"

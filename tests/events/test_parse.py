@@ -121,7 +121,7 @@ def test_a_bom_is_taken_off_and_noted_and_counts_in_positions() -> None:
     assert torn.problem.endswith("at byte 4")
 
 
-def test_half_a_surrogate_pair_breaks_nothing() -> None:
+def test_a_lone_surrogate_is_decoded() -> None:
     payload = nasty("lone-surrogate-session")
     assert (payload.type, payload.session, payload.json) == ("sessionCreated", None, None)
     assert payload.notes == ("a lone surrogate in a string",)
@@ -191,7 +191,7 @@ def test_a_shape_under_an_unknown_name_is_warned() -> None:
     assert event.warnings == ('unknown event "fooBar": treated as render',)
 
 
-def test_an_unknown_event_still_says_what_it_shares_with_known_ones() -> None:
+def test_an_unknown_event_has_the_fields_it_shares_with_known_types() -> None:
     value = TYPES["streamCreated"].sample | {"event": "streamRenamed", "reason": 5}
     event = read(value)
     assert isinstance(event, UnknownEvent)
@@ -217,7 +217,7 @@ def test_a_warning_quotes_letters_of_any_language_as_they_are() -> None:
     assert event.warnings == ('unknown reason "日本␛[2J"',)
 
 
-def test_a_warning_quotes_a_stranger_in_one_short_harmless_line() -> None:
+def test_a_warning_quotes_untrusted_text_in_one_short_disarmed_line() -> None:
     event = read(TYPES["connectionDestroyed"].sample | {"reason": "\x1b[2J\n" + "x" * 1000})
     assert len(event.warnings[0]) < 120
     assert event.warnings[0].isprintable()

@@ -24,7 +24,7 @@ def test_the_first_copy_passes_and_the_others_are_counted() -> None:
     assert first.hidden == 3
 
 
-def test_an_empty_body_says_nothing_and_always_passes() -> None:
+def test_an_empty_body_always_passes() -> None:
     first = Dedupe()
     assert [first(make_entry(b"")) for _ in range(3)] == [True] * 3
 
@@ -38,7 +38,7 @@ def test_what_is_remembered_is_bounded_and_the_silent_are_forgotten_first() -> N
     assert first(make_entry(said("2_B", 1)))
 
 
-def test_a_line_that_holds_nothing_is_let_through() -> None:
+def test_a_line_without_a_delivery_passes() -> None:
     assert Dedupe().line((b'{"vmon":1,"type":"arch', None))
 
 

@@ -41,7 +41,7 @@ def test_sessions_can_be_seen_as_they_were(loader: SessionLoader) -> None:
     assert names(loader) == [("B", True), ("A", False)], "what is known now stays"
 
 
-def test_the_last_receipt_is_known_also_of_what_has_no_session(loader: SessionLoader) -> None:
+def test_the_last_receipt_includes_deliveries_without_a_session(loader: SessionLoader) -> None:
     assert loader.last_ms == T + 9100
     loader.apply(make_entry(b"", 20))
     assert loader.last_ms == T + 20_000

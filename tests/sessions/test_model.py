@@ -23,7 +23,7 @@ from vmon.sessions.snapshot import snapshot
     ("born", "ended", "lived"),
     [(5, 9, 4), (9, 5, 0), (5, None, 0), (None, 9, 0), (0, 9, 0), (5, 0, 0), (5, 5, 0)],
 )
-def test_a_life_lasts_from_one_known_end_to_the_other(
+def test_a_duration_needs_a_begin_and_an_end(
     born: int | None, ended: int | None, lived: int
 ) -> None:
     assert lasted_ms(ConnectionState("c", created_ms=born, ended_ms=ended)) == lived
@@ -36,7 +36,7 @@ def session(*lives: tuple[int, int | None], created: set[int], destroyed: set[in
     return Session("S", created_ms=created, destroyed=dict.fromkeys(destroyed), people=people)
 
 
-def test_a_session_is_open_while_somebody_is_there() -> None:
+def test_a_session_is_open_while_a_connection_is_open() -> None:
     assert is_open(session((1, None), created={1}, destroyed=set()))
     assert is_open(session((1, 5), (2, None), created=set(), destroyed=set()))
     assert not is_open(session((1, 5), (2, 7), created={1}, destroyed=set()))
@@ -49,7 +49,7 @@ def test_its_end_is_everybodys_even_if_theirs_never_came() -> None:
     assert not is_open(session(created={1}, destroyed={9}))
 
 
-def test_what_nobody_entered_or_opened_is_as_open_as_its_archive_or_else_open() -> None:
+def test_a_session_without_connections_is_open_unless_its_outputs_have_ended() -> None:
     one = session(created=set(), destroyed=set())
     assert is_open(one)
     one.outputs["archive", "a"] = OutputState("a", "archive", statuses={"started": 5})
@@ -98,7 +98,7 @@ def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(BODIES, max_size=12))
-def test_who_is_there_is_the_same_as_when_it_is_laid_out(bodies: list[dict[str, Any]]) -> None:
+def test_active_counts_agree_with_the_snapshot(bodies: list[dict[str, Any]]) -> None:
     for one in sessions_of(map(make_entry, bodies)).values():
         laid = snapshot(one)
         seen = (laid.members, list(laid.all_streams()), list(laid.all_calls()))

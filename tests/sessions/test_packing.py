@@ -61,25 +61,25 @@ def test_half_a_surrogate_pair_survives() -> None:
 
 @pytest.fixture(scope="module")
 def books() -> tuple[SessionStore, int]:
-    """A book of a day, all unpacked, and how many bytes it takes."""
+    """A store of a day, all unpacked, and how many bytes it takes."""
     entries = list(Day(60, 6000).entries())
     for entry in entries:
         assert entry.event
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    book = SessionStore()
+    store = SessionStore()
     for entry in entries:
-        book.apply(entry)
+        store.apply(entry)
     taken = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    return book, taken
+    return store, taken
 
 
 def test_a_session_takes_little_memory_and_far_less_when_packed(
     books: tuple[SessionStore, int],
 ) -> None:
-    book, taken = books
-    records = [held for held in book._sessions.values() if isinstance(held, StoredSession)]
+    store, taken = books
+    records = [held for held in store._sessions.values() if isinstance(held, StoredSession)]
     marks = sum(map(weight, records))
     packed = sum(len(one.fields) + len(one.seen_bodies) for one in map(pack, records))
     assert marks > 5000
@@ -89,11 +89,11 @@ def test_a_session_takes_little_memory_and_far_less_when_packed(
 
 @pytest.mark.parametrize("room", [300, 1000, 3000])
 def test_no_more_is_held_unpacked_than_there_is_room_for(room: int) -> None:
-    book, most = SessionStore(room=room), 0
+    store, most = SessionStore(room=room), 0
     for entry in Day(60, 6000).entries():
-        book.apply(entry)
-        held = [one for one in book._sessions.values() if isinstance(one, StoredSession)]
+        store.apply(entry)
+        held = [one for one in store._sessions.values() if isinstance(one, StoredSession)]
         most = max(most, sum(map(weight, held)))
-    assert sum(isinstance(one, Packed) for one in book._sessions.values()) > 10
+    assert sum(isinstance(one, Packed) for one in store._sessions.values()) > 10
     assert most <= room + 200  # the one that was fetched last
-    assert book._held == sum(map(weight, held))
+    assert store._held == sum(map(weight, held))

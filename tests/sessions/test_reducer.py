@@ -68,7 +68,7 @@ def test_seconds_become_milliseconds_and_it_is_remembered() -> None:
     assert session.seconds == 3
 
 
-def test_an_end_before_its_beginning_stands_as_it_was_told() -> None:
+def test_an_end_before_its_begin_is_kept() -> None:
     session = only(
         connection("Created", 10, connection={"createdAt": T + 9000}),
         connection("Destroyed", 5, connection={"createdAt": T + 9000}),
@@ -127,11 +127,11 @@ def test_a_render_without_a_time_has_the_receivers() -> None:
 
 def test_a_bare_body_without_any_time_is_no_event_of_1970() -> None:
     render = {"id": "r", "sessionId": "S", "status": "stopped"}
-    book = SessionStore()
-    book.apply(make_entry(render, -T / 1000))
-    (session,) = book.sessions()
+    store = SessionStore()
+    store.apply(make_entry(render, -T / 1000))
+    (session,) = store.sessions()
     assert (session.first_ms, session.last_ms) == (0, 0)
     assert session.outputs["render", "r"].ended_ms == 0
-    book.apply(make_entry(render | {"reason": "x"}, 3))
+    store.apply(make_entry(render | {"reason": "x"}, 3))
     assert session.outputs["render", "r"].ended_ms == T + 3000
     assert session.first_ms == T + 3000

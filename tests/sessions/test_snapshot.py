@@ -63,11 +63,11 @@ def test_a_session_that_was_created_and_destroyed_is_one_round() -> None:
     assert not one.is_open
 
 
-def test_a_session_that_was_created_and_that_nobody_entered_is_open() -> None:
+def test_a_created_session_without_connections_is_open() -> None:
     assert laid(created_ms={100}).rounds == [Span(100, None)]
 
 
-def test_a_session_that_everybody_left_is_closed_though_nobody_told() -> None:
+def test_a_session_that_all_connections_left_is_closed_without_an_event() -> None:
     one = laid(created_ms={100}, people=[person("a", 150, 400), person("b", 200, 700)])
     assert one.rounds == [Span(100, 700, end_told=False)]
 
@@ -89,7 +89,7 @@ def test_rounds_follow_each_other_and_the_last_may_be_open() -> None:
     assert one.is_open
 
 
-def test_people_who_came_after_the_end_open_a_round_that_nobody_told() -> None:
+def test_connections_after_the_end_open_an_inferred_round() -> None:
     one = laid(created_ms={100}, destroyed={500: None}, people=[person("a", 700)])
     assert one.rounds[1] == Span(700, None, begin_told=False)
 
@@ -101,7 +101,7 @@ def test_a_destroyed_that_comes_alone_ends_what_was_there_before() -> None:
     assert laid(destroyed={500: None}).rounds == [Span(100, 500, None, begin_told=False)]
 
 
-def test_an_end_that_is_told_twice_makes_no_second_round() -> None:
+def test_a_repeated_end_makes_no_second_round() -> None:
     one = laid(created_ms={100}, destroyed={500: None, 501: None})
     assert len(one.rounds) == 1
 
@@ -116,7 +116,7 @@ def test_a_session_of_an_archive_alone_is_as_open_as_it_is() -> None:
 # Spans.
 
 
-def test_who_has_no_end_went_with_the_session() -> None:
+def test_a_connection_without_an_end_ends_with_the_session() -> None:
     one = laid(created_ms={100}, destroyed={500: None}, people=[person("a", 150)])
     assert one.members[0].span == Span(150, 500, end_told=False)
 
@@ -127,7 +127,7 @@ def test_a_stream_without_an_end_went_with_its_connection() -> None:
     assert one.members[0].streams[0].span == Span(200, 400, end_told=False)
 
 
-def test_a_begin_that_nobody_told_is_the_sessions_first_sign() -> None:
+def test_an_unknown_begin_is_the_first_event_of_the_session() -> None:
     one = laid(people=[person("a", None, 400)])
     assert one.members[0].span == Span(100, 400, begin_told=False)
 
@@ -163,7 +163,7 @@ def test_the_status_is_the_newest_but_stopped_does_not_undo_uploaded() -> None:
 # As it was.
 
 
-def test_a_cut_knows_nothing_of_what_came_later() -> None:
+def test_a_session_as_of_an_instant_has_no_later_state() -> None:
     told = {"started": 200, "stopped": 480}
     recorded = OutputState("j", "archive", created_ms=200, ended_ms=480, statuses=told, size=7)
     whole = session(
@@ -189,7 +189,7 @@ def test_a_cut_knows_nothing_of_what_came_later() -> None:
     st.sets(st.integers(1, 60), max_size=3),
     st.integers(1, 70),
 )
-def test_who_is_there_at_an_instant_is_who_came_and_had_not_left(
+def test_open_connections_as_of_an_instant_have_begun_and_not_ended(
     stays: list[tuple[int, int]], ends: set[int], at_ms: int
 ) -> None:
     people = [
@@ -216,15 +216,15 @@ def test_who_is_there_at_an_instant_is_who_came_and_had_not_left(
 
 
 def test_open_sessions_come_first_and_then_those_that_began_last() -> None:
-    book = {
+    store = {
         "old": session(created_ms={100}, destroyed={900: None}),
         "new": session(created_ms={300}, destroyed={400: None}),
         "open": session(created_ms={200}),
     }
-    for name, one in book.items():
+    for name, one in store.items():
         one.id = name
-    order = snapshot.Order(book.get)
-    for name in book:
+    order = snapshot.Order(store.get)
+    for name in store:
         order.note(name)
     order.settle()
     assert [one.session.id for one in order.first()] == ["open", "new", "old"]
@@ -232,12 +232,12 @@ def test_open_sessions_come_first_and_then_those_that_began_last() -> None:
     assert order.counts() == (3, 1)
 
 
-def test_only_what_is_noted_is_worked_out_anew() -> None:
-    book = {"2_A": session(created_ms={100})}
-    order = snapshot.Order(book.get)
+def test_only_noted_sessions_are_sorted_again() -> None:
+    store = {"2_A": session(created_ms={100})}
+    order = snapshot.Order(store.get)
     order.note("2_A")
     order.settle()
-    book["2_A"].destroyed[200] = None
+    store["2_A"].destroyed[200] = None
     order.settle()
     assert order.counts() == (1, 1)
     order.note("2_A")
@@ -246,7 +246,7 @@ def test_only_what_is_noted_is_worked_out_anew() -> None:
 
 
 @pytest.mark.parametrize("told", [{}, {"first_ms": 0, "last_ms": 0}])
-def test_a_session_of_which_nothing_is_known_is_open_all_the_same(told: dict[str, int]) -> None:
+def test_a_session_without_any_state_is_open(told: dict[str, int]) -> None:
     assert laid(**told).is_open
 
 
@@ -349,7 +349,7 @@ def test_the_end_of_a_run_says_of_a_session_what_vmon_sessions_says(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(BODIES, max_size=14))
-def test_whatever_comes_is_told_alike_at_the_end_of_a_run_and_of_its_capture(
+def test_a_run_and_its_capture_have_the_same_summary(
     bodies: list[dict[str, Any]],
 ) -> None:
     assert_told_alike(heard(*bodies))
@@ -358,16 +358,16 @@ def test_whatever_comes_is_told_alike_at_the_end_of_a_run_and_of_its_capture(
 # A day of which the truth is known.
 
 
-def test_at_any_instant_of_a_generated_day_it_is_known_who_was_there() -> None:
-    day, book = Day(60, 3000), SessionStore()
+def test_at_any_instant_of_a_generated_day_the_open_connections_are_right() -> None:
+    day, store = Day(60, 3000), SessionStore()
     entries = list(day.entries())
     random.Random(5).shuffle(entries)
     seen = 0
     for entry in entries:
-        book.apply(entry)
+        store.apply(entry)
     for at_ms in random.Random(6).sample(range(BEGIN_MS, BEGIN_MS + 20 * 3_600_000), 40):
         here = set[tuple[str, str]]()
-        for one in book.sessions():
+        for one in store.sessions():
             then = as_of(one, at_ms)
             members = snapshot.snapshot(then).members if then else ()
             here |= {(one.id, each.person.id) for each in members if each.span.is_open}

@@ -68,11 +68,11 @@ def test_a_span_of_ages_and_the_end_of_time_have_ticks() -> None:
 @pytest.fixture
 def marked() -> Callable[..., list[Mark]]:
     def of(*told: tuple[int, bytes]) -> list[Mark]:
-        book, found = SessionStore(), list[Mark]()
+        store, found = SessionStore(), list[Mark]()
         for received_s, body in told:
             at = datetime.fromtimestamp(NOON / 1000 + received_s, UTC)
             entry = make_entry(body, received_at=at)
-            found += marks_of(entry, book.apply(entry))
+            found += marks_of(entry, store.apply(entry))
         return found
 
     return of
@@ -102,11 +102,11 @@ def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Ma
     assert marked(*near) == []
 
 
-def test_what_nobody_received_is_not_late() -> None:
-    book = SessionStore()
+def test_a_bare_body_is_never_late() -> None:
+    store = SessionStore()
     for at_ms in (NOON + 9000, NOON):
         entry = make_entry(body("sessionCreated", at_ms), remote=None)
-        assert list(marks_of(entry, book.apply(entry))) == []
+        assert list(marks_of(entry, store.apply(entry))) == []
 
 
 @pytest.mark.parametrize(
@@ -207,14 +207,14 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
     assert labelled_marks(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
 
 
-def test_only_a_reason_out_of_the_ordinary_is_told() -> None:
+def test_ordinary_reasons_are_not_shown() -> None:
     left = ConnectionState("a", ENDED, NOON, NOON + 5, "clientDisconnected")
     cut_off = ConnectionState("b", ENDED, NOON, NOON + 5, "networkDisconnected")
     made = drawn(left, cut_off)
     assert [row.reason for row in made.rows] == [None, None, "networkDisconnected"]
 
 
-def test_strangers_names_are_harmless() -> None:
+def test_untrusted_names_are_disarmed() -> None:
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="A\x1b[2J"),
         streams=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),

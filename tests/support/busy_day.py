@@ -54,7 +54,7 @@ Life = tuple[int, int | None]
 
 @dataclass
 class Truth:
-    """What the book has to find out; people and streams by session and id."""
+    """What the store has to find out; people and streams by session and id."""
 
     people: dict[tuple[str, str], Life] = field(default_factory=dict)
     streams: dict[tuple[str, str], Life] = field(default_factory=dict)

@@ -179,7 +179,7 @@ async def test_a_cancelled_start_leaves_no_process(
     assert starting.cancelled()
     process = made._process
     assert process
-    await until(lambda: process.get_returncode() is not None)
+    await until(lambda: process.get_returncode() is not None and process.is_closing())
 
 
 async def test_a_line_without_end_does_not_deafen_us(

@@ -92,15 +92,15 @@ def quote(value: object) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def said_json(value: object) -> bytes:
+def safe_json(value: object) -> bytes:
     """Encode vmon's own output as JSON, safe for a terminal."""
     try:
         return disarm_json(_to_json(value))
     except UnicodeEncodeError:
-        return disarm_json(_to_json(unbroken(value)))
+        return disarm_json(_to_json(without_surrogates(value)))
 
 
-def unbroken(value: object) -> object:
+def without_surrogates(value: object) -> object:
     """Replace lone surrogates, at which jq 1.6 stops, by U+FFFD."""
     text = json.dumps(value, ensure_ascii=False)
     return json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else value

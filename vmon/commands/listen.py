@@ -7,8 +7,6 @@ session store, published on the feed, shown and forwarded. Nothing behind the an
 from __future__ import annotations
 
 import asyncio
-import os
-import select
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,6 +32,7 @@ from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.render.formats.entries import Form
 from vmon.render.live.notices import Extras
 from vmon.render.live.terminal import Terminal, TerminalOptions
+from vmon.render.live.writer import say_now
 from vmon.render.outcome import left_in_words
 from vmon.sanitize import disarm
 from vmon.search.filter import Filter
@@ -56,7 +55,6 @@ _GRACE_S = 10.0
 """How long the end of a run waits for requests in flight."""
 _FORWARD_S = 3.0
 """How long the end of a run goes on forwarding; the rest stays in the journal."""
-_STDERR = 2
 _OF_A_CONNECTION = ("transport", "protocol", "socket")
 """What the loop names where not a callback failed, but a connection."""
 
@@ -122,22 +120,17 @@ async def _listen(options: Options) -> int:
     return INTERRUPTED if run.stopper.is_hurried else 0
 
 
-async def _close_files(pipeline: Pipeline, rotation: Rotation | None) -> None:
+async def _close_files(pipeline: Pipeline) -> None:
     pipeline.close()
-    if rotation:
-        rotation.close(_DRAIN_S)
-
-
-def _say_rescued(rescued: str | None) -> None:
-    """Say which acknowledged deliveries no capture has, unless a terminal that is paused blocks."""
-    if rescued and select.select([], [_STDERR], [], 0)[1]:
-        os.write(_STDERR, f"not in the capture: {rescued}\n".encode())
+    if pipeline.rotation:
+        pipeline.rotation.close(_DRAIN_S)
 
 
 def _last_words(pipeline: Pipeline) -> None:
     """Close the capture before the process exits, whatever is still to be done."""
     pipeline.close()
-    _say_rescued(pipeline.totals.rescued)
+    if rescued := pipeline.totals.rescued:
+        say_now(f"not in the capture: {rescued}")
 
 
 class Run:
@@ -164,8 +157,6 @@ class Run:
         self._terminal.follow(self.feed)
         self.feed.watch(self._oddities.note)
         self._tunnel: asyncio.Task[None] | None = None
-
-    # The parts.
 
     def _new_pipeline(self) -> Pipeline:
         options = self._options
@@ -282,7 +273,7 @@ class Run:
             if self._forwarder:
                 await self._attempt(self._forwarder.close(_FORWARD_S))
         await self._attempt(self._show_rest())
-        await self._attempt(_close_files(self._pipeline, self._rotation))
+        await self._attempt(_close_files(self._pipeline))
         await self._attempt(self._sum_up())
         self._terminal.say_bugs(self.bugs)
         await self._attempt(self._terminal.drain(_DRAIN_S))
@@ -317,11 +308,9 @@ class Run:
             self._note_bug(found)
         return found if isinstance(found, VmonError) else None
 
-    # What is published on the feed.
-
     def _report_oddity(self, oddity: Oddity) -> None:
         if self._options.redact is None:  # its sentence names people
-            found = OddityFound(oddity.code, oddity.severity, oddity.session, oddity.said)
+            found = OddityFound(oddity.code, oddity.severity, oddity.session, oddity.text)
             self.feed.publish(found)
 
     def _note_bug(self, error: Exception) -> None:

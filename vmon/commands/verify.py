@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
 from vmon.humanize import count, iso
@@ -79,4 +79,4 @@ def _as_json(entry: Entry, verdict: Verdict) -> bytes:
         "secret": verdict.secret,
         "claims": verdict.claims,
     }
-    return said_json(fields) + b"\n"
+    return safe_json(fields) + b"\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.forward.client import KEPT_BODY
 from vmon.humanize import count, duration, handle
 from vmon.render.style import HANDLE_COLOURS, Paint, console
@@ -93,7 +93,7 @@ def as_json(entry: Entry, outcome: Outcome, *, in_full: bool = False) -> bytes:
     }
     if in_full:
         fields |= {"headers": list(_headers(outcome)), "body": _body(outcome)}
-    return said_json(fields) + b"\n"
+    return safe_json(fields) + b"\n"
 
 
 class Outcomes:

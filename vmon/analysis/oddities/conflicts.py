@@ -1,4 +1,4 @@
-"""Oddities of things that contradict each other."""
+"""Rules for contradictory events: two cameras, republishing, stuck archives, failures."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _OVERLAP_MS = 2_000  # a camera is changed by publishing the new one first
 _AT_ONCE_MS = 10_000
 
 
-_STUCK_MS = 3_600_000
+STUCK_MS = 3_600_000
 
 
 _FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
 
 
-def _cameras(scene: Scene) -> Iterator[Oddity]:
+def two_cameras(scene: Scene) -> Iterator[Oddity]:
+    """Find connections that published two cameras at once."""
     session = scene.session
     published: dict[str, list[tuple[int, int, str]]] = {}
     for stream in session.streams.values():
@@ -39,22 +40,22 @@ def _cameras(scene: Scene) -> Iterator[Oddity]:
         for group in _overlapping(sorted(spans)):
             ids = [identifier for _, _, identifier in group]
             streams = ", ".join(f"stream {handle(one)}" for one in ids)
-            said = (
+            text = (
                 f"{owner_of(session, connection)} published {len(ids)} cameras at once: {streams}"
             )
-            yield scene.odd("two-cameras", group[1][0], (connection, *ids), said)
+            yield scene.odd("two-cameras", group[1][0], (connection, *ids), text)
 
 
 def _published_until(scene: Scene, stream: StreamState, born_ms: int) -> int:
-    """The last instant at which a stream was surely published."""
+    """Return the last instant at which a stream was certainly published."""
     owner = scene.session.people.get(stream.connection or "")
     if stream.ended_ms is None and owner and owner.ended_ms is not None:
-        return born_ms + _OVERLAP_MS + 1  # its end was never told: nobody knows when that was
+        return born_ms + _OVERLAP_MS + 1  # no end event: its end is unknown
     return scene.now_ms if stream.ended_ms is None else stream.ended_ms
 
 
 def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
-    """Those of sorted (from, to, id) that run into one another, in groups of two and more."""
+    """Group sorted (from, to, id) that overlap, in groups of two or more."""
     group, until = spans[:1], spans[0][1]
     for span in spans[1:]:
         if until - span[0] <= _OVERLAP_MS:
@@ -68,50 +69,52 @@ def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, 
         yield group
 
 
-def _again(scene: Scene) -> Iterator[Oddity]:
-    """Streams that were published right after another one of the connection was made to stop."""
+def republished(scene: Scene) -> Iterator[Oddity]:
+    """Find streams published right after another of the connection was force-unpublished."""
     streams = scene.session.streams.values()
-    begun: dict[str | None, list[tuple[int, str]]] = {}
-    for one in streams:
-        if one.created_ms is not None:
-            begun.setdefault(one.connection, []).append((one.created_ms, one.id))
-    for those in begun.values():
-        those.sort()
+    begins: dict[str | None, list[tuple[int, str]]] = {}
+    for stream in streams:
+        if stream.created_ms is not None:
+            begins.setdefault(stream.connection, []).append((stream.created_ms, stream.id))
+    for own in begins.values():
+        own.sort()
     for stopped in streams:
         ended = stopped.ended_ms
         if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
             continue
-        those = begun.get(stopped.connection, [])
-        at = bisect_left(those, (ended, ""))
-        after = [one for one in those[at : at + 2] if one[1] != stopped.id]
+        own = begins.get(stopped.connection, [])
+        at = bisect_left(own, (ended, ""))
+        after = [begin for begin in own[at : at + 2] if begin[1] != stopped.id]
         if after and after[0][0] - ended <= _AT_ONCE_MS:
             born, identifier = after[0]
-            said = (
+            text = (
                 f"{owner_of(scene.session, stopped.connection)} published stream "
                 f"{handle(identifier)} {duration((born - ended) / 1000)} after "
                 f"{what_is('stream', stopped)} was force-unpublished"
             )
             ids = (stopped.connection, stopped.id, identifier)
-            yield scene.odd("publish-after-unpublish", born, ids, said)
+            yield scene.odd("publish-after-unpublish", born, ids, text)
 
 
-def _stuck(scene: Scene) -> Iterator[Oddity]:
+def stuck_archives(scene: Scene) -> Iterator[Oddity]:
+    """Find archives that stopped long ago, but whose file never arrived."""
     for output in scene.session.outputs.values():
-        if not _is_stopped(output):
+        if not is_stopped(output):
             continue
-        if scene.now_ms - (stopped := output.statuses["stopped"]) >= _STUCK_MS:
+        if scene.now_ms - (stopped := output.statuses["stopped"]) >= STUCK_MS:
             for_s = duration((scene.now_ms - stopped) / 1000)
-            said = f"{what_is('archive', output)} stopped {for_s} ago, but its file never arrived"
-            yield scene.odd("archive-stuck", stopped + _STUCK_MS, (output.id,), said)
+            text = f"{what_is('archive', output)} stopped {for_s} ago, but its file never arrived"
+            yield scene.odd("archive-stuck", stopped + STUCK_MS, (output.id,), text)
 
 
-def _is_stopped(output: OutputState) -> bool:
-    """Whether it is an archive of which nothing was told after it stopped."""
+def is_stopped(output: OutputState) -> bool:
+    """Whether it is an archive without a later status than `stopped`."""
     is_archive = output.kind == "archive" and "stopped" in output.statuses
     return is_archive and not FILED_STATUSES & output.statuses.keys()
 
 
-def _failed(scene: Scene) -> Iterator[Oddity]:
+def failed_parts(scene: Scene) -> Iterator[Oddity]:
+    """Find failed outputs, calls and sessions."""
     session = scene.session
     for output in session.outputs.values():
         if (at_ms := output.statuses.get("failed")) is not None:
@@ -121,9 +124,9 @@ def _failed(scene: Scene) -> Iterator[Oddity]:
             )
     for call in session.calls.values():
         if call.ended_ms is not None and call.reason in _FAILURES:
-            said = f"{what_is('call', call)} was ended by the platform: {call.reason}"
-            yield scene.odd("failed", call.ended_ms, (call.id,), said)
+            text = f"{what_is('call', call)} was ended by the platform: {call.reason}"
+            yield scene.odd("failed", call.ended_ms, (call.id,), text)
     for at_ms, reason in session.destroyed.items():
         if reason in _FAILURES:
-            said = f"the platform ended the session: {reason}"
-            yield scene.odd("failed", at_ms, (), said)
+            text = f"the platform ended the session: {reason}"
+            yield scene.odd("failed", at_ms, (), text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import CODES, Code, Oddity
 from vmon.analysis.oddities.severity import SEVERITIES, Severity
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.events.timestamps import instant
 from vmon.humanize import count, handle, iso
 from vmon.render.columns import OutputPage, wide
@@ -47,7 +47,7 @@ class OdditiesReport:
         ]
         if not self._page.fits(_ROOMY):
             pieces[2], pieces[3] = pieces[3], pieces[2]  # the long code gets a row of its own
-        return date_line + self._folded(pieces, oddity.said)
+        return date_line + self._folded(pieces, oddity.text)
 
     def _folded(self, pieces: list[tuple[str, str]], sentence: str) -> str:
         """Join pieces and a sentence in one line, or put the sentence below if that is too wide."""
@@ -130,13 +130,13 @@ def as_json(oddity: Oddity) -> str:
         "code": oddity.code,
         "session": oddity.session,
         "ids": oddity.ids,
-        "said": oddity.said,
+        "said": oddity.text,
         "missing": oddity.missing,
     }
-    return said_json(fields).decode() + "\n"
+    return safe_json(fields).decode() + "\n"
 
 
 def codes_as_json(codes: Iterable[Code]) -> str:
     """`{"code":…,"severity":…,"meaning":…,"cause":…,"remedy":…}`, a line each."""
     keys = ("code", *Code._fields[1:])
-    return "".join(said_json(dict(zip(keys, code, strict=True))).decode() + "\n" for code in codes)
+    return "".join(safe_json(dict(zip(keys, code, strict=True))).decode() + "\n" for code in codes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.events.names import display_name
 from vmon.events.timestamps import instant
 from vmon.humanize import handle, iso
@@ -39,7 +39,7 @@ def as_json(laid: SessionSnapshot, *, counted: bool = True) -> str:
     for one in laid.outputs:
         if isinstance(one.thing, OutputState):
             document[_OUTPUTS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
-    return said_json(document).decode()
+    return safe_json(document).decode()
 
 
 def _member(member: Member) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from vmon.analysis.stats import MINUTE_MS
-from vmon.capture.codec import unbroken
+from vmon.capture.codec import without_surrogates
 from vmon.events.catalogue import NAMES
 from vmon.events.timestamps import instant
 from vmon.humanize import compact, count, duration, handle, iso
@@ -260,7 +260,7 @@ def as_json(stats: Stats, top: int) -> str:
         "clock": {"signed": stats.skew.number, "receipt_less_iat_ms_least": _least(stats)},
         "oddities": stats.oddities,
     }
-    return json.dumps(unbroken(document), indent=2) + "\n"
+    return json.dumps(without_surrogates(document), indent=2) + "\n"
 
 
 def _least(stats: Stats) -> int | None:

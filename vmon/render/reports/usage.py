@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from rich.cells import cell_len
 
 from vmon.analysis.usage import day, minutes, utc
-from vmon.capture.codec import unbroken
+from vmon.capture.codec import without_surrogates
 from vmon.humanize import count, duration, handle
 from vmon.render.columns import OutputPage
 from vmon.render.style import colour_of
@@ -222,7 +222,7 @@ def as_json(usage: Usage) -> str:
             for span, adds in usage.explained
         ],
     }
-    return json.dumps(unbroken(document), indent=2) + "\n"
+    return json.dumps(without_surrogates(document), indent=2) + "\n"
 
 
 def _plain(row: Row) -> dict[str, Any]:
