@@ -36,7 +36,7 @@ from vmon.capture.blocks import finder
 from vmon.render import line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tests.support.forkserver import Environment, Forked
     from tests.support.processes import Started
@@ -259,18 +259,31 @@ def flow_of() -> Callable[[int], Flow]:
 
 
 @pytest.fixture
-async def app() -> AsyncIterator[App]:
-    """Make an app that listens."""
-    one = App()
-    server = await one.open()
-    yield one
-    server.close()
-    one.close()
+async def apps() -> AsyncIterator[Callable[..., Awaitable[App]]]:
+    """Make apps that listen where and how a test wants them, as `App.open` says."""
+    opened: list[tuple[App, asyncio.Server]] = []
+
+    async def make(*args: Any, **settings: Any) -> App:
+        one = App()
+        opened.append((one, await one.open(*args, **settings)))
+        return one
+
+    yield make
+    for one, server in opened:
+        server.close()
+        one.close()
     serving = [task for task in asyncio.all_tasks() if is_of_an_app(task)]
     for task in serving:
         task.cancel()
     await asyncio.gather(*serving, return_exceptions=True)
-    await server.wait_closed()
+    for _, server in opened:
+        await server.wait_closed()
+
+
+@pytest.fixture
+async def app(apps: Callable[..., Awaitable[App]]) -> App:
+    """Make an app that listens."""
+    return await apps()
 
 
 @pytest.fixture

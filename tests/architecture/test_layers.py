@@ -79,6 +79,7 @@ LIBRARIES = {
         "vmon.receive.receiver": "serves HTTP",
         "vmon.receive.public_url": "asks a public URL whether it leads here",
         "vmon.forward.client": "the HTTP client",
+        "vmon.forward.problems": "what the HTTP client raises",
     },
     "cel_expr_python": {"vmon.search.expression_engine": "evaluates --where"},
     "click": {"vmon.cli": "what can be typed"},
@@ -95,6 +96,7 @@ LIBRARIES = {
     "uvloop": {"vmon.event_loop": "the event loop"},
     "yarl": {
         "vmon.forward.client": "URLs in aiohttp's own kind",
+        "vmon.forward.problems": "URLs in aiohttp's own kind",
         "vmon.forward.targets": "URLs in aiohttp's own kind",
     },
     "zstandard": {"vmon.capture.inputs": "captures that are compressed"},

@@ -20,6 +20,7 @@ THROUGH = {
 TOPICS = {
     "cli/test_cli": "the command line as a whole",
     "commands/test_end_to_end": "the program from end to end",
+    "commands/test_frameworks": "what is sent to apps of Flask, FastAPI and Express",
     "commands/test_inputs": "what every reading command says of its sources",
     "commands/test_listen_forward_kill": "forwarding, killed at random",
     "commands/test_listen_kill": "listen, killed at random",

@@ -513,10 +513,21 @@ def test_with_standard_files_closed_it_listens_and_captures(
     assert [read_line(line).delivery.body for line in lines] == bodies
 
 
-def test_a_second_interrupt_rescues_what_was_acknowledged_and_could_not_be_written(
-    listen: "Listen", tmp_path: Path
+UNHURRIED = """
+import vmon.commands.listen as l
+l.Run._hurry = lambda self: None
+"""
+
+
+@pytest.mark.parametrize(
+    ("interrupts", "text"),
+    [(2, "  not in the capture  4 deliveries"), (3, "not in the capture: 4 deliveries")],
+)
+def test_repeated_interrupts_rescue_what_was_acknowledged_and_could_not_be_written(
+    listen: "Listen", tmp_path: Path, interrupts: int, text: str
 ) -> None:
-    run = listen("-q", code=FULL_DISK, TMPDIR=str(tmp_path))
+    code = FULL_DISK + UNHURRIED * (interrupts > 2)
+    run = listen("-q", code=code, TMPDIR=str(tmp_path))
     assert [run.post(b"%d" % number) for number in range(3)] == [200] * 3
     half = run.client()
     half.putrequest("POST", "/")
@@ -525,11 +536,13 @@ def test_a_second_interrupt_rescues_what_was_acknowledged_and_could_not_be_writt
     wait_until(lambda: run.post(b"3") == 200)
     run.signal(signal.SIGINT)
     wait_until(lambda: not is_listening(run.port))
-    run.signal(signal.SIGINT)
-    code, _, err = run.result()
+    for number in range(1, interrupts):
+        time.sleep(0.2 * (number > 1))  # two signals at once are one
+        run.signal(signal.SIGINT)
+    status, _, err = run.result()
     half.close()
     (rescued,) = tmp_path.glob("vmon-rescued-*.jsonl")
-    assert (code, f"not in the capture: 4 deliveries, saved to {rescued}\n" in err) == (130, True)
+    assert (status, f"\n{text}, saved to {rescued}\n" in err) == (130, True)
     lines = rescued.read_bytes().splitlines()
     assert [read_line(line).delivery.body for line in lines] == [b"0", b"1", b"2", b"3"]
 

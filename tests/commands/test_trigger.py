@@ -1,6 +1,8 @@
 import asyncio
 import json
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,6 +122,38 @@ async def test_quiet_says_nothing_when_all_goes_well(vmon_run: Run, app: "App") 
     ended = await asyncio.to_thread(vmon_run, "trigger", "-q", "archive", "--to", app.url)
     assert ended == (0, "", "")
     assert len(app.requests) == 1
+
+
+def test_a_listener_that_wants_its_secret_path_gets_the_one_that_is_remembered(
+    start: "Start", vmon_run: Run, free_port: int, tmp_path: Path
+) -> None:
+    public = f"http://127.0.0.1:{free_port}"
+    run = start("listen", "--port", "0", "--no-capture", "--public-url", public)
+    to = run.err.match(rb"local +http://(127.0.0.1:\d+)/[\w-]{8,}")[1].decode()
+    code, out, err = vmon_run("trigger", "stream*", "--to", f"{to}/hooks?a=1")
+    assert (code, [line.split()[1] for line in out.splitlines()], err) == (0, ["200"] * 2, "")
+    code, _, err = vmon_run("trigger", "stream*", "--to", to, XDG_STATE_HOME=str(tmp_path / "x"))
+    assert code == 1
+    assert err.count("404 in ") == 2
+    assert err.count("hint: a listener with a public URL may ask for its secret path") == 1
+    run.signal(signal.SIGINT)
+    assert run.ended() == 0
+
+
+async def test_an_app_s_own_404_is_not_taken_for_a_listener_s(vmon_run: Run, app: "App") -> None:
+    app.answer = b"HTTP/1.1 404 X\r\nContent-Length: 9\r\n\r\nnot found"
+    code, _, err = await asyncio.to_thread(vmon_run, "trigger", "archive", "--to", app.url)
+    assert (code, "hint" in err, len(app.requests)) == (1, False, 1)
+
+
+async def test_verbose_shows_what_the_app_answered(vmon_run: Run, app: "App") -> None:
+    app.answer = b"HTTP/1.1 200 X\r\nX-Why: 1\r\nContent-Length: 5\r\n\r\ntaken"
+    args = ("trigger", "-v", "archive", "--to", app.url)
+    code, out, _ = await asyncio.to_thread(vmon_run, *args)
+    assert code == 0
+    assert out.splitlines()[1:] == [
+        "      HTTP 200", "      X-Why: 1", "      Content-Length: 5", "      │ taken",
+    ]  # fmt: skip # one thing a line
 
 
 async def test_a_rejected_sample_is_exit_1_and_reported_even_when_quiet(

@@ -154,3 +154,16 @@ def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
         f"connection refused: nothing is listening on 127.0.0.1:{free_port}",
     )
     assert result.fix == "Start your app."
+
+
+def test_an_app_is_found_by_its_port_alone_and_on_any_loopback_address(server: Server) -> None:
+    port = server.server_port
+    for url in (str(port), f"app.localhost:{port}"):
+        result = found("app", DoctorOptions(apps=(url,), offline=True))
+        host = "localhost" if url == str(port) else "app.localhost"
+        assert short(result) == ("pass", f"listening on {host}:{port}")
+
+
+def test_an_ipv6_address_keeps_its_brackets(free_port: int) -> None:
+    result = found("app", DoctorOptions(apps=(f"http://[::1]:{free_port}/hooks",)))
+    assert f"[::1]:{free_port}" in result.message

@@ -96,7 +96,11 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
     "--ssh-remote-port", type=click.IntRange(1, 65535), metavar="PORT",
     help="ssh: port to forward from the server. Default: chosen by the server.",
 )  # fmt: skip # one thing a line
-@_tunnel("--yes", is_flag=True, help="Assume yes: install the ngrok agent, stop stale agents.")
+@_tunnel(
+    "--yes",
+    is_flag=True,
+    help="Assume yes: install the ngrok agent, stop stale agents, forward a backlog.",
+)
 @_tunnel("--copy", is_flag=True, help="Copy the public URL to the clipboard (OSC 52).")
 @_tunnel("--qr", is_flag=True, help="Show the public URL as a QR code.")
 @forward_options
@@ -123,6 +127,19 @@ def command(event_filter: Filter, forward: ForwardOptions | None, **options: Any
 
     _check(options)
     return run(_run_options(event_filter, forward, options))
+
+
+def _confirmed(forward: ForwardOptions | None, options: dict[str, Any]) -> ForwardOptions | None:
+    """The options of forwarding, after a question about what an earlier run left."""
+    if forward is None or options["no_capture"]:
+        return forward
+    from pathlib import Path
+
+    from vmon.capture.folder import default_folder
+    from vmon.commands.backlog import confirmed
+
+    folder = Path(options["capture"]).parent if options["capture"] else default_folder()
+    return confirmed(forward, folder, asker(), yes=options["yes"])
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -164,8 +181,8 @@ def _run_options(
         tunnel=_tunnel_request(options),
         extras=Extras(copy=options["copy"], qr=options["qr"]),
         ready_as_json=options["json_ready"],
-        forward=forward,
         rotate=_limit(options["rotate"]),
+        forward=_confirmed(forward, options),
         capture=_capture_path(options),  # the last: what is wrong above leaves no empty capture
     )
 

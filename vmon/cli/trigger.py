@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import Command, Duration, option, sign_options, signer_from
+from vmon.cli.options import (
+    Command,
+    Duration,
+    insecure_option,
+    option,
+    sign_options,
+    signer_from,
+)
 
 if TYPE_CHECKING:
     from vmon.replay.samples import Sample
@@ -35,9 +42,11 @@ from vmon.config import LISTENER
     "--wait", type=Duration(), default="0s", show_default=True,
     help="Time to wait for a listener to start.",
 )  # fmt: skip # one thing a line
+@insecure_option
 @sign_options
 @option("--dry-run", is_flag=True, help="Print the events, one per line, without sending them.")
 @option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@option("-v", "--verbose", "in_full", is_flag=True, help="Show each response: headers and body.")
 def command(types: tuple[str, ...], **options: Any) -> int:
     """Send sample events with new, consistent IDs and times.
 
@@ -57,7 +66,7 @@ def command(types: tuple[str, ...], **options: Any) -> int:
         Options(
             samples=samples,
             signer=signer_from(options["sign"], options["api_key"]),
-            target=target_of(options["to"], exact_path=True),
+            target=target_of(options["to"], exact_path=True, insecure=options["insecure"]),
             changes=tuple(parse_change(text) for text in options["changes"]),
             unified=options["unified"],
             times=options["times"],
@@ -65,6 +74,7 @@ def command(types: tuple[str, ...], **options: Any) -> int:
             wait_s=options["wait"],
             dry_run=options["dry_run"],
             quiet=options["quiet"],
+            in_full=options["in_full"],
         )
     )
 

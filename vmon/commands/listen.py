@@ -7,10 +7,8 @@ session store, published on the feed, shown and forwarded. Nothing behind the an
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -20,6 +18,7 @@ from vmon.analysis.oddities.monitor import LiveOddities
 from vmon.bugs import Bugs
 from vmon.capture.rotation import Limit, Rotation
 from vmon.capture.writer import CaptureWriter
+from vmon.commands.stopping import Stopper
 from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
@@ -115,10 +114,12 @@ async def _listen(options: Options) -> int:
     run = Run(options)
     try:
         await run.open()
-        await run.until_stopped()
+        await run.stopper.stopped.wait()
     finally:
         await run.close()
-    return BUG if run.bugs.total else 0
+    if run.bugs.total:
+        return BUG
+    return INTERRUPTED if run.stopper.is_hurried else 0
 
 
 async def _close_files(pipeline: Pipeline) -> None:
@@ -127,15 +128,11 @@ async def _close_files(pipeline: Pipeline) -> None:
         pipeline.rotation.close(_DRAIN_S)
 
 
-def _on_signal(name: str, act: Callable[[], None]) -> None:
-    """Call `act` at a signal, from the running loop."""
-    if (number := getattr(signal, name, None)) is None:
-        return  # Windows knows no SIGHUP
-    running = asyncio.get_running_loop()
-    try:
-        running.add_signal_handler(number, act)
-    except NotImplementedError:  # nor handlers in a loop
-        signal.signal(number, lambda *_: running.call_soon_threadsafe(act))
+def _last_words(pipeline: Pipeline) -> None:
+    """Close the capture before the process exits, whatever is still to be done."""
+    pipeline.close()
+    if rescued := pipeline.totals.rescued:
+        say_now(f"not in the capture: {rescued}")
 
 
 class Run:
@@ -143,7 +140,6 @@ class Run:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._stop = asyncio.Event()
         self.bugs = Bugs()
         self._ids = Ids()
         tracker = SessionTracker(options.name_of, forgets=True, late_after_s=options.late_after_s)
@@ -154,6 +150,9 @@ class Run:
         self._forwarder = self._new_forwarder()
         self._rotation = self._new_rotation()
         self._receiver = self._new_receiver()
+        end = partial(_last_words, self._pipeline)
+        self.stopper = Stopper(self._in_flight, self._hurry, self._say, end)
+        self._stop = self.stopper.stopped
         self._terminal = Terminal(
             options.terminal, tracker, lambda: self._oddities.total, self._stop.set, self._note_bug
         )
@@ -234,8 +233,7 @@ class Run:
         local = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarder:
             self._forwarder.refuse_itself(local)
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            _on_signal(name, self._signalled)
+        self.stopper.take_signals()
         self._pipeline.totals.started_s = time.monotonic()
         request, survives = self._options.tunnel, bool(self._forwarder and self._forwarder.survives)
         public = self._new_public_url(request) if request else None
@@ -255,25 +253,27 @@ class Run:
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
 
-    def _signalled(self) -> None:
-        if self._stop.is_set():
-            with contextlib.suppress(Exception):  # whatever fails, it ends
-                self._pipeline.close()
-                if rescued := self._pipeline.totals.rescued:
-                    say_now(f"not in the capture: {rescued}")
-            os._exit(INTERRUPTED)
-        self._stop.set()
+    def _in_flight(self) -> int:
+        """Requests that the end of the run waits for."""
+        sending = self._forwarder.in_flight if self._forwarder else 0
+        return self._receiver.in_flight + sending
 
-    async def until_stopped(self) -> None:
-        """Wait for a signal, or for the reader of standard output or the tunnel to go."""
-        await self._stop.wait()
+    def _hurry(self) -> None:
+        """Have the end of the run wait for them no longer."""
+        self._receiver.hurry()
+        if self._forwarder:
+            self._forwarder.hurry()
+
+    def _say(self, text: str) -> None:
+        self._terminal.say(text)
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, show what is queued, sum up."""
-        await self._attempt(self._receiver.close(_GRACE_S))
-        failed = await self._close_tunnel()
-        if self._forwarder:
-            await self._attempt(self._forwarder.close(_FORWARD_S))
+        with self.stopper.finishing():
+            await self._attempt(self._receiver.close(_GRACE_S))
+            failed = await self._close_tunnel()
+            if self._forwarder:
+                await self._attempt(self._forwarder.close(_FORWARD_S))
         await self._attempt(self._show_rest())
         await self._attempt(_close_files(self._pipeline))
         await self._attempt(self._sum_up())

@@ -186,6 +186,7 @@ def outcome_printer(
     )
     redact = options.redact or (lambda entry: entry)
     out, as_lines = sys.stdout.buffer, not options.form.is_json
+    in_full = options.form.shows_all and options.redact is None
 
     def note(entry: Entry, outcome: Outcome) -> None:
         tally.note(outcome)
@@ -193,9 +194,9 @@ def outcome_printer(
         if options.quiet:
             return
         if as_lines:
-            out.write(formatter.entry(entry) + outcome_line(outcome))
+            out.write(formatter.entry(entry) + outcome_line(outcome, in_full=in_full))
         else:
-            out.write(as_json(redact(entry), outcome))
+            out.write(as_json(redact(entry), outcome, in_full=in_full))
         out.flush()  # show each response as it comes
 
     return note

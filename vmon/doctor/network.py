@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -13,6 +14,7 @@ from vmon.doctor.results import CONNECT_S, DoctorOptions, Finding, Verdict
 from vmon.errors import WrongUse
 from vmon.events.redelivery import SCHEDULE_TEXT
 from vmon.humanize import duration
+from vmon.urls import addresses, host_and_port, is_local, typed_url
 
 SKEW_WARN_S = 5.0
 
@@ -105,12 +107,11 @@ def app(url: str | None, *, offline: bool) -> Finding:
     if url is None:
         return Finding("skip", "not given: --app URL")
     host, number = _address(url)
-    where = f"{host}:{number}"
-    if offline and host not in {"localhost", "127.0.0.1", "::1"}:
+    where = host_and_port(host, number)
+    if offline and not is_local(host):
         return Finding("skip", f"{where}: skipped: --offline")
     try:
-        with socket.create_connection((host, number), CONNECT_S):
-            return Finding("pass", f"listening on {where}")
+        _connect(host, number)
     except ConnectionRefusedError:
         return Finding(
             "fail", f"connection refused: nothing is listening on {where}", "Start your app."
@@ -118,6 +119,16 @@ def app(url: str | None, *, offline: bool) -> Finding:
     except (OSError, UnicodeError) as error:
         fix = "Check the host name and the port."
         return Finding("fail", f"cannot reach {where}: {reason_of(error)}", fix)
+    return Finding("pass", f"listening on {where}")
+
+
+def _connect(host: str, number: int) -> None:
+    """Connect to a host, by any of its addresses, and leave; OSError where nobody listens."""
+    *first, last = addresses(host)
+    for address in first:
+        with contextlib.suppress(OSError), socket.create_connection((address, number), CONNECT_S):
+            return
+    socket.create_connection((last, number), CONNECT_S).close()
 
 
 def _head(url: str) -> http.client.HTTPResponse:
@@ -133,8 +144,8 @@ def _head(url: str) -> http.client.HTTPResponse:
 
 
 def _address(url: str) -> tuple[str, int]:
-    """Parse host and port of a URL; `localhost:3000` is http. WrongUse if it is invalid."""
-    full = url if "://" in url else f"http://{url}"
+    """Parse host and port of a URL, also `3000` and `localhost:3000`. WrongUse if it is invalid."""
+    full = typed_url(url)
     try:
         parts = urlsplit(full)
         default = {"http": 80, "https": 443}[parts.scheme]

@@ -30,6 +30,11 @@ class Form(Struct, frozen=True):
     verbosity: int = 0
 
     @property
+    def shows_all(self) -> bool:
+        """Headers and bodies are shown: `-vv`."""
+        return self.verbosity > 1
+
+    @property
     def is_json(self) -> bool:
         """Entries are printed as capture lines: by option, or because stdout is not a terminal."""
         return self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
