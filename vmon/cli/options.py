@@ -263,12 +263,11 @@ def name_option(command: _Command) -> _Command:
     )(command)  # fmt: skip # one thing a line
 
 
-def late_option(command: _Command) -> _Command:
-    """`--late-after`; the command's function gets the seconds as `late_after_s`."""
-    return output_option(
-        "--late-after", "late_after_s", type=Duration(), default="1s", show_default=True,
-        help="Mark events that arrive after one that happened this much later.",
-    )(command)  # fmt: skip # one thing a line
+late_option = output_option(
+    "--late-after", "late_after_s", type=Duration(), default="1s", show_default=True,
+    help="Mark events that arrive after one that happened this much later.",
+)  # fmt: skip # one thing a line
+"""Adds `--late-after`; the command receives the seconds as `late_after_s`."""
 
 
 def name_of(path: str | None) -> Callable[[str | None], str | None]:
