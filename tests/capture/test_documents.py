@@ -104,7 +104,7 @@ def test_of_an_array_that_is_cut_off_comes_what_stands_before(indent: int | None
     text = json.dumps(BODIES, indent=indent)
     second = text.index('"event": "render"')
     for cut in range(second + 30, len(text) - 20, 7):
-        found, bad = test_a_json_array_holds_its_elements(io.BytesIO(text[:cut].encode()), Filter())
+        found, bad = selected(io.BytesIO(text[:cut].encode()), Filter())
         assert [json.loads(line) for line in found] == BODIES[: len(found)]
         assert len(found) == (2 if cut >= text.index("}", second) else 1)
         elements = f"{len(found)} element{'s' * (len(found) != 1)}"
@@ -116,7 +116,7 @@ def test_of_an_array_that_is_cut_off_comes_what_stands_before(indent: int | None
 @pytest.mark.parametrize("end", ["", "\n", ' {"event":"more"}'])
 def test_an_array_with_a_trailing_comma_is_read(indent: int | None, end: str) -> None:
     text = json.dumps(BODIES, indent=indent).rstrip("]") + ",\n]" + end
-    found, bad = test_a_json_array_holds_its_elements(io.BytesIO(text.encode()), Filter())
+    found, bad = selected(io.BytesIO(text.encode()), Filter())
     more = [json.loads(end)] if end.strip() else []
     assert ([json.loads(line) for line in found], bad) == ([*BODIES, *more], [])
 
@@ -125,6 +125,6 @@ def test_an_array_with_a_trailing_comma_is_read(indent: int | None, end: str) ->
 def test_a_log_whose_lines_begin_with_a_bracket_is_no_array(prefix: str) -> None:
     lines = [f"{prefix}{json.dumps(one)}\n" for one in BODIES[:2]]
     text = f"{prefix}up\n" + "".join(lines) + f"{prefix}down\n"
-    found, bad = test_a_json_array_holds_its_elements(io.BytesIO(text.encode()), Filter())
+    found, bad = selected(io.BytesIO(text.encode()), Filter())
     assert [json.loads(line) for line in found] == BODIES[:2]
     assert [one.number for one in bad] == [1, 4]
