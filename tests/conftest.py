@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hypothesis
 import pytest
@@ -31,6 +31,8 @@ from tests.support.processes import (
     Start,
     start_cold,
 )
+from vmon import files
+from vmon.capture.blocks import finder
 from vmon.render import line
 
 if TYPE_CHECKING:
@@ -44,6 +46,44 @@ hypothesis.settings.load_profile("calm")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is for a job in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what we start must hear Ctrl-C
+
+
+@pytest.fixture
+def open_files_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: a file that this process has open is neither renamed nor removed."""
+    monkeypatch.setattr(files, "RENAMES_OPEN", False)
+
+    def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def called(path: Path, *rest: Any, **named: Any) -> Any:
+            held = {os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir()}
+            if {str(path.resolve()), *(str(Path(one).resolve()) for one in rest)} & held:
+                raise PermissionError(13, "it is open", str(path))
+            return real(path, *rest, **named)
+
+        return called
+
+    for name in ("rename", "replace", "unlink"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+
+
+@pytest.fixture(params=["renames open files", "open files keep their names"])
+def names(request: pytest.FixtureRequest) -> None:
+    """Rename open files, and where that cannot be done."""
+    if request.param != "renames open files":
+        request.getfixturevalue("open_files_keep_their_names")
+
+
+@pytest.fixture(scope="module", params=["fast", "plain"])
+def both_searches(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test with the extra `fast` and without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "plain":
+            patch.setitem(sys.modules, "ahocorasick_rs", cast("Any", None))
+        else:
+            pytest.importorskip("ahocorasick_rs")
+        finder.cache_clear()
+        yield
+    finder.cache_clear()
 
 
 @pytest.fixture

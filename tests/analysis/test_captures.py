@@ -18,6 +18,8 @@ from vmon.events.catalogue import TYPES
 from vmon.events.verdict import Verdict
 from vmon.forward.journal import JournalTarget, create_journal
 
+pytestmark = pytest.mark.usefixtures("names")
+
 Run = Callable[..., tuple[int, str, str]]
 DAY = 86400.0
 RECEIVED = datetime(2016, 8, 3, 21, 16, 0, 318_542, tzinfo=UTC)

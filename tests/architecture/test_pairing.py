@@ -25,6 +25,7 @@ TOPICS = {
     "commands/test_listen_kill": "listen, killed at random",
     "commands/test_listen_summary": "what listen sums up, compared with what reads its capture",
     "commands/test_terminal": "the program on a terminal",
+    "commands/test_times": "when things happened, alike in every command",
     "sessions/test_busy_day": "a day of which the truth is known",
     "test_docs": "the README and the reference",
     "test_other_tools": "what jq, DuckDB and Polars make of a capture",

@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 from vmon.capture.codec import read_line
 from vmon.commands.listen import Options, Run
 from vmon.render.formats.entries import Form
+from vmon.replay.samples import STORY
 from vmon.security.signature import Secret, sign
 from vmon.tunnel.choice import TunnelRequest, ViaNgrok
 
@@ -41,6 +42,39 @@ def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
     code, out, err = run.stop()
     assert (code, len(out.splitlines())) == (0, 2)
     assert "\n2 deliveries in " in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_where_a_loop_takes_no_signal_handlers_and_there_is_no_hangup_it_ends_as_well(
+    number: int, listen: "Listen"
+) -> None:
+    run = listen(
+        code="""
+import asyncio.unix_events, signal, sys
+def refuses(*_):
+    raise NotImplementedError
+asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler = refuses
+sys.modules['uvloop'] = None
+del signal.SIGHUP
+"""
+    )
+    client = run.client()
+    client.request("POST", "/", b"{}")
+    assert client.getresponse().status == 200
+    client.close()
+    code, out, err = run.stop(number)
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "\n1 delivery in " in err
+
+
+def test_a_where_that_could_be_evaluated_for_nothing_is_in_the_summary(listen: "Listen") -> None:
+    run = listen("--where", 'body.nme == "x"')
+    for body in (b"{}", b'{"a":1}'):
+        assert run.post(body) == 200
+    _, out, err = run.stop()
+    assert out == ""
+    why = "--where matched nothing: 2 could not be evaluated (no such key: body.nme)"
+    assert why in " ".join(err.split())
 
 
 def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
@@ -170,7 +204,8 @@ def test_what_trigger_signs_and_what_replay_signs_is_valid(
     assert vmon_run(*sent[:-1])[0] == 1
     again.stop()
     kinds = [one and one[0] for one in verdicts(again.capture)]
-    assert kinds == ["valid"] * 16 + ["invalid"] * 16
+    sent_before = len(STORY) + 1
+    assert kinds == ["valid"] * sent_before + ["invalid"] * sent_before
     lines = Path(again.capture).read_bytes().splitlines()
     assert all(line.count(b'"Authorization"') == 1 for line in lines)
 
@@ -333,7 +368,7 @@ async def test_with_ack_app_what_was_turned_away_does_not_go_to_the_app(
 
 
 def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen") -> None:
-    run = listen("--format", "line", "--name-from", "user")
+    run = listen("--format", "line", "--name-from", "user", "--late-after", "5ms")
     now_ms = int(time.time() * 1000)
 
     def said(event: str, at_ms: int, data: str = "") -> bytes:

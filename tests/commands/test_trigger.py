@@ -11,6 +11,8 @@ from vmon.events.entry import Entry
 from vmon.events.payload import read_body
 from vmon.replay.samples import STORY
 
+NAMES = [sample.type for sample in STORY]
+
 if TYPE_CHECKING:
     from tests.support.app_server import App
     from tests.support.processes import Listen, Start
@@ -35,15 +37,15 @@ def ids_in(value: object, key: str) -> set[str]:
 
 
 @pytest.mark.parametrize("args", [(), ("--unified",)])
-async def test_a_story_is_every_type_once_each_read_as_itself_without_a_warning(
+async def test_a_story_has_every_type_each_read_as_itself_without_a_warning(
     vmon_run: Run, app: "App", args: tuple[str, ...]
 ) -> None:
     code, out, err = await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url, *args)
     assert (code, err) == (0, "")
-    assert [line.split()[:2] for line in out.splitlines()] == [[name, "200"] for name in STORY]
+    assert [line.split()[:2] for line in out.splitlines()] == [[name, "200"] for name in NAMES]
     payloads = [read_body(one.body) for one in app.requests]
-    assert [payload.type for payload in payloads] == list(STORY)
-    assert set(STORY) == set(TYPES)
+    assert [payload.type for payload in payloads] == NAMES
+    assert set(NAMES) == set(TYPES)
     events = [read_line(one.body).event for one in app.requests]
     assert [event.warnings for event in events] == [()] * len(STORY)
 
@@ -58,11 +60,11 @@ async def test_the_ids_of_a_story_fit_together_and_its_times_run_on(
     sessions = [{one["sessionId"] for one in story} for story in (first, second)]
     assert [len(one) for one in sessions] == [1, 1]
     assert sessions[0] != sessions[1]
-    by_type = dict(zip(STORY, first, strict=True))
+    by_type = dict(zip(reversed(NAMES), reversed(first), strict=True))
     born, gone = by_type["streamCreated"]["stream"], by_type["streamDestroyed"]["stream"]
     assert (born["id"], born["createdAt"]) == (gone["id"], gone["createdAt"])
     joined = by_type["connectionCreated"]["connection"]
-    left = by_type["connectionDestroyed"]["connection"]
+    left = dict(zip(NAMES, first, strict=True))["connectionDestroyed"]["connection"]
     assert (joined["id"], joined["createdAt"]) == (left["id"], left["createdAt"])
     assert by_type["callCreated"]["call"]["id"] == by_type["callDestroyed"]["call"]["id"]
     told = [one["timestamp"] for one in first if "timestamp" in one]
@@ -111,7 +113,7 @@ def test_a_dry_run_prints_one_line_per_sample_and_sends_nothing(
     code, out, err = vmon_run("trigger", "--story", "--dry-run", "--to", f"localhost:{free_port}")
     assert (code, err) == (0, "")
     lines = out.encode().splitlines()
-    assert [Entry(read_line(line).delivery).payload.type for line in lines] == list(STORY)
+    assert [Entry(read_line(line).delivery).payload.type for line in lines] == NAMES
 
 
 async def test_quiet_says_nothing_when_all_goes_well(vmon_run: Run, app: "App") -> None:
@@ -201,4 +203,4 @@ def test_a_listener_takes_a_story_and_shows_it(listen: "Listen", vmon_run: Run) 
     assert code == 0
     code, out, _ = run.stop()
     assert code == 0
-    assert [json.loads(line)["type"] for line in out.splitlines()] == list(STORY)
+    assert [json.loads(line)["type"] for line in out.splitlines()] == NAMES

@@ -17,6 +17,7 @@ from vmon.cli.options import (
     filter_options,
     format_options,
     grouped,
+    late_option,
     name_of,
     name_option,
     output_option,
@@ -101,6 +102,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @forward_options
 @filter_options
 @name_option
+@late_option
 @dedupe_option
 @redact_option
 @format_options
@@ -155,6 +157,7 @@ def _run_options(
         verifier=_verifier(options),
         redact=paths_of(options["redact"]) if options["redact"] else None,
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
+        late_after_s=options["late_after_s"],
         dedupe=options["dedupe"],
         secret_path=options["secret_path"],
         open_path=options["no_secret_path"],

@@ -263,6 +263,14 @@ def name_option(command: _Command) -> _Command:
     )(command)  # fmt: skip # one thing a line
 
 
+def late_option(command: _Command) -> _Command:
+    """`--late-after`; the command's function gets the seconds as `late_after_s`."""
+    return output_option(
+        "--late-after", "late_after_s", type=Duration(), default="1s", show_default=True,
+        help="Mark events that arrive after one that happened this much later.",
+    )(command)  # fmt: skip # one thing a line
+
+
 def name_of(path: str | None) -> Callable[[str | None], str | None]:
     """The lookup of names in token data: by `--name-from`, else by the usual keys."""
     if path is None:

@@ -14,6 +14,7 @@ from vmon.cli.options import (
     filter_options,
     format_options,
     forward_option,
+    late_option,
     name_of,
     name_option,
     option,
@@ -83,6 +84,7 @@ class Speed(click.ParamType[float]):
 @sign_options
 @filter_options
 @name_option
+@late_option
 @dedupe_option
 @redact_option
 @format_options
@@ -151,6 +153,7 @@ def _run_options(source: str | None, event_filter: Filter, options: dict[str, An
         quiet=options["quiet"],
         dedupe=options["dedupe"],
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
+        late_after_s=options["late_after_s"],
     )
 
 

@@ -23,6 +23,7 @@ from vmon.capture.writer import CaptureWriter
 from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.forward.forwarder import Forwarder, ForwardOptions
 from vmon.receive.elements import Notice, OddityFound
 from vmon.receive.feed import Feed, ForwardPublisher
@@ -83,6 +84,7 @@ class Options(Struct, frozen=True):
     verifier: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
+    late_after_s: float = LATE_AFTER_S
     dedupe: bool = False
     secret_path: str | None = None
     open_path: bool = False
@@ -125,6 +127,17 @@ async def _close_files(pipeline: Pipeline) -> None:
         pipeline.rotation.close(_DRAIN_S)
 
 
+def _on_signal(name: str, act: Callable[[], None]) -> None:
+    """Call `act` at a signal, from the running loop."""
+    if (number := getattr(signal, name, None)) is None:
+        return  # Windows knows no SIGHUP
+    running = asyncio.get_running_loop()
+    try:
+        running.add_signal_handler(number, act)
+    except NotImplementedError:  # nor handlers in a loop
+        signal.signal(number, lambda *_: running.call_soon_threadsafe(act))
+
+
 class Run:
     """A run that listens: what receives, what forwards, and the terminal that shows it."""
 
@@ -133,7 +146,7 @@ class Run:
         self._stop = asyncio.Event()
         self.bugs = Bugs()
         self._ids = Ids()
-        tracker = SessionTracker(options.name_of, forgets=True)
+        tracker = SessionTracker(options.name_of, forgets=True, late_after_s=options.late_after_s)
         self.feed = Feed(tracker, self._note_bug)
         self._oddities = LiveOddities(tracker.store, self._report_oddity, self._note_bug)
         tracker.on_forgotten = self._oddities.forget
@@ -222,7 +235,7 @@ class Run:
         if self._forwarder:
             self._forwarder.refuse_itself(local)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            self._on_signal(name)
+            _on_signal(name, self._signalled)
         self._pipeline.totals.started_s = time.monotonic()
         request, survives = self._options.tunnel, bool(self._forwarder and self._forwarder.survives)
         public = self._new_public_url(request) if request else None
@@ -241,12 +254,6 @@ class Run:
             await public.run(local)
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
-
-    def _on_signal(self, name: str) -> None:
-        if (number := getattr(signal, name, None)) is None:
-            return  # Windows knows no SIGHUP
-        with contextlib.suppress(NotImplementedError):  # nor handlers in a loop: Ctrl-C raises
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
 
     def _signalled(self) -> None:
         if self._stop.is_set():
@@ -283,7 +290,9 @@ class Run:
 
     async def _sum_up(self) -> None:
         self.feed.flush()
-        more = self._forwarder.summary() if self._forwarder else ()
+        where = self._options.event_filter.where
+        failed_filter = [("filter", where.failed)] if where and where.failed else []
+        more = [*(self._forwarder.summary() if self._forwarder else ()), *failed_filter]
         self._terminal.say_summary(self._pipeline, self.bugs, more)
 
     async def _attempt(self, step: Awaitable[None]) -> None:

@@ -22,6 +22,7 @@ from vmon.sanitize import disarm
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from vmon.replay.samples import Sample
     from vmon.security.verifier import Signer
 
 _HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"vmon/{__version__} (sample)"))
@@ -29,9 +30,9 @@ _HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"vmon/{__versi
 
 @dataclass(frozen=True)
 class Options:
-    """Options of `vmon trigger`: `types` in order, `times` times, `interval_s` apart."""
+    """Options of `vmon trigger`: `samples` in order, `times` times, `interval_s` apart."""
 
-    types: tuple[str, ...]
+    samples: tuple[Sample, ...]
     target: Target
     changes: tuple[tuple[str, Any], ...] = ()
     unified: bool = False
@@ -71,10 +72,10 @@ async def _samples(options: Options) -> AsyncIterator[tuple[str, bytes]]:
     """Each type and its sample, `interval_s` apart."""
     for number in range(options.times):
         scenario = Scenario(_now_ms(), unified=options.unified)
-        for index, name in enumerate(options.types):
+        for index, sample in enumerate(options.samples):
             if options.interval_s and (number or index):
                 await asyncio.sleep(options.interval_s)
-            yield name, scenario.payload(name, _now_ms(), options.changes)
+            yield sample.type, scenario.payload(sample, _now_ms(), options.changes)
 
 
 def _report(name: str, outcome: Outcome, *, quiet: bool) -> None:

@@ -72,11 +72,12 @@ def _line_formatter() -> Callable[[Entry, Verdict], bytes]:
 
 def _as_json(entry: Entry, verdict: Verdict) -> bytes:
     """`{"id":…,"type":…,"session":…,"received_at":…,"kind":…,"why":…,"secret":…,"claims":…}`."""
+    at = entry.delivery.received_or_none
     fields = {
         "id": entry.delivery.id,
         "type": entry.type,
         "session": entry.session,
-        "received_at": iso(entry.delivery.received_at),
+        "received_at": None if at is None else iso(at),
         "kind": verdict.kind,
         "why": disarm(verdict.why),
         "secret": verdict.secret,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from vmon.doctor.results import CONNECT_S, DoctorOptions, Finding, Verdict
 from vmon.errors import WrongUse
+from vmon.events.redelivery import SCHEDULE_TEXT
 from vmon.humanize import duration
 
 SKEW_WARN_S = 5.0
@@ -69,22 +70,34 @@ def public_url(options: DoctorOptions) -> Finding:
     """Check that the public URL responds, and that it is vmon that does."""
     url = options.public_url
     if not url:
-        return Finding("skip", "not given: --public-url URL")
+        text = "not given: --public-url URL (the dashboard calls yours when you save it)"
+        return Finding("skip", text)
     if options.offline:
         return Finding("skip", "skipped: --offline")
     try:
         status = _head(url).status
     except (OSError, http.client.HTTPException, ValueError) as error:
-        fix = "Check the host name, the tunnel or proxy behind it, and the network."
+        fix = (
+            "Check the host name, the tunnel or proxy behind it, and the network. The dashboard "
+            "refuses a URL that does not respond."
+        )
         return Finding("fail", f"cannot reach {_name(url)}: {reason_of(error)}", fix)
     text = f"{_name(url)} responds with {status}"
-    if status < 300:  # noqa: PLR2004 - 2xx
-        return Finding("pass", text)
+    if status == http.HTTPStatus.OK:
+        fix = (
+            "Register it while vmon listen runs: the dashboard calls it when you save it (see vmon "
+            "help register)."
+        )
+        return Finding("pass", text, fix)
     if status >= 500:  # noqa: PLR2004 - 5xx
         return Finding(
             "warn", text, "Start vmon listen: nothing is listening behind the tunnel or proxy."
         )
-    return Finding("warn", text, "Another server responds, or the path is wrong.")
+    fix = (
+        "Another server responds, or the path is wrong. To Vonage anything but 200 is a failure: "
+        f"it retries {SCHEDULE_TEXT} (vmon help register)."
+    )
+    return Finding("warn", text, fix)
 
 
 def app(url: str | None, *, offline: bool) -> Finding:

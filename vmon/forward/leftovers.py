@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.capture.folder import capture_of, default_folder, files_in
 from vmon.capture.segments import Segment, Segments, fingerprint_in
+from vmon.files import OPEN_FLAGS
 from vmon.forward.backlog import JournalCursor, backlog_reader, unsent
 from vmon.forward.journal import SUFFIX, Journal, head_decoder, read_progress, read_segments
 from vmon.locks import has_name, lock
@@ -64,7 +65,7 @@ def capture_name(journal: Path) -> str:
 def open_journal(path: Path, only: Path | None = None) -> LeftJournal | None:
     """A journal of another run; None when it is none (any more)."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | OPEN_FLAGS)
     except OSError:
         return None
     try:

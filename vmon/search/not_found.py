@@ -42,6 +42,8 @@ def _last_filled(sources: tuple[str | None, ...]) -> str | None:
 
 
 def _hint(chosen: Filter) -> str:
+    if chosen.where and chosen.where.failed:
+        return chosen.where.failed
     for value in (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call):
         from vmon.events.names import is_two_words  # costs an empty file nothing
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vmon.capture import documents, inputs
 from vmon.capture.encodings import Utf8
+from vmon.files import OPEN_FLAGS, read_at
 from vmon.search import matching, reader, scan
 from vmon.search.skipped import Skipped
 
@@ -32,7 +33,7 @@ class _Window:
         self._end = end
 
     def readinto(self, buffer: memoryview, /) -> int:
-        piece = os.pread(self._fd, min(len(buffer), self._end - self._at), self._at)
+        piece = read_at(self._fd, min(len(buffer), self._end - self._at), self._at)
         buffer[: len(piece)] = piece
         self._at += len(piece)
         return len(piece)
@@ -48,7 +49,7 @@ def last(
     name = inputs.source_name(path)
     if path is not None and documents.has_lines(path):
         skipped = Skipped(name, has_numbers=False)
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, os.O_RDONLY | OPEN_FLAGS)
         try:
             size = os.fstat(fd).st_size
             end = _line_start(fd, size) if whole_lines else size
@@ -87,7 +88,7 @@ def _line_start(fd: int, at: int) -> int:
     """Return the offset at which the line around `at` starts: `at` itself if one starts there."""
     while at > 0:
         step = min(at, _STEP)
-        piece = os.pread(fd, step, at - step)
+        piece = read_at(fd, step, at - step)
         if (newline := piece.rfind(b"\n")) >= 0:
             return at - step + newline + 1
         at -= step

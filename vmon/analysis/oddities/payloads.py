@@ -15,8 +15,8 @@ from vmon.analysis.oddities.codes import CODES, Oddity, order
 from vmon.events.catalogue import TYPES
 from vmon.events.models import ArchiveEvent, BroadcastEvent, Rtmp, Undecodable, UnknownEvent
 from vmon.events.parse import SHAPES
-from vmon.events.timestamps import FIRST_MS, LAST_MS
-from vmon.humanize import handle
+from vmon.events.timestamps import FIRST_MS, LAST_MS, MINUTE_MS, in_ms
+from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -95,7 +95,17 @@ def _found(entry: Entry) -> Iterator[_Found]:
         _walk(_known(shape or UnknownEvent), value, "", name, found)
         # An unknown type has no known fields either.
         yield from (one for one in found if shape or one.code != "unknown-field")
+    yield from _created_later(name, event)
     yield from _failed(event)
+
+
+def _created_later(name: str, event: Event) -> Iterator[_Found]:
+    """A creation that is later than the event which tells of it."""
+    at_ms, created_ms = in_ms(event.occurred_ms), in_ms(event.created_ms)
+    if at_ms is not None and created_ms is not None and created_ms - at_ms > MINUTE_MS:
+        later = duration((created_ms - at_ms) / 1000)
+        said = f"{name}: createdAt is {later} later than the event itself"
+        yield _Found("created-after-event", "", said)
 
 
 def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:

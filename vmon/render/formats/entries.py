@@ -83,8 +83,8 @@ class LineFormatter:
 
     def _date_line(self, entry: Entry) -> str:
         """The line with the date, if it changed."""
-        day = day_of(entry.delivery.received_at)
-        if not self._is_terminal or day == self._day:
+        at = entry.delivery.received_or_none
+        if not self._is_terminal or at is None or (day := day_of(at)) == self._day:
             return ""
         self._day = day
         return self._paint("dim", day) + "\n"

@@ -126,7 +126,7 @@ def field(entry: Entry, name: str) -> Any:
         case "type" | "session":
             return getattr(entry, name)
         case "received_at":
-            return iso(delivery.received_at)
+            return None if (at := delivery.received_or_none) is None else iso(at)
         case "lag":
             return None if entry.lag_s is None else round(entry.lag_s, 3)
         case "path" | "method" | "remote":
