@@ -4,6 +4,7 @@ Field names on the wire are camelCase and become snake_case here. Every field is
 payloads gained and lost fields over the years without notice, and a missing field is no error.
 """
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -60,6 +61,9 @@ class Stream(Struct, frozen=True, rename="camel"):
         str | None,
         _told("`camera`, `screen` or `custom`; absent for audio only.", example="camera"),
     ] = None
+    layout_class_list: Annotated[
+        list[str] | None, _told("Its layout classes, as the REST API has them.", sure="inferred")
+    ] = None
 
 
 class Call(Struct, frozen=True, rename="camel"):
@@ -70,6 +74,18 @@ class Call(Struct, frozen=True, rename="camel"):
         str | None, _told("The call's connection in the session; `connection.id` in other events.")
     ] = None
     created_at: Annotated[int | None, _told("When the call was created.", _MS)] = None
+    updated_at: Annotated[
+        int | None, _told("When it last changed, as the REST API has it.", _MS, sure="inferred")
+    ] = None
+    stream_id: Annotated[
+        str | None, _told("The call's stream, as the REST API has it.", sure="inferred")
+    ] = None
+    session_id: Annotated[
+        str | None, _told("The session's ID, as the REST API has it.", sure="inferred")
+    ] = None
+    project_id: Annotated[
+        str | int | None, _told("The project's ID, as the REST API has it.", sure="inferred")
+    ] = None
     state: Annotated[
         str | None, _told("The state, if given here.", sure="inferred", only="callUpdated")
     ] = None
@@ -90,12 +106,35 @@ class ArchiveStream(Struct, frozen=True, rename="camel"):
     has_video: Annotated[bool | None, _told("Whether its video is recorded.")] = None
 
 
+class BroadcastStream(Struct, frozen=True, rename="camel"):
+    """A stream being broadcast."""
+
+    stream_id: Annotated[str | None, _told("The stream's ID.", sure="inferred")] = None
+    has_audio: Annotated[bool | None, _told("Whether its audio is sent.", sure="inferred")] = None
+    has_video: Annotated[bool | None, _told("Whether its video is sent.", sure="inferred")] = None
+
+
+class TranscriptionProperties(Struct, frozen=True, rename="camel"):
+    """How an archive is to be transcribed."""
+
+    primary_language_code: Annotated[
+        str | None, _told("The main language spoken.", example="en-US", sure="seen")
+    ] = None
+    has_summary: Annotated[bool | None, _told("Whether a summary is made.", sure="seen")] = None
+
+
 class Transcription(Struct, frozen=True, rename="camel"):
     """The transcription of an archive."""
 
-    status: Annotated[str | None, _told("The status of the transcription.")] = None
+    status: Annotated[
+        str | None, _told("The status of the transcription.", example="available")
+    ] = None
     reason: Annotated[str | None, _told("The reason for this status.")] = None
     url: Annotated[str | None, _told("The download URL.")] = None
+    primary_language_code: Annotated[
+        str | None, _told("The main language spoken.", example="en-US", sure="seen")
+    ] = None
+    has_summary: Annotated[bool | None, _told("Whether it has a summary.", sure="seen")] = None
 
 
 class Rtmp(Struct, frozen=True, rename="camel"):
@@ -111,11 +150,53 @@ class BroadcastUrls(Struct, frozen=True, rename="camel"):
     """Where a broadcast can be watched."""
 
     hls: Annotated[str | None, _told("The HLS playlist.", sure="inferred")] = None
-    hls_status: Annotated[str | None, _told("The state of HLS.", sure="inferred")] = None
-    rtmp: Annotated[
-        list[Rtmp] | Rtmp | None,
-        _told("The RTMP targets; one fixture has a single object.", sure="inferred"),
+    hls_status: Annotated[
+        str | None,
+        _told(
+            "The state of HLS: `connecting`, `ready`, `live`, `ended` or `error`.", sure="inferred"
+        ),
     ] = None
+    rtmp: Annotated[
+        list[Rtmp] | dict[str, Any] | None,
+        _told(
+            "The RTMP targets: a list, an object keyed by target ID, or a single target.",
+            sure="inferred",
+        ),
+    ] = None
+
+    @property
+    def targets(self) -> list[Rtmp]:
+        """The RTMP targets, however they are given; of an object, what is well-formed."""
+        match self.rtmp:
+            case list():
+                return self.rtmp
+            case dict() as told if is_keyed(told, RTMP_KEYS):
+                return [_target(one, key) for key, one in told.items()]
+            case dict() as told if told:
+                return [_target(told)]
+            case _:
+                return []
+
+
+RTMP_KEYS = frozenset({"id", "status", "serverUrl", "streamName"})
+"""What a target has: an object without any of these may hold several, keyed by their IDs."""
+
+
+def is_keyed(value: dict[str, Any], names: AbstractSet[str]) -> bool:
+    """Whether an object holds objects keyed by ID, and is none of those with these names itself."""
+    inside = all(type(one) is dict for one in value.values())
+    return bool(value) and inside and names.isdisjoint(value)
+
+
+def _target(told: dict[str, Any], key: str | None = None) -> Rtmp:
+    """An RTMP target; `key` is the ID that it stands under."""
+    id_, status = (_text(told.get(name)) for name in ("id", "status"))
+    server, stream = (_text(told.get(name)) for name in ("serverUrl", "streamName"))
+    return Rtmp(id_ or key, status, server, stream)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 class Common(Struct, frozen=True, rename="camel", kw_only=True):
@@ -382,6 +463,10 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
     has_video: Annotated[bool | None, _told("Whether video is recorded.")] = None
     has_transcription: Annotated[bool | None, _told("Whether it is transcribed.")] = None
     transcription: Annotated[Transcription | None, _told("The transcription.")] = None
+    transcription_properties: Annotated[
+        TranscriptionProperties | None,
+        _told("How it is to be transcribed, as one SDK has it.", sure="seen"),
+    ] = None
     sha256sum: Annotated[str | None, _told("The file's SHA-256.", "hexadecimal")] = None
     password: Annotated[str | None, _told("The file's password, a secret.")] = None
     certificate: Annotated[
@@ -391,6 +476,10 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
         str | None, _told("Distinguishes simultaneous archives of one session.")
     ] = None
     max_bitrate: Annotated[int | None, _told("The maximum bit rate.", "bits per second")] = None
+    quantization_parameter: Annotated[
+        int | None,
+        _told("The quality of the video: 15 (best) to 40; composed archives only.", sure="seen"),
+    ] = None
     width: Annotated[int | None, _told("The width.", "pixels", sure="seen")] = None
     height: Annotated[int | None, _told("The height.", "pixels", sure="seen")] = None
 
@@ -456,6 +545,13 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
     multi_broadcast_tag: Annotated[
         str | None, _told("Distinguishes simultaneous broadcasts of one session.", sure="inferred")
     ] = None
+    max_bitrate: Annotated[
+        int | None, _told("The maximum bit rate.", "bits per second", sure="inferred")
+    ] = None
+    streams: Annotated[
+        list[BroadcastStream] | None,
+        _told("The streams being broadcast, in `manual` mode.", sure="inferred"),
+    ] = None
     settings: Annotated[
         dict[str, Any] | None, _told("The settings it was started with.", sure="inferred")
     ] = None
@@ -493,11 +589,31 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
     )
     status: Annotated[str | None, _told("The status of the render.", example="started")] = None
     reason: Annotated[str | None, _told("The reason for this status; spellings vary.")] = None
+    created_at: Annotated[int | None, _told("When it was created.", _MS, sure="seen")] = None
+    updated_at: Annotated[int | None, _told("When it last changed.", _MS, sure="seen")] = None
+    project: Annotated[str | int | None, _told("The project's ID.", sure="seen")] = field(
+        default=None, name="projectId"
+    )
+    application: Annotated[str | int | None, _told("The application's ID.", sure="seen")] = field(
+        default=None, name="applicationId"
+    )
+    name: Annotated[
+        str | None, _told("The name you gave the stream it publishes.", sure="seen")
+    ] = None
+    url: Annotated[str | None, _told("The page that is rendered.", sure="seen")] = None
+    resolution: Annotated[
+        str | None, _told("Width x height.", "pixels", "1280x720", sure="seen")
+    ] = None
+    callback_url: Annotated[str | None, _told("Where its callbacks are sent.", sure="seen")] = None
 
     @property
     def type(self) -> str:
         """The name in the catalogue."""
         return "render"
+
+    @property
+    def _project_on_the_wire(self) -> str | int | None:
+        return self.project or self.application
 
     @property
     def stream_id(self) -> str | None:
@@ -530,9 +646,16 @@ class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
         int | float | None,
         _told("When they started; one fixture has seconds instead.", _MS, sure="seen"),
     ] = None
+    updated_at: Annotated[
+        int | float | None, _told("When they last changed.", _MS, sure="seen")
+    ] = None
     duration: Annotated[int | float | None, _told("How long they ran.", "seconds", sure="seen")] = (
         None
     )
+    provider: Annotated[
+        str | None, _told("The transcription service.", example="aws-transcribe", sure="seen")
+    ] = None
+    group: Annotated[str | None, _told("`captions`.", sure="inferred")] = None
 
     @property
     def type(self) -> str:

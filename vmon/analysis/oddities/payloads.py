@@ -6,6 +6,7 @@ Each kind is one oddity, however many deliveries have it: of its first one by ev
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,13 @@ from msgspec import inspect
 
 from vmon.analysis.oddities.codes import CODES, Oddity, order
 from vmon.events.catalogue import TYPES
-from vmon.events.models import ArchiveEvent, BroadcastEvent, Rtmp, Undecodable, UnknownEvent
+from vmon.events.models import (
+    ArchiveEvent,
+    BroadcastEvent,
+    Undecodable,
+    UnknownEvent,
+    is_keyed,
+)
 from vmon.events.parse import SHAPES
 from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.humanize import handle
@@ -23,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vmon.events.entry import Entry
-    from vmon.events.models import Event
+    from vmon.events.models import BroadcastUrls, Event
 
 _Kind = tuple[str, str, str]
 """A code, the event type, and what is odd about it."""
 
-_MOST = 1000  # kinds that are told apart: whoever makes up field names fills no memory
+_MOST = (
+    1000  # kinds of a code that are told apart: made-up names fill no memory, and hide no others
+)
 
 
 class _Found(NamedTuple):
@@ -43,6 +52,7 @@ class PayloadChecks:
     def __init__(self) -> None:
         self._first: dict[_Kind, Oddity] = {}
         self._count: dict[_Kind, int] = {}
+        self._kinds: Counter[str] = Counter()
 
     def note(self, entry: Entry, *, is_copy: bool = False) -> list[Oddity]:
         """Look at a delivery; the kinds that are new. A copy does not count."""
@@ -50,10 +60,11 @@ class PayloadChecks:
         for found in {(one.code, one.what): one for one in _found(entry)}.values():
             kind = found.code, entry.type, found.what
             odd, first = _oddity(entry, found), self._first.get(kind)
-            if first is None and len(self._first) >= _MOST:
+            if first is None and self._kinds[found.code] >= _MOST:
                 continue
             if first is None:
                 new.append(odd)
+                self._kinds[found.code] += 1
             if first is None or order(odd) < order(first):
                 self._first[kind] = odd
             self._count[kind] = self._count.get(kind, 0) + (not is_copy)
@@ -133,10 +144,14 @@ def _warned(name: str, event: Event) -> Iterator[_Found]:
 
 
 class _Known(NamedTuple):
-    """The names of an object's fields, and what is known of those that are objects themselves."""
+    """The names of an object's fields, and what is known of those that are objects themselves.
+
+    With `keyed` there may be several of it in an object, keyed by their IDs.
+    """
 
     names: frozenset[str]
     nested: tuple[tuple[str, _Known], ...]
+    keyed: bool = False
 
 
 @cache
@@ -151,7 +166,9 @@ def _inside(told: inspect.Type) -> _Known | None:
         case inspect.Metadata(type=inner) | inspect.ListType(item_type=inner):
             return _inside(inner)
         case inspect.UnionType(types=types):
-            return next(filter(None, map(_inside, types)), None)
+            found = next(filter(None, map(_inside, types)), None)
+            keyed = any(isinstance(one, inspect.DictType) for one in types)
+            return found._replace(keyed=True) if found and keyed else found
         case inspect.StructType(fields=fields):
             nested = [(one.encode_name, found) for one in fields if (found := _inside(one.type))]
             return _Known(frozenset(one.encode_name for one in fields), tuple(nested))
@@ -174,13 +191,17 @@ def _walk(known: _Known, value: dict[str, Any], path: str, name: str, found: lis
         if type(at) in {int, float} and not FIRST_MS <= at <= LAST_MS and key in known.names:
             found.append(_time(name, path + key, at))
     for key, deeper in known.nested:
-        inner = value.get(key)
-        if type(inner) is dict:
-            _walk(deeper, inner, f"{path}{key}.", name, found)
-        elif type(inner) is list:
-            for one in inner:
-                if type(one) is dict:
-                    _walk(deeper, one, f"{path}{key}.", name, found)
+        for one in _objects(value.get(key), deeper):
+            _walk(deeper, one, f"{path}{key}.", name, found)
+
+
+def _objects(value: Any, known: _Known) -> Iterator[dict[str, Any]]:
+    """The objects of a kind that a field holds: one, or a list of them, or some keyed by ID."""
+    if type(value) is dict:
+        is_several = known.keyed and is_keyed(value, known.names)
+        yield from value.values() if is_several else (value,)
+    elif type(value) is list:
+        yield from (one for one in value if type(one) is dict)
 
 
 def _time(name: str, where: str, at: float) -> _Found:
@@ -209,14 +230,20 @@ def _failed(event: Event) -> Iterator[_Found]:
             why = f": {disarm(told.reason[:60])}" if told.reason else ""
             which = handle(event.id or "")
             yield _Found("failed", event.id or "", f"transcription of archive {which} failed{why}")
-        case BroadcastEvent(broadcast_urls=urls) if urls and urls.rtmp:
-            for target in [urls.rtmp] if isinstance(urls.rtmp, Rtmp) else urls.rtmp:
-                if target.status == "error":
-                    name, which = disarm((target.id or "")[:40]), handle(event.id or "")
-                    said = f"broadcast {which} cannot reach its RTMP target {name}".rstrip()
-                    yield _Found("failed", f"{event.id} {name}", said)
+        case BroadcastEvent(broadcast_urls=urls) if urls:
+            yield from _unreachable(event.id or "", urls)
         case _:
             pass
+
+
+def _unreachable(broadcast: str, urls: BroadcastUrls) -> Iterator[_Found]:
+    if urls.hls_status == "error":
+        yield _Found("failed", f"{broadcast} HLS", f"HLS of broadcast {handle(broadcast)} failed")
+    for target in urls.targets:
+        if target.status == "error":
+            name = disarm((target.id or "")[:40])
+            said = f"broadcast {handle(broadcast)} cannot reach its RTMP target {name}".rstrip()
+            yield _Found("failed", f"{broadcast} RTMP {name}", said)
 
 
 _LONGEST = 60
