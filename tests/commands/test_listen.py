@@ -19,6 +19,7 @@ from tests.support.factories import make_line
 from tests.support.waiting import wait_until
 from vmon.capture.codec import read_line
 from vmon.commands.listen import Options, Run
+from vmon.events.catalogue import TYPES
 from vmon.render.formats.entries import Form
 from vmon.security.signature import Secret, sign
 from vmon.tunnel.choice import TunnelRequest, ViaNgrok
@@ -41,6 +42,22 @@ def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
     code, out, err = run.stop()
     assert (code, len(out.splitlines())) == (0, 2)
     assert "\n2 deliveries in " in err
+
+
+def test_a_broadcast_that_cannot_be_seen_and_a_failed_transcription_are_reported_as_they_happen(
+    listen: "Listen",
+) -> None:
+    run, broadcast = listen(), TYPES["broadcast"].sample
+    urls = {"hlsStatus": "error", "rtmp": {"main": {"status": "error"}, "other": {}}}
+    for body in (
+        broadcast | {"broadcastUrls": urls},
+        TYPES["archive"].sample | {"transcription": {"status": "failed", "reason": "no speech"}},
+    ):
+        assert run.post(json.dumps(body).encode()) == 200
+    run.err.until(b"failed kxOH45: HLS of broadcast 1748b707 failed\n")
+    run.err.until(b"failed kxOH45: broadcast 1748b707 cannot reach its RTMP target main\n")
+    run.err.until(b"failed kxOH45: transcription of archive 832641bf failed: no speech\n")
+    assert "\n  oddities          3 (see vmon oddities)\n" in run.stop()[2]
 
 
 def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(

@@ -103,7 +103,7 @@ class Watched:
         display = Display(formatter, Notices(), chosen, results, status, dedupe)
         self.screen = Screen(display, lambda: None, self.bugs.append)
         self.feed.subscribe(self.screen.queue)
-        self.feed.watch(lambda _result: self.screen.wake_status())
+        self.feed.watch(lambda _entry, _result: self.screen.wake_status())
 
     def offer(self, *entries: Entry) -> None:
         for one in entries:

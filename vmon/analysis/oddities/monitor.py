@@ -7,12 +7,14 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
+from vmon.analysis.oddities.payloads import PayloadChecks
 from vmon.analysis.oddities.rules import comes_of_age, oddities_of
 from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vmon.events.entry import Entry
     from vmon.sessions.model import Session
     from vmon.sessions.store import ApplyResult, SessionStore
 
@@ -96,9 +98,9 @@ class OddityMonitor:
 
 
 class LiveOddities:
-    """Looks at the sessions of a run now and then, and reports each oddity once.
+    """Reports each oddity of a run once: of a payload at once, of a session when it has settled.
 
-    Give it what each delivery changed (`note`) and the sessions that the store has let go of
+    Give it each delivery and what it changed (`note`) and the sessions that the store has let go of
     (`forget`). A look takes `_LOOK_S` at most; the rest is looked at the next time.
     """
 
@@ -116,11 +118,16 @@ class LiveOddities:
         self._on_bug = on_bug
         self._beat_s = beat_s
         self._monitor = OddityMonitor(began_ms=int(time() * 1000))
+        self._payloads = PayloadChecks()
         self._changed: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(self, result: ApplyResult) -> None:
-        """A delivery changed a session: look at it soon."""
+    def note(self, entry: Entry, result: ApplyResult) -> None:
+        """Report what is new in a payload; look soon at the session that it changed."""
+        if result.copies == 1:
+            for oddity in self._payloads.note(entry):
+                self.total += 1
+                self._report(oddity)
         if result.session is not None:
             self._changed.add(result.session.id)
             if self._timer is None:

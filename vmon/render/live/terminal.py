@@ -93,7 +93,7 @@ class Terminal:
     def follow(self, feed: Feed) -> None:
         """Show what is published from now on."""
         feed.subscribe(self._screen.queue)
-        feed.watch(lambda _result: self._screen.wake_status())
+        feed.watch(lambda _entry, _result: self._screen.wake_status())
 
     def say_banner(self, local: str, inside: str, via: str | None, *, survives: bool) -> None:
         """Say where the run listens: at `local`; this machine reaches it at `inside`.
