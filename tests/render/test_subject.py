@@ -104,3 +104,15 @@ def test_a_long_text_is_cut_and_no_escape_is_cut_in_two() -> None:
     assert short("a" * 60) == "a" * 60
     assert short("a" * 61) == "a" * 60 + "…"
     assert "\x1b" not in short("a" * 59 + "\x1b[31m" * 9)
+
+
+def test_an_unknown_event_says_what_it_has_and_what_may_be_meant(words: Callable[..., str]) -> None:
+    said = words(event="ConnectionCreated", sessionId="S", connection=CONNECTION)
+    assert said == (
+        '"ConnectionCreated" did you mean connectionCreated? keys: event, sessionId, connection'
+    )
+    many = {f"k{number}": 1 for number in range(9)}
+    assert words(type="payment\x1b[2J", **many) == (
+        "type=payment␛[2J not a known event type, keys: type, k0, k1, k2, k3, k4, k5, k6, …"
+    )
+    assert words() == "not a known event type"

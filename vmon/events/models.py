@@ -688,6 +688,9 @@ class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
     connection: Connection | None = None
     stream: Stream | None = None
     call: Call | None = None
+    # Not on the wire either: the first keys of the payload, and the one that reads like a status.
+    keys: tuple[str, ...] = field(default=(), name="vmon:keys")
+    telling: tuple[str, str] | None = field(default=None, name="vmon:telling")
 
     @property
     def _project_on_the_wire(self) -> str | int | None:

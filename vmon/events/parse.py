@@ -7,8 +7,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from vmon.events.models import (
     Undecodable,
     UnknownEvent,
 )
-from vmon.events.payload import COLON, Payload, kind_of
+from vmon.events.payload import COLON, Payload, is_guess, kind_of
 from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.sanitize import disarm
 
@@ -86,8 +87,21 @@ def _event_of_no_type(payload: Payload) -> Event:
         return Undecodable(problem=payload.problem, warnings=payload.notes)
     if type(payload.value) is not dict:
         return UnknownEvent(warnings=payload.notes)
-    event = _fit(payload.value, UnknownEvent, [])  # what it should be is anyone's guess
+    value = payload.value
+    event = _fit(value, UnknownEvent, [])  # what it should be is anyone's guess
+    event = msgspec.structs.replace(event, keys=(*islice(value, _MOST_KEYS),), telling=_told(value))
     return _warned(event, (*payload.notes, *_repeated(payload)))
+
+
+_MOST_KEYS = 12
+_TELLING = ("status", "state", "type", "eventType", "event_type", "action", "kind")
+"""Keys under which other services say what an event is, or how far something has come."""
+
+
+def _told(value: dict[str, Any]) -> tuple[str, str] | None:
+    """What JSON of no known type says of itself, and under which key."""
+    said = ((key, value.get(key)) for key in _TELLING)
+    return next(((key, text) for key, text in said if text and isinstance(text, str)), None)
 
 
 _MOST_WARNINGS = 20
@@ -102,21 +116,29 @@ def _warned(event: _Shape, warnings: tuple[str, ...]) -> _Shape:
 def _oddities(payload: Payload, event: Known) -> list[str]:
     """Find what is well-formed and still not as documented."""
     value, entry = payload.value, TYPES[payload.type]
-    odd = _repeated(payload)
-    named = value.get("event")
-    if named != payload.type and type(named) is str:
-        odd.append(f"unknown event {_quoted(named)}: treated as {payload.type}")
+    odd = [*_repeated(payload), *_unlisted(payload, event)]
     if entry.closed_reasons and (reason := event.reason) and reason not in entry.reasons:
         odd.append(f"unknown reason {_quoted(reason)}")
-    if entry.statuses and (status := event.status) and status not in entry.statuses:
-        odd.append(f"unknown {_status_key(entry.group)} {_quoted(status)}")
     if type(at := value.get("timestamp")) is int and not FIRST_MS <= at <= LAST_MS:
         odd.append("timestamp is not in milliseconds since the epoch")
     return odd
 
 
-def _status_key(group: str) -> str:
-    return "state" if group == "call" else "status"
+def _unlisted(payload: Payload, event: Known) -> Iterator[str]:
+    """The event's name and its status, as far as the catalogue does not have them."""
+    value, entry = payload.value, TYPES[payload.type]
+    named, status, other, strange = value.get("event"), event.status, "", ""
+    if named != payload.type and type(named) is str:
+        other = f"unknown event {_quoted(named)}"
+    if entry.statuses and status and status not in entry.statuses:
+        strange = f"unknown {'state' if entry.group == 'call' else 'status'} {_quoted(status)}"
+    if strange and is_guess(payload.type, value):
+        yield f"perhaps a {payload.type}: {other or 'no `event`'}, {strange}"
+        return
+    if other:
+        yield f"{other}: treated as {payload.type}"
+    if strange:
+        yield strange
 
 
 _LONGEST_QUOTE = 60
@@ -195,13 +217,16 @@ def _fields(shape: type[Struct]) -> tuple[inspect.Field, ...]:
     return told.fields
 
 
+_OURS = "vmon:"  # what is not on the wire
+
+
 def _kept(
     value: dict[str, Any], fields: tuple[inspect.Field, ...], path: str, warnings: list[str]
 ) -> dict[str, Any]:
     return {
         field.name: _fitted(value[key], field.type, path + key, warnings)
         for field in fields
-        if (key := field.encode_name) in value and field.name != "warnings"
+        if (key := field.encode_name) in value and not key.startswith(_OURS)
     }
 
 

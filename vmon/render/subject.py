@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from vmon.events.catalogue import ALL
+from vmon.events.catalogue import ALL, meant
 from vmon.events.models import (
     ArchiveEvent,
     BroadcastEvent,
@@ -26,7 +26,7 @@ from vmon.render.style import Piece, colour_of
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def subject(event: Event, who: str | None = None) -> list[Piece]:
@@ -130,7 +130,24 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
         yield "name", f'"{short(event.event)}" '
-    yield "dim", "not a known event type "
+    if event.telling:
+        key, said = event.telling
+        yield "name", f"{key}={short(said)} "
+    if event.event and (near := meant(event.event)):
+        yield "warning", f"did you mean {near}? "
+    else:
+        yield "dim", "not a known event type" + (", " if event.keys else " ")
+    if event.keys:
+        yield "dim", f"keys: {_listed(event.keys)} "
+
+
+_MOST_KEYS = 8
+
+
+def _listed(keys: Sequence[str]) -> str:
+    """The first keys of a payload, harmless and in its order: `id, status, …`."""
+    more = ["…"] if len(keys) > _MOST_KEYS else []
+    return ", ".join([short(key) or '""' for key in keys[:_MOST_KEYS]] + more)
 
 
 def _why(event: Event) -> Iterator[Piece]:

@@ -175,7 +175,61 @@ def test_of_what_nobody_knows_no_field_is_told_and_its_times_are() -> None:
         ("seconds-for-ms", "unknown: timestamp is in seconds, not milliseconds: 1470257700"),
     ]
     assert told(make_entry, {"colour": "red"}) == [
-        ("unknown-event", "JSON of an unknown type, without an `event`")
+        ("unknown-event", 'JSON of an unknown type, without an `event`: keys "colour"')
+    ]
+    assert told(make_entry, b"[]") == [
+        ("unknown-event", "JSON of an unknown type, without an `event`"),
+        ("malformed-body", "unknown: a list, not an object"),
+    ]
+
+
+def test_an_unknown_event_that_is_nearly_known_is_told_with_the_name_it_should_have() -> None:
+    assert told(make_entry, sample("connectionCreated", event="ConnectionCreated")) == [
+        ("unknown-event", 'unknown event "ConnectionCreated"; did you mean connectionCreated?')
+    ]
+
+
+def test_json_of_another_service_is_told_by_its_status_and_its_keys() -> None:
+    body = {"id": "p1", "type": "payment.succeeded", "a": 1, "b": 2, "c": 3, "d": 4}
+    assert told(make_entry, body) == [
+        (
+            "unknown-event",
+            (
+                "JSON of an unknown type, without an `event`: "
+                'type "payment.succeeded", keys "id", "type", "a", "b", "c", …'
+            ),
+        )
+    ]
+
+
+def test_what_only_looks_like_a_render_is_one_hint() -> None:
+    body = {"id": "o1", "sessionId": "abc", "status": "paid", "amount": 3, "user": "u"}
+    more = body | {"status": "refunded", "currency": "EUR", "shop": 1}
+    assert told(make_entry, body, more) == [
+        (
+            "unknown-event",
+            (
+                'perhaps a render, perhaps none of Vonage\'s: unknown status "paid", '
+                'unknown field "amount", unknown field "user" (2 deliveries, this is the first)'
+            ),
+        )
+    ]
+    assert told(make_entry, more | {"event": "order"}) == [
+        (
+            "unknown-event",
+            (
+                'perhaps a render, perhaps none of Vonage\'s: unknown event "order", '
+                'unknown status "refunded", unknown field "amount", unknown field "user" and 2 more'
+            ),
+        )
+    ]
+
+
+def test_a_render_that_says_so_is_told_field_by_field() -> None:
+    body = sample("render", event="render", status="resting", depth=1)
+    assert [code for code, _ in told(make_entry, body)] == ["unknown-status", "unknown-field"]
+    assert told(make_entry, sample("render", event="renderChanged")) == [
+        ("unknown-event", 'unknown event "renderChanged", treated as render')
     ]
 
 

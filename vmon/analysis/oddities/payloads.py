@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import inspect
 
 from vmon.analysis.oddities.codes import CODES, Oddity, order
-from vmon.events.catalogue import TYPES
+from vmon.events.catalogue import TYPES, meant
 from vmon.events.models import (
     ArchiveEvent,
     BroadcastEvent,
@@ -22,6 +22,7 @@ from vmon.events.models import (
     is_keyed,
 )
 from vmon.events.parse import SHAPES
+from vmon.events.payload import is_guess
 from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.humanize import handle
 from vmon.sanitize import disarm
@@ -97,16 +98,35 @@ def _found(entry: Entry) -> Iterator[_Found]:
         yield _Found("undecodable", kind, f"body is not JSON: {problem.removeprefix('not JSON: ')}")
         return
     name = disarm(entry.type)  # a capture may have been made by anyone
-    yield from _unknown(name, event, value)
+    found = [*_unknown(name, event, value)]
     if event.warnings:
-        yield from _warned(name, event)
+        found += _warned(name, event)
     if isinstance(value, dict):
-        found: list[_Found] = []
         shape = SHAPES.get(entry.type)
         _walk(_known(shape or UnknownEvent), value, "", name, found)
-        # Of what nobody knows, no field is known either.
-        yield from (one for one in found if shape or one.code != "unknown-field")
+        if shape is None:  # of what nobody knows, no field is known either
+            found = [one for one in found if one.code != "unknown-field"]
+        elif is_guess(entry.type, value):
+            found = _doubted(name, found)
+    yield from found
     yield from _failed(event)
+
+
+_DOUBTS = frozenset({"unknown-event", "unknown-status", "unknown-field"})
+_MOST_DOUBTS = 4
+
+
+def _doubted(name: str, found: list[_Found]) -> list[_Found]:
+    """One hint for all that does not fit a type that was only guessed."""
+    doubts = [one for one in found if one.code in _DOUBTS]
+    if all(one.code == "unknown-event" for one in doubts):
+        return found
+    said = [f"{one.code.replace('-', ' ')} {one.what}" for one in doubts[:_MOST_DOUBTS]]
+    more = f" and {len(doubts) - len(said):,} more" if len(doubts) > len(said) else ""
+    named = next((one.what for one in doubts if one.code == "unknown-event"), "")
+    hint = f"perhaps a {name}, perhaps none of Vonage's: {', '.join(said)}{more}"
+    rest = [one for one in found if one.code not in _DOUBTS]
+    return [_Found("unknown-event", named, hint), *rest]
 
 
 def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
@@ -114,9 +134,12 @@ def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
     if isinstance(said, str) and said != name:
         what = _quoted(said)
         taken = "" if name == "unknown" else f", treated as {name}"
-        yield _Found("unknown-event", what, f"unknown event {what}{taken}")
+        near = meant(said) if name == "unknown" else None
+        hint = f"; did you mean {near}?" if near else ""
+        yield _Found("unknown-event", what, f"unknown event {what}{taken}{hint}")
     elif name == "unknown":
-        yield _Found("unknown-event", "", "JSON of an unknown type, without an `event`")
+        said = "JSON of an unknown type, without an `event`"
+        yield _Found("unknown-event", "", said + _told(event))
     entry = TYPES.get(name)
     if entry is None:
         return
@@ -128,7 +151,18 @@ def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
         yield _Found("unknown-status", what, f"{name}: unknown {which} {what}")
 
 
-_TOLD_BETTER = ("unknown ", "timestamp is not in milliseconds since the epoch")
+def _told(event: Event) -> str:
+    """What JSON of no known type has instead of an `event`: `: status "paid", keys "id"`."""
+    if not isinstance(event, UnknownEvent) or not event.keys:
+        return ""
+    keys = ", ".join(_quoted(key) for key in event.keys[:_MOST_KEYS])
+    more = ", …" if len(event.keys) > _MOST_KEYS else ""
+    telling = f"{event.telling[0]} {_quoted(event.telling[1])}, " if event.telling else ""
+    return f": {telling}keys {keys}{more}"
+
+
+_MOST_KEYS = 5
+_TOLD_BETTER = ("unknown ", "perhaps a ", "timestamp is not in milliseconds since the epoch")
 
 
 def _warned(name: str, event: Event) -> Iterator[_Found]:
