@@ -9,6 +9,7 @@ from vmon.events.catalogue import ALL, meant
 from vmon.events.models import (
     ArchiveEvent,
     BroadcastEvent,
+    BroadcastUrls,
     CallEvent,
     CaptionsEvent,
     Connection,
@@ -57,7 +58,9 @@ def _what(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - 
             return _call(event, who)
         case ArchiveEvent():
             return _archive(event)
-        case BroadcastEvent() | RenderEvent() | CaptionsEvent():
+        case BroadcastEvent():
+            return _broadcast(event)
+        case RenderEvent() | CaptionsEvent():
             return _output(event)
         case SessionEvent():
             return ()
@@ -110,10 +113,42 @@ def _call(event: CallEvent, who: str | None) -> Iterator[Piece]:
 
 def _archive(event: ArchiveEvent) -> Iterator[Piece]:
     yield from _output(event)
+    if event.transcription and (status := event.transcription.status):
+        yield _state("transcription", status)
     if event.name:
         yield "", f'"{short(event.name)}" '
+    yield from _tag(event.multi_archive_tag)
     if event.size:
         yield "", size(event.size) + " "
+
+
+def _broadcast(event: BroadcastEvent) -> Iterator[Piece]:
+    yield from _output(event)
+    urls = event.broadcast_urls or BroadcastUrls()
+    if urls.hls_status:
+        yield _state("HLS", urls.hls_status)
+    targets = [one for one in urls.targets if one.status]
+    targets.sort(key=lambda one: one.status not in _BROKEN)
+    for one in targets[:_MOST_TARGETS]:
+        yield _state(f"RTMP {short(one.id or '')}".rstrip(), one.status or "")
+    if (more := len(targets) - _MOST_TARGETS) > 0:
+        yield "dim", f"(+{more} more) "
+    yield from _tag(event.multi_broadcast_tag)
+
+
+_BROKEN = frozenset({"failed", "error"})
+_MOST_TARGETS = 3
+
+
+def _state(part: str, status: str) -> Piece:
+    """The state of a part of an archive or a broadcast, which may change while its own does not."""
+    return "failed" if status in _BROKEN else "name", f"{part} {short(status)} "
+
+
+def _tag(tag: str | None) -> Iterator[Piece]:
+    """What tells simultaneous archives or broadcasts of a session apart."""
+    if tag:
+        yield "", f"tag {short(tag)} "
 
 
 def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> Iterator[Piece]:

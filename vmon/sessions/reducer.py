@@ -138,7 +138,11 @@ def _job(
         one.name = earliest(one.name, event.name or None)
         one.duration_s = _most(one.duration_s, event.lived_s)
         one.size = _most(one.size, event.size)
+        one.tag = earliest(one.tag, event.multi_archive_tag)
+    elif isinstance(event, BroadcastEvent):
+        one.tag = earliest(one.tag, event.multi_broadcast_tag)
     elif isinstance(event, RenderEvent):
+        one.name = earliest(one.name, event.name)
         one.stream = earliest(one.stream, event.stream or None)
     # Captions turn theirs into ms themselves; here it matters how it was told.
     return merge_created(

@@ -213,12 +213,14 @@ def _name(thing: Part) -> str:
         case ConnectionState():
             return disarm(called(thing.id, thing.name))
         case StreamState():
-            kind, name = thing.video_type or "audio only", thing.name
+            kind, name, tag = thing.video_type or "audio only", thing.name, None
         case Call():
-            kind, name = f"call {state_of(thing) or ''}".strip(), None
+            kind, name, tag = f"call {state_of(thing) or ''}".strip(), None, None
         case OutputState():
-            kind, name = f"{thing.kind} {status_of(thing) or ''}".strip(), thing.name
-    return disarm(kind) + (f' "{disarm(name)}"' if name else "")
+            kind = f"{thing.kind} {status_of(thing) or ''}".strip()
+            name, tag = thing.name, thing.tag
+    called_so = f' "{disarm(name)}"' if name else ""
+    return disarm(kind) + called_so + (f" tag {disarm(tag)}" if tag else "")
 
 
 def told(made: Chart) -> list[tuple[Mark, str]]:
