@@ -142,17 +142,17 @@ def _run_options(
         follow=options["follow"],
         redact=redactor_from(options["redact"]),
         tail=options["tail"],
-        dedupe=_dedupe() if options["dedupe"] else None,
+        dedupe=_dedupe(options["dedupe"]) if options["dedupe"] else None,
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
         sort="none" if options["follow"] else options["sort"],
         writing=None if options["only_count"] else formatter,
     )
 
 
-def _dedupe() -> Dedupe:
+def _dedupe(by: str) -> Dedupe:
     from vmon.search.dedupe import Dedupe
 
-    return Dedupe()
+    return Dedupe(any_path=by == "any-path")
 
 
 def _formatter(options: dict[str, Any], removed: Counter[str]) -> Formatter | None:

@@ -84,7 +84,7 @@ class Options(Struct, frozen=True):
     trust: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
-    dedupe: bool = False
+    dedupe: str | None = None
     secret_path: str | None = None
     open_path: bool = False
     rotate: Limit | None = None

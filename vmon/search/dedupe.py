@@ -1,8 +1,9 @@
 """Copies of a delivery, told by their bodies, in bounded memory.
 
-Vonage's events have no id: the same body again, byte for byte and in the same session, is taken for
-a retry. It is a heuristic, and a good one: a body has the event's time in ms. Those without a time
-(render, captions) may say the same twice; then the second is taken for a copy too.
+Vonage's events have no id: the same body again, byte for byte, in the same session and at the same
+path, is taken for a retry. It is a heuristic, and a good one: a body has the event's time in ms.
+Those without a time (render, captions) may say the same twice; then the second is taken for a copy
+too.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ are forgotten: a retry that comes after that is taken for a first copy."""
 
 
 class Dedupe:
-    """Lets first copies through; `hidden` counts the others."""
+    """Lets first copies through; `hidden` counts the others.
 
-    def __init__(self, room: int = ROOM) -> None:
+    The same body at another path is no copy, unless `any_path` is asked for: two URLs are
+    registered for it, and each of them gets it.
+    """
+
+    def __init__(self, room: int = ROOM, *, any_path: bool = False) -> None:
         self.hidden = 0
+        self._any_path = any_path
         self._room = room
         self._held = 0
         self._seen: dict[str, set[int]] = {}  # the session heard of last comes last
@@ -37,7 +43,7 @@ class Dedupe:
             return True
         seen = self._seen.pop(session, None) or set()
         self._seen[session] = seen
-        mark = hash(body)
+        mark = hash(body if self._any_path else (body, entry.delivery.path))
         if mark in seen:
             self.hidden += 1
             return False

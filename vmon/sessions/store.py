@@ -18,6 +18,7 @@ from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
+from vmon.sessions.paths import PathMemory
 from vmon.sessions.reducer import earliest, reduce_event
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class ApplyResult(Struct, frozen=True, gc=False):
     is which copy of the same body it is (1: the first), `since_first_s` how long after the first
     copy it was received; `sure` that a verified token says so too, by the same `jti`: else two
     events might be told in the same words. `late_s` is how much older it is than the newest event
-    seen before of its session (0: in order), by event time.
+    seen before of its session (0: in order), by event time. `elsewhere` is how many of the copies
+    before it came at other paths.
     """
 
     session: Session | None
@@ -51,6 +53,12 @@ class ApplyResult(Struct, frozen=True, gc=False):
     since_first_s: float = 0.0
     late_s: float = 0.0
     sure: bool = False
+    elsewhere: int = 0
+
+    @property
+    def copies_here(self) -> int:
+        """Which copy at its path it is; 1: the first."""
+        return self.copies - self.elsewhere
 
 
 class SessionStore:
@@ -76,6 +84,7 @@ class SessionStore:
         self._room = self._packs_at = room
         self._sessions: dict[str, StoredSession | Packed] = {}
         self._strays = StoredSession(Session(""))
+        self._paths = PathMemory()
         self._held = 0
         self._tidies_ms = 0
 
@@ -98,6 +107,7 @@ class SessionStore:
         if mark in marks:
             return self._again(record, entry, mark, received_ms, sure=sure)
         marks[mark] = received_ms
+        self._paths.first(record.session.id, mark, delivery.path)
         self._held += 1
         if record is self._strays:
             return ApplyResult(None)
@@ -155,7 +165,8 @@ class SessionStore:
                 self._enter(record, entry.fields, mark, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
-        return ApplyResult(session, copies, since_ms / 1000, sure=sure)
+        elsewhere = self._paths.again(record.session.id, mark, entry.delivery.path)
+        return ApplyResult(session, copies, since_ms / 1000, sure=sure, elsewhere=elsewhere)
 
     def _enter(self, record: StoredSession, event: Event, mark: int, at_ms: int) -> bool:
         session = record.session

@@ -18,10 +18,10 @@ from vmon.events.models import (
     StreamEvent,
 )
 from vmon.events.names import called
-from vmon.events.redelivery import copy_of
 from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
 from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
+from vmon.sessions.paths import again_in_words
 from vmon.sessions.snapshot import state_of, status_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def marks_of(entry: Entry, change: ApplyResult) -> Iterator[Mark]:
     """What stands out about a delivery that was entered in a book."""
     event, at_ms = entry.event, entry.occurred_ms
     if change.copies > 1:
-        said = f"{disarm(event.type)}, {copy_of(change.copies, change.since_first_s)}"
+        again = again_in_words(entry.delivery.path, change.copies_here, change.since_first_s)
+        said = f"{disarm(event.type)}, {again}"
         yield Mark(at_ms, "again", key_of(event), said)
         return
     if why := failure_of(event):

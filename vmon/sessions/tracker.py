@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.events.models import ArchiveEvent
 from vmon.events.names import person, two_words
-from vmon.events.redelivery import copy_of
 from vmon.histogram import Histogram
 from vmon.humanize import duration
 from vmon.sessions.model import is_open, there
+from vmon.sessions.paths import again_in_words
 from vmon.sessions.store import SessionStore
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class Annotation(NamedTuple):
     """What is known of a delivery that it does not say itself.
 
     `who` is what the person is called whose connection it is about; `copies` is 1 for the first
-    that has this body; `badge` says that it comes again, or late, or is empty.
+    that has this body at this path, `elsewhere` is how many came at others; `badge` says that it
+    comes again, or late, or is empty.
     """
 
     who: str | None = None
     copies: int = 1
     badge: str = ""
+    elsewhere: int = 0
 
 
 class Occupancy(NamedTuple):
@@ -124,15 +126,16 @@ def annotate(entry: Entry, change: ApplyResult) -> Annotation:
     """What there is to say beside a delivery that has just been entered."""
     session, event = change.session, entry.fields
     who = _who(session, event) if session is not None else None
-    return Annotation(who, change.copies, badge(change, event))
+    return Annotation(who, change.copies_here, badge(entry, change), change.elsewhere)
 
 
-def badge(change: ApplyResult, event: Event) -> str:
-    """`retry #3 +35 s` or `duplicate #2 +0.2 s`, `↩ 3.2 s late`, or nothing.
+def badge(entry: Entry, change: ApplyResult) -> str:
+    """`retry #3 +35 s`, `duplicate #2 +0.2 s`, `also at /hooks`, `↩ 3.2 s late`, or nothing.
 
     Which retry a copy is, is a guess by the time it came (see `provider`).
     """
     if change.copies > 1:
-        return copy_of(change.copies, change.since_first_s)
-    least_s = _ROUNDED_S if isinstance(event, ArchiveEvent) else 0.0
+        path = entry.delivery.path
+        return again_in_words(path, change.copies_here, change.since_first_s)
+    least_s = _ROUNDED_S if isinstance(entry.fields, ArchiveEvent) else 0.0
     return f"↩ {duration(change.late_s)} late" if change.late_s > least_s else ""

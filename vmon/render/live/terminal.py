@@ -37,7 +37,7 @@ class TerminalOptions(Struct, frozen=True):
     form: Form = field(default_factory=Form)
     quiet: bool = False
     chosen: Filter | None = None
-    dedupe: bool = False
+    dedupe: str | None = None
     redact: tuple[str, ...] | None = None
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
