@@ -44,7 +44,7 @@ def test_what_cannot_be_read_is_wrong_use_with_a_way_out_where_there_is_one(
     assert (error.message, error.hint) == (f"cannot read a.jsonl: {os.strerror(number)}", hint)
 
 
-def test_a_reason_without_a_number_is_said_as_it_is() -> None:
+def test_an_error_without_a_number_is_shown_unchanged() -> None:
     assert unreadable("a.jsonl", OSError("gone away")).message == "cannot read a.jsonl: gone away"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from vmon.locks import is_in_use, lock, unlock
 
 
-def test_a_file_is_in_use_while_somebody_has_it_locked(tmp_path: Path) -> None:
+def test_a_file_is_in_use_while_it_is_locked(tmp_path: Path) -> None:
     path = tmp_path / "a"
     assert not is_in_use(path)
     fd = os.open(path, os.O_RDWR | os.O_CREAT)

@@ -100,7 +100,7 @@ def test_a_handle_of_anything_else_is_how_it_begins() -> None:
         (10**400, "over 1,000,000 TB"),
     ],
 )
-def test_a_size_is_said_in_three_digits(bytes_: int, said: str) -> None:
+def test_a_size_has_three_digits(bytes_: int, said: str) -> None:
     assert size(bytes_) == said
 
 
@@ -122,7 +122,7 @@ def test_a_size_is_said_in_three_digits(bytes_: int, said: str) -> None:
         (-0.25, "-250 ms"),
     ],
 )
-def test_a_duration_is_said_in_two_units(seconds: float, said: str) -> None:
+def test_a_duration_has_two_units(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 
 

@@ -14,7 +14,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "vmon"
 
 
-def test_what_was_never_kept_is_nothing(kept: Path) -> None:
+def test_an_unknown_name_has_no_lines(kept: Path) -> None:
     assert state.remembered("x") == []
     assert not kept.exists()
 
@@ -31,7 +31,7 @@ def test_what_is_kept_comes_back_and_is_for_this_user_alone(kept: Path) -> None:
     assert stat.S_IMODE((kept / "x").stat().st_mode) == 0o600
 
 
-def test_a_thing_is_made_once() -> None:
+def test_a_value_is_created_once() -> None:
     made = iter(["first", "second"])
     assert [state.made_once("x", lambda: next(made)) for _ in range(3)] == ["first"] * 3
 
@@ -43,7 +43,7 @@ def test_an_empty_file_is_as_good_as_none(kept: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [b"\xff", None])
-def test_what_cannot_be_read_is_told_with_a_way_out(kept: Path, broken: bytes | None) -> None:
+def test_an_unreadable_file_is_an_error_with_a_hint(kept: Path, broken: bytes | None) -> None:
     kept.mkdir()
     (kept / "x").mkdir() if broken is None else (kept / "x").write_bytes(broken)
     with pytest.raises(WrongUse, match=f"cannot read {kept / 'x'}: ") as caught:
@@ -51,7 +51,7 @@ def test_what_cannot_be_read_is_told_with_a_way_out(kept: Path, broken: bytes | 
     assert caught.value.hint == "set XDG_STATE_HOME to another folder"
 
 
-def test_what_cannot_be_written_is_told_and_leaves_nothing_behind(kept: Path) -> None:
+def test_an_unwritable_file_is_an_error_and_leaves_nothing_behind(kept: Path) -> None:
     (kept / "x").mkdir(parents=True)
     with pytest.raises(WrongUse, match="cannot write"):
         state.remember("x", ["a"])

@@ -13,7 +13,7 @@ _MOST_KINDS = 16
 class Bugs:
     """The bugs of a run: the traceback of each kind, and how often it occurred.
 
-    Exceptions are not kept: they hold on to the deliveries they were raised for.
+    Exceptions are not kept: they hold references to the deliveries they were raised for.
     """
 
     def __init__(self) -> None:

@@ -1,16 +1,16 @@
-"""Settings from outside the command line: environment and files → typed values and their sources.
+"""Load settings from environment variables and files, typed, with the source of each.
 
-The strongest first, below a flag itself:
+Precedence, highest first, below a flag itself:
 
 VMON_…               VMON_PORT for listen, VMON_REPLAY_SPEED for any other command
 the chosen profile   [profile.NAME] of the project's file, then of the user's
 the project's file   ./vmon.toml, or without one [tool.vmon] in ./pyproject.toml
 the user's file      config.toml in the user's configuration folder for vmon
 
-Keys are the long names of options. Those of listen stand at the top of a file or a profile, those
-of another command in a table of its name. Which keys there are is the caller's to say (`KnownKey`):
-the options of the commands are the one place that knows. Every command imports this module, so it
-imports nothing that costs time before it is needed.
+Keys are the long names of options. Those of listen are at the top level of a file or a profile,
+those of another command in a table of its name. The caller passes the known keys (`KnownKey`),
+which are derived from the options of the commands. Every command imports this module, so it imports
+nothing expensive before it is needed.
 """
 
 import os
@@ -27,7 +27,7 @@ LISTENER = f"http://{HOST}:{PORT}"
 """Where `vmon listen` listens unless set otherwise."""
 
 MAIN = "listen"
-"""The command whose settings stand at the top, and have no command in their variable's name."""
+"""The command whose settings are at the top level, and whose variables do not name it."""
 
 Scalar = str | int | float | bool
 Value = Scalar | tuple[Scalar, ...] | None
@@ -43,21 +43,21 @@ _WANTED: Mapping[Kind, str] = {
     "any": "a string or a number",
 }
 _WORDS = {str: "this string", int: "a number", float: "a number", list: "a list", dict: "a table"}
-_LIMIT = 2.0**53  # as far as a float counts every one
+_LIMIT = 2.0**53  # beyond it, floats skip integers
 _YES_NO = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(
     ("0", "false", "no", "off"), False
 )
 
 
 class KnownKey(NamedTuple):
-    """A setting there is, drawn from an option of a command.
+    """A known setting, derived from an option of a command.
 
-    `name` is the long option without its dashes, `param` the name click calls the command with
-    where it is not the same, `variable` that of its environment variable where it is not ours.
+    `name` is the long option without its dashes, `param` the command's parameter where its name
+    differs, `variable` the environment variable where it is not VMON_….
     Values are of `kind`: durations are seconds (float), sizes bytes (int), any is left to `check`;
-    with `multiple` they are tuples of it. `choices` are compared in any case. `check` may refuse a
-    value that has its kind, with a ValueError. What is `personal` stands in no project's file: a
-    folder that somebody else made must not say which programs we run.
+    with `multiple` they are tuples of it. `choices` ignore case. `check` may reject a value of the
+    right kind, with a ValueError. `personal` ones are not allowed in a project's file: an untrusted
+    folder must not decide which programs vmon runs.
     """
 
     name: str
@@ -83,7 +83,7 @@ class KnownKey(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """A value and where it is from: `./vmon.toml [profile.staging]`, `VMON_PORT`, `default`."""
+    """A value and its source: `./vmon.toml [profile.staging]`, `VMON_PORT`, `default`."""
 
     key: KnownKey
     value: Value
@@ -91,7 +91,7 @@ class Setting(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The value for a reader: a secret is told to be there, and no more."""
+        """The value for display: secrets are masked."""
         return "…" if self.key.secret and self.value else repr(self.value)
 
     def __repr__(self) -> str:
@@ -99,30 +99,30 @@ class Setting(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Every known setting, in the order of the known keys; `profile` is the chosen one."""
+    """Every known setting, in the order of the known keys; `profile` is the selected one."""
 
     profile: str | None
     all: tuple[Setting, ...]
 
     def get(self, name: str, command: str = MAIN) -> Setting:
-        """Find one by the name of its option and command; KeyError when it is not a known one."""
+        """Find a setting by the name of its option and command; KeyError for an unknown one."""
         for setting in self.all:
             if (setting.key.name, setting.key.command) == (name, command):
                 return setting
         raise KeyError(name, command)
 
     def those_set(self) -> "Settings":
-        """Leave out what is nobody's but the default."""
+        """Return only the settings that are not defaults."""
         return Settings(self.profile, tuple(one for one in self.all if one.source != "default"))
 
     def default_map(self) -> dict[str, dict[str, Value]]:
-        """Give what was set as click's `default_map`: command → parameter → value."""
-        found: dict[str, dict[str, Value]] = {}
+        """Convert them to click's `default_map`: command → parameter → value."""
+        by_command: dict[str, dict[str, Value]] = {}
         for key, value, source in self.all:
             if source != "default":
                 param = key.param or key.name.replace("-", "_")
-                found.setdefault(key.command, {})[param] = value
-        return found
+                by_command.setdefault(key.command, {})[param] = value
+        return by_command
 
 
 class _File(NamedTuple):
@@ -149,15 +149,15 @@ def load(
     environ: Mapping[str, str],
     user_dir: StrPath | None = None,
 ) -> Settings:
-    """Find the value of every known key; `profile` is that of the flag, else `VMON_PROFILE`.
+    """Load the value of every known key; `profile` is that of the flag, else `VMON_PROFILE`.
 
-    `user_dir` is the folder of the user's file, by default the platform's own. What is wrong in
-    any file, chosen or not, is WrongUse.
+    `user_dir` is the folder of the user's file, by default the platform's own. WrongUse for an
+    error in any file, also in profiles that are not selected.
     """
     chosen = profile or environ.get("VMON_PROFILE") or None
     profiles: dict[str, _Layer] = {}
     found = {key: Setting(key, key.default, "default") for key in known}
-    # From the weakest to the strongest: each writes over those before it.
+    # From the lowest precedence to the highest: each overrides those before it.
     for file in _files(cwd, user_dir):
         found |= _layer(file, file.table, (), known)
         for name, table in _profiles(file):
@@ -171,22 +171,22 @@ def is_configured(
     cwd: StrPath, environ: Mapping[str, str], user_dir: StrPath | None = None
 ) -> bool:
     """Whether anything is set outside the command line; WrongUse for a file that is not TOML."""
-    told = any(text and name.startswith("VMON_") for name, text in environ.items())
-    return told or any(True for _ in _files(cwd, user_dir))
+    has_variable = any(text and name.startswith("VMON_") for name, text in environ.items())
+    return has_variable or any(True for _ in _files(cwd, user_dir))
 
 
 def files_read(cwd: StrPath, user_dir: StrPath | None = None) -> list[str]:
-    """The files that settings are read from, the weakest first."""
+    """List the files that settings are read from, lowest precedence first."""
     return [file.place(()) for file in _files(cwd, user_dir)]
 
 
 def duration(value: str | float) -> float:
-    """Seconds as people write them: 90, "90s", "1.5h", "1h30m"; else a ValueError."""
+    """Parse a duration to seconds: 90, "90s", "1.5h", "1h30m"; else a ValueError."""
     return _read(parse_duration, value, "duration")
 
 
 def size(value: str | int) -> int:
-    """Bytes as people write them: 4096, "256k" (1024), "1MB" (10**6); else a ValueError."""
+    """Parse a size to bytes: 4096, "256k" (1024), "1MB" (10**6); else a ValueError."""
     return int(_read(parse_size, value, "size"))
 
 
@@ -204,7 +204,7 @@ def _bounded(number: float, kind: Kind) -> float:
 
 
 def _files(cwd: StrPath, user_dir: StrPath | None) -> Iterator[_File]:
-    """Read the files there are, the weakest first."""
+    """Read the existing files, lowest precedence first."""
     path = f"{_user_dir() if user_dir is None else user_dir}{os.sep}config.toml"
     if (data := _bytes(path, path)) is not None:
         yield _File(path, "", _table(data, path), is_users=True)
@@ -212,7 +212,7 @@ def _files(cwd: StrPath, user_dir: StrPath | None) -> Iterator[_File]:
         yield _File("./vmon.toml", "", _table(data, "./vmon.toml"))
         return
     data = _bytes(f"{cwd}{os.sep}pyproject.toml", "./pyproject.toml")
-    # One that does not speak of vmon is somebody else's business, faults and all.
+    # A pyproject.toml that does not mention vmon is ignored, even if it is invalid.
     if data is not None and b"vmon" in data:
         tool = _table(data, "./pyproject.toml").get("tool")
         ours = tool.get("vmon") if isinstance(tool, dict) else None
@@ -223,7 +223,7 @@ def _files(cwd: StrPath, user_dir: StrPath | None) -> Iterator[_File]:
 
 
 def _user_dir() -> str:
-    if sys.platform == "linux":  # what platformdirs says there, without the time of its import
+    if sys.platform == "linux":  # the same as platformdirs, without the cost of its import
         base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - pathlib raises where there is no home
         if os.path.isabs(base):  # noqa: PTH117 - it is a str
             return f"{base}{os.sep}vmon"
@@ -249,7 +249,7 @@ def _table(data: bytes, shown: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        # Editors on Windows begin a file with a mark that TOML does not know.
+        # Editors on Windows may start a file with a BOM, which TOML does not allow.
         return tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -353,7 +353,7 @@ def _from_text(key: KnownKey, text: str) -> Value:
 
 
 def _native(kind: Kind, text: str) -> Scalar:
-    """Turn the text of a variable into what a file would say; what it cannot be stays text."""
+    """Convert a variable's text to the type a file would have; unchanged where impossible."""
     try:
         match kind:
             case "integer":
@@ -423,5 +423,5 @@ def _named(raw: object, *, secret: bool = False) -> str:
 
 
 def _plain(text: str) -> str:
-    """A stranger's word in which nothing acts on a terminal."""
+    """Escape an untrusted word for a terminal."""
     return text if text.isprintable() else ascii(text)[1:-1]

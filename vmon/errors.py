@@ -1,13 +1,13 @@
-"""What can go wrong in ways that are not a bug, and the exit code each way ends in.
+"""The exceptions of vmon that are not bugs, and their exit codes.
 
-VmonError            the base: a message, a hint (the way out), an exit code
+VmonError            the base: a message, a hint, an exit code
 ├── Refused          1    nothing matched, an app rejected a delivery, a check failed
 ├── WrongUse         2    usage error, or unreadable input
 ├── CannotListen     3    the port is in use, or the address is not one of this machine
 ├── TunnelFailed     4    the tunnel failed, and retrying would not help
 └── TimedOut         5    timeout
 
-An exception of our own code is a bug: it ends in BUG, 70, with its traceback.
+Any other exception is a bug of vmon: it exits with BUG, 70, and its traceback.
 """
 
 BUG = 70
@@ -18,7 +18,7 @@ INTERRUPTED = 130
 
 
 class VmonError(Exception):
-    """Something the user or the world did: told in a sentence, never as a traceback."""
+    """An error of the user or of the environment: shown as a message, never as a traceback."""
 
     exit_code = 2
 
@@ -39,7 +39,7 @@ class WrongUse(VmonError):
 
 
 def unreadable(name: str, error: OSError) -> WrongUse:
-    """The error that a file or folder cannot be read: why, and the way out where there is one."""
+    """Make the error that a file or folder cannot be read, with a hint where there is one."""
     hint = None
     if isinstance(error, FileNotFoundError):
         hint = "run vmon captures to list your captures"
@@ -69,8 +69,8 @@ class TimedOut(VmonError):
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback of a bug, in lines that cannot act on a terminal."""
-    from traceback import format_exception  # not for a run that goes well
+    """Format the traceback of a bug, disarmed for a terminal."""
+    from traceback import format_exception  # only a failed run needs it
 
     from vmon.sanitize import disarm
 

@@ -1,4 +1,4 @@
-"""The event loop: uvloop where there is one, asyncio's own elsewhere."""
+"""The event loop: uvloop where it is available, else asyncio's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Result = TypeVar("_Result")
 
 
 def run(main: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end; what it returns."""
+    """Run a coroutine to its end; its result."""
     with asyncio.Runner(loop_factory=_factory()) as runner:
         return runner.run(main)
 

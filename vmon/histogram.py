@@ -1,8 +1,8 @@
-"""Percentiles of lags in bounded memory, with merging.
+"""A histogram of lags: percentiles in bounded memory, mergeable.
 
-Whole ms are kept as they are below 2048 either way, and beyond to eleven binary digits: percentiles
-are exact there, and else at most 0.1 % too small. However many lags there are, some ten thousand
-counters hold them; the least, the most and the number are exact.
+Absolute values below 2048 ms are kept exactly, larger ones to eleven binary digits: percentiles are
+exact there, and else at most 0.1 % too small. Some ten thousand counters suffice for any number of
+lags; minimum, maximum and count are exact.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _DIGITS = 11
 
 
 class Histogram(Struct):
-    """Lags noted so far, in ms; they may be negative, where clocks disagree.
+    """The lags counted so far, in ms; negative where clocks disagree.
 
-    `far` are the least and the most of those that are not kept exactly.
+    `far` are the minimum and the maximum of those that are not kept exactly.
     """
 
     counts: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
@@ -33,14 +33,14 @@ class Histogram(Struct):
         self.counts[ms if -_EXACT < ms < _EXACT else self._far(ms)] += 1
 
     def _far(self, ms: int) -> int:
-        """The counter of a lag that is not kept exactly."""
+        """Return the bucket of a lag that is not kept exactly."""
         least, most = self.far or (ms, ms)
         self.far = min(least, ms), max(most, ms)
         cut = ms.bit_length() - _DIGITS
         return (ms >> cut) << cut
 
     def add(self, other: Histogram) -> None:
-        """Count all that another has counted."""
+        """Merge another histogram into this one."""
         for key, number in other.counts.items():
             self.counts[key] += number
         if other.far:
@@ -49,7 +49,7 @@ class Histogram(Struct):
 
     @property
     def number(self) -> int:
-        """How many lags there are."""
+        """The number of lags."""
         return sum(self.counts.values())
 
     @property
@@ -68,7 +68,7 @@ class Histogram(Struct):
         return (key for key in self.counts if -_EXACT < key < _EXACT)
 
     def percentile(self, share: float) -> int | None:
-        """The lag that so large a share (0 to 1) of all does not exceed; None without lags."""
+        """Return the lag that a share (0 to 1) of all do not exceed; None without lags."""
         left = max(1, -int(-share * self.number // 1))  # the nearest rank
         for key in sorted(self.counts):
             left -= self.counts[key]

@@ -1,4 +1,4 @@
-"""Sizes, times and counts as people write them, both shown and parsed; ids as handles."""
+"""Format and parse values for people: sizes, durations, times, counts, short IDs (handles)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def handle(identifier: str, kind: str = "") -> str:
-    """A short piece of an id that tells it from its neighbours, and can be searched for.
+    """Return a short, searchable part of an ID that distinguishes it from others.
 
-    Sessions of one project begin and end alike: their handle is taken from the random part
-    before the end. Other ids are UUIDs: their first eight characters.
+    Session IDs of one project have the same beginning and end: their handle is from the random part
+    before the end. Other IDs are UUIDs: their first eight characters.
     """
     if kind != "session":
         return disarm(identifier[:8])
@@ -27,13 +27,13 @@ def handle(identifier: str, kind: str = "") -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as people say them: `312 B`, `4.2 MB`."""
+    """Format bytes: `312 B`, `4.2 MB`."""
     if count >= 10**18:
-        return "over 1,000,000 TB"  # a stranger's number, and perhaps too long for a float
+        return "over 1,000,000 TB"  # an untrusted number may be too large for a float
     if count < 1000:  # noqa: PLR2004 - the units are powers of 1000
         return f"{count} B"
     value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is told
+    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one is used below
         value /= 1000
         if value < 999.5:  # noqa: PLR2004 - else it would be rounded to 1000
             break
@@ -41,7 +41,7 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `85 ms`, `1.5 s`, `20 min 9 s`, `3 h 5 min`, `2 d 4 h`."""
+    """Format seconds: `85 ms`, `1.5 s`, `20 min 9 s`, `3 h 5 min`, `2 d 4 h`."""
     sign, value = ("-" if seconds < 0 else ""), abs(seconds)
     if value < 0.9995:  # noqa: PLR2004 - else it would be rounded to 1000 ms
         return f"{sign}{value * 1000:.0f} ms"
@@ -60,12 +60,12 @@ def duration(seconds: float) -> str:
 
 
 def clock(at: datetime) -> str:
-    """The local time of day with milliseconds: `14:02:07.318`."""
+    """Format the local time of day with milliseconds: `14:02:07.318`."""
     return at.astimezone().strftime("%H:%M:%S.") + f"{at.microsecond // 1000:03d}"
 
 
 def iso(at: datetime) -> str:
-    """An instant as the capture writes it: `2026-11-24T09:30:00.123456Z`."""
+    """Format an instant as captures do: `2026-11-24T09:30:00.123456Z`."""
     micros = at.microsecond
     return f"{_utc_second(round(at.timestamp() - micros / 1e6))}.{micros:06d}Z"
 
@@ -76,16 +76,16 @@ def _utc_second(epoch_s: int) -> str:
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
-    """A number and its noun: `1 delivery`, `1,204 deliveries`."""
+    """Format a number with its noun: `1 delivery`, `1,204 deliveries`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 SPLIT_S = 0.9995
-"""What is longer is told in seconds: else it would be rounded to 1000 ms."""
+"""Longer durations are in seconds: in ms they would be rounded to 1000."""
 
 
 def compact(seconds: float) -> str:
-    """A duration in at most six columns: `85ms`, `1.5s`, `20min`, `3h`, `412d`, `-3s`."""
+    """Format a duration in at most six columns: `85ms`, `1.5s`, `20min`, `3h`, `412d`, `-3s`."""
     value = abs(seconds)
     sign = "-" if seconds < 0 else ""
     if value < SPLIT_S:
@@ -99,7 +99,7 @@ def compact(seconds: float) -> str:
 
 
 def home(path: Path) -> str:
-    """A path as a shell takes it, with `~` for the user's own folder."""
+    """Quote a path for a shell, with `~` for the home directory."""
     try:
         return "~/" + shlex.quote(str(path.absolute().relative_to(path.home())))
     except (ValueError, RuntimeError):
@@ -115,21 +115,21 @@ _SIZES = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1000, "m": 1 << 20,
 _SIZES |= {"mb": 1000_000, "g": 1 << 30, "gib": 1 << 30, "gb": 1000_000_000}
 
 
-_MOST = 2.0**53  # as far as a float counts every one
+_MOST = 2.0**53  # beyond it, floats skip integers
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `90`, `250ms`, `10m`, `1h30m`; WrongUse for anything else."""
+    """Parse `90`, `250ms`, `10m`, `1h30m` to seconds; WrongUse for anything else."""
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
     if not parts or re.sub(r"[\d.\sa-z]", "", text.lower()) or not _covers(parts, text):
-        raise _no_duration(text)
+        raise _invalid_duration(text)
     seconds = sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
     if seconds >= _MOST:
-        raise _no_duration(text)
+        raise _invalid_duration(text)
     return seconds
 
 
-def _no_duration(text: str) -> WrongUse:
+def _invalid_duration(text: str) -> WrongUse:
     return WrongUse(f"invalid duration {text!r}", hint="use 250ms, 90, 10m, 1h30m or 2d")
 
 
@@ -139,7 +139,7 @@ def _covers(parts: list[tuple[str, str]], text: str) -> bool:
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `4096`, `256k`, `1MiB`, `100MB`; WrongUse for anything else."""
+    """Parse `4096`, `256k`, `1MiB`, `100MB` to bytes; WrongUse for anything else."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
     count = float(found[1]) * _SIZES.get(found[2], _MOST) if found else _MOST
     if count >= _MOST:
@@ -148,12 +148,12 @@ def parse_size(text: str) -> int:
 
 
 def parse_instant(text: str, now: datetime) -> datetime:
-    """An aware UTC instant; what has no zone is local time, what has no date is today's.
+    """Parse a time to an aware UTC instant; local time without a zone, today without a date.
 
-    Takes ISO 8601, `14:05`, `now`, `today`, `yesterday`, and a duration, meaning so long ago.
+    Accepts ISO 8601, `14:05`, `now`, `today`, `yesterday`, and a duration, meaning so long ago.
     """
     value = text.strip()
-    # Without its zone: each day has its own offset, and astimezone knows it.
+    # Without its zone: each day has its own UTC offset, which astimezone finds.
     day = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     named = {"now": now, "today": day, "yesterday": day - timedelta(days=1)}
     if found := named.get(value.lower()):

@@ -1,4 +1,4 @@
-"""Locks on files that are being written: how one process knows that another goes on."""
+"""Advisory locks on files that are being written, by which processes detect each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def lock(fd: int, *, shared: bool = False) -> bool:
     """Lock a file for this process; False when another has it."""
     try:
         import fcntl
-    except ImportError:  # Windows has no such lock: there, two writers are the user's care
+    except ImportError:  # Windows has no such lock: avoiding two writers is up to the user there
         return True
     try:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -27,7 +27,7 @@ def lock(fd: int, *, shared: bool = False) -> bool:
 
 
 def unlock(fd: int) -> None:
-    """Let others lock a file, although some of its descriptors stay open."""
+    """Release a lock although some descriptors of the file stay open."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 
@@ -35,7 +35,7 @@ def unlock(fd: int) -> None:
 
 
 def has_name(fd: int, path: Path) -> bool:
-    """Whether a file is still the one of that name: others may put it aside before it is locked."""
+    """Whether an open file still has this name: it may be renamed before it is locked."""
     try:
         return os.path.samestat(os.fstat(fd), path.stat())
     except OSError:
@@ -43,7 +43,7 @@ def has_name(fd: int, path: Path) -> bool:
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a process has a file locked, as writers of captures and journals do."""
+    """Whether any process has the file locked, as writers of captures and journals do."""
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError:

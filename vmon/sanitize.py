@@ -1,11 +1,11 @@
-"""Text from outside made harmless for a terminal: the one choke point."""
+"""Sanitize untrusted text for a terminal: the one choke point."""
 
 from __future__ import annotations
 
 import re
 
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
-"""Printable says Python, yet drawn as nothing: a name made of them would be an invisible name."""
+"""Characters that are printable to Python but blank on a terminal: a name of them is invisible."""
 
 
 _PLAIN_JSON = re.compile(rb"[ -~\t]*\r?\n?")
@@ -15,15 +15,15 @@ _MAYBE_ACTS = re.compile(r"\r(?!\n)|[^ -~\t\r\n]")
 
 
 _MOST_MARKS = 2
-"""Combining marks in a row beyond this climb over the lines above and below."""
+"""The most combining marks in a row: more overlap the lines above and below."""
 
 
 def disarm(text: str) -> str:
-    """One line of `text` in which nothing can act on a terminal or deceive a reader.
+    """Sanitize text to one line that cannot control a terminal or deceive a reader.
 
-    Control characters show as their Unicode pictures, everything else that is not printable
-    (C1, bidirectional overrides, zero-width characters, lone surrogates, unassigned code points)
-    as its code point, other spaces as a space.
+    Control characters become their Unicode pictures, everything else that is not printable (C1,
+    bidirectional overrides, zero-width characters, lone surrogates, unassigned code points) its
+    code point, other spaces a space.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -36,7 +36,7 @@ def disarm(text: str) -> str:
 
 
 def disarm_json(line: bytes) -> bytes:
-    """JSON in which nothing can act on a terminal: the same JSON, with escapes for what could."""
+    """Escape what could control a terminal in JSON; it decodes to the same value."""
     if _PLAIN_JSON.fullmatch(line):
         return line
     return _MAYBE_ACTS.sub(_escaped, line.decode("utf-8", "replace")).encode()
@@ -53,7 +53,7 @@ def _escaped(found: re.Match[str]) -> str:
 def _is_mark(char: str) -> bool:
     if char < "\u0300":
         return False
-    from unicodedata import category  # a shared library of its own: not for `--help`
+    from unicodedata import category  # loads a shared library, which `--help` does not need
 
     return category(char) in {"Mn", "Me"}
 
@@ -71,7 +71,7 @@ def _safe(char: str) -> str:
 
 
 def _selects_a_glyph(char: str) -> bool:
-    """A variation selector: it changes how the character before it is drawn, and how wide."""
+    """Whether it is a variation selector, which changes the character before it and its width."""
     return (
         "\ufe00" <= char <= "\ufe0f"
         or "\U000e0100" <= char <= "\U000e01ef"

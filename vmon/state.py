@@ -1,4 +1,4 @@
-"""What vmon remembers between runs, in the user's state folder: small, and for this user alone."""
+"""State kept between runs, in the user's state folder: small, private files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def folder() -> Path:
-    """Where it is kept; it need not exist yet."""
+    """Return the state folder; it may not exist yet."""
     from platformdirs import user_state_path
 
     return user_state_path("vmon", appauthor=False)
 
 
 def remembered(name: str) -> list[str]:
-    """The lines of what is kept under a name, and none when nothing is; WrongUse, unreadable."""
+    """Read the lines stored under a name, empty where there are none; WrongUse, unreadable."""
     path = folder() / name
     try:
         return path.read_text("ascii").split()
@@ -33,7 +33,7 @@ def remembered(name: str) -> list[str]:
 
 
 def remember(name: str, lines: list[str]) -> None:
-    """Keep lines under a name in place of those before, mode 0600; whole or not at all."""
+    """Store lines under a name, replacing older ones atomically; mode 0600."""
     path = folder() / name
     fresh = path.with_name(f".{name}.{os.getpid()}")
     try:
@@ -49,17 +49,17 @@ def remember(name: str, lines: list[str]) -> None:
 
 
 def made_once(name: str, make: Callable[[], str]) -> str:
-    """The first line kept under a name; made now where there is none yet."""
+    """Read the first line stored under a name; created by `make` where there is none yet."""
     if not (lines := remembered(name)):
         lines = [make()]
         remember(name, lines)
-        lines = remembered(name)  # of two runs that begin at once, the last writer's stands
+        lines = remembered(name)  # of two runs that start at once, the last writer wins
     return lines[0]
 
 
 def _cannot(what: str, path: Path, error: Exception) -> WrongUse:
-    said = error.strerror if isinstance(error, OSError) else error
-    return WrongUse(f"cannot {what} {path}: {said}", hint="set XDG_STATE_HOME to another folder")
+    reason = error.strerror if isinstance(error, OSError) else error
+    return WrongUse(f"cannot {what} {path}: {reason}", hint="set XDG_STATE_HOME to another folder")
 
 
 def state_dir() -> Path:

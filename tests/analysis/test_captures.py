@@ -103,7 +103,7 @@ def test_the_list_for_machines(vmon_run: Run, folder: Path, lines: list[bytes]) 
     assert one["first_at"] == "2016-08-03T21:16:00.318542Z"
 
 
-def test_a_damaged_capture_is_told_and_the_others_are_listed(
+def test_a_damaged_capture_is_reported_and_the_others_are_listed(
     vmon_run: Run, folder: Path, lines: list[bytes]
 ) -> None:
     keep(folder / "a.jsonl.gz", gzip.compress(b"".join(lines))[:-20])
@@ -151,7 +151,7 @@ def test_pruning_takes_the_old_with_their_journals_and_leaves_what_is_in_use(
     assert sorted(folder.iterdir()) == [used, young]
 
 
-def test_what_an_app_never_took_is_told_before_it_goes(folder: Path) -> None:
+def test_unsent_deliveries_are_reported_before_a_capture_is_removed(folder: Path) -> None:
     line = make_line(b'{"event":"archive"}', id="00053932d7f0ab-5a17c0de")
     path = keep(folder / "a.jsonl", line * 2)
     place = JournalTarget("http://x", types=("archive",))
@@ -160,7 +160,7 @@ def test_what_an_app_never_took_is_told_before_it_goes(folder: Path) -> None:
     assert unsent == 2
 
 
-def test_of_a_full_file_is_told_what_is_left_in_it_and_its_journal_stays(folder: Path) -> None:
+def test_a_segment_is_listed_with_its_unsent_deliveries_and_its_journal_stays(folder: Path) -> None:
     lines = [
         make_line(b'{"event":"archive","n":%d}' % number, id=f"{number:014x}-5a17c0de")
         for number in range(3)

@@ -19,7 +19,7 @@ def test_a_peak_is_what_counting_at_every_instant_finds(spans: list[tuple[int, i
     assert peak(spans).number == max(counts)
 
 
-def test_of_what_is_told_twice_the_earliest_beginning_and_end_hold_in_any_order() -> None:
+def test_of_repeated_events_the_earliest_begin_and_end_count_in_any_order() -> None:
     made = []
     for order in (1, -1):
         lives = Lifetimes()
@@ -40,7 +40,7 @@ def test_what_is_open_lasts_until_its_owner_left_or_else_until_the_last_delivery
     assert [lives._end(one, 300) for one in lives.streams.values()] == [200, 301]
 
 
-def test_what_is_open_lasts_until_its_session_ended_in_whatever_order_that_was_told() -> None:
+def test_open_spans_last_until_the_end_of_the_session_in_any_order_of_events() -> None:
     lives = Lifetimes()
     lives.people |= {"a": Lifetime(100, session="S"), "b": Lifetime(250, session="S")}
     lives.destroyed["S"] = [300, 50, 200]
@@ -48,7 +48,7 @@ def test_what_is_open_lasts_until_its_session_ended_in_whatever_order_that_was_t
     assert [lives._end(one, 900) for one in lives.people.values()] == [200, 300]
 
 
-def test_a_stream_that_has_no_id_tells_nothing_of_its_connection_either() -> None:
+def test_a_stream_without_an_id_does_not_count_its_connection() -> None:
     for identifier, people in (("s", {"c"}), (None, set[str]())):
         lives, thing = Lifetimes(), Thing(identifier, connection=Thing("c"))
         row = StatsRow("streamCreated", datetime.now(UTC), Body(stream=thing), "S")

@@ -15,7 +15,7 @@ from vmon.capture.codec import read_line, write_line
 from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.events.verdict import Verdict
-from vmon.render.reports.stats import fitted, sparkline
+from vmon.render.reports.stats import minute_cells, sparkline
 from vmon.search.filter import Filter
 from vmon.sessions.store import SessionStore
 
@@ -56,20 +56,20 @@ def test_a_line_is_counted_as_if_it_had_been_read_with_all_its_tolerance(
         assert quickly.deliveries == 1
 
 
-def test_lives_are_those_of_the_book(bodies: dict[str, bytes]) -> None:
+def test_lifetimes_are_those_of_the_session_store(bodies: dict[str, bytes]) -> None:
     samples = [json.dumps(one.sample).encode() for one in TYPES.values()]
     seconds = body("connectionCreated", T // 1000, connection={"id": "s", "createdAt": 1470257999})
     others = [one for name, one in bodies.items() if name.startswith("opentok")]
-    entries, book = [make_entry(one) for one in (*samples, seconds, *others)], SessionStore()
+    entries, store = [make_entry(one) for one in (*samples, seconds, *others)], SessionStore()
     for one in entries:
-        book.apply(one)
-    found, sessions = lines(entries), list(book.sessions())
+        store.apply(one)
+    found, sessions = lines(entries), list(store.sessions())
     told = [one for session in sessions for one in session.people.values()]
     assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in told} == {
         (key, one.begin, one.end) for key, one in found.people.items()
     }
-    feeds = [one for session in sessions for one in session.feeds.values()]
-    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in feeds} == {
+    streams = [one for session in sessions for one in session.streams.values()]
+    assert {(one.id, one.created_ms or 0, one.ended_ms or 0) for one in streams} == {
         (key, one.begin, one.end) for key, one in found.streams.items()
     }
 
@@ -91,7 +91,7 @@ def test_lag_is_split_into_the_platforms_and_the_deliverys() -> None:
     assert (found.delivery_lag.most, found.platform_lag.most) == (2000, 166)
 
 
-def test_a_bare_body_was_received_by_nobody_and_has_no_delivery_lag(tmp_path: Path) -> None:
+def test_a_bare_body_has_no_delivery_lag(tmp_path: Path) -> None:
     path = tmp_path / "bare.jsonl"
     path.write_bytes(body("sessionCreated", T) + b"\n")
     found = stats_of([str(path)], Filter(), lambda bad: pytest.fail(str(bad)))
@@ -165,7 +165,7 @@ def test_the_figures_of_a_generated_day_are_the_true_ones(tmp_path: Path) -> Non
         truth.duplicates,
     )
     people = [(begin, end or found.last_ms + 1) for begin, end in truth.people.values()]
-    streams = [(begin, end or found.last_ms + 1) for begin, end in truth.feeds.values()]
+    streams = [(begin, end or found.last_ms + 1) for begin, end in truth.streams.values()]
     assert found.peaks() == (peak(people), peak(streams))
     assert (len(found.people), len(found.streams)) == (len(people), len(streams))
 
@@ -175,8 +175,8 @@ def test_the_figures_of_a_generated_day_are_the_true_ones(tmp_path: Path) -> Non
 
 def test_a_sparkline_is_fitted_to_a_width_in_whole_minutes() -> None:
     minutes = {100: 4, 101: 2, 109: 1}
-    assert fitted(minutes, 80) == ([4, 2, 0, 0, 0, 0, 0, 0, 0, 1], 1)
-    assert fitted(minutes, 4) == ([2, 0, 0, 1 / 3], 3)
+    assert minute_cells(minutes, 80) == ([4, 2, 0, 0, 0, 0, 0, 0, 0, 1], 1)
+    assert minute_cells(minutes, 4) == ([2, 0, 0, 1 / 3], 3)
 
 
 def test_the_least_something_is_a_bar_and_nothing_is_none() -> None:

@@ -29,7 +29,7 @@ def both(entry: Entry) -> list[StatsRow]:
         ({"event": "sessionCreated", "timestamp": -1}, None),
     ],
 )
-def test_when_it_happened_is_told_alike_by_an_entry_and_by_its_line(
+def test_an_entry_and_its_line_have_the_same_timestamp(
     body: dict[str, Any], at_ms: int | None
 ) -> None:
     entry = make_entry(json.dumps(body).encode())
@@ -47,7 +47,7 @@ def test_when_it_happened_is_told_alike_by_an_entry_and_by_its_line(
         ("valid", "now", None),
     ],
 )
-def test_when_a_token_was_signed_is_told_where_it_is_vonages(
+def test_the_iat_of_a_token_is_used_where_it_is_vonages(
     kind: str, iat: object, at_ms: int | None
 ) -> None:
     claims = base64.urlsafe_b64encode(json.dumps({"iat": iat}).encode()).decode().rstrip("=")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.busy_day import Day
 from tests.support.factories import make_entry
+from tests.support.usage_events import MIN, S, T, connected, connection, session_event, stream
 from vmon.analysis.usage import DAY_MS, Bounds, By, LastSeen, Usage, minutes, spans_of, usage_of
 from vmon.capture.codec import bare
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
@@ -16,62 +17,36 @@ from vmon.sessions.store import SessionStore
 
 Run = Callable[..., tuple[int, str, str]]
 SEED = Path(__file__).parents[1] / "data" / "seed"
-S = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
-T = 1_470_258_000_000  # 2016-08-03 21:00:00Z
-MIN = 60_000
 
 
-def connection(name: str, event: str, at: int, created: int | None, **more: Any) -> dict[str, Any]:
-    told = {"id": name, "createdAt": created, "data": more.pop("data", "")}
-    head = {"sessionId": S, "projectId": "13112571", "event": event, "timestamp": at}
-    return head | {"connection": told} | more
-
-
-def stream(name: str, of: str, event: str, at: int, created: int, **more: Any) -> dict[str, Any]:
-    head = {"sessionId": S, "projectId": "13112571", "event": event, "timestamp": at}
-    told = {"id": name, "connection": {"id": of}, "createdAt": created}
-    return head | {"stream": told} | more
-
-
-def session_event(event: str, at: int) -> dict[str, Any]:
-    return {"sessionId": S, "projectId": "13112571", "event": event, "timestamp": at}
-
-
-def made(said: list[dict[str, Any]], by: By = "session", **window: int) -> Usage:
-    book, seen = SessionStore(), LastSeen()
-    for one in said:
-        entry = bare(json.dumps(one).encode())
+def usage_from(bodies: list[dict[str, Any]], by: By = "session", **window: int) -> Usage:
+    store, seen = SessionStore(), LastSeen()
+    for body in bodies:
+        entry = bare(json.dumps(body).encode())
         seen.span(int(entry.delivery.received_at.timestamp() * 1000))
         seen.note(entry)
-        book.apply(entry)
-    return usage_of(book.sessions(), seen, by, **window)
-
-
-def lived(name: str, begin: int, end: int, **more: Any) -> list[dict[str, Any]]:
-    return [
-        connection(name, "connectionCreated", begin, begin, **more),
-        connection(name, "connectionDestroyed", end, begin, reason="clientDisconnected"),
-    ]
+        store.apply(entry)
+    return usage_of(store.sessions(), seen, by, **window)
 
 
 # What counts.
 
 
 def test_a_duplicate_counts_once_and_overlapping_connections_count_each() -> None:
-    said = lived("a", T, T + 20 * MIN) + lived("b", T + 10 * MIN, T + 30 * MIN)
-    found = made(said + said[:3])
+    said = connected("a", T, T + 20 * MIN) + connected("b", T + 10 * MIN, T + 30 * MIN)
+    found = usage_from(said + said[:3])
     assert found.total.connected == Bounds(40 * MIN, 40 * MIN)
     assert (found.duplicates, found.explained) == (3, [])
 
 
 def test_participant_minutes_begin_with_the_first_stream_and_end_with_the_last() -> None:
-    said = lived("a", T, T + 30 * MIN) + lived("b", T + 5 * MIN, T + 20 * MIN)
+    said = connected("a", T, T + 30 * MIN) + connected("b", T + 5 * MIN, T + 20 * MIN)
     for name, begin, end in (("1", 10, 15), ("2", 12, 18), ("3", 25, 26)):
         said += [
             stream(name, "a", "streamCreated", T + begin * MIN, T + begin * MIN),
             stream(name, "a", "streamDestroyed", T + end * MIN, T + begin * MIN),
         ]
-    found = made(said).total
+    found = usage_from(said).total
     assert found.published.low == (5 + 6 + 1) * MIN
     assert found.participant.low == (8 + 1 + 8) * MIN
     assert found.participant == Bounds(found.participant.low, found.participant.low)
@@ -83,7 +58,7 @@ def test_what_is_open_counts_to_its_last_sign_of_life_and_may_last_until_the_cap
         stream("1", "a", "streamCreated", T + 5 * MIN, T + 4 * MIN),
         session_event("sessionNotification", T + 60 * MIN),
     ]
-    found = made(said)
+    found = usage_from(said)
     assert found.total.connected == Bounds(5 * MIN, 60 * MIN)
     assert found.total.published == Bounds(1 * MIN, 56 * MIN)
     assert [(one.id, one.why, one.until, adds) for one, adds in found.explained] == [
@@ -97,20 +72,20 @@ def test_an_archive_that_records_a_stream_proves_it_alive() -> None:
         "id": "x", "event": "archive", "status": "started", "sessionId": S,
         "createdAt": T, "updatedAt": T + 9 * MIN, "streams": [{"streamId": "1"}],
     }  # fmt: skip # one thing a line
-    found = made([stream("1", "a", "streamCreated", T, T), archive])
+    found = usage_from([stream("1", "a", "streamCreated", T, T), archive])
     assert found.total.published == Bounds(9 * MIN, 9 * MIN)
 
 
 def test_what_is_open_ended_with_its_connection_or_its_session_at_the_latest() -> None:
     said = [
-        *lived("a", T, T + 20 * MIN),
+        *connected("a", T, T + 20 * MIN),
         stream("1", "a", "streamCreated", T + 5 * MIN, T + 5 * MIN),
         connection("b", "connectionCreated", T + 10 * MIN, T + 10 * MIN),
         session_event("sessionDestroyed", T + 5 * MIN - 1),
         session_event("sessionDestroyed", T + 30 * MIN),
         session_event("sessionCreated", T + 90 * MIN),
     ]
-    found = made(said)
+    found = usage_from(said)
     assert found.total.published == Bounds(0, 15 * MIN)
     assert found.total.connected == Bounds(20 * MIN, 40 * MIN)
     assert [(one.id, one.until) for one, _ in found.explained] == [
@@ -119,20 +94,20 @@ def test_what_is_open_ended_with_its_connection_or_its_session_at_the_latest() -
     ]
 
 
-def test_what_began_before_the_capture_counts_from_created_at_and_is_told() -> None:
+def test_a_span_from_before_the_capture_counts_from_created_at_and_is_explained() -> None:
     gone = connection("a", "connectionDestroyed", T + 10 * MIN, T - 5 * MIN)
-    found = made([gone])
+    found = usage_from([gone])
     assert found.total.connected == Bounds(15 * MIN, 15 * MIN)
     assert [(one.why, adds) for one, adds in found.explained] == [("unannounced", 0)]
 
 
-def test_what_never_began_and_what_ends_before_it_begins_count_nothing_and_are_told() -> None:
+def test_spans_without_a_begin_or_with_an_earlier_end_count_nothing_and_are_explained() -> None:
     said = [
         connection("a", "connectionDestroyed", T, None),
         connection("b", "connectionCreated", T, T),
         connection("b", "connectionDestroyed", T - 3200, T),
     ]
-    found = made(said)
+    found = usage_from(said)
     assert found.total.connected == Bounds()
     assert {one.id: one.why for one, _ in found.explained} == {"a": "unbegun", "b": "backwards"}
 
@@ -148,14 +123,14 @@ def test_an_end_far_after_the_capture_counts_until_the_capture_ends() -> None:
     assert len(found.rows) == 1
 
 
-def test_what_says_it_began_decades_ago_counts_nothing_has_one_day_and_is_told() -> None:
+def test_a_span_of_decades_counts_nothing_has_one_day_and_is_explained() -> None:
     said = [
         connection("a", "connectionDestroyed", T, 1),
         connection("b", "connectionCreated", T, 1),
         stream("1", "b", "streamDestroyed", T, 1),
-        *lived("c", T, T + MIN),
+        *connected("c", T, T + MIN),
     ]
-    found = made(said, "day")
+    found = usage_from(said, "day")
     assert (found.total.connected, found.total.published) == (Bounds(MIN, MIN), Bounds())
     assert [row.day_ms for row in found.rows] == [0, T - 21 * 60 * MIN]
     assert [(one.id, one.why) for one, _ in found.explained] == [
@@ -167,7 +142,7 @@ def test_what_says_it_began_decades_ago_counts_nothing_has_one_day_and_is_told()
 
 def test_what_is_open_counts_for_a_year_at_most() -> None:
     begin = connection("a", "connectionCreated", T, T)
-    found = made([begin], "day", until_ms=T + 9000 * DAY_MS)
+    found = usage_from([begin], "day", until_ms=T + 9000 * DAY_MS)
     assert (len(found.rows), found.total.connected) == (367, Bounds(0, 366 * DAY_MS))
     assert [(one.why, one.until) for one, _ in found.explained] == [("open", "year")]
 
@@ -176,7 +151,7 @@ def test_what_is_open_counts_for_a_year_at_most() -> None:
 
 
 def test_a_night_is_shared_out_to_its_days_in_utc() -> None:
-    found = made(lived("a", T, T + 30 * 60 * MIN), "day")
+    found = usage_from(connected("a", T, T + 30 * 60 * MIN), "day")
     assert [(row.day_ms, row.connected.low) for row in found.rows] == [
         (T - 21 * 60 * MIN, 3 * 60 * MIN),
         (T + 3 * 60 * MIN, 24 * 60 * MIN),
@@ -186,16 +161,16 @@ def test_a_night_is_shared_out_to_its_days_in_utc() -> None:
 
 
 def test_midnight_itself_belongs_to_no_second_day() -> None:
-    found = made(lived("a", T, T + 3 * 60 * MIN), "day")
+    found = usage_from(connected("a", T, T + 3 * 60 * MIN), "day")
     assert len(found.rows) == 1
 
 
 def test_since_and_until_clip_minutes_and_what_is_open_may_last_until_then() -> None:
-    said = [*lived("a", T, T + 60 * MIN), connection("b", "connectionCreated", T, T)]
-    found = made(said, since_ms=T + 10 * MIN, until_ms=T + 70 * MIN)
+    said = [*connected("a", T, T + 60 * MIN), connection("b", "connectionCreated", T, T)]
+    found = usage_from(said, since_ms=T + 10 * MIN, until_ms=T + 70 * MIN)
     assert found.total.connected == Bounds(50 * MIN, 110 * MIN)
     assert [adds for _, adds in found.explained] == [60 * MIN]
-    early = made(said, until_ms=T)
+    early = usage_from(said, until_ms=T)
     assert (early.rows, early.total.connections) == ([], 0)
 
 
@@ -209,7 +184,7 @@ def sessions(draw: st.DrawFn) -> Session:
     for number, (begin, lasts) in enumerate(draw(st.lists(span, max_size=5))):
         end = None if lasts is None else begin + lasts
         owner = f"p{number % 3}"
-        made.feeds[f"s{number}"] = StreamState(f"s{number}", BEGUN, begin, end, connection=owner)
+        made.streams[f"s{number}"] = StreamState(f"s{number}", BEGUN, begin, end, connection=owner)
     return made
 
 
@@ -252,17 +227,17 @@ def test_minutes_are_rounded_once_half_up(ms: int, said: str) -> None:
 
 @pytest.mark.parametrize("odd", [0.0, 0.5])
 def test_the_minutes_of_a_day_are_the_true_ones_shuffled_and_copied_as_it_is(odd: float) -> None:
-    day, book, seen = Day(40, 4000, odd=odd), SessionStore(), LastSeen()
+    day, store, seen = Day(40, 4000, odd=odd), SessionStore(), LastSeen()
     for entry in day.entries():
         seen.span(int(entry.delivery.received_at.timestamp() * 1000))
         seen.note(entry)
-        book.apply(entry)
-    spans = [one for each in book.sessions() for one in spans_of(each, seen, seen.end_ms)]
+        store.apply(entry)
+    spans = [one for each in store.sessions() for one in spans_of(each, seen, seen.end_ms)]
     ended = [one for one in spans if one.why != "open"]
-    for kind, lives in (("connection", day.truth.people), ("stream", day.truth.feeds)):
+    for kind, lives in (("connection", day.truth.people), ("stream", day.truth.streams)):
         true = sum(max(0, end - begin) for begin, end in lives.values() if end is not None)
         assert sum(max(0, one.low - one.begin) for one in ended if one.kind == kind) == true
-    assert usage_of(book.sessions(), seen).duplicates == day.truth.duplicates
+    assert usage_of(store.sessions(), seen).duplicates == day.truth.duplicates
 
 
 def test_an_entry_is_named_by_when_it_was_received_where_it_tells_no_time() -> None:

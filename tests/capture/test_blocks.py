@@ -103,7 +103,7 @@ def small_head(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_head")
-def test_who_stops_early_leaves_no_thread() -> None:
+def test_closing_early_leaves_no_thread() -> None:
     reading = Blocks(io.BytesIO(b"a line\n" * 100_000), 100, ahead=True)
     assert reading.fill()
     reading.close()

@@ -185,13 +185,13 @@ def test_a_line_looks_exactly_so() -> None:
     )
 
 
-def test_keys_added_before_the_body_disturb_nobody() -> None:
+def test_keys_added_before_the_body_are_ignored() -> None:
     line = make_line(b'{"event":"archive"}')
     more = line.replace(b',"id":', b',"verdict":{"ok":true,"why":"\\"body\\""},"id":')
     assert read_line(more).delivery == read_line(line).delivery
 
 
-def test_a_line_that_another_tool_wrote_anew_is_still_read() -> None:
+def test_a_line_that_another_tool_rewrote_is_still_read() -> None:
     entry = make_entry(b'{"event": "archive"}')
     value = json.loads(write_line(entry))
     for again in (json.dumps(value), json.dumps(dict(sorted(value.items())))):
@@ -237,7 +237,7 @@ def test_a_damaged_line_is_refused_in_words(before: bytes, after: bytes) -> None
 
 
 @pytest.mark.parametrize("line", [b"{", b"nonsense\n", b'{"vmon":1}', b'"\xff"', b"[" * 100_000])
-def test_what_holds_no_delivery_is_refused_in_words(line: bytes) -> None:
+def test_a_line_without_a_delivery_is_an_error_with_a_reason(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"\w+ .*\w"):
         read_line(line)
 
@@ -262,7 +262,7 @@ HALVES = (
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is a reader of its own, where there is one")
 @pytest.mark.parametrize("command", ["sessions", "oddities", "stats", "usage"])
-def test_jq_reads_what_is_said_of_half_a_surrogate_pair(
+def test_jq_reads_output_with_a_lone_surrogate(
     command: str, vmon_run: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     file = tmp_path / "halves.jsonl"

@@ -6,25 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.factories import make_line
-from vmon.capture import blocks, inputs
+from tests.support.selected import selected
 from vmon.capture.documents import documents, has_lines, is_document
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.search import matching, scan
 from vmon.search.filter import Filter
-
-Bad = list[matching.BadLine]
-
-
-def chosen_of(
-    stream: inputs.Readable, asked: Filter, size: int = inputs.BLOCK, *, entries: bool = True
-) -> tuple[list[bytes], Bad]:
-    """What `choose` chooses, with blocks of that size, and what it reports."""
-    bad: Bad = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks.Blocks.__init__, "__defaults__", (size,))
-        batches = scan.select(stream, "x.jsonl", asked, bad.append, entries=entries)
-        return [line for batch in batches for line, _ in batch], bad
 
 
 @pytest.fixture
@@ -48,30 +34,32 @@ def test_a_json_array_holds_its_elements(
     data = bom + text.encode().replace(b"\n", b"\r\n") + end
     if size < len(bom) or (size == 8 and bom == b"\n \r\n"):
         size = 1 << 16  # the beginning is looked for in the first block
-    found, bad = chosen_of(io.BytesIO(data), Filter(), size)
+    found, bad = selected(io.BytesIO(data), Filter(), size)
     assert [json.loads(line) for line in found] == BODIES
     assert all(line.count(b"\n") == 1 for line in found)
     assert bad == []
 
 
-def test_documents_laid_out_to_be_read_are_read(lines: list[bytes]) -> None:
+def test_pretty_printed_documents_are_read(lines: list[bytes]) -> None:
     captured = [json.loads(line) for line in lines[:2]]
     data = "\n".join(json.dumps(one, indent=4) for one in [*BODIES, *captured]).encode()
-    found, bad = chosen_of(io.BytesIO(data), Filter())
+    found, bad = selected(io.BytesIO(data), Filter())
     assert [json.loads(line) for line in found] == [*BODIES, *captured]
     assert bad == []
-    asked = Filter(types=frozenset({json.loads(lines[0])["type"]}))
-    assert [json.loads(line) for line in chosen_of(io.BytesIO(data), asked)[0]] == captured[:1]
+    event_filter = Filter(types=frozenset({json.loads(lines[0])["type"]}))
+    assert [json.loads(line) for line in selected(io.BytesIO(data), event_filter)[0]] == captured[
+        :1
+    ]
 
 
 def test_an_array_of_capture_lines_is_a_capture(lines: list[bytes]) -> None:
     data = b"[" + b",\n".join(line.strip() for line in lines) + b"]"
-    assert chosen_of(io.BytesIO(data), Filter()) == (lines, [])
+    assert selected(io.BytesIO(data), Filter()) == (lines, [])
 
 
-def test_what_breaks_documents_off_is_told_and_what_was_before_it_is_kept() -> None:
+def test_invalid_json_is_reported_and_the_documents_before_it_are_kept() -> None:
     data = b'{\n "event":"archive"\n}\n{\n "event":"render"\n}\n{\n "event":'
-    found, bad = chosen_of(io.BytesIO(data), Filter())
+    found, bad = selected(io.BytesIO(data), Filter())
     assert [json.loads(line)["event"] for line in found] == ["archive", "render"]
     assert [one.number for one in bad] == [3]
 

@@ -112,7 +112,7 @@ def put_aside(path: Path, number: int, data: bytes, *, packed: bool = False) -> 
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_of_files_put_aside_while_nobody_looked_none_is_passed_over(
+def test_no_segment_closed_meanwhile_is_skipped(
     seen: Seen,
     path: Path,
     packed: bool,  # noqa: FBT001 - a parameter of the test
@@ -149,7 +149,7 @@ def test_what_is_followed_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch)
         timer.join()
 
 
-def test_waiting_ends_when_nobody_reads_standard_output(
+def test_following_ends_when_the_reader_of_standard_output_is_gone(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, writer = os.pipe()

@@ -67,7 +67,7 @@ def test_a_har_that_vmon_wrote_is_read_back_exactly(tmp_path: Path, *, packed: b
     assert [one.delivery for one in found] == [one.delivery for one in entries]
 
 
-def test_an_entry_that_is_no_request_is_told(tmp_path: Path) -> None:
+def test_an_element_that_is_not_a_request_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.har"
     entries = [{}, browser(url=3), browser(), {"startedDateTime": "x", "request": None}]
     path.write_text(json.dumps({"log": {"entries": entries}}))
@@ -89,7 +89,7 @@ def test_an_entry_that_is_no_request_is_told(tmp_path: Path) -> None:
         ({"request": {"raw": ""}, "start": "x"}, "not enough values to unpack"),
     ],
 )
-def test_what_ngrok_did_not_keep_whole_is_told_with_its_place(
+def test_a_request_that_ngrok_truncated_is_reported_with_its_path(
     tmp_path: Path, entry: Any, why: str
 ) -> None:
     path = tmp_path / "a.json"

@@ -30,9 +30,9 @@ def packed_zstd(data: bytes) -> bytes:
 PACKERS = [gzip.compress, packed_zstd]
 
 
-def chosen_of_file(path: Path | None, asked: Filter) -> list[bytes]:
+def chosen_of_file(path: Path | None, event_filter: Filter) -> list[bytes]:
     source = str(path) if path else None
-    return [line for batch in reader.batches((source,), asked) for line, _ in batch]
+    return [line for batch in reader.batches((source,), event_filter) for line, _ in batch]
 
 
 @pytest.mark.parametrize("pack", PACKERS)
@@ -46,7 +46,7 @@ def test_compressed_captures_are_read_also_when_appended_to(
 
 @pytest.mark.parametrize("pack", PACKERS)
 @pytest.mark.parametrize("damage", ["cut", "cut at a line", "changed"])
-def test_a_damaged_compressed_file_is_told_in_words(
+def test_a_damaged_compressed_file_is_an_error_message(
     pack: Callable[[bytes], bytes], damage: str, tmp_path: Path
 ) -> None:
     noise = [make_line(os.urandom(300)) for _ in range(500)]
@@ -82,7 +82,7 @@ def test_what_stands_before_damage_is_found(pack: Callable[[bytes], bytes], tmp_
     assert len(found) > 1100
 
 
-def test_what_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error_message(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match=r"cannot read .*none: No such file"):
         chosen_of_file(tmp_path / "none", Filter())
     with pytest.raises(WrongUse, match=r"cannot read .*: Is a directory"):

@@ -6,7 +6,7 @@ from vmon.capture.inputs import HEAD
 from vmon.capture.prefetch import Ahead
 
 
-def test_what_is_read_ahead_comes_in_order_and_ends_with_nothing() -> None:
+def test_prefetched_buffers_are_in_order_and_end_with_an_empty_one() -> None:
     ahead, data = Ahead(io.BytesIO(bytes(range(250))), 100), b""
     while True:
         buffer, count = ahead.next()
@@ -17,7 +17,7 @@ def test_what_is_read_ahead_comes_in_order_and_ends_with_nothing() -> None:
     assert data == bytes(range(250))
 
 
-def test_what_was_given_stays_as_it_is_until_the_next_is_asked_for() -> None:
+def test_a_buffer_is_unchanged_until_the_next_call() -> None:
     ahead = Ahead(io.BytesIO(b"a" * 100 + b"b" * 100 + b"c" * 100 + b"d" * 100), 100)
     for letter in b"abcd":
         buffer, count = ahead.next()
@@ -30,7 +30,7 @@ class Failing(io.BytesIO):
         raise OSError(f"the disk is gone, {len(buffer)} bytes")
 
 
-def test_what_goes_wrong_is_raised_by_who_waits_for_it() -> None:
+def test_errors_of_the_thread_are_raised_by_next() -> None:
     ahead = Ahead(Failing(), 100)
     with pytest.raises(OSError, match="the disk is gone"):
         ahead.next()

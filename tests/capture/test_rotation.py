@@ -108,7 +108,7 @@ def test_where_there_can_be_no_new_file_the_old_one_grows(
     def refuse(_path: Path) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("vmon.capture.writer._made", refuse)
+    monkeypatch.setattr("vmon.capture.writer._create", refuse)
     rotation.rotate_if_due(b"1")
     rotation.rotate_if_due(b"1")
     capture.append(line(2))
@@ -202,7 +202,7 @@ def test_a_full_file_is_compressed_once_all_of_it_was_sent(
     names = ["a[1].1.jsonl", "a[1].2.jsonl", "a[1].3.jsonl", "a[1].jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     sending.sent_upto = 2 * size - 1
-    rotation.pack_sent()
+    rotation.compress_sent()
     rotation.close(10)
     names = ["a[1].1.jsonl.gz", "a[1].2.jsonl.gz", "a[1].3.jsonl", "a[1].jsonl"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
@@ -223,7 +223,7 @@ def test_what_cannot_be_announced_is_not_rotated(
     assert capture.path.read_bytes() == line(1) + line(2) + line(3)
 
 
-def test_a_full_file_that_somebody_has_locked_is_left_to_a_later_run(
+def test_a_locked_segment_is_left_to_a_later_run(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "a[1].1.jsonl"
@@ -343,7 +343,7 @@ import errno, os
 from vmon.capture import writer as capture
 def no(fresh):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-capture._made = no
+capture._create = no
 """
 
 
@@ -367,7 +367,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_rotation_is_told_and_does_not_go_without_a_capture(listen: Listen, vmon_run: Run) -> None:
+def test_rotation_is_reported_and_needs_a_capture(listen: Listen, vmon_run: Run) -> None:
     run = listen("--rotate", "1kB")
     for _ in range(9):
         assert run.post(b'{"event":"archive"}') == 200

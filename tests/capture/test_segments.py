@@ -62,7 +62,7 @@ def test_a_mark_is_of_the_first_line_plain_and_compressed(tmp_path: Path) -> Non
         assert fingerprint_in(tmp_path / name) is None
 
 
-def test_full_files_are_known_by_their_number_and_know_their_capture(tmp_path: Path) -> None:
+def test_closed_segments_have_a_number_and_a_capture(tmp_path: Path) -> None:
     for name in ("a.1.jsonl.gz", "a.2.jsonl", "a.2.jsonl.gz", "a.x.jsonl", "b.3.jsonl", "a.jsonl"):
         (tmp_path / name).touch()
     full = closed_segments(tmp_path / "a.jsonl")
@@ -106,7 +106,7 @@ def test_a_file_that_is_renamed_and_compressed_meanwhile_is_read_on(
     assert whole(one) == b"".join(line * 2 for line in (ONE, TWO, THREE))
 
 
-def test_where_a_file_was_announced_and_never_begun_the_one_before_goes_on(tmp_path: Path) -> None:
+def test_a_segment_that_was_announced_but_never_begun_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "a.1.jsonl").write_bytes(ONE * 4)
     keep(tmp_path / "a.jsonl", THREE)
     one = Segments(
@@ -116,7 +116,7 @@ def test_where_a_file_was_announced_and_never_begun_the_one_before_goes_on(tmp_p
     one.close()
 
 
-def test_what_somebody_removed_is_a_gap_and_no_more(made: Made, tmp_path: Path) -> None:
+def test_a_removed_segment_is_a_gap(made: Made, tmp_path: Path) -> None:
     keep(tmp_path / "a.1.jsonl", ONE)
     gone = keep(tmp_path / "a.2.jsonl", TWO)
     keep(tmp_path / "a.jsonl", THREE)
@@ -141,7 +141,7 @@ def test_a_file_whose_first_line_is_still_to_be_written_is_waited_for(
     assert (one.read(0, 3), one.end(), one.has(0, SIZE)) == (b"111", SIZE, True)
 
 
-def test_files_that_nobody_asks_for_any_more_are_forgotten(made: Made, tmp_path: Path) -> None:
+def test_segments_that_are_not_needed_any_more_are_forgotten(made: Made, tmp_path: Path) -> None:
     keep(tmp_path / "a.1.jsonl", ONE)
     keep(tmp_path / "a.2.jsonl", TWO)
     keep(tmp_path / "a.jsonl", THREE)

@@ -241,7 +241,7 @@ def test_a_file_system_without_locks_is_no_reason_to_refuse(
     assert opened(tmp_path / "a").append(LINES[0])
 
 
-def test_a_path_that_cannot_be_written_is_told_in_words(tmp_path: Path, opened: Opened) -> None:
+def test_an_unwritable_path_is_an_error_message(tmp_path: Path, opened: Opened) -> None:
     with pytest.raises(WrongUse, match=r"cannot write the capture .*: Is a directory") as caught:
         opened(tmp_path)
     assert caught.value.hint == "use another file with --capture FILE, or --no-capture"
@@ -358,7 +358,7 @@ def test_what_cannot_be_written_at_the_end_is_kept_elsewhere(
     assert stat.S_IMODE(rescued.stat().st_mode) == 0o600
 
 
-def test_what_can_be_written_nowhere_is_said_to_be_lost(
+def test_lines_that_cannot_be_written_anywhere_are_reported_lost(
     tmp_path: Path, disk: Disk, told: list[str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
@@ -520,7 +520,7 @@ def durable(tmp_path: Path) -> Iterator[CaptureWriter]:
 
 def test_places_are_counted_over_all_files(durable: CaptureWriter, tmp_path: Path) -> None:
     durable.append(LINES[0])
-    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    os.close(durable.switch_file(tmp_path / "a.1.jsonl", lambda: None))
     assert (durable.is_empty, durable.begin, durable.end) == (True, len(LINES[0]), len(LINES[0]))
     durable.append(LINES[1])
     assert (durable.is_empty, durable.end) == (False, len(LINES[0]) + len(LINES[1]))
@@ -535,7 +535,7 @@ def no(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "fails", ["vmon.capture.writer._made", "vmon.capture.writer._take_name", None]
+    "fails", ["vmon.capture.writer._create", "vmon.capture.writer._take_name", None]
 )
 def test_where_there_can_be_no_new_file_all_is_as_it_was(
     durable: CaptureWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str | None
@@ -545,7 +545,7 @@ def test_where_there_can_be_no_new_file_all_is_as_it_was(
         monkeypatch.setattr(fails, no)
     for _ in range(2):
         with pytest.raises(OSError, match="No space"):
-            durable.renew(tmp_path / "a.1.jsonl", no if fails is None else lambda: None)
+            durable.switch_file(tmp_path / "a.1.jsonl", no if fails is None else lambda: None)
     durable.append(LINES[1])
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
     assert durable.path.read_bytes() == LINES[0] + LINES[1]
@@ -559,7 +559,7 @@ def test_a_name_that_is_another_file_s_by_now_is_left_to_it(
     durable.path.rename(tmp_path / "moved.jsonl")
     durable.path.write_bytes(b"another's")
     with pytest.raises(OSError, match="was replaced by another file"):
-        durable.renew(tmp_path / "a.1.jsonl", lambda: None)
+        durable.switch_file(tmp_path / "a.1.jsonl", lambda: None)
     durable.append(LINES[1])
     assert durable.path.read_bytes() == b"another's"
     assert (tmp_path / "moved.jsonl").read_bytes() == LINES[0] + LINES[1]
@@ -570,7 +570,7 @@ def test_what_a_killed_run_left_of_a_new_file_does_no_harm(
 ) -> None:
     durable.append(LINES[0])
     os.link(durable.path, tmp_path / "a.jsonl.new")  # killed between two of its steps
-    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    os.close(durable.switch_file(tmp_path / "a.1.jsonl", lambda: None))
     assert (tmp_path / "a.1.jsonl").read_bytes() == LINES[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.jsonl", "a.jsonl"]
 
@@ -580,7 +580,7 @@ def test_where_there_are_no_links_the_new_file_is_renamed(
 ) -> None:
     monkeypatch.setattr(os, "link", no)
     durable.append(LINES[0])
-    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    os.close(durable.switch_file(tmp_path / "a.1.jsonl", lambda: None))
     durable.append(LINES[1])
     assert durable.path.read_bytes() == LINES[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.jsonl", "a.jsonl"]
@@ -605,7 +605,7 @@ def test_a_full_file_and_the_name_of_the_new_one_are_synced_too(
     assert settled() == [first, folder]
     durable.append(LINES[1])
     assert settled() == [first]
-    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    os.close(durable.switch_file(tmp_path / "a.1.jsonl", lambda: None))
     durable.append(LINES[2])
     second = durable.path.stat().st_ino
     assert settled() == [first, second, folder]
@@ -627,7 +627,7 @@ def test_a_file_that_becomes_full_while_the_disk_is_waited_for_is_synced_the_nex
 ) -> None:
     durable.append(LINES[0])
     what = durable.unsynced()
-    os.close(durable.renew(tmp_path / "a.1.jsonl", lambda: None))
+    os.close(durable.switch_file(tmp_path / "a.1.jsonl", lambda: None))
     what.sync()
     durable.synced(what)
     synced: list[int] = []

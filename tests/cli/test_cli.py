@@ -116,7 +116,7 @@ def test_an_unknown_command_gets_a_suggestion(vmon_run: Run) -> None:
     assert vmon_run("zzz") == (2, "", said)
 
 
-def test_what_click_finds_wrong_is_told_as_our_own_errors_are(vmon_run: Run) -> None:
+def test_errors_of_click_have_the_format_of_our_own(vmon_run: Run) -> None:
     _, _, err = vmon_run("filter", "--tail", "x")
     assert err.startswith("error: invalid value for '--tail': 'x' is not a valid integer\nhint: ")
 
@@ -167,7 +167,7 @@ def test_wrong_use_is_exit_2_in_words(args: tuple[str, ...], vmon_run: Run) -> N
     assert is_an_error(err), err
 
 
-def test_an_error_of_ours_in_a_capture_is_told_once(vmon_run: Run, tmp_path: Path) -> None:
+def test_an_error_of_ours_in_a_capture_is_reported_once(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(b"\x1f\x8b\x08\x00 not gzip at all")
     code, out, err = vmon_run("filter", path)
@@ -179,9 +179,7 @@ def test_an_error_of_ours_in_a_capture_is_told_once(vmon_run: Run, tmp_path: Pat
 # Exit codes; those of listen are in test_end_to_end.py, 5 is in test_trigger.py.
 
 
-def test_filter_says_0_when_it_found_something_and_1_when_nothing(
-    vmon_run: Run, tmp_path: Path
-) -> None:
+def test_filter_exits_with_0_for_matches_and_1_without(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(BODY)
     assert vmon_run("filter", "--event", "streamCreated", path) == (0, BODY, "")

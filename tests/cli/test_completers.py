@@ -5,7 +5,7 @@ import pytest
 
 from vmon.analysis.oddities.codes import CODES
 from vmon.cli import completers
-from vmon.cli.completers import MOST_CAPTURES, codes, files, mend_words
+from vmon.cli.completers import MAX_CAPTURES, codes, files, join_words
 
 PARAM = click.Option(["--x"])
 
@@ -37,14 +37,14 @@ def test_codes_of_oddities_are_offered_with_what_they_mean() -> None:
 
 
 def test_of_many_captures_the_newest_are_offered(kept: Path) -> None:
-    names = [f"2026-11-{day:02}T00-00-00.jsonl" for day in range(1, MOST_CAPTURES + 6)]
+    names = [f"2026-11-{day:02}T00-00-00.jsonl" for day in range(1, MAX_CAPTURES + 6)]
     for name in names:
         (kept / name).touch()
     expected = [(str(kept / name), "plain") for name in reversed(names)]
-    assert offered("files", "") == expected[:MOST_CAPTURES]
+    assert offered("files", "") == expected[:MAX_CAPTURES]
 
 
-def test_what_stands_beside_a_capture_is_not_offered(kept: Path) -> None:
+def test_files_beside_a_capture_are_not_completed(kept: Path) -> None:
     for name in ("a.jsonl", "a.jsonl.5a17c0de.forward", "a.jsonl.new"):
         (kept / name).touch()
     assert offered("files", "") == [(str(kept / "a.jsonl"), "plain")]
@@ -73,9 +73,9 @@ def test_where_there_is_none_the_shell_s_own_files_are_offered(kept: Path) -> No
         ("= : =", 1, "= :=", 1),
     ],
 )
-def test_words_are_mended(words: str, at: int, whole: str, there: int) -> None:
+def test_words_split_by_bash_are_joined(words: str, at: int, whole: str, there: int) -> None:
     environ = {"COMP_WORDS": words.replace(" ", "\n"), "COMP_CWORD": str(at)}
-    mend_words(environ)
+    join_words(environ)
     assert (environ["COMP_WORDS"].replace("\n", " "), environ["COMP_CWORD"]) == (whole, str(there))
 
 
@@ -86,7 +86,7 @@ def test_a_type_that_is_named_already_is_not_offered_again() -> None:
     assert values == ["archive,!streamCreated"]
 
 
-def test_what_stands_here_comes_before_what_is_kept(kept: Path) -> None:
+def test_captures_of_this_folder_come_before_the_default_folder(kept: Path) -> None:
     (kept / "2026.jsonl").touch()
     for name in ("b.jsonl.zst", "a.json", "c.ndjson", "d.txt"):
         Path(name).touch()

@@ -150,7 +150,7 @@ def test_help_comes_whatever_is_wrong_in_a_file(run: Run, here: Path) -> None:
     assert run("completion", "bash")[0] == 0
 
 
-def test_a_profile_that_is_not_there_is_told(run: Run, here: Path) -> None:
+def test_an_unknown_profile_is_an_error(run: Run, here: Path) -> None:
     said = 'error: unknown profile "x"\nhint: no profiles are defined\n'
     assert run("--profile", "x", "events") == (2, "", said)
     (here / "vmon.toml").write_text("[profile.staging]")
@@ -161,7 +161,7 @@ def test_a_profile_that_is_not_there_is_told(run: Run, here: Path) -> None:
 # vmon config.
 
 
-def test_config_tells_every_option_and_where_its_value_is_from(run: Run, here: Path) -> None:
+def test_config_shows_every_option_and_the_source_of_its_value(run: Run, here: Path) -> None:
     (here / "vmon.toml").write_text('port = 80\n[profile.p]\nmax-body = "2MB"')
     code, out, err = run("--profile", "p", "config", "--format", "json", VMON_REPLAY_SPEED="2")
     assert (code, err) == (0, "")
@@ -194,7 +194,7 @@ def test_what_config_prints_is_a_vmon_toml_that_says_the_same(run: Run, here: Pa
     assert "port = 80" in second
 
 
-def test_only_what_is_set_is_told_where_that_is_asked(run: Run) -> None:
+def test_with_changed_only_settings_that_are_not_defaults_are_shown(run: Run) -> None:
     assert run("config", "--changed", VMON_PORT="80") == (
         0,
         "# listen\nport = 80  # VMON_PORT\n",

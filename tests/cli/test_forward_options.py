@@ -2,7 +2,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from vmon.cli.forward_options import onward_options
+from vmon.cli.forward_options import forward_options
 from vmon.errors import WrongUse
 from vmon.events.redelivery import LIKE_VONAGE
 from vmon.forward.forwarder import ForwardOptions
@@ -18,9 +18,9 @@ class Run:
         self.taken: list[ForwardOptions | None] = []
 
         @click.command()
-        @onward_options
-        def command(onward: ForwardOptions | None) -> None:
-            self.taken.append(onward)
+        @forward_options
+        def command(forward: ForwardOptions | None) -> None:
+            self.taken.append(forward)
 
         self.result: Result = CliRunner().invoke(command, words)
 
@@ -51,7 +51,7 @@ def test_each_option_reaches_the_target() -> None:
     assert ("X-Key", "1") in target.headers
 
 
-def test_the_schedule_of_vonage_is_taken_where_that_is_asked_for() -> None:
+def test_the_retry_schedule_of_vonage_is_an_option() -> None:
     options = Run(*TO, "--retry-like-vonage", "--ack", "app", "--failure-policy", "cutoff").options
     assert (options.ack, options.policy, options.schedule) == ("app", "cutoff", LIKE_VONAGE)
 

@@ -55,7 +55,7 @@ def test_the_help_lists_options_under_their_headings_in_order() -> None:
     ("stdin", "stderr", "somebody"),
     [(True, True, True), (False, True, False), (True, False, False), (None, True, False)],
 )
-def test_somebody_can_be_asked_where_input_and_error_are_a_terminal(
+def test_confirmation_needs_standard_input_and_error_on_a_terminal(
     *, stdin: bool | None, stderr: bool, somebody: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, is_terminal in (("stdin", stdin), ("stderr", stderr)):

@@ -47,26 +47,26 @@ def test_after_a_yes_what_is_old_is_removed(old: Path, capsys: pytest.CaptureFix
         questions.append(question)
         return True
 
-    assert run(Options(older_s=30 * DAY, ask=ask)) == 0
+    assert run(Options(prune_after_s=30 * DAY, ask=ask)) == 0
     assert questions[0].startswith("Remove 1 capture, ")
     assert not old.exists()
     assert capsys.readouterr().err == "removed 1 capture\n"
 
 
-def test_after_a_no_or_where_nobody_can_be_asked_nothing_is_removed(old: Path) -> None:
+def test_after_a_no_or_without_a_terminal_nothing_is_removed(old: Path) -> None:
     with pytest.raises(Refused):
-        run(Options(older_s=30 * DAY, ask=lambda *_: False))
+        run(Options(prune_after_s=30 * DAY, ask=lambda *_: False))
     with pytest.raises(WrongUse):
-        run(Options(older_s=30 * DAY))
+        run(Options(prune_after_s=30 * DAY))
     assert old.exists()
 
 
-def test_with_yes_nobody_is_asked(old: Path) -> None:
-    assert run(Options(older_s=30 * DAY, yes=True)) == 0
+def test_with_yes_there_is_no_confirmation(old: Path) -> None:
+    assert run(Options(prune_after_s=30 * DAY, yes=True)) == 0
     assert not old.exists()
 
 
 def test_what_is_young_stays(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(Options(older_s=50 * DAY, yes=True)) == 0
+    assert run(Options(prune_after_s=50 * DAY, yes=True)) == 0
     assert capsys.readouterr().err == "nothing to remove: no unused capture is that old\n"
     assert old.exists()

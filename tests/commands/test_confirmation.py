@@ -22,7 +22,7 @@ def test_a_no_is_refused() -> None:
         confirm("Remove it?", lambda *_: False, otherwise="nothing removed", hint="add --yes")
 
 
-def test_where_nobody_can_be_asked_it_is_wrong_use_with_the_way_out() -> None:
+def test_without_a_terminal_confirmation_is_wrong_use_with_a_hint() -> None:
     with pytest.raises(WrongUse, match="nothing removed: cannot ask") as caught:
         confirm("Remove it?", None, otherwise="nothing removed", hint="add --yes")
     assert caught.value.hint == "add --yes"

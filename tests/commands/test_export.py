@@ -26,7 +26,7 @@ def test_export_says_what_it_left_out(vmon_run: Run, tmp_path: Path) -> None:
     assert vmon_run("filter", path, "--format", "curl")[1].startswith("# archive, 2016-")
 
 
-def test_without_a_form_it_is_said_which_there_are_with_an_example(vmon_run: Run) -> None:
+def test_without_a_format_the_error_lists_them_with_an_example(vmon_run: Run) -> None:
     code, out, err = vmon_run("export", "no-such-file")
     assert (code, out) == (2, "")
     said, hint = err.splitlines()

@@ -45,8 +45,10 @@ def found(
 ) -> Callable[..., tuple[int, bytes, bytes]]:
     """Run a filter over files: its exit code, what it put out and what it said."""
 
-    def run(*files: Path, chosen: Filter = STREAMS, **more: Any) -> tuple[int, bytes, bytes]:
-        code = command.run(Options(sources=tuple(map(str, files)), chosen=chosen, **more))
+    def run(*files: Path, event_filter: Filter = STREAMS, **more: Any) -> tuple[int, bytes, bytes]:
+        code = command.run(
+            Options(sources=tuple(map(str, files)), event_filter=event_filter, **more)
+        )
         sys.stdout.flush()
         return code, *capsysbinary.readouterr()
 
@@ -56,12 +58,12 @@ def found(
 Found = Callable[..., tuple[int, bytes, bytes]]
 
 
-def test_lines_go_out_unchanged(found: Found, path: Path, lines: list[bytes]) -> None:
+def test_lines_are_printed_unchanged(found: Found, path: Path, lines: list[bytes]) -> None:
     wanted = b"".join(line for line in lines if b'"type":"stream' in line)
     assert wanted.count(b"\n") == 2
     assert found(path) == (0, wanted, b"")
-    assert found(path, kind="json") == (0, wanted, b"")
-    assert found(path, chosen=Filter()) == (0, path.read_bytes(), b"")
+    assert found(path, output_format="json") == (0, wanted, b"")
+    assert found(path, event_filter=Filter()) == (0, path.read_bytes(), b"")
 
 
 def test_what_is_written_when_ctrl_c_is_pressed_is_counted(
@@ -70,16 +72,16 @@ def test_what_is_written_when_ctrl_c_is_pressed_is_counted(
     def put(_batch: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(command, "_putter", lambda *_: put)
+    monkeypatch.setattr(command, "_batch_writer", lambda *_: put)
     with pytest.raises(KeyboardInterrupt):
-        command.run(Options(sources=(str(path),), chosen=STREAMS, kind="json"))
+        command.run(Options(sources=(str(path),), event_filter=STREAMS, output_format="json"))
     assert capsys.readouterr().err.startswith("interrupted: 2 deliveries found so far, ")
 
 
 def test_what_was_found_is_a_capture_again(found: Found, path: Path, tmp_path: Path) -> None:
     once = tmp_path / "b.jsonl"
     once.write_bytes(found(path)[1])
-    assert found(once, chosen=Filter())[1] == once.read_bytes()
+    assert found(once, event_filter=Filter())[1] == once.read_bytes()
 
 
 def test_files_are_read_in_their_order(found: Found, path: Path, tmp_path: Path) -> None:
@@ -90,16 +92,20 @@ def test_files_are_read_in_their_order(found: Found, path: Path, tmp_path: Path)
     assert out == b'{"event":"streamCreated"}\n' + found(path)[1]
 
 
-def test_nothing_found_is_a_no(found: Found, path: Path) -> None:
-    assert found(path, chosen=Filter(session=("nobody",))) == (1, b"", b"")
-    assert found(path, chosen=Filter(session=("nobody",)), only_count=True) == (1, b"0\n", b"")
+def test_no_match_exits_with_1(found: Found, path: Path) -> None:
+    assert found(path, event_filter=Filter(session=("nobody",))) == (1, b"", b"")
+    assert found(path, event_filter=Filter(session=("nobody",)), only_count=True) == (
+        1,
+        b"0\n",
+        b"",
+    )
 
 
 def test_a_count_is_all_that_is_put_out(found: Found, path: Path) -> None:
     assert found(path, path, only_count=True) == (0, b"4\n", b"")
 
 
-def test_a_bad_line_is_told_beside_what_was_found(found: Found, tmp_path: Path) -> None:
+def test_a_bad_line_is_reported_beside_the_matches(found: Found, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b'{"event":"streamCreated"}\nnonsense\n{"event":"streamDestroyed"}\n')
     code, out, said = found(path)
@@ -126,23 +132,23 @@ def test_lines_of_other_days_have_a_date(
     path.write_bytes(b"".join(make_line(body, received_at=at) for at in times))
     today = f"{datetime.now():%Y-%m-%d}".encode()  # noqa: DTZ005 - the local day
     first, second = b"2016-08-03", b"2016-08-04"
-    piped = days_of(found(path, kind="line")[1])
+    piped = days_of(found(path, output_format="line")[1])
     assert piped == [first + b" ", second + b" ", second + b" ", today + b" "]
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "dumb")  # which has no colours
-    shown = days_of(found(path, kind="line")[1])
+    shown = days_of(found(path, output_format="line")[1])
     assert [line for line in shown if b":" not in line] == [first, second, today]
     assert [shown.index(day) for day in (first, second, today)] == [0, 2, 5]
 
 
-def test_lines_can_be_drawn(found: Found, path: Path, utc: None) -> None:
+def test_lines_can_be_formatted(found: Found, path: Path, utc: None) -> None:
     del utc
-    code, out, said = found(path, kind="line")
+    code, out, said = found(path, output_format="line")
     assert (code, said) == (0, b"")
     assert [line.split()[3] for line in out.splitlines()] == [b"streamCreated", b"streamDestroyed"]
-    drawn = found(path, kind="line", verbosity=1)[1].decode()
+    drawn = found(path, output_format="line", verbosity=1)[1].decode()
     assert "    sessionId " in drawn
-    assert found(path, kind="detail")[1].decode() == drawn
+    assert found(path, output_format="detail")[1].decode() == drawn
 
 
 def test_an_unreadable_file_is_wrong_use(found: Found, tmp_path: Path) -> None:
@@ -174,7 +180,7 @@ def test_following_puts_each_line_out_as_it_comes(
     later = threading.Timer(0.05, append)
     later.start()
     with pytest.raises(Flushed):
-        command.run(Options(sources=(str(path),), chosen=STREAMS, follow=True))
+        command.run(Options(sources=(str(path),), event_filter=STREAMS, follow=True))
     later.join()
     assert flushed[-1] == flushed[0] + more
 

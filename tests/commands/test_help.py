@@ -22,7 +22,7 @@ import vmon
 from tests.support.processes import Flow
 from vmon.cli import COMMANDS, cli
 from vmon.commands.help import topics
-from vmon.render.reports.help import laid_out
+from vmon.render.reports.help import markdown_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def test_in_a_pipe_a_topic_is_its_file_byte_for_byte(name: str, vmon_run: Run) -
 def _rendered(name: str, width: int) -> str:
     out = io.StringIO()
     text = (DOCS / f"{name}.md").read_text("utf-8")
-    Console(file=out, width=width, markup=False, highlight=False).print(laid_out(text))
+    Console(file=out, width=width, markup=False, highlight=False).print(markdown_of(text))
     return out.getvalue()
 
 

@@ -81,7 +81,7 @@ def is_told(result: tuple[int, str, str], name: str) -> bool:
 
 
 @reading
-def test_a_missing_file_is_told_with_a_way_out(
+def test_a_missing_file_is_an_error_with_a_hint(
     args: tuple[str, ...], vmon_run: Run, tmp_path: Path
 ) -> None:
     path = tmp_path / "none.jsonl"
@@ -90,7 +90,7 @@ def test_a_missing_file_is_told_with_a_way_out(
 
 
 @reading
-def test_a_folder_without_captures_is_told_with_a_way_out(
+def test_a_folder_without_captures_is_an_error_with_a_hint(
     args: tuple[str, ...], vmon_run: Run, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
@@ -101,7 +101,7 @@ def test_a_folder_without_captures_is_told_with_a_way_out(
 
 @reading
 @pytest.mark.parametrize("suffix", ["gz", "zst"])
-def test_a_file_that_is_cut_off_is_told_with_a_way_out(
+def test_a_truncated_file_is_an_error_with_a_hint(
     args: tuple[str, ...], suffix: str, vmon_run: Run, tmp_path: Path
 ) -> None:
     packed = gzip.compress(LINES) if suffix == "gz" else zstandard.compress(LINES)
@@ -130,7 +130,7 @@ def forbidden() -> Iterator[Callable[[Path], Path]]:
 
 @reading
 @pytest.mark.parametrize("is_folder", [False, True], ids=["file", "folder"])
-def test_what_permissions_forbid_is_told_with_a_way_out(
+def test_a_file_without_permission_is_an_error_with_a_hint(
     args: tuple[str, ...], forbidden: Callable[[Path], Path], vmon_run: Run, newest: Path,
     *, is_folder: bool,
 ) -> None:  # fmt: skip # one thing a line
@@ -263,7 +263,7 @@ def test_a_dash_with_standard_input_closed_is_an_error(
     assert "error: cannot read standard input: it is closed" in err, out
 
 
-def test_with_standard_input_closed_there_is_nobody_to_ask(vmon_of: Run, newest: Path) -> None:
+def test_with_standard_input_closed_there_is_no_confirmation(vmon_of: Run, newest: Path) -> None:
     os.utime(newest, (0, 0))
     code, _, err = vmon_of(None, "captures", "--prune", "1d")
     assert (code, err) == (

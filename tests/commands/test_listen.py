@@ -452,6 +452,15 @@ async def test_a_connection_that_the_loop_gives_up_is_told_in_a_sentence_and_is_
     assert "warning: a bug in vmon: ZeroDivisionError" in err
 
 
+FULL_DISK = """
+import vmon.capture.writer as c
+def full(self, line):
+    self._trouble("a.jsonl: No space left on device")
+    return False
+c.CaptureWriter._write = full
+"""
+
+
 # Standard files that are closed.
 
 
@@ -484,3 +493,58 @@ def test_with_standard_files_closed_it_listens_and_captures(
         run.wait()
     lines = file.read_bytes().splitlines()
     assert [read_line(line).delivery.body for line in lines] == bodies
+
+
+def test_a_second_interrupt_rescues_what_was_acknowledged_and_could_not_be_written(
+    listen: "Listen", tmp_path: Path
+) -> None:
+    run = listen("-q", code=FULL_DISK, TMPDIR=str(tmp_path))
+    assert [run.post(b"%d" % number) for number in range(3)] == [200] * 3
+    half = run.client()
+    half.putrequest("POST", "/")
+    half.putheader("Content-Length", "9")
+    half.endheaders(b"half")
+    wait_until(lambda: run.post(b"3") == 200)
+    run.signal(signal.SIGINT)
+    wait_until(lambda: not is_listening(run.port))
+    run.signal(signal.SIGINT)
+    code, _, err = run.result()
+    half.close()
+    (rescued,) = tmp_path.glob("vmon-rescued-*.jsonl")
+    assert (code, f"not in the capture: 4 deliveries, saved to {rescued}\n" in err) == (130, True)
+    lines = rescued.read_bytes().splitlines()
+    assert [read_line(line).delivery.body for line in lines] == [b"0", b"1", b"2", b"3"]
+
+
+async def test_a_bug_in_a_step_of_the_end_keeps_no_other_step_from_being_taken(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing() -> None:
+        raise ZeroDivisionError
+
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl"))
+    await run.open()
+    for part, step in ((run._oddities, "close"), (run._pipeline, "close")):
+        monkeypatch.setattr(part, step, failing)
+    await run.close()
+    err = capfd.readouterr().err
+    assert run.bugs.total == 2
+    assert "\n0 deliveries in " in err
+    assert err.count("ZeroDivisionError\n") == 2
+    monkeypatch.undo()
+    run._pipeline.close()
+
+
+async def test_a_bug_in_the_summary_is_reported_with_its_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    run = Run(Options(port=0, capture=tmp_path / "a.jsonl"))
+    await run.open()
+    monkeypatch.setattr("vmon.render.live.summary.Summary.text", failing)
+    await run.close()
+    err = capfd.readouterr().err
+    assert "error: there is a bug in vmon\n" in err
+    assert "ZeroDivisionError\n" in err

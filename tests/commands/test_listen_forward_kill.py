@@ -227,7 +227,7 @@ from pathlib import Path
 from vmon.capture.writer import CaptureWriter as Capture
 from vmon.capture import writer as capture
 from vmon.forward.journal import Journal
-steps, renew = [], Capture.renew
+steps, switch_file = [], Capture.switch_file
 def counted(do):
     def doing(*args, **more):
         steps.append(do)
@@ -238,12 +238,12 @@ def counted(do):
 def renewing(*args):
     if not steps:  # what the first rotation does, and the line after it, is counted
         for place, name in (
-            (capture, "_made"), (Path, "rename"), (os, "link"), (Path, "unlink"),
+            (capture, "_create"), (Path, "rename"), (os, "link"), (Path, "unlink"),
             (Journal, "announce"), (Journal, "begin"), (Capture, "append"),
         ):
             setattr(place, name, counted(getattr(place, name)))
-    return renew(*args)
-Capture.renew = renewing
+    return switch_file(*args)
+Capture.switch_file = renewing
 """
 
 

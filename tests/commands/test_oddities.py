@@ -136,7 +136,7 @@ def test_json_is_a_line_for_each_with_ids_to_go_on_with(capture: Path, vmon_run:
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
 
 
-def test_nothing_odd_is_said_in_a_sentence(tmp_path: Path, vmon_run: Run) -> None:
+def test_no_oddities_are_reported_in_a_sentence(tmp_path: Path, vmon_run: Run) -> None:
     path = tmp_path / "one.jsonl"
     path.write_text('{"event":"sessionCreated","sessionId":"2_A","timestamp":1700000000000}\n')
     said_of_none = "no oddities in 1 delivery from 1 session\n"
@@ -151,7 +151,7 @@ def test_where_there_is_no_delivery_a_check_has_not_passed(tmp_path: Path, vmon_
     assert err.startswith(f"error: no deliveries found in {empty}\n")
 
 
-def test_a_torn_capture_is_told_of_and_read_to_its_end(capture: Path, vmon_run: Run) -> None:
+def test_a_torn_capture_is_reported_and_read_to_its_end(capture: Path, vmon_run: Run) -> None:
     capture.write_bytes(b"rubbish\n" + capture.read_bytes() + b'{"vmon":1,"type":"arch')
     code, out, err = vmon_run("oddities", capture)
     assert code == 0
@@ -173,7 +173,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(capture: Path, start: Start) ->
     assert program.err.all() in {b"", SUMMARY.encode()}
 
 
-def test_explain_tells_all_of_a_code_and_list_all_codes(vmon_run: Run) -> None:
+def test_explain_shows_a_code_in_full_and_list_shows_all_codes(vmon_run: Run) -> None:
     code, out, err = vmon_run("oddities", "--explain", "Ghost")
     assert (code, err) == (0, "")
     ghost = CODES["ghost"]

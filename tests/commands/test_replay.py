@@ -50,7 +50,7 @@ def capture(tmp_path: Path) -> Path:
 # On screen.
 
 
-def test_into_a_pipe_the_lines_go_out_unchanged(vmon_run: Run, capture: Path) -> None:
+def test_in_a_pipe_lines_are_printed_unchanged(vmon_run: Run, capture: Path) -> None:
     code, out, err = vmon_run("replay", "--speed", "max", capture)
     assert (code, out) == (0, capture.read_text())
     assert err.startswith("6 deliveries in ")
@@ -80,7 +80,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.mark.parametrize(
-    ("pace", "slept"),
+    ("speed", "slept"),
     [
         (PlaybackSpeed(), [0.25, 0.5, 2.0, 1.0]),
         (PlaybackSpeed(max_gap_s=10), [0.25, 0.5, 10.0, 1.0]),
@@ -90,21 +90,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         (PlaybackSpeed(speed=float("inf")), []),
     ],
 )
-def test_it_takes_its_original_time_or_the_part_of_it_asked_for(
+def test_it_takes_its_original_time_changed_by_speed_and_max_gap(
     clock: Clock,
     capture: Path,
-    pace: PlaybackSpeed,
+    speed: PlaybackSpeed,
     slept: list[float],
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    assert replay.run(Options(source=str(capture), pace=pace, form=Form("json"))) == 0
+    assert replay.run(Options(source=str(capture), speed=speed, form=Form("json"))) == 0
     assert clock.slept == pytest.approx(slept)
     out, err = capfdbinary.readouterr()
     assert out == capture.read_bytes()
     assert err.startswith(b"6 deliveries in ")
 
 
-def test_a_pause_that_was_cut_is_said(
+def test_a_shortened_pause_is_reported(
     clock: Clock, capture: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     assert replay.run(Options(source=str(capture), form=Form("json"))) == 0
@@ -122,9 +122,7 @@ def an_event(number: int, at_s: float, said_s: float, event: str, data: str = ""
     return make_line(body, id=f"{number:03}", received_at=at, headers=(), remote="there:1")
 
 
-def test_it_can_be_played_in_the_order_and_time_that_events_tell(
-    vmon_run: Run, tmp_path: Path
-) -> None:
+def test_it_can_be_replayed_by_event_time(vmon_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     told = [(1, 0, 20.0), (2, 1, 10.5), (3, 2, 10.0)]
     lines = [an_event(n, at, said, "connectionCreated") for n, at, said in told]
@@ -324,7 +322,7 @@ async def test_whatever_an_app_answers_the_replay_goes_on(
     assert len(app.requests) == 2 * len(odd)
 
 
-async def test_an_app_that_refuses_one_is_exit_1_and_told(
+async def test_a_rejected_delivery_is_exit_1_and_reported(
     vmon_run: Run, app: "App", capture: Path
 ) -> None:
     app.answers = lambda request: (
@@ -341,7 +339,7 @@ async def test_an_app_that_refuses_one_is_exit_1_and_told(
     assert err.splitlines()[1:] == ["        5  200", "        1  500"]
 
 
-def test_an_app_that_is_not_there_is_exit_1_and_said(
+def test_an_app_that_is_not_listening_is_exit_1_and_reported(
     vmon_run: Run, capture: Path, free_port: int
 ) -> None:
     code, _, err = vmon_run("replay", "--speed", "max", "--to", f"localhost:{free_port}", capture)
@@ -349,7 +347,7 @@ def test_an_app_that_is_not_there_is_exit_1_and_said(
     assert f"      6  connection refused: nothing is listening on localhost:{free_port}\n" in err
 
 
-async def test_an_answer_is_drawn_when_it_comes(
+async def test_a_response_is_shown_when_it_comes(
     start: "Start", app: "App", capture: Path, flow_of: "Callable[[int], Flow]"
 ) -> None:
     app.gate = asyncio.Event()

@@ -143,7 +143,7 @@ def _until_noted(capture: Path) -> None:
     wait_until(lambda: read_progress(journal, 1)[0].failed)
 
 
-def test_a_capture_that_is_gone_is_said(vmon_run: Run, left: Left) -> None:
+def test_a_capture_that_is_gone_is_reported(vmon_run: Run, left: Left) -> None:
     capture = left("http://localhost:9")
     capture.unlink()
     code, _, err = vmon_run(*failed_args(capture))

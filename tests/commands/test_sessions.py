@@ -64,7 +64,7 @@ def as_json(out: str) -> list[dict[str, Any]]:
 # Once.
 
 
-def test_the_order_of_events_and_their_copies_change_nothing_drawn(
+def test_the_order_of_events_and_duplicates_change_nothing_shown(
     vmon_run: Run, three: Path, tmp_path: Path
 ) -> None:
     lines = three.read_bytes().splitlines(keepends=True)
@@ -80,7 +80,9 @@ def test_what_is_open_goes_on_until_the_end_of_the_capture(vmon_run: Run, three:
     assert out.startswith("● cVdXZX  2025-11-24 16:00  open for 23.2 s  3 connections, 4 streams")
 
 
-def test_while_somebody_writes_the_capture_it_goes_on_until_now(vmon_run: Run, many: Path) -> None:
+def test_while_the_capture_is_written_open_sessions_last_until_now(
+    vmon_run: Run, many: Path
+) -> None:
     with many.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         _, out, _ = vmon_run("sessions", "--limit", "1", many)
@@ -125,7 +127,7 @@ def test_without_a_session_it_is_exit_1(text: bytes, vmon_run: Run, tmp_path: Pa
     assert "Traceback" not in err
 
 
-def test_in_a_pipe_all_sessions_are_told_and_a_limit_says_what_it_hides(
+def test_in_a_pipe_all_sessions_are_shown_and_a_limit_is_reported(
     vmon_run: Run, many: Path
 ) -> None:
     _, out, err = vmon_run("sessions", many)
@@ -135,7 +137,7 @@ def test_in_a_pipe_all_sessions_are_told_and_a_limit_says_what_it_hides(
     assert err.startswith("50 sessions, 50 open, 2 shown (--limit 0 shows all)")
 
 
-def test_people_are_called_as_asked(vmon_run: Run, three: Path) -> None:
+def test_names_are_taken_from_the_given_field(vmon_run: Run, three: Path) -> None:
     _, out, _ = vmon_run("sessions", "--name-from", "data.nickname", three)
     assert "Ann" not in out
     assert re.search(r"├─ ○ [a-z]+-[a-z]+  ", out)
@@ -215,9 +217,7 @@ def test_of_many_who_left_few_have_a_line_on_a_terminal(
     assert "more who left" not in flow.all().decode()
 
 
-def test_a_watch_draws_what_comes_in_place_until_ctrl_c(
-    on_terminal: Callable[..., Any], many: Path
-) -> None:
+def test_watch_refreshes_in_place_until_ctrl_c(on_terminal: Callable[..., Any], many: Path) -> None:
     one, flow = on_terminal("sessions", "--watch", "--limit", "1", many)
     flow.until(b"50 sessions, 50 open")
     with many.open("ab") as file:
@@ -254,7 +254,7 @@ def test_a_watch_of_a_file_that_is_not_there_says_so(on_terminal: Callable[..., 
     assert one.err.all().startswith(b"error: cannot read no-such-file")
 
 
-def test_as_many_trees_are_drawn_as_there_is_room_for() -> None:
+def test_as_many_trees_are_shown_as_fit() -> None:
     trees = [["a", "b"], ["c", "d"], ["e"]]
     assert sessions.fitting(trees, 9) == (["a", "b", "c", "d", "e"], 0)
     assert sessions.fitting(trees, 4) == (["a", "b", "c", "d"], 1)

@@ -79,7 +79,7 @@ def test_json_is_one_document(vmon_run: Run, capture: Path) -> None:
     assert said["busiest"] == [{"session": S, "deliveries": 16}]
 
 
-def test_oddities_are_counted_by_code_when_asked_for(vmon_run: Run, tmp_path: Path) -> None:
+def test_oddities_are_counted_by_code_on_request(vmon_run: Run, tmp_path: Path) -> None:
     day, path = Day(20, 800, odd=1.0), tmp_path / "day.jsonl"
     path.write_bytes(b"".join(day.lines()))
     plainly = json.loads(vmon_run("stats", "--format", "json", path)[1])
@@ -91,7 +91,7 @@ def test_oddities_are_counted_by_code_when_asked_for(vmon_run: Run, tmp_path: Pa
     assert "oddities   " in vmon_run("stats", "--oddities", path)[1]
 
 
-def test_torn_and_empty_lines_are_told_and_the_rest_is_counted(
+def test_torn_and_empty_lines_are_reported_and_the_rest_is_counted(
     vmon_run: Run, capture: Path, tmp_path: Path
 ) -> None:
     whole = capture.read_bytes()
@@ -111,7 +111,7 @@ def test_nothing_at_all_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
     assert err.startswith(f"error: no deliveries found in {path}\nhint: ")
 
 
-def test_strangers_words_are_disarmed(vmon_run: Run, tmp_path: Path) -> None:
+def test_received_text_is_disarmed(vmon_run: Run, tmp_path: Path) -> None:
     odd = body("streamDestroyed", T, reason="\x1b]0;x\x07", stream={"id": "1"})
     path = tmp_path / "a.jsonl"
     path.write_bytes(make_line(odd))

@@ -44,7 +44,7 @@ def _files(people: int, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_the_whole_drawing_is_this(name: str, vmon_run: Run, tmp_path: Path) -> None:
+def test_the_whole_chart_is_this(name: str, vmon_run: Run, tmp_path: Path) -> None:
     people, args = DRAWINGS[name]
     code, out, _ = vmon_run(*args, *_files(people, tmp_path))
     assert code == 0
@@ -53,7 +53,7 @@ def test_the_whole_drawing_is_this(name: str, vmon_run: Run, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("people", [1, 3, 60])
-def test_no_line_is_wider_than_asked(
+def test_no_line_is_wider_than_the_option(
     width: int, people: int, vmon_run: Run, tmp_path: Path
 ) -> None:
     from rich.cells import cell_len
@@ -99,7 +99,7 @@ def test_without_a_session_it_is_exit_1(vmon_run: Run, tmp_path: Path) -> None:
 # To share.
 
 
-def test_svg_and_html_are_written_and_said(vmon_run: Run, tmp_path: Path) -> None:
+def test_svg_and_html_are_written_and_reported(vmon_run: Run, tmp_path: Path) -> None:
     svg, html = tmp_path / "a.svg", tmp_path / "a.html"
     code, out, err = vmon_run("timeline", "--svg", svg, "--html", html, *_files(3, tmp_path))
     assert (code, out, err) == (0, "", f"wrote {svg}\nwrote {html}\n")

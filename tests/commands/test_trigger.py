@@ -120,7 +120,7 @@ async def test_quiet_says_nothing_when_all_goes_well(vmon_run: Run, app: "App") 
     assert len(app.requests) == 1
 
 
-async def test_an_app_that_refuses_is_exit_1_and_told_even_when_quiet(
+async def test_a_rejected_sample_is_exit_1_and_reported_even_when_quiet(
     vmon_run: Run, app: "App"
 ) -> None:
     app.answers = lambda request: (
@@ -135,7 +135,7 @@ async def test_an_app_that_refuses_is_exit_1_and_told_even_when_quiet(
     assert len(app.requests) == 2
 
 
-def test_where_nothing_listens_it_is_exit_1_and_said(vmon_run: Run, free_port: int) -> None:
+def test_without_a_listener_it_is_exit_1_and_reported(vmon_run: Run, free_port: int) -> None:
     assert vmon_run("trigger", "archive", "--to", f"localhost:{free_port}") == (
         1,
         "",

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from vmon.tunnel import orphans
-from vmon.tunnel.orphans import Record, claim_folder, note_agent
-from vmon.tunnel.processes import look
+from vmon.tunnel.orphans import Record, claim_folder, record_agent
+from vmon.tunnel.processes import process_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +82,7 @@ def places(tmp_path: Path) -> list[Path]:
 # Installing.
 
 
-def test_it_is_installed_where_that_is_said_in_advance(
+def test_with_yes_it_is_installed_without_confirmation(
     vmon_run: Run, shop: ThreadingHTTPServer, tmp_path: Path
 ) -> None:
     code, out, err = vmon_run("tunnel", "install", "--yes", "--from", url_of(shop), PATH="/nowhere")
@@ -101,7 +101,7 @@ def test_it_is_installed_where_that_is_said_in_advance(
     assert f"  to    {path}  (replaces the existing one)\n" in err
 
 
-def test_an_agent_that_comes_before_it_is_told(
+def test_an_agent_that_takes_precedence_is_reported(
     vmon_run: Run, shop: ThreadingHTTPServer, tmp_path: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
@@ -197,7 +197,7 @@ def test_what_is_not_https_is_not_fetched(vmon_run: Run) -> None:
 # What is there.
 
 
-def test_status_tells_what_there_is_and_is_no_failure(vmon_run: Run) -> None:
+def test_status_shows_the_agents_and_never_fails(vmon_run: Run) -> None:
     code, out, err = vmon_run("tunnel", "status", PATH="/nowhere")
     assert (code, err) == (0, "")
     assert "warn  ngrok agent  the ngrok agent is not installed\n" in out
@@ -224,7 +224,7 @@ def agent() -> Iterator[subprocess.Popen[bytes]]:
 def orphan(state: Path, agent: subprocess.Popen[bytes], **changed: object) -> Path:
     """Make the folder that a killed vmon would have left of this agent."""
     folder = claim_folder(state, "ngrok")
-    note_agent(folder, agent.pid, ENDING)
+    record_agent(folder, agent.pid, ENDING)
     path = folder / orphans.RECORD
     record = msgspec.json.decode(path.read_bytes(), type=Record)
     changed = {"owner": 2**22 + 1} | changed
@@ -232,7 +232,7 @@ def orphan(state: Path, agent: subprocess.Popen[bytes], **changed: object) -> Pa
     return folder
 
 
-def test_what_an_earlier_vmon_left_is_listed_and_ended_when_asked(
+def test_stale_agents_are_listed_and_stopped_on_request(
     vmon_run: Run, agent: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     folder = orphan(tmp_path / "state" / "vmon", agent)
@@ -242,7 +242,7 @@ def test_what_an_earlier_vmon_left_is_listed_and_ended_when_asked(
     assert (
         f"warn  leftovers    still running from an earlier vmon: ngrok (pid {agent.pid})\n" in out
     )
-    assert look(agent.pid)
+    assert process_info(agent.pid)
     assert vmon_run("tunnel", "leftovers", "--stop") == (0, listed, "stopped\n")
     assert agent.wait(5) < 0
     assert not folder.exists()
@@ -260,4 +260,4 @@ def test_what_is_not_left_by_us_is_left_alone(
     orphan(tmp_path / "state" / "vmon", agent, **changed)
     said = "no stale agents\n"
     assert vmon_run("tunnel", "leftovers", "--stop") == (0, said, "")
-    assert look(agent.pid)
+    assert process_info(agent.pid)

@@ -44,7 +44,7 @@ Signed = Callable[..., Entry]
 Capture = Callable[..., Path]
 
 
-def test_when_all_are_valid_nothing_is_told_but_how_many(
+def test_when_all_are_valid_only_their_number_is_shown(
     vmon_run: Run, signed: Signed, capture: Capture
 ) -> None:
     path = capture(signed(), signed(b"not json"), signed(b'{"a":\n1}'))
@@ -52,7 +52,7 @@ def test_when_all_are_valid_nothing_is_told_but_how_many(
     assert told == (0, "", "3 deliveries: 3 valid\n")
 
 
-def test_each_that_is_not_valid_is_told_in_a_line(
+def test_each_invalid_delivery_is_shown_in_a_line(
     vmon_run: Run, signed: Signed, capture: Capture
 ) -> None:
     changed = write_line(signed()).replace(b'"started"', b'"stopped"')
@@ -67,7 +67,7 @@ def test_each_that_is_not_valid_is_told_in_a_line(
     )
 
 
-def test_with_v_the_valid_are_told_too_and_with_json_a_line_of_it_each(
+def test_with_v_valid_deliveries_are_shown_too_and_with_json_as_json_lines(
     vmon_run: Run, signed: Signed, capture: Capture, tmp_path: Path
 ) -> None:
     path = capture(signed(), make_entry(b"{}"))
@@ -125,7 +125,7 @@ def test_without_a_secret_or_a_file_it_is_wrong_use(
     assert vmon_run("verify", capture(), "--secret", " ")[0] == 2
 
 
-def test_the_secret_of_the_environment_is_taken_and_never_shown(
+def test_the_secret_of_the_environment_is_used_and_never_shown(
     vmon_run: Run, signed: Signed, capture: Capture
 ) -> None:
     path = capture(signed())

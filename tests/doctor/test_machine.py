@@ -24,7 +24,7 @@ def test_python_and_packages_are_named_with_their_versions(
     packages = found("packages", DoctorOptions())
     assert packages.verdict == "pass"
     for name in ("vmon ", "aiohttp ", "msgspec ", "pyngrok ", "uvloop "):
-        assert name in packages.said
+        assert name in packages.message
     monkeypatch.setattr(machine_checks, "_version", lambda name: None if name == "uvloop" else "1")
     assert found("packages", DoctorOptions()).verdict == "warn"
     monkeypatch.setattr(machine_checks, "_version", lambda _: None)
@@ -38,7 +38,7 @@ def test_settings_that_cannot_be_read_fail() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_a_port_is_free_or_taken(host: str) -> None:
+def test_a_port_is_free_or_in_use(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         result = found("port", DoctorOptions(host=host, port=number))
@@ -60,10 +60,10 @@ def test_the_folder_of_captures_is_writable_or_not(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     result = found("captures", DoctorOptions(captures=deep))
     assert result.verdict == "pass"
-    assert result.said.endswith("not created yet")
+    assert result.message.endswith("not created yet")
     assert not deep.exists()
     deep.mkdir(parents=True, mode=0o700)
-    assert found("captures", DoctorOptions(captures=deep)).said.startswith(f"{deep}, ")
+    assert found("captures", DoctorOptions(captures=deep)).message.startswith(f"{deep}, ")
     assert not list(deep.iterdir())
     deep.chmod(0o777)
     result = found("captures", DoctorOptions(captures=deep))
@@ -76,7 +76,7 @@ def test_the_folder_of_captures_is_writable_or_not(tmp_path: Path) -> None:
     assert found("captures", DoctorOptions(captures=tmp_path / "file" / "x")).verdict == "fail"
 
 
-def test_the_space_that_is_left_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_free_disk_space_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for free, verdict in ((10**12, "pass"), (10**8, "warn"), (10**6, "fail")):
         usage = type("Usage", (), {"free": free})
         monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)

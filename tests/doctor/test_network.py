@@ -58,22 +58,22 @@ def server() -> Iterator[Server]:
 
 
 def test_a_clock_that_agrees_and_one_that_does_not(server: Server) -> None:
-    def look() -> tuple[str, str]:
+    def process_info() -> tuple[str, str]:
         return short(found("clock", DoctorOptions(clocks=(server.url,))))
 
-    assert look() == ("pass", f"in sync with {server.url}")
+    assert process_info() == ("pass", f"in sync with {server.url}")
     server.skew_s = -30
-    verdict, said = look()
+    verdict, said = process_info()
     assert verdict == "warn"
     assert said.endswith(f"s ahead of {server.url}")
     server.skew_s = 3600
-    verdict, said = look()
+    verdict, said = process_info()
     assert verdict == "fail"
     assert said.endswith(f" behind {server.url}")
     absurd = f"Fri, 31 Dec 1999 23:59:59 +{'9' * 20}"
     for date in ("yesterday", "Mon, 01 Jan 0001 00:00:00 GMT", absurd, None):
         server.date = date
-        assert look()[0] in {"skip", "fail"}
+        assert process_info()[0] in {"skip", "fail"}
     assert set(server.seen) == {"HEAD /"}
 
 
@@ -82,10 +82,10 @@ def test_the_clock_of_the_public_url_is_the_one_that_counts(server: Server) -> N
     asked = DoctorOptions(public_url=f"{server.url}/secret-path", clocks=("http://127.0.0.1:9",))
     result = found("clock", asked)
     assert result.verdict == "fail"
-    assert "secret-path" not in result.said
+    assert "secret-path" not in result.message
 
 
-def test_the_next_clock_is_asked_where_one_is_not_there(server: Server) -> None:
+def test_the_next_clock_is_used_if_one_does_not_respond(server: Server) -> None:
     asked = DoctorOptions(clocks=("http://127.0.0.1:9", server.url))
     assert found("clock", asked).verdict == "pass"
 
@@ -97,7 +97,7 @@ def test_offline_the_clock_is_skipped_and_is_no_failure() -> None:
     assert said.startswith("no server to compare it with (http://127.0.0.1:9: Connection refused; ")
 
 
-def test_nothing_leaves_the_machine_where_that_is_asked(server: Server) -> None:
+def test_with_offline_nothing_leaves_the_machine(server: Server) -> None:
     asked = DoctorOptions(
         offline=True, clocks=(server.url,), public_url=server.url, apps=("http://203.0.113.1",)
     )
@@ -110,16 +110,14 @@ def test_nothing_leaves_the_machine_where_that_is_asked(server: Server) -> None:
     ("status", "verdict"),
     [(200, "pass"), (204, "pass"), (404, "warn"), (301, "warn"), (502, "warn")],
 )
-def test_a_public_url_is_judged_by_what_it_answers(
-    status: int, verdict: str, server: Server
-) -> None:
+def test_a_public_url_is_checked_by_its_response(status: int, verdict: str, server: Server) -> None:
     server.status = status
     result = found("public URL", DoctorOptions(public_url=f"{server.url}/token?a=b"))
     assert short(result) == (verdict, f"{server.url} responds with {status}")
     assert server.seen == ["HEAD /token"]
 
 
-def test_a_public_url_that_nobody_answers_fails(free_port: int) -> None:
+def test_a_public_url_without_a_response_fails(free_port: int) -> None:
     url = f"http://127.0.0.1:{free_port}"
     said = f"cannot reach {url}: Connection refused"
     assert short(found("public URL", DoctorOptions(public_url=f"{url}/x"))) == ("fail", said)
@@ -128,8 +126,8 @@ def test_a_public_url_that_nobody_answers_fails(free_port: int) -> None:
 
 def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "CONNECT_S", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as drained:
+        url = f"http://127.0.0.1:{drained.getsockname()[1]}"
         result = found("public URL", DoctorOptions(public_url=url))
     assert short(result) == ("fail", f"cannot reach {url}: no response within 200 ms")
 

@@ -4,7 +4,7 @@ from vmon.config import HOST, PORT
 from vmon.doctor.results import DoctorOptions
 
 
-def test_doctor_looks_where_listen_listens() -> None:
+def test_doctor_checks_the_port_of_listen() -> None:
     assert (DoctorOptions().host, DoctorOptions().port) == (HOST, PORT)
 
 

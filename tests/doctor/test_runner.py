@@ -13,7 +13,7 @@ from vmon.doctor.runner import checks, examine
 from vmon.errors import WrongUse
 
 
-def test_checks_are_told_in_their_order() -> None:
+def test_results_are_in_the_order_of_the_checks() -> None:
     assert [one.name for one in checks(DoctorOptions())] == NAMES
     assert [one.name for one in checks(DoctorOptions(apps=("a", "b")))][-2:] == ["app", "app"]
 
@@ -42,11 +42,11 @@ def test_a_check_that_hangs_is_given_up_and_hides_no_other() -> None:
         ("b", "fail"),
         ("c", "pass"),
     ]
-    assert results[0].said == "no result within 200 ms"
+    assert results[0].message == "no result within 200 ms"
     never.set()
 
 
-def test_a_check_that_breaks_is_told_and_hides_no_other() -> None:
+def test_a_broken_check_is_reported_and_hides_no_other() -> None:
     def broken() -> Finding:
         raise ZeroDivisionError("by \x1b[2J zero")
 
@@ -56,12 +56,12 @@ def test_a_check_that_breaks_is_told_and_hides_no_other() -> None:
     results = list(
         examine([Check("a", broken), Check("b", wrong), Check("c", lambda: Finding("pass", "ok"))])
     )
-    assert results[0].said == "the check itself failed: ZeroDivisionError: by ␛[2J zero"
+    assert results[0].message == "the check itself failed: ZeroDivisionError: by ␛[2J zero"
     assert results[1] == Result("b", "fail", "it is wrong", "mend it")
     assert results[2].verdict == "pass"
 
 
-def test_whatever_is_asked_nothing_breaks_and_what_is_wrong_has_a_way_out() -> None:
+def test_no_option_breaks_a_check_and_every_failure_has_a_fix() -> None:
     strange = DoctorOptions(
         host="\x00",
         port=70000,
@@ -71,7 +71,7 @@ def test_whatever_is_asked_nothing_breaks_and_what_is_wrong_has_a_way_out() -> N
         tunnel="ngrok",
     )
     for result in examine(checks(strange)):
-        assert not result.said.startswith("the check itself failed"), result
+        assert not result.message.startswith("the check itself failed"), result
         assert bool(result.fix) == (result.verdict in {"warn", "fail"}), result
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.checks import found, program, short
 from vmon.doctor import tunnels
 from vmon.doctor.results import DoctorOptions
-from vmon.tunnel.ngrok.locate import own_place
+from vmon.tunnel.ngrok.locate import install_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def test_what_is_missing_fails_only_where_it_is_used(tunnel: str | None, verdict
     assert "vmon tunnel install" in (agent.fix or "")
     token = found("ngrok token", DoctorOptions(tunnel=tunnel))
     assert token.verdict == verdict
-    assert token.said.startswith("not found in NGROK_AUTHTOKEN or ")
+    assert token.message.startswith("not found in NGROK_AUTHTOKEN or ")
     assert "NGROK_AUTHTOKEN" in (token.fix or "")
 
 
@@ -45,13 +45,13 @@ def test_other_programs_are_needed_by_their_own_tunnel_only(name: str, machine: 
         ("exit 1", "warn", "is not an ngrok agent"),
     ],
 )
-def test_the_version_of_the_agent_is_asked(
+def test_the_version_of_the_agent_is_checked(
     says: str, verdict: str, said: str, machine: Path
 ) -> None:
     program(machine, "ngrok", says)
     result = found("ngrok agent", DoctorOptions())
     assert result.verdict == verdict
-    assert said in result.said
+    assert said in result.message
 
 
 def test_the_agent_that_was_chosen_is_the_one_that_counts(machine: Path, tmp_path: Path) -> None:
@@ -70,34 +70,34 @@ def test_an_agent_that_does_not_answer_is_given_up(
     assert short(result) == ("warn", f"cannot get the version of {machine}/ngrok")
 
 
-def test_the_token_is_found_wherever_it_is_and_never_told(
+def test_the_token_is_found_wherever_it_is_and_never_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = []
 
-    def look(asked: DoctorOptions) -> str:
+    def process_info(asked: DoctorOptions) -> str:
         result = found("ngrok token", asked)
         said.append(f"{result}{asked}")
         assert result.verdict == "pass"
-        return result.said
+        return result.message
 
     file = tmp_path / "config" / "ngrok" / "ngrok.yml"
-    if not own_place().is_relative_to(tmp_path / "config"):
-        file = own_place().parent / "ngrok.yml"
+    if not install_path().is_relative_to(tmp_path / "config"):
+        file = install_path().parent / "ngrok.yml"
     file.parent.mkdir(parents=True)
     for text in (f"authtoken: {TOKEN}", f"version: 3\nagent:\n  authtoken: {TOKEN}"):
         file.write_text(text)
-        assert look(DoctorOptions()) == f"found in {file}"
+        assert process_info(DoctorOptions()) == f"found in {file}"
     monkeypatch.setenv("NGROK_AUTHTOKEN", TOKEN)
-    assert look(DoctorOptions()) == "found in NGROK_AUTHTOKEN"
-    assert look(DoctorOptions(token=(TOKEN, "./vmon.toml"))) == "found in ./vmon.toml"
+    assert process_info(DoctorOptions()) == "found in NGROK_AUTHTOKEN"
+    assert process_info(DoctorOptions(token=(TOKEN, "./vmon.toml"))) == "found in ./vmon.toml"
     assert TOKEN not in "".join(said)
 
 
-def test_an_ngrok_yml_that_cannot_be_read_is_told() -> None:
-    file = own_place().parent / "ngrok.yml"
+def test_an_ngrok_yml_that_cannot_be_read_is_reported() -> None:
+    file = install_path().parent / "ngrok.yml"
     file.parent.mkdir(parents=True)
     file.write_text("{[")
     result = found("ngrok token", DoctorOptions())
     assert result.verdict == "warn"
-    assert str(file) in result.said
+    assert str(file) in result.message

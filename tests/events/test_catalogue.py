@@ -113,7 +113,7 @@ def test_an_event_that_is_nearly_a_type_is_known_for_it(event: str, type_: str |
         ("undecodable", None, "failed"),
     ],
 )
-def test_a_verb_says_what_became_of_the_thing(name: str, status: str | None, expected: str) -> None:
+def test_the_verb_of_a_type_and_status(name: str, status: str | None, expected: str) -> None:
     assert verb(name, status) == expected
 
 

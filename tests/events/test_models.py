@@ -35,12 +35,12 @@ def test_a_stream_event_knows_its_stream_its_publisher_and_its_times() -> None:
     assert event.timestamp_at == datetime(2016, 8, 3, 21, 14, 20, 571000, tzinfo=UTC)
     assert event.created_ms == 1470258845416
     assert event.platform_lag_s == 15.155
-    assert event.lived_s is None
+    assert event.lasted_s is None
 
 
-def test_a_destroyed_event_says_how_long_the_thing_lived() -> None:
+def test_a_destroyed_event_has_a_duration() -> None:
     event = sample("streamDestroyed")
-    assert (event.lived_s, event.platform_lag_s) == (51.537, None)
+    assert (event.lasted_s, event.platform_lag_s) == (51.537, None)
     assert event.reason == "clientDisconnected"
 
 
@@ -77,7 +77,7 @@ def test_an_archive_happened_when_it_was_updated() -> None:
 def test_an_archive_lived_as_long_as_it_recorded(
     status: str, duration: int, lived: float | None
 ) -> None:
-    assert ArchiveEvent(status=status, duration=duration).lived_s == lived
+    assert ArchiveEvent(status=status, duration=duration).lasted_s == lived
 
 
 def test_the_project_comes_from_any_of_its_names_and_else_from_the_session_id() -> None:
@@ -101,7 +101,7 @@ def test_every_shape_without_any_field_answers_every_question() -> None:
 
 ASKED = [
     *("session_id", "project_id", "timestamp_at", "connection_id", "stream_id", "archive_id"),
-    *("call_id", "reason", "status", "created_ms", "lived_s", "platform_lag_s"),
+    *("call_id", "reason", "status", "created_ms", "lasted_s", "platform_lag_s"),
 ]
 
 

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from vmon.errors import WrongUse
 from vmon.events.names import (
-    _CREATURES,
-    _QUALITIES,
-    called,
+    _ADJECTIVES,
+    _NOUNS,
+    display_name,
     is_two_words,
     name_from,
-    person,
+    name_in_data,
     two_words,
 )
 
@@ -19,12 +19,12 @@ ID = "c053fcc8-c681-41d5-8ec2-7a9e1434a21e"
 
 
 def test_a_person_is_called_by_name_or_else_by_two_words_that_stay_the_same() -> None:
-    assert called(ID, "Ann") == "Ann"
-    assert called(ID, None) == called(ID, "") == "airy-wolf"
+    assert display_name(ID, "Ann") == "Ann"
+    assert display_name(ID, None) == display_name(ID, "") == "airy-wolf"
 
 
 def test_the_words_are_short_and_each_is_there_once() -> None:
-    for words in (_QUALITIES, _CREATURES):
+    for words in (_ADJECTIVES, _NOUNS):
         assert len(set(words)) == len(words) == 128
         assert all(word.isalpha() and word.islower() and len(word) <= 8 for word in words)
 
@@ -112,11 +112,11 @@ PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     ],
 )
 def test_a_name_is_found_in_token_data(data: str | None, name: str | None) -> None:
-    assert person(data) == name
+    assert name_in_data(data) == name
 
 
 @PATIENT
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_token_data_is_a_one_line_name_or_none(data: str) -> None:
-    name = person(data)
+    name = name_in_data(data)
     assert name is None or (name and "\n" not in name)

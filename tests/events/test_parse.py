@@ -66,7 +66,7 @@ def holds(body: bytes) -> None:
     if payload.json is not None:
         assert json.loads(payload.json) == payload.value
         assert not set(payload.json) & set(b"\n\r")
-    for name in ("project_id", "timestamp_at", "lived_s", "platform_lag_s", "reason", "status"):
+    for name in ("project_id", "timestamp_at", "lasted_s", "platform_lag_s", "reason", "status"):
         getattr(event, name)
 
 
@@ -121,7 +121,7 @@ def test_a_bom_is_taken_off_and_noted_and_counts_in_positions() -> None:
     assert torn.problem.endswith("at byte 4")
 
 
-def test_half_a_surrogate_pair_breaks_nothing() -> None:
+def test_a_lone_surrogate_is_decoded() -> None:
     payload = nasty("lone-surrogate-session")
     assert (payload.type, payload.session, payload.json) == ("sessionCreated", None, None)
     assert payload.notes == ("a lone surrogate in a string",)
@@ -204,13 +204,13 @@ def test_an_unknown_event_has_its_first_keys_and_what_reads_like_a_status() -> N
     event = read({"id": "p1", "type": "payment.succeeded", "status": "", "vmon:keys": ["x"]})
     assert isinstance(event, UnknownEvent)
     assert event.keys == ("id", "type", "status", "vmon:keys")
-    assert event.telling == ("type", "payment.succeeded")
+    assert event.status_like == ("type", "payment.succeeded")
     event = read({f"k{number}": number for number in range(99)})
     assert isinstance(event, UnknownEvent)
-    assert (len(event.keys), event.telling) == (12, None)
+    assert (len(event.keys), event.status_like) == (12, None)
 
 
-def test_an_unknown_event_still_says_what_it_shares_with_known_ones() -> None:
+def test_an_unknown_event_has_the_fields_it_shares_with_known_types() -> None:
     value = TYPES["streamCreated"].sample | {"event": "streamRenamed", "reason": 5}
     event = read(value)
     assert isinstance(event, UnknownEvent)
@@ -236,7 +236,7 @@ def test_a_warning_quotes_letters_of_any_language_as_they_are() -> None:
     assert event.warnings == ('unknown reason "日本␛[2J"',)
 
 
-def test_a_warning_quotes_a_stranger_in_one_short_harmless_line() -> None:
+def test_a_warning_quotes_untrusted_text_in_one_short_disarmed_line() -> None:
     event = read(TYPES["connectionDestroyed"].sample | {"reason": "\x1b[2J\n" + "x" * 1000})
     assert len(event.warnings[0]) < 120
     assert event.warnings[0].isprintable()

@@ -156,3 +156,29 @@ async def test_a_capture_that_cannot_be_read_for_a_while_is_read_again(
     else:
         assert recorder.bugs == [error, error]
         recorder.bugs.clear()
+
+
+async def test_after_the_end_nothing_is_read_back(
+    app: "App", recorder: Recorder, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_DELIVERIES", 2)
+    monkeypatch.setattr(module, "_DISK_S", 3600)
+    lines = [write_line(numbered(number)) for number in range(6)]
+    async with a_worker(app.url, recorder, tape.cursor) as worker:
+        os.write(tape.file.fileno(), b"".join(lines[:3]))
+        for number, line in enumerate(lines):
+            worker.take(numbered(number), sum(map(len, lines[:number])), len(line))
+        await until(lambda: worker.queue._disk is not None)
+        timers = [worker.queue._disk]
+        worker.queue.refill_soon()
+        await until(lambda: worker.queue._disk is not timers[0])
+        timers.append(worker.queue._disk)
+        assert [timer and timer.cancelled() for timer in timers] == [True, False]
+        await worker.finish(0)
+    assert [timer and timer.cancelled() for timer in timers] == [True, True]
+    os.write(tape.file.fileno(), b"".join(lines[3:]))
+    waiting = worker.queue.sessions.waiting
+    worker.queue.refill_soon()
+    for _ in range(3):
+        await asyncio.sleep(0)  # a turn of the event loop
+    assert (worker.queue.is_behind, worker.queue.sessions.waiting) == (True, waiting)

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 
 from tests.support.factories import make_entry
 from tests.support.waiting import until
+from vmon.forward.client import ForwardResult, Outcome
+from vmon.forward.listener import TargetBack, TargetDown
 from vmon.receive import feed as module
-from vmon.receive.elements import BugFound, CaptureTrouble, Missed, Notice, Received
-from vmon.receive.feed import Feed, Subscription
+from vmon.receive.elements import (
+    BugFound,
+    CaptureTrouble,
+    Forwarded,
+    Missed,
+    Notice,
+    Received,
+    TargetChanged,
+)
+from vmon.receive.feed import Feed, ForwardPublisher, Subscription
 from vmon.sessions.tracker import SessionTracker
 
 if TYPE_CHECKING:
@@ -240,3 +250,25 @@ async def test_entering_leaves_turns_to_the_event_loop(monkeypatch: pytest.Monke
     entered = len(reader.queue)
     assert entered < 200  # one slice does not enter everything
     await until(lambda: len(reader.queue) == 200)
+
+
+async def test_what_becomes_of_forwarding_is_published_as_typed_elements() -> None:
+    reader = Reader()
+    feed, _, bugs = a_feed(reader)
+    publisher = ForwardPublisher(feed, bugs.append)
+    result = ForwardResult(delivery(1), "app:80", Outcome(200, 0.01))
+    down, back = TargetDown("app:80", "refused", retrying=True), TargetBack("app:80", 3.0, 2)
+    publisher.forwarded(result)
+    publisher.target_down(down)
+    publisher.target_back(back)
+    publisher.notice("2 deliveries left")
+    publisher.bug(ZeroDivisionError())
+    feed.flush()
+    first, second, third, last = reader.read()
+    assert first == Forwarded(result)
+    assert isinstance(second, TargetChanged)
+    assert isinstance(third, TargetChanged)
+    assert (second.event, third.event) == (down, back)
+    assert isinstance(last, Notice)
+    assert (last.text, last.about) == ("2 deliveries left", "forwarding")
+    assert [type(bug) for bug in bugs] == [ZeroDivisionError]

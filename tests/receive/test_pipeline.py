@@ -304,7 +304,7 @@ async def test_rotation_is_asked_before_a_line_is_written_and_forwarding_told_of
         def rotate_if_due(self, line: bytes) -> None:
             seen.append((read_line(line).delivery.id, len(run.lines())))
             if len(seen) == 3:
-                run.disk.renew(run.disk.path.with_suffix(".full"), lambda: None)
+                run.disk.switch_file(run.disk.path.with_suffix(".full"), lambda: None)
 
     rotation: Any = Rotating()
     run.pipeline.rotation = rotation

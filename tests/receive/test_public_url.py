@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from tests.support.tunnels import ScriptedTunnel
 from tests.support.waiting import until
 from vmon.receive import public_url as module
 from vmon.receive.elements import Notice, TunnelDown, TunnelUp
 from vmon.receive.feed import Feed, Subscription
 from vmon.receive.public_url import PublicUrl, PublicUrlCallbacks
 from vmon.sessions.tracker import SessionTracker
-from vmon.tunnel.changes import Changes
 from vmon.tunnel.choice import Choice, TunnelRequest, ViaNgrok, ViaPublicUrl, ViaSsh
 from vmon.tunnel.model import CannotTunnel, State
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vmon.capture.codec import Outage
     from vmon.receive.elements import Element
     from vmon.security.access import Guard
-    from vmon.tunnel.model import Change, Tunnel
+    from vmon.tunnel.model import Tunnel
 
 TOKEN = "Zq3x_-0aBcDeFgHiJkLmNo"
 LOCAL = "http://127.0.0.1:4680"
@@ -84,33 +84,10 @@ class Receiver:
         return self.guard.admits([(b"Host", host.encode())], path)
 
 
-class FakeTunnel:
-    """A tunnel that starts with a URL or an error, and then changes as the test says."""
-
-    name = "fake"
-    stable_url = True
-
-    def __init__(self, outcome: str | CannotTunnel) -> None:
-        self.outcome = outcome
-        self.told = Changes()
-        self.closed = False
-
-    async def start(self) -> str:
-        if isinstance(self.outcome, CannotTunnel):
-            raise self.outcome
-        return self.outcome
-
-    def changes(self) -> AsyncIterator[Change]:
-        return self.told.read()
-
-    async def close(self) -> None:
-        self.closed = True
-
-
 class Request(TunnelRequest, frozen=True):
     """A request for a tunnel that the test has."""
 
-    fake: FakeTunnel = FakeTunnel("")
+    fake: ScriptedTunnel = ScriptedTunnel("")
 
     def tunnel(self, local_url: str) -> Tunnel:
         assert local_url == LOCAL
@@ -121,7 +98,7 @@ class Run:
     """A public URL, and what came of it."""
 
     def __init__(
-        self, tunnel: FakeTunnel, *, secret: str | None = TOKEN, choice: Choice | None = None
+        self, tunnel: ScriptedTunnel, *, secret: str | None = TOKEN, choice: Choice | None = None
     ) -> None:
         self.receiver = Receiver()
         self.guards: list[Guard] = []
@@ -174,7 +151,7 @@ def host_of(side: PublicSide) -> str:
 
 
 async def test_before_the_url_is_known_nobody_from_outside_is_let_in() -> None:
-    run = Run(FakeTunnel("https://a.example"))
+    run = Run(ScriptedTunnel("https://a.example"))
     assert run.guards == [run.receiver.guard]
     assert not run.receiver.admits("a.example", f"/{TOKEN}")
     assert not run.receiver.admits("", f"/{TOKEN}")
@@ -182,7 +159,7 @@ async def test_before_the_url_is_known_nobody_from_outside_is_let_in() -> None:
 
 
 async def test_without_a_secret_path_nobody_is_let_in_too_early_either() -> None:
-    run = Run(FakeTunnel("https://a.example"), secret=None)
+    run = Run(ScriptedTunnel("https://a.example"), secret=None)
     assert not run.receiver.admits("a.example")
     assert run.public.let_in("https://a.example") == "https://a.example"
     assert run.receiver.admits("a.example")
@@ -190,7 +167,7 @@ async def test_without_a_secret_path_nobody_is_let_in_too_early_either() -> None
 
 
 async def test_who_has_the_url_with_its_secret_path_is_let_in() -> None:
-    run = Run(FakeTunnel("https://a.example"))
+    run = Run(ScriptedTunnel("https://a.example"))
     assert run.public.let_in("https://A.example:8443") == f"https://A.example:8443/{TOKEN}"
     assert run.guards[-1] is run.receiver.guard
     assert run.receiver.admits("a.example:8443", f"/{TOKEN}/hook")
@@ -211,7 +188,7 @@ async def test_who_has_the_url_with_its_secret_path_is_let_in() -> None:
 async def test_this_machine_needs_the_secret_path_where_a_tunnel_marks_no_requests(
     choice: Choice, secret: str | None, inside: str
 ) -> None:
-    run = Run(FakeTunnel(""), secret=secret, choice=choice)
+    run = Run(ScriptedTunnel(""), secret=secret, choice=choice)
     assert run.public.inside(LOCAL) == inside
     run.public.let_in("https://a.example")
     assert run.receiver.admits("127.0.0.1:4680", inside.removeprefix(LOCAL) or "/")
@@ -225,7 +202,7 @@ async def test_a_url_is_announced_once_a_probe_of_it_has_reached_the_receiver(
     sides: list[PublicSide],
 ) -> None:
     side, _ = sides
-    run = Run(FakeTunnel(side.url))
+    run = Run(ScriptedTunnel(side.url))
     async with run.running():
         await until(lambda: len(side.paths) >= 3)
         assert run.look() == []
@@ -239,7 +216,7 @@ async def test_a_url_is_announced_once_a_probe_of_it_has_reached_the_receiver(
 
 async def test_another_server_s_200_proves_nothing(sides: list[PublicSide]) -> None:
     side, _ = sides
-    run, other = Run(FakeTunnel(side.url)), Receiver()
+    run, other = Run(ScriptedTunnel(side.url)), Receiver()
     side.leads_to = other
     async with run.running():
         await until(lambda: len(side.paths) >= 3)
@@ -254,7 +231,7 @@ async def test_a_url_that_leads_nowhere_yet_is_told_once_with_the_reason(
 ) -> None:
     monkeypatch.setattr(module, "_LATE_S", 0.0)
     side, _ = sides
-    run = Run(FakeTunnel(side.url))
+    run = Run(ScriptedTunnel(side.url))
     async with run.running():
         await until(lambda: len(side.paths) >= 4)
         (notice,) = run.look()
@@ -272,7 +249,7 @@ async def test_where_nobody_listens_the_reason_is_told_and_it_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:
     monkeypatch.setattr(module, "_LATE_S", 0.0)
-    run = Run(FakeTunnel(f"http://127.0.0.1:{free_port}"))
+    run = Run(ScriptedTunnel(f"http://127.0.0.1:{free_port}"))
     async with run.running():
         await until(run.look)
     (notice,) = run.published
@@ -282,13 +259,13 @@ async def test_where_nobody_listens_the_reason_is_told_and_it_is_tried_again(
 
 async def test_a_drop_and_its_end_are_told_with_the_outage(sides: list[PublicSide]) -> None:
     side, _ = sides
-    side.leads_to = (run := Run(FakeTunnel(side.url))).receiver
+    side.leads_to = (run := Run(ScriptedTunnel(side.url))).receiver
     async with run.running():
         await until(lambda: run.of(TunnelUp))
-        run.tunnel.told.tell(State.RECONNECTING, detail="lost", code="E1")
+        run.tunnel.told.publish(State.RECONNECTING, detail="lost", code="E1")
         await until(lambda: run.of(TunnelDown))
         assert run.outages == []
-        run.tunnel.told.tell(State.ONLINE, url=side.url)
+        run.tunnel.told.publish(State.ONLINE, url=side.url)
         await until(lambda: run.outages)
     _, down = run.published
     assert isinstance(down, TunnelDown)
@@ -304,13 +281,13 @@ async def test_a_url_that_has_moved_is_announced_with_the_one_it_replaces(
     sides: list[PublicSide], *, is_down: bool
 ) -> None:
     old, new = sides
-    run = Run(FakeTunnel(old.url))
+    run = Run(ScriptedTunnel(old.url))
     old.leads_to = run.receiver
     async with run.running():
         await until(lambda: run.of(TunnelUp))
         if is_down:
-            run.tunnel.told.tell(State.RECONNECTING, detail="lost")
-        run.tunnel.told.tell(State.ONLINE, url=new.url)
+            run.tunnel.told.publish(State.RECONNECTING, detail="lost")
+        run.tunnel.told.publish(State.ONLINE, url=new.url)
         await until(lambda: len(new.paths) >= 2)
         assert len(run.of(TunnelUp)) == 1  # not before it is proved
         new.leads_to = run.receiver
@@ -326,11 +303,11 @@ async def test_a_url_that_moves_before_it_is_proved_is_proved_no_longer(
     sides: list[PublicSide],
 ) -> None:
     old, new = sides
-    run = Run(FakeTunnel(old.url))
+    run = Run(ScriptedTunnel(old.url))
     new.leads_to = run.receiver
     async with run.running():
         await until(lambda: old.paths)
-        run.tunnel.told.tell(State.ONLINE, url=new.url)
+        run.tunnel.told.publish(State.ONLINE, url=new.url)
         await until(lambda: run.of(TunnelUp))
     assert run.published == [TunnelUp(f"{new.url}/{TOKEN}")]
 
@@ -339,13 +316,13 @@ async def test_a_url_that_comes_back_before_another_was_proved_replaces_none(
     sides: list[PublicSide],
 ) -> None:
     ours, other = sides
-    run = Run(FakeTunnel(ours.url))
+    run = Run(ScriptedTunnel(ours.url))
     ours.leads_to = run.receiver
     async with run.running():
         await until(lambda: run.of(TunnelUp))
-        run.tunnel.told.tell(State.ONLINE, url=other.url)
+        run.tunnel.told.publish(State.ONLINE, url=other.url)
         await until(lambda: other.paths)
-        run.tunnel.told.tell(State.ONLINE, url=ours.url)
+        run.tunnel.told.publish(State.ONLINE, url=ours.url)
         await until(lambda: len(run.of(TunnelUp)) == 2)
     assert run.of(TunnelUp) == [TunnelUp(f"{ours.url}/{TOKEN}")] * 2
 
@@ -354,13 +331,13 @@ async def test_a_drop_before_the_url_is_proved_does_not_end_the_proving(
     sides: list[PublicSide],
 ) -> None:
     side, _ = sides
-    run = Run(FakeTunnel(side.url))
+    run = Run(ScriptedTunnel(side.url))
     async with run.running():
         await until(lambda: side.paths)
-        run.tunnel.told.tell(State.RECONNECTING, detail="lost")
+        run.tunnel.told.publish(State.RECONNECTING, detail="lost")
         await until(lambda: run.of(TunnelDown))
         side.leads_to = run.receiver
-        run.tunnel.told.tell(State.ONLINE, url=side.url)
+        run.tunnel.told.publish(State.ONLINE, url=side.url)
         await until(lambda: run.of(TunnelUp))
     assert len(run.outages) == 1
 
@@ -370,7 +347,7 @@ async def test_a_drop_before_the_url_is_proved_does_not_end_the_proving(
 
 async def test_a_tunnel_that_cannot_be_had_ends_it_with_the_reason() -> None:
     refusal = CannotTunnel("no", code="NO", hint="go", fatal=True)
-    run = Run(FakeTunnel(refusal))
+    run = Run(ScriptedTunnel(refusal))
     async with run.running() as task:
         with pytest.raises(CannotTunnel, match="no"):
             async with asyncio.timeout(10):
@@ -380,7 +357,7 @@ async def test_a_tunnel_that_cannot_be_had_ends_it_with_the_reason() -> None:
 
 async def test_a_bug_in_announcing_ends_it_too(sides: list[PublicSide]) -> None:
     side, _ = sides
-    run = Run(FakeTunnel(side.url))
+    run = Run(ScriptedTunnel(side.url))
     run.guards = []
 
     def failing(_guard: Guard) -> None:
@@ -395,7 +372,7 @@ async def test_a_bug_in_announcing_ends_it_too(sides: list[PublicSide]) -> None:
 
 async def test_cancelling_it_closes_the_tunnel(sides: list[PublicSide]) -> None:
     side, _ = sides
-    run = Run(FakeTunnel(side.url))
+    run = Run(ScriptedTunnel(side.url))
     async with run.running() as task:
         await until(lambda: side.paths)
         task.cancel()

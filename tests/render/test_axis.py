@@ -39,7 +39,7 @@ def test_ticks_are_round_in_local_time(zone: Callable[[str], None]) -> None:
 
 
 @given(st.integers(0, 4 * 10**12), st.integers(0, 10**12), st.integers(0, 30))
-def test_there_are_never_more_ticks_than_asked_for_and_none_outside(
+def test_there_are_never_more_ticks_than_the_limit_and_none_outside(
     from_ms: int, span_ms: int, most: int
 ) -> None:
     found = ticks(from_ms, from_ms + span_ms, most)

@@ -56,13 +56,13 @@ def drawn(entry: Entry, look: LineStyle = PLAIN) -> list[str]:
 
 
 @pytest.mark.usefixtures("utc")
-def test_the_fields_of_a_payload_are_drawn_so() -> None:
+def test_the_fields_of_a_payload_are_shown_in_this_way() -> None:
     entry = make_entry((DATA / "seed" / "streamCreated.json").read_bytes(), path="/hook?a=1")
     assert "\n".join(fields(entry, PLAIN)) == FIELDS
 
 
 @pytest.mark.usefixtures("utc")
-def test_headers_and_body_are_drawn_so() -> None:
+def test_headers_and_body_are_shown_in_this_way() -> None:
     body = b'{"event":"muteForced","a":[1,-2.5e3,true,null],"o":{},"t":"x\\"y\\u00e9"}'
     entry = make_entry(body, headers=(("Content-Type", "application/json"), ("X-\x1b", "a\nb")))
     assert "\n".join(whole(entry, PLAIN)) == WHOLE
@@ -95,7 +95,7 @@ def test_what_is_no_json_is_shown_raw_with_where_it_breaks() -> None:
     assert list(whole(make_entry(b"", headers=()), PLAIN))[-1] == "    ^ empty body"
 
 
-def test_a_compressed_body_is_laid_out_unpacked() -> None:
+def test_a_compressed_body_is_decompressed_and_formatted() -> None:
     headers = (("content-encoding", "gzip"),)
     entry = make_entry(gzip.compress(b'{"event":"archive"}'), headers=headers)
     assert list(whole(entry, PLAIN))[1:] == ["    │ {", '    │   "event": "archive"', "    │ }"]
@@ -108,7 +108,7 @@ def test_a_time_is_read_out(key: str, zone: Callable[[str], None]) -> None:
     assert lines[-1] == f"    x.{key} 1470258860571  2016-08-04 06:14:20.571"
 
 
-def test_the_end_of_all_calendars_is_drawn_too(zone: Callable[[str], None]) -> None:
+def test_the_last_time_of_the_calendar_is_shown_too(zone: Callable[[str], None]) -> None:
     zone("Asia/Tokyo")
     entry = make_entry(b'{"event":"archive","updatedAt":253402300799999}')
     assert "    updatedAt 253402300799999" in drawn(entry)
@@ -130,7 +130,7 @@ def test_scalars_and_what_is_empty_are_written_as_json_has_them() -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"7", b'"x"', b"null", b"[{}]", b"", b"{}"])
-def test_what_is_no_object_is_drawn(body: bytes) -> None:
+def test_what_is_not_an_object_is_shown(body: bytes) -> None:
     assert all(line.startswith("    ") for line in drawn(make_entry(body)))
 
 

@@ -144,13 +144,13 @@ def drawings() -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize(
     ("name", "lines"), drawings(), ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_a_body_is_drawn_so(name: str, lines: list[str]) -> None:
+def test_a_body_is_shown_in_this_way(name: str, lines: list[str]) -> None:
     (path,) = DATA.glob(f"{name}.*")
     entry = make_entry(path.read_bytes())
     assert [line(entry, LineStyle(PLAIN, width)) for width in (None, 80, 40)] == lines
 
 
-def test_the_seeds_samples_and_every_type_are_drawn() -> None:
+def test_the_seeds_samples_and_every_type_are_shown() -> None:
     names = {name for name, _ in drawings()}
     assert names >= {f"seed/{path.stem}" for path in (DATA / "seed").iterdir()}
     assert names >= {f"opentok/{name}" for name in TYPES}
@@ -258,7 +258,7 @@ def test_columns_stay_where_they_are(width: int | None, session: str | None, lat
     assert cell_len(before) == len("21:16:00.318 ~ callUpdated         kxOH45   2min ")
 
 
-def test_a_type_that_a_file_made_up_is_harmless_and_keeps_the_columns() -> None:
+def test_an_unknown_type_in_a_file_is_disarmed_and_keeps_the_columns() -> None:
     known = make_line(b'{"event":"sessionCreated"}')
     for made_up in ("\x1b[2J", "x" * 50, "日" * 30):
         made = known.replace(
@@ -273,7 +273,7 @@ def test_a_type_that_a_file_made_up_is_harmless_and_keeps_the_columns() -> None:
 @pytest.mark.parametrize(
     ("micros", "millis"), [(0, "000"), (999_999, "999"), (999_500, "999"), (1_999, "001")]
 )
-def test_the_clock_tells_the_millisecond_that_has_begun(micros: int, millis: str) -> None:
+def test_the_time_has_the_millisecond_rounded_down(micros: int, millis: str) -> None:
     at = make_entry(b"").delivery.received_at.replace(microsecond=micros)
     assert line(make_entry(b"", received_at=at), LineStyle(PLAIN)).startswith(
         f"21:16:00.{millis} ! "
@@ -313,7 +313,7 @@ def test_no_lag_is_wider_than_its_column(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("remote", [None, "127.0.0.1:1"])
-def test_a_bare_body_was_received_by_nobody_and_has_no_lag(remote: str | None) -> None:
+def test_a_bare_body_was_never_received_and_has_no_lag(remote: str | None) -> None:
     entry = make_entry(json.dumps(TYPES["streamCreated"].sample).encode(), remote=remote)
     assert (entry.lag_s is None) == (remote is None)
     assert (" -  c053fcc8" in line(entry, LineStyle(PLAIN))) == (remote is None)
@@ -334,7 +334,7 @@ def test_a_bare_body_was_received_by_nobody_and_has_no_lag(remote: str | None) -
         (Verdict("unsigned", "none", refused=True), "unsigned 401, retry in 5.0 s started"),
     ],
 )
-def test_a_verdict_stands_before_what_it_is_about(verdict: Verdict, shown: str) -> None:
+def test_a_verdict_is_before_the_subject(verdict: Verdict, shown: str) -> None:
     entry = make_entry(b'{"event":"archive","status":"started"}')
     plain = line(entry, LineStyle(PLAIN))
     entry.verdict = verdict
@@ -345,7 +345,7 @@ def test_a_verdict_stands_before_what_it_is_about(verdict: Verdict, shown: str) 
     assert told == [f"    signature {disarm(verdict.kind)}: {disarm(verdict.why)}"]
 
 
-def test_a_copy_that_is_turned_away_says_when_the_next_is_due() -> None:
+def test_a_rejected_duplicate_shows_when_the_next_retry_is_due() -> None:
     entry = make_entry(b'{"event":"archive","status":"started"}')
     entry.verdict = Verdict("unsigned", "there is none", refused=True)
     for copies, due in ((0, "5.0 s"), (2, "10.0 s"), (99, "15 min")):
@@ -380,13 +380,13 @@ def test_where_there_is_little_room_a_name_goes_before_a_badge_and_an_id(
     assert line(make_entry(body), LineStyle(PLAIN, width), note) == said
 
 
-def test_an_event_of_nobody_has_its_badge_where_who_would_stand() -> None:
+def test_an_event_without_a_person_has_its_badge_in_their_place() -> None:
     body = (DATA / "opentok" / "sessionCreated.json").read_bytes()
     drawn = line(make_entry(body), LineStyle(PLAIN, 40), Annotation(badge="↩ 2.0 s late"))
     assert drawn.endswith(" + sessionCreated ↩ 2.0 s late")
 
 
-def test_what_ends_before_it_began_lived_no_negative_time() -> None:
+def test_what_ends_before_it_began_has_no_negative_duration() -> None:
     body = TYPES["streamDestroyed"].sample
     body = body | {"timestamp": body["stream"]["createdAt"] - 3600}
     drawn = line(make_entry(json.dumps(body).encode()), LineStyle(PLAIN, None))

@@ -15,8 +15,8 @@ from vmon.render.outcome import (
     as_json,
     back_in_words,
     down_in_words,
-    drawn,
     left_in_words,
+    outcome_line,
 )
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ BODY = b'{"event":"streamCreated","sessionId":"2_A","stream":{"id":"c053fcc8-1"}
 URL = "http://localhost:3000"
 
 
-def test_under_an_event_stands_what_the_app_answered() -> None:
-    assert drawn(Outcome(200, 0.012)).decode() == "    → 200 in 12 ms\n"
-    assert drawn(Outcome(None, 0.1, "connection refused")).decode() == (
+def test_the_apps_response_is_below_its_event() -> None:
+    assert outcome_line(Outcome(200, 0.012)).decode() == "    → 200 in 12 ms\n"
+    assert outcome_line(Outcome(None, 0.1, "connection refused")).decode() == (
         "    → connection refused\n"
     )
 
@@ -47,7 +47,7 @@ def test_as_json_an_outcome_is_one_line() -> None:
     }
 
 
-def test_an_outcome_names_its_event_unless_that_stands_above() -> None:
+def test_an_outcome_names_its_event_unless_that_is_above() -> None:
     result = ForwardResult(make_entry(BODY), URL, Outcome(200, 0.012))
     outcomes = Outcomes(aside=False, several=False)
     assert outcomes(result, is_last=True).decode() == "    → 200 in 12 ms\n"
@@ -77,7 +77,7 @@ def test_a_failure_says_which_attempt_it_was_and_when_the_next_is() -> None:
 
 
 @pytest.mark.parametrize("status", [201, 204, 302])
-def test_what_vonage_takes_for_no_success_is_said(status: int) -> None:
+def test_a_status_that_vonage_counts_as_failure_is_noted(status: int) -> None:
     result = ForwardResult(make_entry(BODY), URL, Outcome(status, 0.012))
     line = Outcomes(aside=False, several=False)(result, is_last=True).decode()
     assert "; Vonage counts only 200 as success\n" in line
@@ -135,7 +135,7 @@ def test_a_target_that_is_back_is_named_with_what_it_gets(event: TargetBack, tex
     assert back_in_words(event) == text
 
 
-def test_what_an_earlier_run_left_is_told_with_what_becomes_of_it() -> None:
+def test_leftovers_of_an_earlier_run_are_reported_with_what_happens_to_them() -> None:
     assert left_in_words(Left(1, "http://a", is_sent=True)) == (
         "1 delivery from an earlier run was not forwarded to http://a: sending it first"
     )

@@ -14,14 +14,14 @@ from vmon.analysis.oddities.severity import SEVERITIES
 from vmon.events.catalogue import ALL
 from vmon.render.style import (
     GROUP_STYLES,
-    HANDLES,
+    HANDLE_COLOURS,
     SEVERITY_STYLES,
     STYLES,
     LineStyle,
     Paint,
     colour_of,
     console,
-    painted,
+    format_line,
 )
 
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=20)
@@ -30,7 +30,7 @@ TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=2
 @pytest.mark.parametrize("system", ["standard", "256", "truecolor", None])
 def test_styles_begin_and_end_where_there_are_colours(system: Any) -> None:
     paint = Paint(Console(force_terminal=system is not None, color_system=system))
-    for style in (*STYLES, *HANDLES):
+    for style in (*STYLES, *HANDLE_COLOURS):
         text = paint(style, "text")
         assert re.sub(r"\x1b\[[0-9;]*m", "", text) == "text"
         assert text.endswith("text\x1b[0m" if system else "text")
@@ -39,8 +39,8 @@ def test_styles_begin_and_end_where_there_are_colours(system: Any) -> None:
 
 def test_an_id_has_one_colour_and_ids_have_several() -> None:
     assert colour_of("c053fcc8") == "62"
-    assert {colour_of(str(number)) for number in range(200)} == set(HANDLES)
-    assert colour_of("\ud800") in HANDLES
+    assert {colour_of(str(number)) for number in range(200)} == set(HANDLE_COLOURS)
+    assert colour_of("\ud800") in HANDLE_COLOURS
 
 
 def test_where_colours_are_not_wanted_nothing_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,18 +59,18 @@ def test_a_style_is_this_escape_sequence() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["", "dim", "failed"]), TEXTS), max_size=6))
 def test_a_line_is_cut_to_its_width_with_a_mark(pieces: list[tuple[str, str]]) -> None:
     plain = "".join(text for _, text in pieces).rstrip()
-    whole = painted(pieces, LineStyle(Paint()))
+    whole = format_line(pieces, LineStyle(Paint()))
     assert whole == plain
-    cut = painted(pieces, LineStyle(Paint(), 10))
+    cut = format_line(pieces, LineStyle(Paint(), 10))
     assert cell_len(cut) <= 10
     assert cut.endswith("…") or cut == plain or cell_len(plain) > 10
 
 
 def test_a_cut_line_is_this() -> None:
     pieces = [("dim", "12:00 "), ("name", "streamCreated "), ("", "Ann")]
-    assert painted(pieces, LineStyle(Paint(), 23)) == "12:00 streamCreated Ann"
-    assert painted(pieces, LineStyle(Paint(), 12)) == "12:00 strea…"
-    assert painted([("", "视频 视频")], LineStyle(Paint(), 6)) == "视频 …"
+    assert format_line(pieces, LineStyle(Paint(), 23)) == "12:00 streamCreated Ann"
+    assert format_line(pieces, LineStyle(Paint(), 12)) == "12:00 strea…"
+    assert format_line([("", "视频 视频")], LineStyle(Paint(), 6)) == "视频 …"
 
 
 def test_every_severity_and_every_group_of_the_catalogue_has_a_style() -> None:

@@ -46,7 +46,7 @@ def test_a_stream_is_its_publisher_its_name_and_what_it_shows(words: Callable[..
     assert words(**body, stream=stream).startswith("c053fcc8 Ann audio only 63245362")
 
 
-def test_a_reason_that_is_ordinary_is_not_said(words: Callable[..., str]) -> None:
+def test_an_ordinary_reason_is_not_shown(words: Callable[..., str]) -> None:
     body = {
         "event": "connectionDestroyed", "sessionId": "S", "timestamp": T + 61_000,
         "connection": CONNECTION,
@@ -108,13 +108,13 @@ def test_the_tag_tells_two_archives_or_broadcasts_of_a_session_apart(
     assert words(**broadcast) == "1748b707 started tag b"
 
 
-def test_an_unknown_event_is_named_and_said_to_be_unknown(words: Callable[..., str]) -> None:
+def test_an_unknown_event_is_named_and_marked_as_unknown(words: Callable[..., str]) -> None:
     assert words(event="somethingNew", sessionId="S").startswith(
         '"somethingNew" not a known event type'
     )
 
 
-def test_only_the_first_warning_stands_in_a_line() -> None:
+def test_only_the_first_warning_is_in_a_line() -> None:
     body = b'{"event":"streamCreated","sessionId":7,"timestamp":"x","stream":3}'
     event = make_entry(body).event
     assert len(event.warnings) > 1

@@ -43,15 +43,15 @@ class Told:
 async def send(
     app: "App",
     dues: Iterable[ScheduledDelivery],
-    width: int,
+    concurrency: int,
     told: Callable[[Entry, Outcome], None] | None = None,
 ) -> None:
     """Send it all, in a time that is long enough."""
     async with asyncio.timeout(20):
-        await Sender(target_of(app.url), width, told or Told()).send_all(dues)
+        await Sender(target_of(app.url), concurrency, told or Told()).send_all(dues)
 
 
-async def test_each_entry_is_sent_once_and_told_with_its_outcome(app: "App") -> None:
+async def test_each_entry_is_sent_once_and_noted_with_its_outcome(app: "App") -> None:
     told = Told()
     await send(app, (due(number, str(number % 3)) for number in range(30)), 4, told)
     assert sorted(said(one)[1] for one in app.requests) == list(range(30))
@@ -73,7 +73,7 @@ async def test_sessions_go_side_by_side_and_each_in_its_own_order(app: "App") ->
         assert len(order) == 20
 
 
-async def test_no_more_sessions_go_side_by_side_than_asked_for(app: "App") -> None:
+async def test_no_more_sessions_are_sent_in_parallel_than_the_concurrency(app: "App") -> None:
     app.gate = asyncio.Event()
     dues = [due(number, str(number)) for number in range(20)]
     sending = asyncio.ensure_future(send(app, dues, 4))
@@ -121,7 +121,7 @@ async def test_a_failure_does_not_stop_what_comes_after_it(app: "App") -> None:
 
 
 async def test_reading_waits_for_the_app(app: "App", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "_AHEAD", 10)
+    monkeypatch.setattr(dispatcher, "_MAX_WAITING", 10)
     app.gate = asyncio.Event()
     read = []
 
@@ -153,7 +153,7 @@ async def test_entries_are_sent_when_they_are_due(
     assert len(app.requests) == 4
 
 
-async def test_what_is_raised_when_an_outcome_is_told_ends_it(app: "App") -> None:
+async def test_an_error_in_the_outcome_callback_stops_it(app: "App") -> None:
     def told(_entry: Entry, _outcome: Outcome) -> None:
         raise BrokenPipeError
 

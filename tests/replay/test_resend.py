@@ -58,7 +58,7 @@ async def resend(left: LeftJournal, app: "App", chosen: Filter | None = None) ->
     return statuses
 
 
-async def test_what_is_taken_is_no_longer_left_and_what_is_refused_is(
+async def test_accepted_deliveries_are_no_longer_left_and_rejected_ones_are(
     left: LeftJournal, app: "App"
 ) -> None:
     app.answers = lambda request: failure(500) if number_of(request) == 3 else app.answer
@@ -69,7 +69,7 @@ async def test_what_is_taken_is_no_longer_left_and_what_is_refused_is(
     left.journal.close(keep=False)
 
 
-async def test_what_was_taken_is_written_before_all_of_it_is_sent(
+async def test_accepted_deliveries_are_written_before_all_are_sent(
     left: LeftJournal, app: "App", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_BATCH", 2)

@@ -77,7 +77,7 @@ def test_time_never_goes_back_and_no_pause_is_longer_than_it_may_be(
     assert all(-1e-9 <= step <= gap / speed + 1e-6 for step in steps)
 
 
-def test_a_survey_tells_what_a_replay_would_be(stored: Stored) -> None:
+def test_an_estimate_describes_the_replay(stored: Stored) -> None:
     found = estimate(stored(10, 0, 12, 60), PlaybackSpeed(2))
     assert (found.deliveries, found.span_s, found.cut, found.out_of_order) == (4, 60, 1, 1)
     assert found.takes_s == pytest.approx(2)

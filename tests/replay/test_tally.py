@@ -13,4 +13,4 @@ def test_outcomes_are_counted_by_status_or_by_problem() -> None:
     ):
         tally.note(outcome)
     assert tally.outcomes == {200: 2, 204: 1, 500: 1, "connection refused": 1}
-    assert tally.refused == 2
+    assert tally.rejected == 2

@@ -44,7 +44,7 @@ def test_filter_and_replay_dedupe_by_path_or_at_any_path(
     assert len(out.splitlines()) == left
 
 
-def test_an_empty_body_says_nothing_and_always_passes() -> None:
+def test_an_empty_body_always_passes() -> None:
     first = Dedupe()
     assert [first(make_entry(b"")) for _ in range(3)] == [True] * 3
 
@@ -58,7 +58,7 @@ def test_what_is_remembered_is_bounded_and_the_silent_are_forgotten_first() -> N
     assert first(make_entry(said("2_B", 1)))
 
 
-def test_a_line_that_holds_nothing_is_let_through() -> None:
+def test_a_line_without_a_delivery_passes() -> None:
     assert Dedupe().line((b'{"vmon":1,"type":"arch', None))
 
 

@@ -137,7 +137,7 @@ def test_an_expression_is_compiled_in_one_thread_and_used_in_another(
     assert found == [True]
 
 
-def test_it_is_said_as_it_was_written_and_disarmed() -> None:
+def test_it_is_described_as_it_was_written_and_disarmed() -> None:
     where = Expression('type == "archive" // \x1b[2J')
     assert str(Filter(where=where)) == 'where type == "archive" // ␛[2J'
 

@@ -22,7 +22,7 @@ from vmon.search.expression_names import _fields, _tokens, _uses
         ("[1].all(x, [2].all(y, true))", "character 16: nested loops are", "use a single exists"),
     ],
 )
-def test_a_name_or_function_that_nothing_has_is_refused_with_its_place(
+def test_an_unknown_name_or_function_is_rejected_with_its_position(
     source: str, message: str, hint: str
 ) -> None:
     with pytest.raises(WrongUse) as caught:

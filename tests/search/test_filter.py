@@ -67,7 +67,7 @@ def test_what_is_like_no_type_is_refused_with_the_list(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "chosen"),
+    ("event_filter", "name", "chosen"),
     [
         ({"types": STREAMS}, "streamCreated", True),
         ({"types": STREAMS}, "connectionCreated", False),
@@ -101,10 +101,10 @@ def test_what_is_like_no_type_is_refused_with_the_list(pattern: str) -> None:
     ],
 )
 def test_a_filter_chooses_by_each_of_its_fields(
-    asked: dict[str, Any], *, name: str, chosen: bool, sample: Callable[..., Entry]
+    event_filter: dict[str, Any], *, name: str, chosen: bool, sample: Callable[..., Entry]
 ) -> None:
-    assert Filter(**asked)(sample(name)) is chosen
-    assert Filter(**asked, invert=True)(sample(name)) is not chosen
+    assert Filter(**event_filter)(sample(name)) is chosen
+    assert Filter(**event_filter, invert=True)(sample(name)) is not chosen
 
 
 def test_since_takes_its_own_moment_and_until_does_not(sample: Callable[..., Entry]) -> None:
@@ -125,18 +125,18 @@ def test_an_undecodable_body_can_be_chosen_by_type_and_has_no_ids() -> None:
     broken = make_entry(b"{")
     assert Filter(types=frozenset({"undecodable"}))(broken)
     for name in ("connection", "stream", "archive", "call", "project", "reason", "status"):
-        asked: dict[str, Any] = {name: ("",)}
-        assert not Filter(**asked)(broken)
+        event_filter: dict[str, Any] = {name: ("",)}
+        assert not Filter(**event_filter)(broken)
 
 
-def test_only_a_filter_that_asks_nothing_chooses_all() -> None:
-    assert Filter().chooses_all
-    assert not Filter(invert=True).chooses_all
-    assert not Filter(types=frozenset(NAMES)).chooses_all
+def test_only_a_filter_without_conditions_selects_all() -> None:
+    assert Filter().selects_all
+    assert not Filter(invert=True).selects_all
+    assert not Filter(types=frozenset(NAMES)).selects_all
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("event_filter", "said"),
     [
         ({}, "everything"),
         ({"invert": True}, "not (everything)"),
@@ -158,11 +158,11 @@ def test_only_a_filter_that_asks_nothing_chooses_all() -> None:
         ),
     ],
 )
-def test_a_filter_says_itself_in_plain_english(asked: dict[str, Any], said: str) -> None:
-    assert str(Filter(**asked)) == said
+def test_a_filter_describes_itself(event_filter: dict[str, Any], said: str) -> None:
+    assert str(Filter(**event_filter)) == said
 
 
-def test_a_prefix_that_stood_for_several_ids_is_told(sample: Callable[..., Entry]) -> None:
+def test_an_ambiguous_prefix_is_reported(sample: Callable[..., Entry]) -> None:
     prefixes = Prefixes(Filter(stream=("6",), connection=("c0",)))
     first = sample("streamCreated")
     other = sample("streamCreated", stream=first.payload.value["stream"] | {"id": "6x"})

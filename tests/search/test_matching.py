@@ -46,9 +46,9 @@ def test_consecutive_lines_are_counted_and_bad_ones_reported(archive: bytes) -> 
     lines = [archive, b'{"event":"render"}\n', b"nonsense\n", b"\n", archive[:-1]]
     assert [line for line, _ in one.all(lines)] == [archive, archive]
     assert [line.number for line in bad] == [3]
-    one.pass_over(10)
+    one.skip(10)
     assert one.all([b"nonsense\n"]) == []
-    one.lose_count()
+    one.stop_counting()
     assert one.all([b"nonsense\n"]) == []
     assert [line.number for line in bad] == [3, 16, 0]
 
@@ -63,7 +63,7 @@ def test_capture_lines_that_begin_otherwise_are_not_read(archive: bytes) -> None
 
 def test_capture_lines_as_they_are_have_no_entry_and_others_have(archive: bytes) -> None:
     one, bad = matcher(Filter())
-    found = one.as_they_are([archive, b'{"event":"render"}\n', b"nonsense\n"])
+    found = one.undecoded([archive, b'{"event":"render"}\n', b"nonsense\n"])
     assert [(line, entry and entry.type) for line, entry in found] == [
         (archive, None),
         (b'{"event":"render"}\n', "render"),

@@ -4,7 +4,7 @@ from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
 
 
-def test_where_it_looked_and_what_was_asked_for_is_said_in_one_sentence() -> None:
+def test_the_message_names_the_source_and_the_filter() -> None:
     asked = Filter(types=frozenset({"archive"}), session=("YzYxM2",))
     found = nothing_found("deliveries", ("a.jsonl",), asked)
     assert isinstance(found, Refused)
@@ -26,7 +26,7 @@ def test_several_files_are_counted_and_a_name_of_one_is_disarmed() -> None:
     assert nothing_found("sessions", ("a\x1b[2J",)).message.endswith("no sessions found in a␛[2J")
 
 
-def test_two_words_are_told_to_be_a_connections_whatever_option_they_were_given_to() -> None:
+def test_two_words_get_a_hint_with_any_option() -> None:
     name = two_words("c053fcc8-c681-41d5-8ec2-7a9e1434a21e")
     wanted = f"{name} is vmon's label for a connection without a name; use the ID"
     for asked in (Filter(session=("2_A", name)), Filter(connection=(name,))):

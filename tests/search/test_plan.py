@@ -9,7 +9,7 @@ HIDDEN = (b"\\u00", b'"body_base64"')
 
 
 @pytest.mark.parametrize(
-    ("asked", "exact", "needles"),
+    ("event_filter", "exact", "needles"),
     [
         (Filter(), True, ()),
         (Filter(types=frozenset({"archive"})), True, ()),
@@ -32,16 +32,16 @@ HIDDEN = (b"\\u00", b'"body_base64"')
     ],
 )
 def test_the_plan_is_the_cheapest_that_is_exact(
-    asked: Filter, *, exact: bool, needles: tuple[bytes, ...]
+    event_filter: Filter, *, exact: bool, needles: tuple[bytes, ...]
 ) -> None:
-    plan = plan_of(asked)
+    plan = plan_of(event_filter)
     assert (plan.exact, plan.needles) == (exact, needles)
-    by_type = asked.types or (asked.where and asked.where.types)
+    by_type = event_filter.types or (event_filter.where and event_filter.where.types)
     assert plan.begins == ((START + b'archive","session":',) if by_type else (START,))
 
 
 @pytest.mark.parametrize(
-    ("asked", "captures", "bodies"),
+    ("event_filter", "captures", "bodies"),
     [
         (Filter(), "every line as it is", "by decoding every line"),
         (
@@ -78,6 +78,6 @@ def test_the_plan_is_the_cheapest_that_is_exact(
         ),
     ],
 )
-def test_a_filter_explains_how_it_finds(asked: Filter, captures: str, bodies: str) -> None:
-    said = f"filter      {asked}\ncaptures    {captures}\nbare bodies {bodies}\n"
-    assert explain(asked) == said
+def test_a_filter_explains_how_it_finds(event_filter: Filter, captures: str, bodies: str) -> None:
+    said = f"filter      {event_filter}\ncaptures    {captures}\nbare bodies {bodies}\n"
+    assert explain(event_filter) == said

@@ -111,7 +111,7 @@ def test_a_torn_line_stays_in_a_batch_and_is_reported_where_lines_are_decoded(
     assert [one.source for one in bad] == [str(path)] * 3
 
 
-def test_a_torn_line_is_a_warning_where_nobody_asks_for_it(
+def test_a_torn_line_is_a_warning_by_default(
     lines: list[bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.jsonl"
@@ -133,7 +133,7 @@ def test_a_source_is_opened_when_its_turn_comes_and_its_stream_is_shown(
     assert len(opened) == 1
 
 
-def test_reading_starts_where_it_is_told_and_follows_what_is_appended(
+def test_reading_starts_at_an_offset_and_follows_what_is_appended(
     lines: list[bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jsonl"
@@ -158,7 +158,7 @@ def test_decoded_batches_can_follow_too(lines: list[bytes], tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("collects")
-def test_only_who_reads_entries_to_the_end_stops_collecting_garbage(sources: list[str]) -> None:
+def test_only_entries_disables_the_garbage_collector(sources: list[str]) -> None:
     list(reader.batches(sources, Filter()))
     list(reader.lines(sources, Filter()))
     assert gc.isenabled()

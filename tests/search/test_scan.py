@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.factories import make_entry, make_line
-from vmon.capture import blocks, inputs
+from tests.support.selected import selected
+from vmon.capture import blocks
 from vmon.capture.codec import read_line, write_line
 from vmon.events.catalogue import NAMES, TYPES
 from vmon.events.entry import Entry
-from vmon.search import matching, scan
+from vmon.search import scan
 from vmon.search.expression import Expression
 from vmon.search.filter import Filter
 from vmon.search.plan import plan_of
@@ -35,21 +36,7 @@ class Dripping:
         return self._data.readinto(buffer[:1])
 
 
-Bad = list[matching.BadLine]
-
-
-def chosen_of(
-    stream: inputs.Readable, asked: Filter, size: int = inputs.BLOCK, *, entries: bool = True
-) -> tuple[list[bytes], Bad]:
-    """What `choose` chooses, with blocks of that size, and what it reports."""
-    bad: Bad = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks.Blocks.__init__, "__defaults__", (size,))
-        batches = scan.select(stream, "x.jsonl", asked, bad.append, entries=entries)
-        return [line for batch in batches for line, _ in batch], bad
-
-
-def judged(data: bytes, asked: Filter) -> list[bytes]:
+def judged(data: bytes, event_filter: Filter) -> list[bytes]:
     """Choose by decoding every line: what `choose` has to agree with."""
     found = []
     for number, line in enumerate(data.split(b"\n"), 1):
@@ -57,7 +44,7 @@ def judged(data: bytes, asked: Filter) -> list[bytes]:
             entry = read_line(line + b"\n", number) if line.strip() else None
         except ValueError:
             continue
-        if entry and asked(entry):
+        if entry and event_filter(entry):
             found.append(line + b"\n")
     return found
 
@@ -149,17 +136,17 @@ WHERES = (
 def filters(draw: st.DrawFn) -> Filter:
     """Make any filter: one field, or several, or none."""
     at = make_entry(b"").delivery.received_at
-    asked = st.lists(
+    event_filter = st.lists(
         st.sampled_from([*IDS, "a", "6", "1", "‹U+200B›", "100"]), min_size=1, max_size=2
     ).map(tuple)
     made: dict[str, st.SearchStrategy[Any]] = {
         "types": st.frozensets(st.sampled_from(NAMES), max_size=3),
-        "session": asked,
-        "connection": asked,
-        "stream": asked,
-        "archive": asked,
-        "call": asked,
-        "project": asked,
+        "session": event_filter,
+        "connection": event_filter,
+        "stream": event_filter,
+        "archive": event_filter,
+        "call": event_filter,
+        "project": event_filter,
         "reason": st.sampled_from(
             [("CLIENTDISCONNECTED", "x"), ("networkDisconnected",), ("\\X",), ("6",)]
         ),
@@ -178,10 +165,10 @@ def filters(draw: st.DrawFn) -> Filter:
 @given(drawn=st.data())
 def test_a_capture_is_chosen_from_as_if_every_line_was_decoded(drawn: st.DataObject) -> None:
     data = b"".join(drawn.draw(st.lists(capture_lines(), max_size=5)))
-    asked = drawn.draw(filters())
+    event_filter = drawn.draw(filters())
     size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
     stream = Dripping(data) if drawn.draw(st.booleans()) else io.BytesIO(data)
-    assert chosen_of(stream, asked, size) == (judged(data, asked), [])
+    assert selected(stream, event_filter, size) == (judged(data, event_filter), [])
 
 
 @PATIENT
@@ -194,13 +181,13 @@ def test_bare_bodies_are_chosen_from_as_if_every_line_was_decoded(drawn: st.Data
     data = end.join(lines) + drawn.draw(st.sampled_from([b"", end]))
     if data.lstrip().split(b"\n")[0].strip() == b"{":
         data = b"{}\n" + data  # a first line of one brace begins a document
-    asked = drawn.draw(filters())
+    event_filter = drawn.draw(filters())
     size = drawn.draw(st.sampled_from([16, 700, 1 << 16]))
     entries = drawn.draw(st.booleans())
-    found, bad = chosen_of(io.BytesIO(data), asked, size, entries=entries)
-    assert found == judged(data, asked)
+    found, bad = selected(io.BytesIO(data), event_filter, size, entries=entries)
+    assert found == judged(data, event_filter)
     held_none = sum(line in {b"{", b"\xff"} for line in data.replace(b"\r", b"").split(b"\n"))
-    assert len(bad) <= held_none if plan_of(asked).signs else len(bad) == held_none
+    assert len(bad) <= held_none if plan_of(event_filter).signs else len(bad) == held_none
 
 
 @PATIENT
@@ -214,9 +201,11 @@ def test_a_mixture_with_a_torn_end_is_chosen_from_as_if_every_line_was_decoded(
     torn = drawn.draw(capture_lines())
     torn = torn[: drawn.draw(st.integers(0, len(torn) - 1))]
     data = b"".join([*captured, *bare, torn])
-    asked = drawn.draw(filters())
-    found, bad = chosen_of(io.BytesIO(data), asked, drawn.draw(st.sampled_from([16, 1 << 16])))
-    assert found == judged(data, asked)
+    event_filter = drawn.draw(filters())
+    found, bad = selected(
+        io.BytesIO(data), event_filter, drawn.draw(st.sampled_from([16, 1 << 16]))
+    )
+    assert found == judged(data, event_filter)
     assert len(bad) <= 1
 
 
@@ -232,14 +221,14 @@ def test_a_time_that_is_written_in_another_way_is_found_too() -> None:
     assert other != line
     since = make_entry(b"").delivery.received_at
     for data in (other, other + line):
-        asked = Filter(since=since)
-        assert chosen_of(io.BytesIO(data), asked)[0] == judged(data, asked) != []
+        event_filter = Filter(since=since)
+        assert selected(io.BytesIO(data), event_filter)[0] == judged(data, event_filter) != []
 
 
 def test_a_type_is_found_by_the_beginning_of_a_line_alone() -> None:
     liar = json.dumps({"event": "archive", "x": '\n{"vmon":1,"type":"render","session":'})
     data = make_line(liar.encode()) + make_line(b'{"event":"render"}')
-    found, _ = chosen_of(io.BytesIO(data), Filter(types=frozenset({"render"})))
+    found, _ = selected(io.BytesIO(data), Filter(types=frozenset({"render"})))
     assert found == [data.splitlines(keepends=True)[1]]
 
 
@@ -250,52 +239,58 @@ def test_a_filter_by_type_decodes_nothing(
         raise AssertionError
 
     monkeypatch.setattr("vmon.capture.codec.read_line", decoded)
-    for asked in (Filter(), Filter(types=frozenset({"archive"})), Filter(types=frozenset(NAMES))):
-        found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
-        assert found == [line for line in lines if asked.types is None or chosen(line, asked)]
+    for event_filter in (
+        Filter(),
+        Filter(types=frozenset({"archive"})),
+        Filter(types=frozenset(NAMES)),
+    ):
+        found, bad = selected(io.BytesIO(b"".join(lines)), event_filter)
+        assert found == [
+            line for line in lines if event_filter.types is None or chosen(line, event_filter)
+        ]
         assert bad == []
 
 
-def chosen(line: bytes, asked: Filter) -> bool:
-    return json.loads(line)["type"] in (asked.types or ())
+def chosen(line: bytes, event_filter: Filter) -> bool:
+    return json.loads(line)["type"] in (event_filter.types or ())
 
 
 def test_lines_longer_than_a_block_are_read_whole(lines: list[bytes]) -> None:
     long = make_line(b'{"event":"archive","x":"' + b"x" * 100_000 + b'"}')
     data = lines[0] + long + lines[1]
     for stream in (io.BytesIO(data), Dripping(data)):
-        assert chosen_of(stream, Filter(), 64) == ([lines[0], long, lines[1]], [])
+        assert selected(stream, Filter(), 64) == ([lines[0], long, lines[1]], [])
 
 
-def test_bad_lines_are_told_with_their_number_and_skipped() -> None:
+def test_bad_lines_are_reported_with_their_number_and_skipped() -> None:
     data = b'{"event":"archive"}\n\nnonsense\n{"event":"render"}\n{"event":\n'
-    found, bad = chosen_of(io.BytesIO(data), Filter())
+    found, bad = selected(io.BytesIO(data), Filter())
     assert found == [b'{"event":"archive"}\n', b'{"event":"render"}\n']
     assert [(one.source, one.number) for one in bad] == [("x.jsonl", 3), ("x.jsonl", 5)]
     assert str(bad[0]).startswith("x.jsonl:3: skipped: ")
 
 
-def test_a_bad_line_among_capture_lines_is_told_where_lines_are_looked_at(
+def test_a_bad_line_among_capture_lines_is_reported_where_lines_are_decoded(
     lines: list[bytes],
 ) -> None:
     data = b"".join([lines[0], b"nonsense\n", *lines[1:], lines[0][:40]])
-    found, bad = chosen_of(io.BytesIO(data), Filter(project=("1",)))
+    found, bad = selected(io.BytesIO(data), Filter(project=("1",)))
     assert found == lines
     assert [one.number for one in bad] == [2, len(lines) + 2]
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "event_filter",
     [
         Filter(types=frozenset({"archive"})),
         Filter(session=("2_MX",)),
         Filter(stream=("63245362-",)),
     ],
 )
-def test_a_torn_last_line_has_no_number_where_nobody_counted(
-    asked: Filter, lines: list[bytes]
+def test_a_torn_last_line_has_no_number_where_lines_were_not_counted(
+    event_filter: Filter, lines: list[bytes]
 ) -> None:
-    _, bad = chosen_of(io.BytesIO(b"".join(lines) + lines[0][:-9]), asked)
+    _, bad = selected(io.BytesIO(b"".join(lines) + lines[0][:-9]), event_filter)
     assert [one.number for one in bad] == [0]
     assert str(bad[0]).startswith("x.jsonl: skipped: ")
 
@@ -303,19 +298,19 @@ def test_a_torn_last_line_has_no_number_where_nobody_counted(
 @pytest.mark.parametrize("rest", [b"\0" * 3000, b"\0a sentence of a stranger\n", b"\0\xff\n"])
 def test_what_a_power_loss_left_is_no_sentence_of_ours(rest: bytes, lines: list[bytes]) -> None:
     for data in (rest, lines[0] + rest):
-        _, bad = chosen_of(io.BytesIO(data), Filter())
+        _, bad = selected(io.BytesIO(data), Filter())
         why = "not UTF-8 at byte 1" if b"\xff" in rest else "not JSON: expecting value at byte 0"
         assert [one.why for one in bad] == [why]
 
 
 def test_a_last_line_without_a_newline_gets_one(lines: list[bytes]) -> None:
-    assert chosen_of(io.BytesIO(lines[0] + lines[1][:-1]), Filter()) == (lines[:2], [])
-    assert chosen_of(io.BytesIO(b"{}"), Filter()) == ([b"{}\n"], [])
+    assert selected(io.BytesIO(lines[0] + lines[1][:-1]), Filter()) == (lines[:2], [])
+    assert selected(io.BytesIO(b"{}"), Filter()) == ([b"{}\n"], [])
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\n\n  \n", b"[]", b"[\n]\n"])
-def test_nothing_holds_nothing(data: bytes) -> None:
-    assert chosen_of(io.BytesIO(data), Filter()) == ([], [])
+def test_an_empty_input_has_no_deliveries(data: bytes) -> None:
+    assert selected(io.BytesIO(data), Filter()) == ([], [])
 
 
 def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
@@ -325,22 +320,22 @@ def test_what_a_body_grows_to_beyond_all_bounds_is_a_bad_line(
     bomb = make_line(packed, headers=(("content-encoding", "gzip"),))
     defaults = {"limit": 4096}
     monkeypatch.setattr("vmon.capture.codec.read_body.__kwdefaults__", defaults)
-    found, bad = chosen_of(io.BytesIO(lines[0] + bomb + lines[1]), Filter(project=("1",)))
+    found, bad = selected(io.BytesIO(lines[0] + bomb + lines[1]), Filter(project=("1",)))
     assert found == lines[:2]
     assert [(one.number, one.why) for one in bad] == [
         (2, "the body decompresses to more than 4096 bytes")
     ]
 
 
-def read_all(data: bytes, asked: Filter) -> list[tuple[bytes, Entry]]:
-    batches = scan.select(io.BytesIO(data), "a", asked, print)
+def read_all(data: bytes, event_filter: Filter) -> list[tuple[bytes, Entry]]:
+    batches = scan.select(io.BytesIO(data), "a", event_filter, print)
     return [pair for batch in batches for pair in scan.with_entries(batch, "a", print)]
 
 
 def test_each_chosen_line_has_its_entry(lines: list[bytes]) -> None:
-    asked = Filter(types=frozenset({"archive", "render"}))
-    read = read_all(b"".join(lines), asked)
-    assert [line for line, _ in read] == [line for line in lines if chosen(line, asked)]
+    event_filter = Filter(types=frozenset({"archive", "render"}))
+    read = read_all(b"".join(lines), event_filter)
+    assert [line for line, _ in read] == [line for line in lines if chosen(line, event_filter)]
     assert [write_line(entry) for _, entry in read] == [line for line, _ in read]
 
 
@@ -356,23 +351,23 @@ def test_bare_bodies_that_cannot_be_of_the_type_are_not_decoded(
     monkeypatch.setattr("vmon.capture.codec.read_line", reading)
     lines = [b'{"event":"archive"}\n', b'{"x":"\\"y"}\n', b'{ "event" : "render" }\n']
     lines += [b'{"event":"render\\u0061"}\n', b'{"event":"\\u0072ender"}\n']
-    asked = Filter(types=frozenset({"render"}))
-    found, bad = chosen_of(io.BytesIO(b"".join(lines)), asked)
+    event_filter = Filter(types=frozenset({"render"}))
+    found, bad = selected(io.BytesIO(b"".join(lines)), event_filter)
     assert (found, bad) == ([lines[2], lines[4]], [])
     assert read == [lines[2], lines[3], lines[4]]
 
 
-def test_among_bare_bodies_that_are_searched_what_looks_like_no_object_is_told() -> None:
+def test_a_line_that_is_not_an_object_is_reported_when_bare_bodies_are_searched() -> None:
     bodies = b'{"event":"archive"}\n{"event":"render"}\n'
-    asked = Filter(types=frozenset({"render"}))
+    event_filter = Filter(types=frozenset({"render"}))
     for torn in (b'{"event":"arch\n', b"nonsense\n", b'"event":"archive"}\n'):
-        _, bad = chosen_of(io.BytesIO(bodies + torn + bodies), asked)
+        _, bad = selected(io.BytesIO(bodies + torn + bodies), event_filter)
         assert [one.number for one in bad] == [3]
 
 
 def test_without_a_filter_a_foreign_line_in_a_capture_is_there_too(lines: list[bytes]) -> None:
     mixed = [lines[0], b'{"event":"archive"}\n', b"nonsense\n", lines[1]]
-    found, bad = chosen_of(io.BytesIO(b"".join(mixed)), Filter())
+    found, bad = selected(io.BytesIO(b"".join(mixed)), Filter())
     assert found == [*mixed[:2], mixed[3]]
     assert [one.number for one in bad] == [3]
 
@@ -380,10 +375,10 @@ def test_without_a_filter_a_foreign_line_in_a_capture_is_there_too(lines: list[b
 def test_bare_bodies_that_were_picked_out_have_their_numbers() -> None:
     lines = [b'{"event":"%b"}\n' % name for name in (b"archive", b"x", b"render") * 40]
     data = b"\n".join(lines)
-    asked = Filter(types=frozenset({"render"}))
+    event_filter = Filter(types=frozenset({"render"}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks.Blocks.__init__, "__defaults__", (100,))
-        read = [entry.delivery.id for _, entry in read_all(data, asked)]
+        read = [entry.delivery.id for _, entry in read_all(data, event_filter)]
     assert read == [f"line-{number}" for number in range(5, 240, 6)]
 
 
@@ -400,6 +395,6 @@ def test_a_filter_by_time_decodes_only_where_a_block_has_both(
     at = make_entry(b"").delivery.received_at
     times = [at + timedelta(seconds=number) for number in range(100)]
     data = [make_line(b'{"received_at":"x"}', received_at=time) for time in times]
-    asked = Filter(since=times[21], until=times[79])
-    assert chosen_of(io.BytesIO(b"".join(data)), asked, 4 * len(data[0])) == (data[21:79], [])
+    event_filter = Filter(since=times[21], until=times[79])
+    assert selected(io.BytesIO(b"".join(data)), event_filter, 4 * len(data[0])) == (data[21:79], [])
     assert 0 < len(read) <= 8

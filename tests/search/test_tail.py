@@ -118,6 +118,6 @@ def test_the_tail_of_several_files_is_the_last_of_all(vmon_run: Run, tmp_path: P
     first, second = tmp_path / "a", tmp_path / "b"
     first.write_text("".join(lines[:2]))
     second.write_text("".join(lines[2:]))
-    asked = ("filter", first, second, "--sort", "none", "--tail", "3")
-    assert vmon_run(*asked) == (0, "".join(lines[1:]), "")
-    assert vmon_run(*asked, "--count") == (0, "3\n", "")
+    event_filter = ("filter", first, second, "--sort", "none", "--tail", "3")
+    assert vmon_run(*event_filter) == (0, "".join(lines[1:]), "")
+    assert vmon_run(*event_filter, "--count") == (0, "3\n", "")

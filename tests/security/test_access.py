@@ -36,7 +36,7 @@ def host(name: str, *more: str) -> list[tuple[bytes, bytes]]:
     "path", [f"/{TOKEN}", f"/{TOKEN}/", f"/{TOKEN}/hook?a=1", f"/{TOKEN}?a=1", f"/{TOKEN}//x"]
 )
 @pytest.mark.parametrize("name", [PUBLIC, "ABC.ngrok.app", f"{PUBLIC}:443", f"{PUBLIC}."])
-def test_who_has_the_prefix_and_asks_for_the_public_host_is_let_in(path: str, name: str) -> None:
+def test_a_request_with_the_prefix_to_the_public_host_is_allowed(path: str, name: str) -> None:
     assert GUARD.admits(host(name), path)
 
 
@@ -60,7 +60,7 @@ def test_who_has_the_prefix_and_asks_for_the_public_host_is_let_in(path: str, na
         "/\u00e9",
     ],
 )
-def test_anything_else_from_outside_is_a_stranger(path: str) -> None:
+def test_any_other_request_from_outside_is_blocked(path: str) -> None:
     assert not GUARD.admits(host(PUBLIC), path)
 
 
@@ -91,12 +91,12 @@ def test_a_local_request_needs_no_prefix(name: str) -> None:
         "",
     ],
 )
-def test_another_hosts_name_is_a_stranger_even_with_the_prefix(name: str) -> None:
+def test_a_request_to_another_host_is_blocked_even_with_the_prefix(name: str) -> None:
     assert not GUARD.admits(host(name), f"/{TOKEN}")
     assert not OPEN.admits(host(name), "/")
 
 
-def test_no_host_or_two_of_them_is_a_stranger() -> None:
+def test_a_request_with_no_host_or_two_of_them_is_blocked() -> None:
     assert not GUARD.admits([], f"/{TOKEN}")
     assert not GUARD.admits([*host("localhost"), *host(PUBLIC)], f"/{TOKEN}")
 
@@ -107,7 +107,7 @@ def test_what_a_tunnel_has_marked_is_from_outside_whatever_its_host_says(mark: s
     assert GUARD.admits(host("localhost", mark), f"/{TOKEN}/any")
 
 
-def test_where_hosts_can_be_claimed_everyone_is_asked_for_the_prefix() -> None:
+def test_where_hosts_can_be_claimed_every_request_needs_the_prefix() -> None:
     assert not RAW.admits(host("localhost"), "/any")
     assert RAW.admits(host("localhost"), f"/{TOKEN}/any")
     assert RAW.admits(host(PUBLIC), f"/{TOKEN}/any")
@@ -171,7 +171,7 @@ def test_a_secret_path_is_made_once_and_for_this_user_alone(own_state: Path) -> 
     assert stat.S_IMODE(own_state.stat().st_mode) == 0o700
 
 
-def test_a_secret_path_that_was_asked_for_is_remembered_and_so_are_those_before() -> None:
+def test_a_given_secret_path_is_remembered_and_so_are_those_before() -> None:
     first = secret_path()
     assert secret_path("mine-and-yours") == "mine-and-yours"
     assert secret_path() == "mine-and-yours"
@@ -186,13 +186,13 @@ def test_a_secret_path_that_was_asked_for_is_remembered_and_so_are_those_before(
 @pytest.mark.parametrize(
     "token", ["short", "a/b-long-enough", "with space", "\u00e9" * 9, "x" * 200, ""]
 )
-def test_what_cannot_be_a_secret_path_is_told(token: str, own_state: Path) -> None:
+def test_an_invalid_secret_path_is_an_error(token: str, own_state: Path) -> None:
     with pytest.raises(WrongUse, match="invalid secret path"):
         secret_path(token)
     assert not own_state.exists()
 
 
-def test_a_state_that_cannot_be_kept_is_told_and_where_it_is_only_read_does_no_harm(
+def test_a_state_that_cannot_be_written_is_an_error_but_not_where_it_is_only_read(
     own_state: Path,
 ) -> None:
     own_state.write_text("a file where the folder should be")

@@ -28,19 +28,19 @@ VALUES = st.recursive(
 )
 
 
-def test_a_secret_is_masked_wherever_it_stands() -> None:
+def test_a_secret_is_masked_wherever_it_is() -> None:
     shown = masked(
         {"password": {"deep": ["x"]}, "a": [{"streamName": ["x"], "b": 1}], "name": "Ann"}
     )
     assert shown == {"password": MASK, "a": [{"streamName": MASK, "b": 1}], "name": "Ann"}
 
 
-def test_no_secret_is_not_masked() -> None:
+def test_an_empty_secret_is_not_masked() -> None:
     nothing: dict[str, object] = {"password": None, "streamName": "", "a": {"password": []}}
     assert masked(nothing) == nothing
 
 
-def test_what_is_nested_too_deep_to_look_at_is_masked_whole() -> None:
+def test_what_is_nested_too_deep_is_masked_as_a_whole() -> None:
     value: list[object] = []
     for _ in range(100_000):
         value = [value]
@@ -97,14 +97,14 @@ def test_a_torn_text_is_shown_without_the_secrets_that_can_be_made_out(
     assert masked_text(text) == shown
 
 
-def test_a_layout_keeps_all_else_as_it_is_spelt() -> None:
+def test_formatted_json_keeps_everything_else_unchanged() -> None:
     text = '{\n  "a\\u00e9": -2.5e3,\n  "password": null,\n  "q": "\\"password\\": \\"x\\""\n}'
     assert masked_layout(text) == text
     assert masked_layout(text.replace("null", "1")) == text.replace("null", f'"{MASK}"')
 
 
 @pytest.mark.parametrize("text", ['{"password":"abc', '"password" : "a\\"bc"', '"streamName":12,'])
-def test_text_that_is_no_json_is_masked_as_far_as_it_can_be_made_out(text: str) -> None:
+def test_recognizable_secrets_of_text_that_is_not_json_are_masked(text: str) -> None:
     assert MASK in masked_text(text)
     assert not re.search("abc|bc|12", masked_text(text))
 

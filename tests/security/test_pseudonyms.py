@@ -52,7 +52,7 @@ def stream(name: object, data: object = "", **more: object) -> bytes:
 # Pseudonyms.
 
 
-def test_a_value_has_one_pseudonym_wherever_and_whenever_it_stands() -> None:
+def test_a_value_always_has_the_same_pseudonym() -> None:
     shown = value_of(redact(make_entry(stream("Ann Example", "Ann Example"))))
     said = shown["stream"]
     assert re.fullmatch(r"person-[a-z2-7]{8}", said["name"])
@@ -128,13 +128,13 @@ def test_an_object_goes_whole() -> None:
     assert b"Example" not in out
 
 
-def test_paths_that_were_met_are_told_from_those_that_were_not() -> None:
+def test_paths_that_matched_are_distinguished_from_those_that_did_not() -> None:
     redactor = Redactor(("stream.name", "stream.nmae"), KEY)
     redactor(make_entry(stream("Ann Example")))
     assert redactor.unmet == ["stream.nmae"]
 
 
-def test_paths_come_in_comma_lists_and_broken_ones_are_told() -> None:
+def test_paths_are_comma_lists_and_invalid_ones_are_errors() -> None:
     assert paths_of(["a.b, c", "", "d"]) == ("a.b", "c", "d")
     for broken in (".", "a.", "a..b"):
         with pytest.raises(WrongUse, match="invalid field"):
@@ -257,7 +257,7 @@ def test_json_of_an_odd_kind_is_redacted_too(body: bytes) -> None:
     assert read_line(out).type == "archive"
 
 
-def test_somebody_called_like_a_field_does_not_break_events() -> None:
+def test_a_person_with_the_name_of_a_field_does_not_break_events() -> None:
     for name in ("stream", "streamCreated", "connection", "name", "id"):
         shown = redact(make_entry(stream(name, "x")))
         assert shown.event.type == "streamCreated"
@@ -265,7 +265,7 @@ def test_somebody_called_like_a_field_does_not_break_events() -> None:
         assert f'"{name}"' not in json.dumps(value_of(shown)["stream"]["name"])
 
 
-def test_the_secret_part_of_a_path_is_taken_off_and_out() -> None:
+def test_the_secret_segment_of_a_path_is_removed() -> None:
     entry = make_entry(b"{}", path="/my-own-token/hook?a", headers=(("Referer", "/my-own-token"),))
     shown = redact(entry, secret_paths=("my-own-token",)).delivery
     assert (shown.path, shown.headers) == ("/hook?a", (("Referer", "/secret-path"),))
@@ -287,7 +287,7 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("name", ["archive", "broadcast"])
-def test_no_drawing_shows_a_secret(name: str) -> None:
+def test_no_output_shows_a_secret(name: str) -> None:
     spelt = json.dumps(SECRETS).encode()
     sample = msgspec.json.encode(TYPES[name].sample)
     body = sample[:-1] + b"," + spelt[1:]
@@ -338,7 +338,7 @@ def test_a_capture_to_share_is_a_capture_that_every_command_reads(
     assert "session-" in shown
 
 
-def test_a_path_that_stands_nowhere_is_told(vmon_run: Run, tmp_path: Path) -> None:
+def test_a_path_that_matches_nothing_is_reported(vmon_run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(make_line(stream("Ann Example")))
     code, _, err = vmon_run("filter", "--redact", "stream.nmae", tmp_path / "a.jsonl")
     assert (code, err) == (0, "warning: nothing to redact: no match has a field stream.nmae\n")

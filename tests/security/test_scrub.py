@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.exports import SECRETS
 from tests.support.factories import make_entry
-from vmon.security.scrub import ScrubPolicy, scrub, sealed_url
+from vmon.security.scrub import ScrubPolicy, scrub, scrub_url
 
 
 def test_what_is_left_out_is_counted_and_the_rest_stays_as_it_is() -> None:
@@ -38,14 +38,14 @@ def test_with_secrets_kept_a_delivery_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     "name", ["Authorization", "Cookie", "X-Api-Key", "X-Auth", "X-Hub-Signature", "My-Secret"]
 )
-def test_a_header_that_lets_somebody_in_is_removed(name: str) -> None:
+def test_a_header_with_credentials_is_removed(name: str) -> None:
     delivery, names = scrub(make_entry(b"{}", headers=((name, "s3cret"), ("X-Other", "kept"))))
     assert delivery.headers == (("X-Other", "kept"),)
     assert names == (name,)
 
 
 @pytest.mark.parametrize("key", ["password", "streamName", "stream_key", "api-secret", "SECRET"])
-def test_a_secret_is_removed_wherever_it_stands_in_a_body(key: str) -> None:
+def test_a_secret_is_removed_wherever_it_is_in_a_body(key: str) -> None:
     body = f'{{"event":"archive","deep":[{{"{key}":"s3cret"}}],"size":1}}'.encode()
     delivery, names = scrub(make_entry(body))
     assert delivery.body.replace(b" ", b"") == body.replace(b"s3cret", b"left-out")
@@ -60,7 +60,7 @@ def test_what_was_scrubbed_stays_as_it_is() -> None:
 
 
 def test_a_url_is_shown_without_the_secrets_in_its_query() -> None:
-    assert sealed_url("http://x/y?a=b&token=s3cret&api_key=k#f") == (
+    assert scrub_url("http://x/y?a=b&token=s3cret&api_key=k#f") == (
         "http://x/y?a=b&token=left-out&api_key=left-out#f"
     )
-    assert sealed_url("http://x/token?token=") == "http://x/token?token="
+    assert scrub_url("http://x/token?token=") == "http://x/token?token="

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
 from vmon.events.verdict_kind import VerdictKind
-from vmon.security.signature import LONGEST_TOKEN, Secret, sign, verify
+from vmon.security.signature import MAX_TOKEN_LENGTH, Secret, sign, verify
 
 CALM = settings(deadline=None)  # a busy machine is no failure
 NOW = 1_764_000_000.0
@@ -72,7 +72,7 @@ def judge(
 
 
 class TestWhatIsGenuine:
-    def test_a_token_from_another_signer_is_valid_and_tells_what_it_claims(self) -> None:
+    def test_a_token_from_another_signer_is_valid_and_has_its_claims(self) -> None:
         verdict = judge(token())
         assert (verdict.kind, verdict.why) == ("valid", 'signed with the secret "archive"')
         assert verdict.secret == "archive"
@@ -90,7 +90,7 @@ class TestWhatIsGenuine:
         )
         assert judge(fixed, b"{}", Secret("s", "short")).kind == "valid"
 
-    def test_the_secret_that_matched_is_named_wherever_it_stands(self) -> None:
+    def test_the_secret_that_matched_is_named_in_any_position(self) -> None:
         for secrets in ((SECRET, OTHER), (OTHER, SECRET)):
             assert judge(token(), BODY, *secrets).secret == "archive"
 
@@ -106,7 +106,7 @@ class TestWhatIsGenuine:
         assert judge(token(), BODY, *spies).secret == "one"
         assert tried == ["one", "two", "three"]
 
-    def test_a_short_secret_warns_nobody(self) -> None:
+    def test_a_short_secret_causes_no_warning(self) -> None:
         assert judge(token("abc"), BODY, Secret("short", "abc")).kind == "valid"
 
     def test_a_secret_pasted_with_its_line_end_still_matches(self) -> None:
@@ -148,7 +148,7 @@ class TestWhatIsNotThere:
             verdict = verify(headers, BODY, secrets, now=NOW, max_age_s=None)
             assert verdict == Verdict("unsigned", why)
 
-    def test_without_secrets_a_signed_delivery_is_unchecked_and_still_tells_its_claims(
+    def test_without_secrets_a_signed_delivery_is_unchecked_and_still_has_its_claims(
         self,
     ) -> None:
         headers = [("Authorization", f"Bearer {token()}")]
@@ -236,9 +236,9 @@ class TestWhatIsMalformed:
             assert verdict.kind == "invalid"
             assert verdict.why == "2 Authorization headers, expected one"
 
-    def test_a_huge_token_is_turned_away_before_it_is_read(self) -> None:
-        assert judge(token(jti="x" * LONGEST_TOKEN)).kind == "invalid"
-        assert judge(token(jti="x" * (LONGEST_TOKEN // 2))).kind == "valid"
+    def test_a_huge_token_is_rejected_before_it_is_read(self) -> None:
+        assert judge(token(jti="x" * MAX_TOKEN_LENGTH)).kind == "invalid"
+        assert judge(token(jti="x" * (MAX_TOKEN_LENGTH // 2))).kind == "valid"
 
 
 class TestAlgorithms:
@@ -285,7 +285,7 @@ class TestSignatures:
             'the signature does not match the secret "session" (signed for API key "a1b2c3d4")'
         )
 
-    def test_with_several_secrets_their_number_is_told(self) -> None:
+    def test_with_several_secrets_the_message_has_their_number(self) -> None:
         verdict = judge(token(api_key=...), BODY, OTHER, OTHER)
         assert verdict.why == "the signature matches none of the 2 secrets"
 
@@ -323,7 +323,7 @@ class TestTheBody:
             (BODY + b"\n", "payload_hash matches the body without surrounding whitespace"),
         ],
     )
-    def test_a_body_changed_on_the_way_says_how_as_far_as_it_can_be_told(
+    def test_a_body_changed_in_transit_is_explained_where_possible(
         self, body: bytes, why: str
     ) -> None:
         verdict = judge(token(), body)
@@ -350,7 +350,7 @@ class TestTheBody:
         assert judge(token(payload_hash=claimed)).why.startswith("payload_hash differs")
 
     @pytest.mark.parametrize("claimed", [..., "0" * 64])
-    def test_the_hash_of_a_get_is_not_checked_and_that_is_said(self, claimed: object) -> None:
+    def test_the_hash_of_a_get_is_not_checked_and_that_is_noted(self, claimed: object) -> None:
         verdict = judge(token(payload_hash=claimed), b"", method="get")
         assert (verdict.kind, verdict.why) == (
             "valid",
@@ -396,7 +396,7 @@ class TestIssuerAndTime:
             (10**9, 1, "stale", "iat is 11,574.1 d old, the limit is 1 s"),
         ],
     )
-    def test_the_age_of_a_token_is_told_in_plain_units(
+    def test_the_age_of_a_token_is_shown_in_plain_units(
         self, age_s: int, max_age_s: float | None, kind: VerdictKind, why: str
     ) -> None:
         verdict = judge(token(iat=int(NOW) - age_s), max_age_s=max_age_s)

@@ -34,7 +34,7 @@ def test_without_a_secret_and_a_signature_there_is_no_verdict() -> None:
     assert Verifier().verdict(basic.delivery) is None
 
 
-def test_the_kinds_of_verdicts_are_told_apart() -> None:
+def test_the_kinds_of_verdicts_are_distinguished() -> None:
     entry, trust = signed(), Verifier((SECRET,))
     verdicts = {
         "valid": trust.verdict(entry.delivery),
@@ -69,7 +69,7 @@ def test_a_line_without_a_verdict_is_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("odd", [b'"invalid"', b"[]", b"7", b'{"kind":null}', b"{}", b"null"])
-def test_what_another_tool_calls_a_verdict_disturbs_nobody(odd: bytes) -> None:
+def test_a_verdict_field_of_another_tool_is_ignored(odd: bytes) -> None:
     line = make_line(BODY).replace(b',"id":', b',"verdict":' + odd + b',"id":', 1)
     assert read_line(line).verdict is None
     assert read_line(line).delivery == make_entry(BODY).delivery
@@ -137,7 +137,7 @@ def test_secrets_come_one_by_one_and_from_files(tmp_path: Path) -> None:
     [(None, "cannot read secrets from .*: No such file"), (b"\xff\xfe", "not a text file"),
      (b"# nothing\n", "no secrets in")],
 )  # fmt: skip # one thing a line
-def test_a_file_without_secrets_is_told(tmp_path: Path, text: bytes | None, why: str) -> None:
+def test_a_file_without_secrets_is_an_error(tmp_path: Path, text: bytes | None, why: str) -> None:
     file = tmp_path / "secrets"
     if text is not None:
         file.write_bytes(text)

@@ -29,10 +29,10 @@ def day() -> tuple[Truth, list[bytes]]:
 
 
 def _book(lines: Iterable[bytes], **asked: Any) -> SessionStore:
-    book = SessionStore(**asked)
+    store = SessionStore(**asked)
     for line in lines:
-        book.apply(read_line(line))
-    return book
+        store.apply(read_line(line))
+    return store
 
 
 def _life(one: ConnectionState | StreamState) -> Life:
@@ -40,29 +40,29 @@ def _life(one: ConnectionState | StreamState) -> Life:
     return one.created_ms, one.ended_ms
 
 
-def _totals(book: SessionStore) -> Totals:
+def _totals(store: SessionStore) -> Totals:
     found = Totals()
-    for session in book.sessions():
+    for session in store.sessions():
         found.add(session)
     return found
 
 
-def _check(book: SessionStore, truth: Truth) -> None:
-    sessions = list(book.sessions())
+def _check(store: SessionStore, truth: Truth) -> None:
+    sessions = list(store.sessions())
     people = {(one.id, who): _life(p) for one in sessions for who, p in one.people.items()}
-    feeds = {(one.id, what): _life(f) for one in sessions for what, f in one.feeds.items()}
+    streams = {(one.id, what): _life(f) for one in sessions for what, f in one.streams.items()}
     rng = random.Random(1)
     for _ in range(50):
         at_ms = BEGIN_MS + rng.randrange(0, 24 * 3_600_000)
         assert there_at(people, at_ms) == there_at(truth.people, at_ms)
-        assert there_at(feeds, at_ms) == there_at(truth.feeds, at_ms)
-    assert (people, feeds) == (truth.people, truth.feeds)
+        assert there_at(streams, at_ms) == there_at(truth.streams, at_ms)
+    assert (people, streams) == (truth.people, truth.streams)
     assert {one.id: one.created_ms for one in sessions} == truth.opened
     assert {one.id: set(one.destroyed) for one in sessions if one.destroyed} == truth.closed
-    assert _totals(book) == Totals(
+    assert _totals(store) == Totals(
         sessions=SESSIONS,
         people=len(truth.people),
-        feeds=len(truth.feeds),
+        streams=len(truth.streams),
         connected_ms=truth.connected_ms(),
         published_ms=truth.published_ms(),
         events=truth.events,
@@ -91,18 +91,20 @@ def test_and_from_captures_that_were_torn(day: tuple[Truth, list[bytes]], tmp_pa
     for file, content in zip(files, torn(lines, 7), strict=True):
         file.write_bytes(content)
     bad: list[int] = []
-    book = SessionStore()
+    store = SessionStore()
     for entry in reader.entries(map(str, files), Filter(), lambda line: bad.append(line.number)):
-        book.apply(entry)
-    _check(book, truth)
+        store.apply(entry)
+    _check(store, truth)
     assert len(bad) == 6
 
 
-def test_every_copy_is_told_with_its_place_on_the_schedule(day: tuple[Truth, list[bytes]]) -> None:
+def test_every_copy_is_labelled_with_its_number_in_the_schedule(
+    day: tuple[Truth, list[bytes]],
+) -> None:
     truth, lines = day
-    book, copies = SessionStore(), 0
+    store, copies = SessionStore(), 0
     for entry in map(read_line, lines):
-        change = book.apply(entry)
+        change = store.apply(entry)
         if change.copies > 1:
             copies += 1
             assert change.copies == 2
@@ -110,25 +112,25 @@ def test_every_copy_is_told_with_its_place_on_the_schedule(day: tuple[Truth, lis
     assert copies == truth.duplicates
 
 
-def test_a_book_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) -> None:
+def test_a_store_that_forgets_keeps_the_totals(day: tuple[Truth, list[bytes]]) -> None:
     truth, lines = day
-    book, much_later = (
+    store, much_later = (
         _book(lines, on_forgotten=list[str]().append, room=2000),
         BEGIN + timedelta(hours=51),
     )
-    stays = {session.id for session in book.sessions() if is_open(session)}
+    stays = {session.id for session in store.sessions() if is_open(session)}
     assert 0 < len(stays) < 30
-    book.apply(make_entry(b"{", id="0", received_at=much_later, headers=(), remote=None))
-    assert {session.id for session in book.sessions()} == stays
-    assert book.totals.sessions == SESSIONS - len(stays)
-    book.apply(
+    store.apply(make_entry(b"{", id="0", received_at=much_later, headers=(), remote=None))
+    assert {session.id for session in store.sessions()} == stays
+    assert store.totals.sessions == SESSIONS - len(stays)
+    store.apply(
         make_entry(
             b"{", id="0", received_at=much_later + timedelta(days=7), headers=(), remote=None
         )
     )
-    assert list(book.sessions()) == []
-    assert book.totals == _totals(_book(lines))
-    assert book.totals.connected_ms == truth.connected_ms()
+    assert list(store.sessions()) == []
+    assert store.totals == _totals(_book(lines))
+    assert store.totals.connected_ms == truth.connected_ms()
 
 
 def test_every_planted_oddity_is_there_and_no_other() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.factories import START, T, connection, make_body, make_entry
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.locks import lock
 from vmon.sessions.loader import SessionLoader, now_ms_of
 
@@ -12,7 +12,7 @@ from vmon.sessions.loader import SessionLoader, now_ms_of
 @pytest.fixture
 def loader() -> SessionLoader:
     """Two sessions: one that is over, then one in which somebody is."""
-    loaded = SessionLoader(person)
+    loaded = SessionLoader(name_in_data)
     for body, after_s in (
         (make_body("sessionCreated", 0, "A"), 0.1),
         (connection("Created", 1, session="A"), 1.1),
@@ -20,12 +20,12 @@ def loader() -> SessionLoader:
         (make_body("sessionDestroyed", 6, "A"), 6.1),
         (connection("Created", 9, "d", session="B", connection={"createdAt": T + 9000}), 9.1),
     ):
-        loaded.enter(make_entry(body, after_s))
+        loaded.apply(make_entry(body, after_s))
     return loaded
 
 
 def names(loader: SessionLoader, at_ms: int | None = None) -> list[tuple[str, bool]]:
-    order = loader.order if at_ms is None else loader.as_it_was(at_ms)
+    order = loader.order if at_ms is None else loader.order_as_of(at_ms)
     order.settle()
     return [(one.session.id, one.is_open) for one in order.first()]
 
@@ -41,17 +41,17 @@ def test_sessions_can_be_seen_as_they_were(loader: SessionLoader) -> None:
     assert names(loader) == [("B", True), ("A", False)], "what is known now stays"
 
 
-def test_the_last_receipt_is_known_also_of_what_has_no_session(loader: SessionLoader) -> None:
+def test_the_last_receipt_includes_deliveries_without_a_session(loader: SessionLoader) -> None:
     assert loader.last_ms == T + 9100
-    loader.enter(make_entry(b"", 20))
+    loader.apply(make_entry(b"", 20))
     assert loader.last_ms == T + 20_000
-    loader.enter(make_entry(make_body("sessionCreated", 0), 3))
+    loader.apply(make_entry(make_body("sessionCreated", 0), 3))
     assert loader.last_ms == T + 20_000
-    assert SessionLoader(person).last_ms == 0
+    assert SessionLoader(name_in_data).last_ms == 0
 
 
 def test_a_delivery_says_what_it_changed(loader: SessionLoader) -> None:
-    change = loader.enter(make_entry(make_body("sessionCreated", 0, "A"), 12))
+    change = loader.apply(make_entry(make_body("sessionCreated", 0, "A"), 12))
     assert (change.copies, round(change.since_first_s, 3)) == (2, 11.9)
 
 

@@ -12,12 +12,12 @@ from vmon.sessions.store import SessionStore
 def a_record() -> StoredSession:
     session = Session("S", projects={"7"}, created_ms={5, 9}, destroyed={7: None}, events=3)
     session.people["c"] = ConnectionState("c", 3, 8, None, None, "Zoë")
-    session.jobs["archive", "a"] = OutputState(
+    session.outputs["archive", "a"] = OutputState(
         "a", "archive", statuses={"failed": 6}, duration_s=1.5
     )
     return StoredSession(
         session,
-        marks={2**63 - 1: 1_700_000_000_000, -(2**63): 1_600_000_000_000, 0: -5},
+        seen_bodies={2**63 - 1: 1_700_000_000_000, -(2**63): 1_600_000_000_000, 0: -5},
         copies={0: 3},
         unstamped={0: -5},
         tokens={-7: 1_700_000_000_000, 2**62: 5},
@@ -31,7 +31,7 @@ def test_a_record_is_the_same_after_it_was_packed() -> None:
     record = a_record()
     packed = pack(record)
     assert unpack(packed) == record
-    assert list(unpack(packed).marks) == list(record.marks)
+    assert list(unpack(packed).seen_bodies) == list(record.seen_bodies)
     assert (packed.newest_ms, packed.open) == (record.newest_ms, True)
     assert weight(record) == 5
 
@@ -42,7 +42,7 @@ def test_marks_are_dropped_when_no_copy_comes_any_more() -> None:
     facts = replace(record.session)
     drop(record, 1_650_000_000_000)
     assert record.session == facts
-    assert record.marks == {2**63 - 1: 1_700_000_000_000}
+    assert record.seen_bodies == {2**63 - 1: 1_700_000_000_000}
     assert (record.copies, record.unstamped, record.stamped_ms) == ({}, {}, 12)
     assert record.tokens == {-7: 1_700_000_000_000}
 
@@ -61,27 +61,27 @@ def test_half_a_surrogate_pair_survives() -> None:
 
 @pytest.fixture(scope="module")
 def books() -> tuple[SessionStore, int]:
-    """A book of a day, all unpacked, and how many bytes it takes."""
+    """A store of a day, all unpacked, and how many bytes it takes."""
     entries = list(Day(60, 6000).entries())
     for entry in entries:
         assert entry.event
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    book = SessionStore()
+    store = SessionStore()
     for entry in entries:
-        book.apply(entry)
+        store.apply(entry)
     taken = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    return book, taken
+    return store, taken
 
 
 def test_a_session_takes_little_memory_and_far_less_when_packed(
     books: tuple[SessionStore, int],
 ) -> None:
-    book, taken = books
-    records = [held for held in book._sessions.values() if isinstance(held, StoredSession)]
+    store, taken = books
+    records = [held for held in store._sessions.values() if isinstance(held, StoredSession)]
     marks = sum(map(weight, records))
-    packed = sum(len(one.facts) + len(one.marks) for one in map(pack, records))
+    packed = sum(len(one.fields) + len(one.seen_bodies) for one in map(pack, records))
     assert marks > 5000
     assert taken / marks < 400
     assert packed / marks < 50
@@ -89,11 +89,11 @@ def test_a_session_takes_little_memory_and_far_less_when_packed(
 
 @pytest.mark.parametrize("room", [300, 1000, 3000])
 def test_no_more_is_held_unpacked_than_there_is_room_for(room: int) -> None:
-    book, most = SessionStore(room=room), 0
+    store, most = SessionStore(room=room), 0
     for entry in Day(60, 6000).entries():
-        book.apply(entry)
-        held = [one for one in book._sessions.values() if isinstance(one, StoredSession)]
+        store.apply(entry)
+        held = [one for one in store._sessions.values() if isinstance(one, StoredSession)]
         most = max(most, sum(map(weight, held)))
-    assert sum(isinstance(one, Packed) for one in book._sessions.values()) > 10
+    assert sum(isinstance(one, Packed) for one in store._sessions.values()) > 10
     assert most <= room + 200  # the one that was fetched last
-    assert book._held == sum(map(weight, held))
+    assert store._held == sum(map(weight, held))

@@ -88,5 +88,5 @@ def test_bodies_at_a_second_url_stand_out_in_a_timeline_as_what_they_are() -> No
     marks = []
     for path in ("/a", "/b"):
         entry = make_entry(BODY, 0, path=path)
-        marks += [mark.said for mark in marks_of(entry, book.apply(entry))]
+        marks += [mark.text for mark in marks_of(entry, book.apply(entry))]
     assert marks == ["connectionCreated, also at /b"]

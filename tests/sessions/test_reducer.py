@@ -1,6 +1,6 @@
 from typing import Any
 
-from tests.support.factories import T, connection, facts, make_body, make_entry, only, stream
+from tests.support.factories import T, connection, make_body, make_entry, only, sessions_of, stream
 from vmon.sessions.model import BEGUN, ENDED, NAMED, SECONDS, Totals
 from vmon.sessions.store import SessionStore
 
@@ -12,7 +12,7 @@ def test_a_person_is_joined_from_all_events_of_the_connection() -> None:
         stream("Destroyed", 9, reason="mediaStopped"),
         connection("Destroyed", 10, reason="clientDisconnected"),
     )
-    (ann,), (cam,) = session.people.values(), session.feeds.values()
+    (ann,), (cam,) = session.people.values(), session.streams.values()
     assert (ann.name, ann.created_ms, ann.ended_ms) == ("Ann", T, T + 10_000)
     assert (ann.reason, ann.seen) == ("clientDisconnected", BEGUN | ENDED | NAMED)
     assert (cam.connection, cam.name, cam.video_type) == ("c", "cam", "camera")
@@ -27,7 +27,7 @@ def test_a_capture_that_starts_in_the_middle_knows_beginnings_from_later_events(
     assert session.people["c"].created_ms == T
     assert session.people["other"].seen == ENDED
     assert session.people["other"].created_ms == T
-    assert session.feeds["s"].created_ms == T + 1
+    assert session.streams["s"].created_ms == T + 1
 
 
 def test_the_earliest_end_counts_with_its_own_reason() -> None:
@@ -63,12 +63,12 @@ def test_seconds_become_milliseconds_and_it_is_remembered() -> None:
     assert session.people["c"].seen == BEGUN | SECONDS
     assert session.people["d"].seen == BEGUN
     assert session.created_ms == {T}
-    (captions,) = session.jobs.values()
+    (captions,) = session.outputs.values()
     assert (captions.created_ms, captions.seen) == (T, SECONDS)
     assert session.seconds == 3
 
 
-def test_an_end_before_its_beginning_stands_as_it_was_told() -> None:
+def test_an_end_before_its_begin_is_kept() -> None:
     session = only(
         connection("Created", 10, connection={"createdAt": T + 9000}),
         connection("Destroyed", 5, connection={"createdAt": T + 9000}),
@@ -108,7 +108,7 @@ def test_an_archive_that_is_uploaded_before_it_is_stopped_is_no_trouble() -> Non
         archive("stopped", 9, duration=7, size=0, reason="user initiated"),
         archive("failed", 10, duration=0, reason="failure"),
     )
-    one = session.jobs["archive", "r"]
+    one = session.outputs["archive", "r"]
     later = {"uploaded": T + 8000, "stopped": T + 9000, "failed": T + 10_000}
     assert one.statuses == {"started": T} | later
     assert (one.created_ms, one.ended_ms, one.duration_s, one.size) == (T, T + 8000, 7, 99)
@@ -124,28 +124,28 @@ def test_what_tells_two_outputs_apart_is_known_whichever_of_their_events_came() 
         broadcast,
         render,
     )
-    assert session.jobs["archive", "r"].tag == "left"
-    assert session.jobs["broadcast", "r"].tag == "live"
-    assert session.jobs["render", "r"].name == "grid"
+    assert session.outputs["archive", "r"].tag == "left"
+    assert session.outputs["broadcast", "r"].tag == "live"
+    assert session.outputs["render", "r"].name == "grid"
 
 
 def test_a_render_without_a_time_has_the_receivers() -> None:
     render = {"id": "r", "sessionId": "S", "streamId": "s", "status": "started"}
     late, soon = make_entry(render, 40), make_entry(render, 5)
     for order in ((late, soon), (soon, late)):
-        (session,) = facts(order).values()
-        one = session.jobs["render", "r"]
+        (session,) = sessions_of(order).values()
+        one = session.outputs["render", "r"]
         assert (one.statuses, one.stream) == ({"started": T + 5000}, "s")
         assert (session.first_ms, session.last_ms) == (T + 5000, T + 5000)
 
 
 def test_a_bare_body_without_any_time_is_no_event_of_1970() -> None:
     render = {"id": "r", "sessionId": "S", "status": "stopped"}
-    book = SessionStore()
-    book.apply(make_entry(render, -T / 1000))
-    (session,) = book.sessions()
+    store = SessionStore()
+    store.apply(make_entry(render, -T / 1000))
+    (session,) = store.sessions()
     assert (session.first_ms, session.last_ms) == (0, 0)
-    assert session.jobs["render", "r"].ended_ms == 0
-    book.apply(make_entry(render | {"reason": "x"}, 3))
-    assert session.jobs["render", "r"].ended_ms == T + 3000
+    assert session.outputs["render", "r"].ended_ms == 0
+    store.apply(make_entry(render | {"reason": "x"}, 3))
+    assert session.outputs["render", "r"].ended_ms == T + 3000
     assert session.first_ms == T + 3000

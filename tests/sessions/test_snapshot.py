@@ -11,7 +11,7 @@ from tests.support.busy_day import BEGIN_MS, Day, there_at
 from tests.support.factories import BODIES, T, make_body, make_entry
 from tests.support.factories import connection as make_connection
 from vmon.analysis.stats import Stats
-from vmon.events.names import person as person_name
+from vmon.events.names import name_in_data as person_name
 from vmon.humanize import count, duration, handle
 from vmon.render.live.summary import session_rows
 from vmon.render.reports.sessions import head
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 def session(**told: Any) -> Session:
     things: dict[str, Iterable[Any]] = {
-        name: told.pop(name, ()) for name in ("people", "feeds", "calls", "jobs")
+        name: told.pop(name, ()) for name in ("people", "streams", "calls", "outputs")
     }
-    keyed = {name: {one.id: one for one in things[name]} for name in ("people", "feeds", "calls")}
-    jobs = {(one.kind, one.id): one for one in things["jobs"]}
-    all_: dict[str, Any] = {"first_ms": 100, "last_ms": 900, **told, **keyed, "jobs": jobs}
+    keyed = {name: {one.id: one for one in things[name]} for name in ("people", "streams", "calls")}
+    outputs = {(one.kind, one.id): one for one in things["outputs"]}
+    all_: dict[str, Any] = {"first_ms": 100, "last_ms": 900, **told, **keyed, "outputs": outputs}
     return Session("2_A", **all_)
 
 
@@ -63,11 +63,11 @@ def test_a_session_that_was_created_and_destroyed_is_one_round() -> None:
     assert not one.is_open
 
 
-def test_a_session_that_was_created_and_that_nobody_entered_is_open() -> None:
+def test_a_created_session_without_connections_is_open() -> None:
     assert laid(created_ms={100}).rounds == [Span(100, None)]
 
 
-def test_a_session_that_everybody_left_is_closed_though_nobody_told() -> None:
+def test_a_session_that_all_connections_left_is_closed_without_an_event() -> None:
     one = laid(created_ms={100}, people=[person("a", 150, 400), person("b", 200, 700)])
     assert one.rounds == [Span(100, 700, end_told=False)]
 
@@ -89,7 +89,7 @@ def test_rounds_follow_each_other_and_the_last_may_be_open() -> None:
     assert one.is_open
 
 
-def test_people_who_came_after_the_end_open_a_round_that_nobody_told() -> None:
+def test_connections_after_the_end_open_an_inferred_round() -> None:
     one = laid(created_ms={100}, destroyed={500: None}, people=[person("a", 700)])
     assert one.rounds[1] == Span(700, None, begin_told=False)
 
@@ -101,33 +101,33 @@ def test_a_destroyed_that_comes_alone_ends_what_was_there_before() -> None:
     assert laid(destroyed={500: None}).rounds == [Span(100, 500, None, begin_told=False)]
 
 
-def test_an_end_that_is_told_twice_makes_no_second_round() -> None:
+def test_a_repeated_end_makes_no_second_round() -> None:
     one = laid(created_ms={100}, destroyed={500: None, 501: None})
     assert len(one.rounds) == 1
 
 
 def test_a_session_of_an_archive_alone_is_as_open_as_it_is() -> None:
     recording = OutputState("a", "archive", created_ms=200, statuses={"started": 210})
-    assert laid(jobs=[recording]).is_open
+    assert laid(outputs=[recording]).is_open
     done = OutputState("a", "archive", created_ms=200, ended_ms=300, statuses={"stopped": 300})
-    assert laid(jobs=[done]).rounds == [Span(200, 300, begin_told=False, end_told=False)]
+    assert laid(outputs=[done]).rounds == [Span(200, 300, begin_told=False, end_told=False)]
 
 
 # Spans.
 
 
-def test_who_has_no_end_went_with_the_session() -> None:
+def test_a_connection_without_an_end_ends_with_the_session() -> None:
     one = laid(created_ms={100}, destroyed={500: None}, people=[person("a", 150)])
     assert one.members[0].span == Span(150, 500, end_told=False)
 
 
 def test_a_stream_without_an_end_went_with_its_connection() -> None:
-    feed = StreamState("s", BEGUN, 200, connection="a")
-    one = laid(people=[person("a", 150, 400)], feeds=[feed])
-    assert one.members[0].feeds[0].span == Span(200, 400, end_told=False)
+    stream = StreamState("s", BEGUN, 200, connection="a")
+    one = laid(people=[person("a", 150, 400)], streams=[stream])
+    assert one.members[0].streams[0].span == Span(200, 400, end_told=False)
 
 
-def test_a_begin_that_nobody_told_is_the_sessions_first_sign() -> None:
+def test_an_unknown_begin_is_the_first_event_of_the_session() -> None:
     one = laid(people=[person("a", None, 400)])
     assert one.members[0].span == Span(100, 400, begin_told=False)
 
@@ -139,15 +139,15 @@ def test_an_end_before_its_begin_lasts_no_time() -> None:
 
 
 def test_streams_and_calls_hang_from_their_connection_or_stand_alone() -> None:
-    feeds = [
+    streams = [
         StreamState("s", BEGUN, 300, connection="a"),
         StreamState("t", BEGUN, 200, connection="z"),
     ]
     calls = [Call("c", BEGUN, 200, connection="a"), Call("d", BEGUN, 200)]
-    one = laid(people=[person("a", 150)], feeds=feeds, calls=calls)
-    assert [seen.thing.id for seen in one.members[0].feeds] == ["s"]
+    one = laid(people=[person("a", 150)], streams=streams, calls=calls)
+    assert [seen.thing.id for seen in one.members[0].streams] == ["s"]
     assert [seen.thing.id for seen in one.members[0].calls] == ["c"]
-    assert [seen.thing.id for seen in one.feeds] == ["t"]
+    assert [seen.thing.id for seen in one.streams] == ["t"]
     assert [seen.thing.id for seen in one.calls] == ["d"]
 
 
@@ -163,23 +163,24 @@ def test_the_status_is_the_newest_but_stopped_does_not_undo_uploaded() -> None:
 # As it was.
 
 
-def test_a_cut_knows_nothing_of_what_came_later() -> None:
+def test_a_session_as_of_an_instant_has_no_later_state() -> None:
     told = {"started": 200, "stopped": 480}
     recorded = OutputState("j", "archive", created_ms=200, ended_ms=480, statuses=told, size=7)
     whole = session(
         created_ms={100, 600},
         destroyed={500: "serverRotation"},
         people=[person("a", 150, 450), person("b", 650)],
-        jobs=[recorded],
+        outputs=[recorded],
     )
     then = as_of(whole, 300)
     assert then is not None
     one = snapshot.snapshot(then)
     assert one.rounds == [Span(100, None)]
     assert [(member.person.id, member.span.is_open) for member in one.members] == [("a", True)]
-    (job,) = one.jobs
-    assert isinstance(job.thing, OutputState)
-    assert (status_of(job.thing), job.span.is_open, job.thing.size) == ("started", True, None)
+    (output,) = one.outputs
+    archive = output.thing
+    assert isinstance(archive, OutputState)
+    assert (status_of(archive), output.span.is_open, archive.size) == ("started", True, None)
     assert as_of(whole, 99) is None
 
 
@@ -188,7 +189,7 @@ def test_a_cut_knows_nothing_of_what_came_later() -> None:
     st.sets(st.integers(1, 60), max_size=3),
     st.integers(1, 70),
 )
-def test_who_is_there_at_an_instant_is_who_came_and_had_not_left(
+def test_open_connections_as_of_an_instant_have_begun_and_not_ended(
     stays: list[tuple[int, int]], ends: set[int], at_ms: int
 ) -> None:
     people = [
@@ -215,15 +216,15 @@ def test_who_is_there_at_an_instant_is_who_came_and_had_not_left(
 
 
 def test_open_sessions_come_first_and_then_those_that_began_last() -> None:
-    book = {
+    store = {
         "old": session(created_ms={100}, destroyed={900: None}),
         "new": session(created_ms={300}, destroyed={400: None}),
         "open": session(created_ms={200}),
     }
-    for name, one in book.items():
+    for name, one in store.items():
         one.id = name
-    order = snapshot.Order(book.get)
-    for name in book:
+    order = snapshot.Order(store.get)
+    for name in store:
         order.note(name)
     order.settle()
     assert [one.session.id for one in order.first()] == ["open", "new", "old"]
@@ -231,12 +232,12 @@ def test_open_sessions_come_first_and_then_those_that_began_last() -> None:
     assert order.counts() == (3, 1)
 
 
-def test_only_what_is_noted_is_worked_out_anew() -> None:
-    book = {"2_A": session(created_ms={100})}
-    order = snapshot.Order(book.get)
+def test_only_noted_sessions_are_sorted_again() -> None:
+    store = {"2_A": session(created_ms={100})}
+    order = snapshot.Order(store.get)
     order.note("2_A")
     order.settle()
-    book["2_A"].destroyed[200] = None
+    store["2_A"].destroyed[200] = None
     order.settle()
     assert order.counts() == (1, 1)
     order.note("2_A")
@@ -245,7 +246,7 @@ def test_only_what_is_noted_is_worked_out_anew() -> None:
 
 
 @pytest.mark.parametrize("told", [{}, {"first_ms": 0, "last_ms": 0}])
-def test_a_session_of_which_nothing_is_known_is_open_all_the_same(told: dict[str, int]) -> None:
+def test_a_session_without_any_state_is_open(told: dict[str, int]) -> None:
     assert laid(**told).is_open
 
 
@@ -257,7 +258,7 @@ def assert_told_alike(entries: list[Entry]) -> dict[str, str]:
     tracker, loader, stats = SessionTracker(), SessionLoader(person_name), dict[str, Stats]()
     for one in entries:
         tracker.apply(one)
-        loader.enter(one)
+        loader.apply(one)
         if one.session:
             stats.setdefault(one.session, Stats()).entry(one)
     loader.order.settle()
@@ -270,14 +271,14 @@ def assert_told_alike(entries: list[Entry]) -> dict[str, str]:
         row = rows[handle(each.session.id, "session")]
         lasted = duration(each.lasted_s(loader.last_ms))
         people = count(len(each.members), "connection")
-        streams = count(len(list(each.all_feeds())), "stream")
+        streams = count(len(list(each.all_streams())), "stream")
         state = "open" if each.is_open else "ended"
         assert row.startswith(
             f"{people}, {streams}, {count(each.session.events, 'event')}, {lasted}, {state}"
         )
         assert ("open for " + lasted in drawn_head(each, loader.last_ms)) == each.is_open
         assert len(figures.people) == len(each.members)
-        assert len(figures.streams) == len(list(each.all_feeds()))
+        assert len(figures.streams) == len(list(each.all_streams()))
         assert figures.duplicates == each.session.duplicates
     return rows
 
@@ -348,7 +349,7 @@ def test_the_end_of_a_run_says_of_a_session_what_vmon_sessions_says(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(BODIES, max_size=14))
-def test_whatever_comes_is_told_alike_at_the_end_of_a_run_and_of_its_capture(
+def test_a_run_and_its_capture_have_the_same_summary(
     bodies: list[dict[str, Any]],
 ) -> None:
     assert_told_alike(heard(*bodies))
@@ -357,16 +358,16 @@ def test_whatever_comes_is_told_alike_at_the_end_of_a_run_and_of_its_capture(
 # A day of which the truth is known.
 
 
-def test_at_any_instant_of_a_generated_day_it_is_known_who_was_there() -> None:
-    day, book = Day(60, 3000), SessionStore()
+def test_at_any_instant_of_a_generated_day_the_open_connections_are_right() -> None:
+    day, store = Day(60, 3000), SessionStore()
     entries = list(day.entries())
     random.Random(5).shuffle(entries)
     seen = 0
     for entry in entries:
-        book.apply(entry)
+        store.apply(entry)
     for at_ms in random.Random(6).sample(range(BEGIN_MS, BEGIN_MS + 20 * 3_600_000), 40):
         here = set[tuple[str, str]]()
-        for one in book.sessions():
+        for one in store.sessions():
             then = as_of(one, at_ms)
             members = snapshot.snapshot(then).members if then else ()
             here |= {(one.id, each.person.id) for each in members if each.span.is_open}

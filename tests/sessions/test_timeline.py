@@ -12,7 +12,7 @@ from vmon.render.axis import Tick, ticks
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session, StreamState
 from vmon.sessions.snapshot import snapshot
 from vmon.sessions.store import SessionStore
-from vmon.sessions.timeline import Chart, Mark, chart, marks_of, told
+from vmon.sessions.timeline import Chart, Mark, chart, labelled_marks, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,11 +68,11 @@ def test_a_span_of_ages_and_the_end_of_time_have_ticks() -> None:
 @pytest.fixture
 def marked() -> Callable[..., list[Mark]]:
     def of(*told: tuple[int, bytes]) -> list[Mark]:
-        book, found = SessionStore(), list[Mark]()
+        store, found = SessionStore(), list[Mark]()
         for received_s, body in told:
             at = datetime.fromtimestamp(NOON / 1000 + received_s, UTC)
             entry = make_entry(body, received_at=at)
-            found += marks_of(entry, book.apply(entry))
+            found += marks_of(entry, store.apply(entry))
         return found
 
     return of
@@ -102,11 +102,11 @@ def test_an_event_older_than_one_before_it_is_late(marked: Callable[..., list[Ma
     assert marked(*near) == []
 
 
-def test_what_nobody_received_is_not_late() -> None:
-    book = SessionStore()
+def test_a_bare_body_is_never_late() -> None:
+    store = SessionStore()
     for at_ms in (NOON + 9000, NOON):
         entry = make_entry(body("sessionCreated", at_ms), remote=None)
-        assert list(marks_of(entry, book.apply(entry))) == []
+        assert list(marks_of(entry, store.apply(entry))) == []
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_failures_are_marked_on_what_failed(
     text: bytes, key: tuple[str, str], said: str, marked: Callable[..., list[Mark]]
 ) -> None:
     (mark,) = marked((0, text))
-    assert (mark.fault, mark.key, mark.said) == ("failed", key, said)
+    assert (mark.fault, mark.key, mark.text) == ("failed", key, said)
 
 
 def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None:
@@ -152,14 +152,14 @@ def test_what_went_well_is_not_marked(marked: Callable[..., list[Mark]]) -> None
 
 
 def drawn(
-    *people: ConnectionState, feeds: tuple[StreamState, ...] = (), marks: tuple[Mark, ...] = ()
+    *people: ConnectionState, streams: tuple[StreamState, ...] = (), marks: tuple[Mark, ...] = ()
 ) -> Chart:
     session = Session(
         "2_A",
         first_ms=NOON,
         last_ms=NOON + MIN,
         people={one.id: one for one in people},
-        feeds={one.id: one for one in feeds},
+        streams={one.id: one for one in streams},
     )
     return chart(snapshot(session), marks, NOON + 2 * MIN)
 
@@ -168,7 +168,7 @@ def test_streams_stand_under_their_people_in_the_order_of_their_begin() -> None:
     made = drawn(
         ConnectionState("b", BEGUN, NOON + 5, name="Bob"),
         ConnectionState("a", BEGUN, NOON, name="Ann"),
-        feeds=(
+        streams=(
             StreamState("s", BEGUN, NOON + 9, connection="a", video_type="camera", name="desk"),
         ),
     )
@@ -200,24 +200,24 @@ def test_marks_stand_on_what_they_are_about_and_else_on_the_session() -> None:
     off = Mark(NOON + 3, "late", ("stream", "unheard"), "streamCreated, late 9 s")
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="Ann"),
-        feeds=(StreamState("s", BEGUN, NOON, connection="a"),),
+        streams=(StreamState("s", BEGUN, NOON, connection="a"),),
         marks=(on, off),
     )
     assert [row.marks for row in made.rows] == [(off,), (), (on,)]
-    assert told(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
+    assert labelled_marks(made) == [(off, "session 2_A"), (on, "audio only of Ann")]
 
 
-def test_only_a_reason_out_of_the_ordinary_is_told() -> None:
+def test_ordinary_reasons_are_not_shown() -> None:
     left = ConnectionState("a", ENDED, NOON, NOON + 5, "clientDisconnected")
     cut_off = ConnectionState("b", ENDED, NOON, NOON + 5, "networkDisconnected")
     made = drawn(left, cut_off)
     assert [row.reason for row in made.rows] == [None, None, "networkDisconnected"]
 
 
-def test_strangers_names_are_harmless() -> None:
+def test_untrusted_names_are_disarmed() -> None:
     made = drawn(
         ConnectionState("a", BEGUN, NOON, name="A\x1b[2J"),
-        feeds=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
+        streams=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
     )
     assert [row.name for row in made.rows[1:]] == ["A␛[2J", '‹U+202E›cam "␊"']
 
@@ -225,6 +225,6 @@ def test_strangers_names_are_harmless() -> None:
 def test_two_archives_are_told_apart_by_their_tags() -> None:
     jobs = [OutputState(tag, "archive", BEGUN, NOON, name="x", tag=tag) for tag in ("a", "b\x1b")]
     session = Session("2_A", first_ms=NOON, last_ms=NOON)
-    session.jobs = {(one.kind, one.id): one for one in jobs}
+    session.outputs = {(one.kind, one.id): one for one in jobs}
     made = chart(snapshot(session), [], NOON)
     assert [row.name for row in made.rows[1:]] == ['archive "x" tag a', 'archive "x" tag b␛']

@@ -54,10 +54,10 @@ Life = tuple[int, int | None]
 
 @dataclass
 class Truth:
-    """What the book has to find out; people and feeds by session and id."""
+    """What the store has to find out; people and streams by session and id."""
 
     people: dict[tuple[str, str], Life] = field(default_factory=dict)
-    feeds: dict[tuple[str, str], Life] = field(default_factory=dict)
+    streams: dict[tuple[str, str], Life] = field(default_factory=dict)
     opened: dict[str, set[int]] = field(default_factory=dict)
     closed: dict[str, set[int]] = field(default_factory=dict)
     planted: set[tuple[str, str]] = field(default_factory=set)
@@ -70,7 +70,7 @@ class Truth:
 
     def published_ms(self) -> int:
         """How long streams were published, of which both ends are known."""
-        return _lived(self.feeds.values())
+        return _lived(self.streams.values())
 
 
 def _lived(lives: Iterable[Life]) -> int:
@@ -244,7 +244,7 @@ class _Story:
         self._say("streamCreated", from_ms + self._rng.randrange(1, 15_000), stream=one)
         if to_ms is not None:
             self._say("streamDestroyed", to_ms, stream=one, reason=reason)
-        self._truth.feeds[self._session, identifier] = (from_ms, to_ms)
+        self._truth.streams[self._session, identifier] = (from_ms, to_ms)
 
     def _archive(self, at_ms: int, lasts_ms: int) -> None:
         at_ms = at_ms // 1000 * 1000

@@ -39,9 +39,9 @@ def program(folder: Path, name: str, text: str) -> Path:
 def found(name: str, asked: DoctorOptions) -> Result:
     """The result of one check."""
     (result,) = examine([one for one in checks(asked) if one.name == name])
-    assert not result.said.startswith("the check itself failed"), result
+    assert not result.message.startswith("the check itself failed"), result
     return result
 
 
 def short(result: Result) -> tuple[str, str]:
-    return result.verdict, result.said
+    return result.verdict, result.message

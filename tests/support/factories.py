@@ -47,12 +47,12 @@ def make_entry(
     body: object = b"{}",
     after_s: float | None = None,
     *,
-    told: tuple[str, str | None] | None = None,
+    stated: tuple[str, str | None] | None = None,
     verdict: Verdict | None = None,
     **changed: Any,
 ) -> Entry:
-    """The entry of a delivery; `told` are the type and the session that its line says."""
-    return Entry(make_delivery(body, after_s, **changed), told=told, verdict=verdict)
+    """The entry of a delivery; `stated` are the type and the session that its line says."""
+    return Entry(make_delivery(body, after_s, **changed), stated=stated, verdict=verdict)
 
 
 def make_line(body: object = b"{}", after_s: float | None = None, **changed: Any) -> bytes:
@@ -83,25 +83,27 @@ def stream(verb: str, after_s: float, identifier: str = "s", by: str = "c", **mo
     return make_body(f"stream{verb}", after_s, stream=one | more.pop("stream", {}), **more)
 
 
-# What comes of them.
+# Session stores fed with them.
 
 
-def facts(entries: Iterable[Entry], **asked: Any) -> dict[str, Session]:
-    book = SessionStore(**asked)
+def sessions_of(entries: Iterable[Entry], **options: Any) -> dict[str, Session]:
+    store = SessionStore(**options)
     for one in entries:
-        book.apply(one)
-    return {session.id: session for session in book.sessions()}
+        store.apply(one)
+    return {session.id: session for session in store.sessions()}
 
 
 def only(*bodies: Any) -> Session:
     """The one session of bodies, the same from whichever end they come."""
-    (ahead,) = facts(make_entry(body, number) for number, body in enumerate(bodies)).values()
+    (ahead,) = sessions_of(make_entry(body, number) for number, body in enumerate(bodies)).values()
     backward = reversed(list(enumerate(bodies)))
-    assert list(facts(make_entry(body, number) for number, body in backward).values()) == [ahead]
+    assert list(sessions_of(make_entry(body, number) for number, body in backward).values()) == [
+        ahead
+    ]
     return ahead
 
 
-# Bodies of every type, of a few things that are told of again and again.
+# Bodies of every type, about a few IDs that occur again and again.
 
 IDS = st.sampled_from(["a", "b", "c", None, ""])
 TIMES = st.sampled_from([None, -1, 0, T, T + 1, T + 5000, T // 1000, T // 1000 + 3, 10**16])
@@ -156,4 +158,4 @@ BODIES = st.one_of(
     ),
     st.fixed_dictionaries(MONITORED | {"event": either("somethingNew", "sessionNotification")}),
 )
-"""Any body; of few things, so that many tell of the same."""
+"""Any body; of few IDs, so that many are about the same."""

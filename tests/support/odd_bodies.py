@@ -32,17 +32,17 @@ def ms(at: float) -> int:
     return T0 + round(at * 1000)
 
 
-def said(event: str, at: float, session: str = S, **more: Any) -> Body:
+def event_body(event: str, at: float, session: str = S, **more: Any) -> Body:
     head = {"sessionId": session, "projectId": "13112571", "event": event, "timestamp": ms(at)}
     return head | more
 
 
 def opened(at: float = 0.0, **more: Any) -> Body:
-    return said("sessionCreated", at, **more)
+    return event_body("sessionCreated", at, **more)
 
 
 def closed(at: float, **more: Any) -> Body:
-    return said("sessionDestroyed", at, **more)
+    return event_body("sessionDestroyed", at, **more)
 
 
 def _of(who: str, since: float) -> Body:
@@ -51,11 +51,11 @@ def _of(who: str, since: float) -> Body:
 
 def came(who: str, at: float, **more: Any) -> Body:
     connection = _of(who, at) | {"data": json.dumps({"name": who.title()})}
-    return said("connectionCreated", at + 0.2, connection=connection, **more)
+    return event_body("connectionCreated", at + 0.2, connection=connection, **more)
 
 
 def left(who: str, at: float, since: float, reason: str = "clientDisconnected") -> Body:
-    return said("connectionDestroyed", at, reason=reason, connection=_of(who, since))
+    return event_body("connectionDestroyed", at, reason=reason, connection=_of(who, since))
 
 
 def _stream(what: str, who: str, at: float, since: float, kind: str | None) -> Body:
@@ -64,7 +64,7 @@ def _stream(what: str, who: str, at: float, since: float, kind: str | None) -> B
 
 
 def begun(what: str, who: str, at: float, since: float, kind: str | None = "camera") -> Body:
-    return said("streamCreated", at + 0.3, stream=_stream(what, who, at, since, kind))
+    return event_body("streamCreated", at + 0.3, stream=_stream(what, who, at, since, kind))
 
 
 def ended(  # noqa: PLR0913 - a stream has so many parts
@@ -72,7 +72,7 @@ def ended(  # noqa: PLR0913 - a stream has so many parts
     reason: str = "clientDisconnected", kind: str | None = "camera",
 ) -> Body:  # fmt: skip # one thing a line
     stream = _stream(what, who, born, since, kind)
-    return said("streamDestroyed", at, reason=reason, stream=stream)
+    return event_body("streamDestroyed", at, reason=reason, stream=stream)
 
 
 def archive(status: str, at: float, **more: Any) -> Body:
@@ -82,7 +82,7 @@ def archive(status: str, at: float, **more: Any) -> Body:
 
 def call(event: str, at: float, **more: Any) -> Body:
     the_call = {"id": "call-1", "connectionId": "sip", "createdAt": ms(2)}
-    return said(event, at, call=the_call, **more)
+    return event_body(event, at, call=the_call, **more)
 
 
 def sample(name: str, **more: Any) -> Body:
@@ -179,7 +179,7 @@ STORIES: dict[str, tuple[list[Body | bytes], list[Body | bytes]]] = {
             left("sip", 40, 2),
         ],
     ),
-    "unknown-event": ([said("somethingNew", 1)], [*ANN]),
+    "unknown-event": ([event_body("somethingNew", 1)], [*ANN]),
     "unknown-reason": ([*ANN, left("ann", 61, 1, reason="tired")], [*ANN, left("ann", 60, 1)]),
     "unknown-status": ([archive("thawed", 60, id="archive-3")], [archive("paused", 60)]),
     "unknown-field": ([opened(region="eu")], [sample(name) for name in TYPES]),

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tests.support import waiting
 from vmon.tunnel.model import Tunnel, TunnelOptions
-from vmon.tunnel.processes import look
+from vmon.tunnel.processes import process_info
 
 HERE = Path(__file__).parent
 TOKEN = "2abcdefghijklmnopqrst_0123456789"
@@ -78,7 +78,7 @@ def alive() -> Callable[[int], bool]:
 
     def lives(pid: int, within_s: float = 3.0) -> bool:
         try:
-            return not waiting.wait_until(lambda: look(pid) is None, within_s)
+            return not waiting.wait_until(lambda: process_info(pid) is None, within_s)
         except AssertionError:
             return True
 
@@ -168,5 +168,7 @@ def nobody_left(state_dir: Path) -> Iterator[None]:
     assert not list(state_dir.glob("*"))
     if not Path("/proc").exists():
         return
-    commands = (look(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdecimal())
+    commands = (
+        process_info(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdecimal()
+    )
     assert not [seen for seen in commands if seen and str(state_dir) in seen.command]

@@ -11,9 +11,9 @@ from vmon.tunnel.model import State
 
 async def test_changes_are_read_in_their_order_with_what_they_say() -> None:
     changes, before = Changes(), datetime.now(UTC)
-    changes.tell(State.RECONNECTING, detail="lost", code="NETWORK")
-    changes.tell(State.ONLINE, url="https://x")
-    changes.tell(State.CLOSED)
+    changes.publish(State.RECONNECTING, detail="lost", code="NETWORK")
+    changes.publish(State.ONLINE, url="https://x")
+    changes.publish(State.CLOSED)
     first, second, last = [change async for change in changes.read()]
     assert (first.state, first.detail, first.code) == (State.RECONNECTING, "lost", "NETWORK")
     assert (second.state, second.url) == (State.ONLINE, "https://x")
@@ -22,19 +22,19 @@ async def test_changes_are_read_in_their_order_with_what_they_say() -> None:
 
 
 @pytest.mark.parametrize("last", [State.FAILED, State.CLOSED])
-async def test_after_the_last_one_nothing_more_is_taken(last: State) -> None:
+async def test_after_the_last_change_nothing_more_is_added(last: State) -> None:
     changes = Changes()
-    changes.tell(last)
-    changes.tell(State.ONLINE, url="https://x")
-    changes.tell(State.CLOSED)
+    changes.publish(last)
+    changes.publish(State.ONLINE, url="https://x")
+    changes.publish(State.CLOSED)
     assert [change.state async for change in changes.read()] == [last]
 
 
-async def test_whoever_reads_waits_for_those_to_come() -> None:
+async def test_a_reader_waits_for_the_next_change() -> None:
     changes = Changes()
     reading = asyncio.ensure_future(anext(changes.read()))
     await asyncio.sleep(0)  # the reader gets its turn, and finds nothing
     assert not reading.done()
-    changes.tell(State.ONLINE, url="https://x")
+    changes.publish(State.ONLINE, url="https://x")
     async with asyncio.timeout(5):
         assert (await reading).state is State.ONLINE

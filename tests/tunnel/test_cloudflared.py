@@ -43,7 +43,7 @@ def only_record(state_dir: Path) -> tuple[Path, Record]:
     return path, msgspec.json.decode(path.read_bytes(), type=Record)
 
 
-async def test_a_callback_comes_through_and_a_drop_is_told_with_its_end(
+async def test_a_callback_arrives_and_an_outage_is_reported_with_its_end(
     tunnel: Callable[..., EngineTunnel], opened: Opened, call: Call
 ) -> None:
     made = tunnel()
@@ -57,7 +57,7 @@ async def test_a_callback_comes_through_and_a_drop_is_told_with_its_end(
     assert (found.state, found.url) == (State.ONLINE, url)
 
 
-async def test_the_end_of_the_program_is_told(
+async def test_the_exit_of_the_program_is_reported(
     tunnel: Callable[..., EngineTunnel], opened: Opened
 ) -> None:
     made = tunnel()
@@ -67,7 +67,7 @@ async def test_the_end_of_the_program_is_told(
     assert (await following(made)).state is State.FAILED
 
 
-async def test_after_the_close_nobody_answers_and_the_changes_end(
+async def test_after_the_close_nothing_responds_and_the_changes_end(
     tunnel: Callable[..., EngineTunnel],
     call: Call,
     alive: Callable[[int], bool],
@@ -89,9 +89,9 @@ async def test_a_start_that_fails_says_why(
     tunnel: Callable[..., EngineTunnel], monkeypatch: pytest.MonkeyPatch, mode: str, code: str
 ) -> None:
     monkeypatch.setenv("FAKE_CLOUDFLARED", mode)
-    patience_s = 0.5 if mode == "slow" else 8.0
+    timeout_s = 0.5 if mode == "slow" else 8.0
     with pytest.raises(CannotTunnel) as failed:
-        await tunnel(start_timeout_s=patience_s).start()
+        await tunnel(start_timeout_s=timeout_s).start()
     assert (failed.value.code, failed.value.fatal) == (code, False)
     assert mode != "fail" or "no such host" in failed.value.message
 
@@ -167,7 +167,7 @@ async def test_a_close_that_is_cancelled_still_ends_the_program(
     await until(lambda: not alive(pid))
 
 
-async def test_a_cancelled_start_leaves_nobody(
+async def test_a_cancelled_start_leaves_no_process(
     tunnel: Callable[..., EngineTunnel], monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.setenv("FAKE_CLOUDFLARED", "slow")
@@ -179,7 +179,7 @@ async def test_a_cancelled_start_leaves_nobody(
     assert starting.cancelled()
     process = made._process
     assert process
-    await until(lambda: process.get_returncode() is not None)
+    await until(lambda: process.get_returncode() is not None and process.is_closing())
 
 
 async def test_a_line_without_end_does_not_deafen_us(

@@ -16,7 +16,7 @@ from vmon.tunnel.orphans import (
     end,
     is_alive,
     leftovers,
-    note_agent,
+    record_agent,
     release_folder,
 )
 
@@ -56,7 +56,7 @@ def agent() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def orphan(state_dir: Path, pid: int) -> Path:
     """Make the folder that a killed vmon would have left of this agent."""
     folder = claim_folder(state_dir, "ngrok")
-    note_agent(folder, pid, ENDING)
+    record_agent(folder, pid, ENDING)
     rewrite(folder, owner=2**22 + 1)
     return folder
 
@@ -68,7 +68,7 @@ def rewrite(folder: Path, **changed: object) -> None:
 
 
 @pytest.mark.parametrize("program", [WILLING, STUBBORN], ids=["willing", "stubborn"])
-async def test_the_agent_of_a_vmon_that_is_gone_is_found_and_ended(
+async def test_the_agent_of_a_vmon_that_is_gone_is_found_and_stopped(
     state_dir: Path,
     agent: Callable[..., subprocess.Popen[bytes]],
     program: str,
@@ -89,7 +89,7 @@ async def test_the_agent_of_a_vmon_that_runs_is_none(
     state_dir: Path, agent: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     folder = claim_folder(state_dir, "ngrok")
-    note_agent(folder, agent().pid, ENDING)
+    record_agent(folder, agent().pid, ENDING)
     assert leftovers(state_dir) == []
     assert folder.exists()
     rewrite(folder, owner_started="long ago")
@@ -138,7 +138,7 @@ def test_a_state_folder_that_does_not_exist_has_none(state_dir: Path) -> None:
     assert leftovers(state_dir) == []
 
 
-def test_a_state_folder_that_cannot_be_made_is_told(state_dir: Path) -> None:
+def test_a_state_folder_that_cannot_be_created_is_an_error(state_dir: Path) -> None:
     state_dir.write_text("a file")
     with pytest.raises(CannotTunnel) as failed:
         claim_folder(state_dir, "ngrok")
@@ -152,7 +152,7 @@ def test_an_agent_that_is_gone_already_is_not_written_down(
     process.kill()
     process.wait()
     folder = claim_folder(state_dir, "ssh")
-    note_agent(folder, process.pid, ENDING)
+    record_agent(folder, process.pid, ENDING)
     record = msgspec.json.decode((folder / orphans.RECORD).read_bytes(), type=Record)
     assert (record.owner, record.pid) == (os.getpid(), None)
     release_folder(folder)

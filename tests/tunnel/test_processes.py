@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.tunnel.processes import bound_to_us, look, look_with_ps, send
+from vmon.tunnel.processes import parent_death_command, process_info, ps_info, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from tests.tunnel.conftest import Until
 
 
-def test_we_are_seen_and_nobody_is_not() -> None:
-    us = look(os.getpid())
+def test_our_process_is_found_and_one_that_ended_is_not() -> None:
+    us = process_info(os.getpid())
     assert us
-    assert us == look(os.getpid())
+    assert us == process_info(os.getpid())
     assert "pytest" in us.command
-    assert look(2**22 + 1) is None
+    assert process_info(2**22 + 1) is None
 
 
 @pytest.mark.skipif(not shutil.which("ps"), reason="there is no ps here")
 def test_ps_sees_the_same() -> None:
-    us = look_with_ps(os.getpid())
+    us = ps_info(os.getpid())
     assert us
-    assert us == look_with_ps(os.getpid())
-    assert us.command == (look(os.getpid()) or us).command
+    assert us == ps_info(os.getpid())
+    assert us.command == (process_info(os.getpid()) or us).command
     assert us.started
-    assert look_with_ps(2**22 + 1) is None
+    assert ps_info(2**22 + 1) is None
 
 
-def test_without_ps_nobody_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_ps_no_process_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert look_with_ps(os.getpid()) is None
+    assert ps_info(os.getpid()) is None
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ async def test_a_signal_reaches_the_children_too_and_the_gone_are_no_error(
 ) -> None:
     assert parent.stdout
     child = int(parent.stdout.readline())
-    assert look(child)
+    assert process_info(child)
     send(parent.pid, signal.SIGKILL)
     parent.wait(5)
     send(parent.pid, signal.SIGKILL)
-    await until(lambda: look(child) is None)
+    await until(lambda: process_info(child) is None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
@@ -72,11 +72,11 @@ def test_a_setpriv_that_does_not_know_the_option_is_not_used(
     other.write_text("#!/bin/sh\nexit 1\n")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    bound_to_us.cache_clear()
+    parent_death_command.cache_clear()
     try:
-        assert bound_to_us() == ()
+        assert parent_death_command() == ()
         other.unlink()
-        bound_to_us.cache_clear()
-        assert bound_to_us() == ()
+        parent_death_command.cache_clear()
+        assert parent_death_command() == ()
     finally:
-        bound_to_us.cache_clear()
+        parent_death_command.cache_clear()

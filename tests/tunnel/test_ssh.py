@@ -122,7 +122,7 @@ async def test_a_callback_comes_through_a_real_server(
 
 @needs_proc
 @needs_sshd
-async def test_a_session_that_the_server_ends_is_told(
+async def test_a_session_that_the_server_ends_is_reported(
     sshd: Sshd, dial: Callable[..., EngineTunnel], opened: Opened
 ) -> None:
     tunnel = dial(sshd.port, sshd.folder / "id", url_template=TEMPLATE)
@@ -145,7 +145,7 @@ async def test_a_key_that_is_not_accepted_is_fatal(
 
 
 @needs_sshd
-async def test_a_port_of_ones_choice_is_served_and_fatal_where_it_is_taken(
+async def test_a_requested_port_is_served_and_fatal_if_it_is_in_use(
     sshd: Sshd, dial: Callable[..., EngineTunnel], opened: Opened, call: Call, free_port: int
 ) -> None:
     port, key = free_port, sshd.folder / "id"
@@ -244,7 +244,7 @@ async def test_a_hosted_service_prints_the_url(
         ("localhost.run", "https://evil.lhr.life.example.com", None),
     ],
 )
-def test_only_a_tunnels_own_url_is_taken_from_the_banner(
+def test_only_a_tunnels_own_url_is_read_from_the_banner(
     host: str, line: str, url: str | None
 ) -> None:
     options = TunnelOptions(local_url="http://127.0.0.1:80", state_dir=Path())

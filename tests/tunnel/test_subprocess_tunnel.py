@@ -104,7 +104,7 @@ async def test_an_end_later_on_is_a_failure_and_the_last_change(tunnel_of: Make)
 
 
 @pytest.mark.usefixtures("nobody_left")
-async def test_one_that_says_no_url_in_time_is_ended_and_its_last_line_told(
+async def test_an_engine_without_a_url_in_time_is_stopped_and_its_last_line_shown(
     tunnel_of: Make,
 ) -> None:
     tunnel = tunnel_of("echo dialling; exec sleep 60", start_timeout_s=1.0)
@@ -116,9 +116,7 @@ async def test_one_that_says_no_url_in_time_is_ended_and_its_last_line_told(
     await until(lambda: process.get_returncode() is not None)
 
 
-async def test_one_that_is_not_there_is_said_and_trying_again_would_not_help(
-    tunnel_of: Make, tmp_path: Path
-) -> None:
+async def test_a_missing_engine_is_a_fatal_error(tunnel_of: Make, tmp_path: Path) -> None:
     tunnel = tunnel_of("")
     (tmp_path / "scripted").unlink()
     with pytest.raises(CannotTunnel, match="not found on PATH") as caught:
@@ -127,7 +125,7 @@ async def test_one_that_is_not_there_is_said_and_trying_again_would_not_help(
 
 
 @pytest.mark.usefixtures("nobody_left")
-async def test_one_that_cannot_be_run_is_said_and_leaves_nothing(
+async def test_an_engine_that_cannot_be_run_is_an_error_and_leaves_nothing(
     tunnel_of: Make, tmp_path: Path
 ) -> None:
     tunnel = tunnel_of("")
@@ -154,12 +152,12 @@ async def test_a_line_without_end_is_forgotten_and_the_next_is_heard() -> None:
     assert lines == ["", "up https://a"]
 
 
-async def test_the_exit_and_the_end_of_the_pipe_are_told_apart() -> None:
+async def test_the_exit_and_the_end_of_the_pipe_are_distinguished() -> None:
     output = OutputProtocol(lambda _: None)
     output.process_exited()
-    assert (output.exited.done(), output.silent.done()) == (True, False)
+    assert (output.exited.done(), output.drained.done()) == (True, False)
     output.pipe_connection_lost(0, None)
-    assert not output.silent.done(), "that was its standard input"
+    assert not output.drained.done(), "that was its standard input"
     output.pipe_connection_lost(1, None)
     output.process_exited()
-    assert output.silent.done()
+    assert output.drained.done()

@@ -8,40 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.tunnels import ScriptedTunnel
 from tests.support.waiting import until
-from vmon.tunnel.changes import Changes
 from vmon.tunnel.model import CannotTunnel, State
 from vmon.tunnel.ngrok.tunnel import NgrokTunnel
 from vmon.tunnel.supervisor import Back, Down, Moved, Notice, Up, keep_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from tests.tunnel.conftest import Call, Options, Until
-    from vmon.tunnel.model import Change
-
-
-class Scripted:
-    """A tunnel that starts with a URL or an error, and then changes as the test says."""
-
-    name = "scripted"
-    stable_url = True
-
-    def __init__(self, outcome: str | CannotTunnel) -> None:
-        self.outcome = outcome
-        self.told = Changes()
-        self.closed = False
-
-    async def start(self) -> str:
-        if isinstance(self.outcome, CannotTunnel):
-            raise self.outcome
-        return self.outcome
-
-    def changes(self) -> AsyncIterator[Change]:
-        return self.told.read()
-
-    async def close(self) -> None:
-        self.closed = True
 
 
 class Script:
@@ -49,15 +25,15 @@ class Script:
 
     def __init__(self, *outcomes: str | CannotTunnel) -> None:
         self.to_come = list(outcomes)
-        self.made: list[Scripted] = []
+        self.made: list[ScriptedTunnel] = []
         self.notices: list[Notice] = []
 
-    def make(self) -> Scripted:
-        self.made.append(Scripted(self.to_come.pop(0)))
+    def make(self) -> ScriptedTunnel:
+        self.made.append(ScriptedTunnel(self.to_come.pop(0)))
         return self.made[-1]
 
     async def run(self) -> None:
-        await keep_up(self.make, self.notices.append, first_pause_s=0.001, longest_pause_s=0.002)
+        await keep_up(self.make, self.notices.append, min_pause_s=0.001, max_pause_s=0.002)
 
     def kinds(self) -> list[type]:
         return [type(notice) for notice in self.notices]
@@ -79,12 +55,12 @@ async def test_a_fatal_error_ends_it_and_closes_the_tunnel() -> None:
     assert script.made[0].closed
 
 
-async def test_failed_tries_are_told_once_until_it_is_up() -> None:
+async def test_failed_attempts_are_reported_once_until_it_is_up() -> None:
     script = Script(refusal(), refusal(), refusal(), "https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(expect_fatal(script))
         await until(lambda: len(script.made) >= 4)
-        script.made[3].told.tell(State.FAILED, detail="gone", code="X")
+        script.made[3].told.publish(State.FAILED, detail="gone", code="X")
     assert running.result()
     assert script.kinds() == [Down, Up, Down]
     first = script.notices[0]
@@ -98,18 +74,18 @@ async def expect_fatal(script: Script) -> bool:
     return True
 
 
-async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
+async def test_an_outage_is_reported_once_and_its_end_with_its_duration() -> None:
     script = Script("https://a", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
         await until(lambda: script.notices)
         told = script.made[0].told
-        told.tell(State.RECONNECTING, detail="lost")
-        told.tell(State.RECONNECTING, detail="lost still")
+        told.publish(State.RECONNECTING, detail="lost")
+        told.publish(State.RECONNECTING, detail="lost still")
         await asyncio.sleep(0.05)  # how long it is down, which is measured below
-        told.tell(State.ONLINE, url="https://a")
-        told.tell(State.ONLINE, url="https://b")
-        told.tell(State.FAILED, detail="gone")
+        told.publish(State.ONLINE, url="https://a")
+        told.publish(State.ONLINE, url="https://b")
+        told.publish(State.FAILED, detail="gone")
     assert script.kinds() == [Up, Down, Back, Moved, Down]
     back, moved = script.notices[2:4]
     assert isinstance(back, Back)
@@ -118,14 +94,14 @@ async def test_a_drop_is_told_once_and_its_end_with_its_age() -> None:
     assert (moved.was, moved.url, moved.down_s) == ("https://a", "https://b", 0.0)
 
 
-async def test_a_new_url_after_a_restart_is_told() -> None:
+async def test_a_new_url_after_a_restart_is_reported() -> None:
     script = Script("https://a", refusal(), "https://b", FATAL)
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
         await until(lambda: script.made)
-        script.made[0].told.tell(State.FAILED)
+        script.made[0].told.publish(State.FAILED)
         await until(lambda: len(script.made) >= 3)
-        script.made[2].told.tell(State.FAILED)
+        script.made[2].told.publish(State.FAILED)
     assert script.kinds() == [Up, Down, Moved, Down]
     assert all(tunnel.closed for tunnel in script.made)
 
@@ -135,7 +111,7 @@ async def test_what_our_own_dead_agent_may_have_left_is_waited_for_but_not_for_e
     async with asyncio.TaskGroup() as group:
         group.create_task(expect_fatal(script))
         await until(lambda: script.made)
-        script.made[0].told.tell(State.FAILED)
+        script.made[0].told.publish(State.FAILED)
     assert len(script.made) == 1 + 6
     fresh = Script(LINGERING, "https://a")
     assert await expect_fatal(fresh)
@@ -178,7 +154,7 @@ async def test_an_agent_that_crashed_is_replaced(
         return made[-1]
 
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(keep_up(make, notices.append, first_pause_s=0.01))
+        running = group.create_task(keep_up(make, notices.append, min_pause_s=0.01))
         await until(lambda: notices)
         pid = made[0].pid
         assert pid

@@ -1,8 +1,8 @@
-"""The captures that are kept: what each holds, and which can go.
+"""List the captures of a folder: contents, usage, and which can be removed.
 
-A capture is counted block by block, by how its lines begin; nothing is decoded but what is none.
-Journals of forwarding (forward/journal.py) stand beside their capture, and go with it; with a
-closed segment of it goes what they say of that file.
+A capture is counted block by block, by the prefixes of its lines; only other files are decoded.
+Journals of forwarding (forward/journal.py) are beside their capture, and removed with it; with a
+closed segment goes what they say about that file.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _HEAD = re.compile(rb'\{"vmon":1,"type":"([^"]+)","session":(.+)', re.DOTALL)
 _AFTER_HEAD = b',"id":"'
-"""Stands first where the head of a line ends: in a session its quotes would be escaped."""
+"""Its first occurrence ends the head of a line: in a session its quotes would be escaped."""
 
 _RECEIVED = re.compile(rb'","received_at":"([^"\\]{1,40})"')
 
 
 class Held(NamedTuple):
-    """What a capture holds; instants are of the first and the last line."""
+    """The contents of a capture; instants are of the first and the last line."""
 
     types: Counter[str]
     sessions: int
@@ -55,12 +55,12 @@ class Kept(NamedTuple):
 
     @property
     def age_s(self) -> float:
-        """How long ago it was written to last."""
+        """Seconds since it was last written."""
         return max(0.0, time.time() - self.written_at)
 
 
 def kept(folder: Path) -> list[Kept]:
-    """The captures of a folder, the one written to last first; WrongUse where it is unreadable."""
+    """List the captures of a folder, last written first; WrongUse where it is unreadable."""
     journals = _journals(folder)
     found = []
     for path, _ in files_in(folder, CAPTURE_SUFFIXES):
@@ -73,14 +73,14 @@ def _kept(path: Path, journals: dict[str, list[Path]]) -> Kept:
     status = path.stat()
     own = tuple(sorted(journals.get(path.name, ())))
     users = [path, *own]
-    if path.name.endswith(".jsonl"):  # while it is sent from, a full one is not compressed
+    if path.name.endswith(".jsonl"):  # a segment with unsent deliveries is not compressed
         users += journals.get(capture_of(path).name, ())
     in_use = any(is_in_use(one) for one in users)
     return Kept(path, status.st_size, status.st_mtime, in_use, own)
 
 
 def _journals(folder: Path) -> dict[str, list[Path]]:
-    """The journals of a folder by the name of their capture."""
+    """Group the journals of a folder by the name of their capture."""
     found: dict[str, list[Path]] = {}
     for path in find_journals(folder):
         found.setdefault(capture_name(path), []).append(path)
@@ -88,7 +88,7 @@ def _journals(folder: Path) -> dict[str, list[Path]]:
 
 
 def held(path: Path) -> Held:
-    """Read a capture through, and count; WrongUse where it cannot be read."""
+    """Count the contents of a capture; WrongUse where it cannot be read."""
     with inputs.open_input(str(path)) as stream:
         blocks = Blocks(stream)
         if blocks.fill() and blocks.is_capture():
@@ -105,11 +105,11 @@ def _by_lines(blocks: Blocks) -> Held:
         heads.update([line.partition(_AFTER_HEAD)[0] for line in lines])
         last = _received(blocks.data, blocks.data.rfind(b"\n", 0, blocks.end - 1) + 1) or last
         more = blocks.fill()
-    return Held(*_told(heads), first, last)
+    return Held(*_count_heads(heads), first, last)
 
 
-def _told(heads: Counter[bytes]) -> tuple[Counter[str], int]:
-    """How many of each type, and how many sessions, by how lines begin."""
+def _count_heads(heads: Counter[bytes]) -> tuple[Counter[str], int]:
+    """Count deliveries by type, and sessions, by the heads of lines."""
     types: Counter[str] = Counter()
     sessions: set[bytes] = set()
     for head, number in heads.items():
@@ -120,7 +120,7 @@ def _told(heads: Counter[bytes]) -> tuple[Counter[str], int]:
 
 
 def _received(data: bytearray, start: int) -> datetime | None:
-    """When the delivery was received whose line begins there."""
+    """Return the time of receipt of the line at an offset."""
     found = None if data.startswith(ASIDE, start) else _RECEIVED.search(data, start)
     with contextlib.suppress(ValueError):
         return datetime.fromisoformat(found[1].decode()) if found else None
@@ -140,14 +140,14 @@ def _by_decoding(path: Path) -> Held:
 
 
 class Gone(NamedTuple):
-    """A capture that can go: with what journals, and how many deliveries your app never took."""
+    """A capture that can be removed, and how many of its deliveries your app never accepted."""
 
     capture: Kept
     unsent: int
 
 
 def old(folder: Path, age_s: float) -> list[Gone]:
-    """The captures that were not written to for so long and are not in use, the oldest first."""
+    """List the captures not written for so long and not in use, oldest first."""
     journals = _journals(folder)
     found = [one for one in reversed(kept(folder)) if one.age_s >= age_s and not one.in_use]
     return [Gone(one, _unsent_of(one.path, journals)) for one in found]
@@ -159,7 +159,7 @@ def _unsent_of(path: Path, journals: dict[str, list[Path]]) -> int:
 
 
 def remove(gone: Gone) -> bool:
-    """Remove a capture and its journals; False when somebody took it into use meanwhile."""
+    """Remove a capture and its journals; False when it came into use meanwhile."""
     path = gone.capture.path
     with contextlib.ExitStack() as locks:
         for one in (path, *gone.capture.journals):

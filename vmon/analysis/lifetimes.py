@@ -1,4 +1,4 @@
-"""When connections and streams began and ended, as far as figures need it, and the most at once."""
+"""The lifetimes of connections and streams, reduced for statistics, and their peaks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Lifetime(Struct, gc=False):
-    """How long a connection or stream lived, ms; 0: not told. `owner` is a stream's connection."""
+    """Begin and end of a connection or stream, ms; 0: unknown. `owner` is a stream's connection."""
 
     begin: int = 0
     end: int = 0
@@ -26,24 +26,24 @@ class Lifetime(Struct, gc=False):
 
 
 class Peak(NamedTuple):
-    """The most at once, and since when (ms since the epoch)."""
+    """The most at once, and when that began (ms since the epoch)."""
 
     number: int = 0
     at_ms: int = 0
 
 
 class Lifetimes(Struct):
-    """Of each connection and stream by its ID, and the ends of sessions by theirs (ms)."""
+    """The lifetime of each connection and stream by its ID, and the ends of sessions (ms)."""
 
     people: dict[str, Lifetime] = {}
     streams: dict[str, Lifetime] = {}
     destroyed: dict[str, list[int]] = {}
 
     def peaks(self, last_ms: int) -> tuple[Peak, Peak]:
-        """The most people and streams at once.
+        """Compute the peaks of connections and streams.
 
-        What never ended counts until its connection or its session ended, or, at `last_ms`, the
-        capture did.
+        One without an end counts until the end of its connection or its session, or, at `last_ms`,
+        of the capture.
         """
         people, streams = self.people.values(), self.streams.values()
         for ends in self.destroyed.values():
@@ -63,7 +63,7 @@ class Lifetimes(Struct):
 
 
 def peak(spans: Iterable[tuple[int, int]]) -> Peak:
-    """The most spans (begin, end in ms; an end is outside) that hold at one instant."""
+    """Compute the peak of overlapping spans (begin, exclusive end; ms)."""
     real = [span for span in spans if span[0] < span[1]]
     begins, ends = sorted(begin for begin, _ in real), sorted(end for _, end in real)
     best, ended = Peak(), 0
@@ -76,14 +76,14 @@ def peak(spans: Iterable[tuple[int, int]]) -> Peak:
 
 
 def _note(
-    lives: dict[str, Lifetime], session: str | None, thing: Thing, begin: int, end: int
+    lifetimes: dict[str, Lifetime], session: str | None, thing: Thing, begin: int, end: int
 ) -> None:
-    """Merge what an event told: the earliest beginning, the earliest end; 0: it told none."""
+    """Merge the times of an event: the earliest begin, the earliest end; 0: it has none."""
     if not thing.id:
         return
-    one = lives.get(thing.id)
+    one = lifetimes.get(thing.id)
     if one is None:
-        one = lives[thing.id] = Lifetime(session=session)
+        one = lifetimes[thing.id] = Lifetime(session=session)
     created = thing.created_at
     if created is not None and not FIRST_MS <= created <= LAST_MS:
         created = in_ms(created)
@@ -104,40 +104,40 @@ def _lag(lag: Histogram, at: int, thing: Thing) -> None:
         lag.note(at - created)
 
 
-def _connected(lives: Lifetimes, told: StatsRow, at: int, lag: Histogram) -> None:
-    if thing := told.body.connection:
-        _note(lives.people, told.session, thing, at, 0)
+def _connected(lifetimes: Lifetimes, row: StatsRow, at: int, lag: Histogram) -> None:
+    if thing := row.body.connection:
+        _note(lifetimes.people, row.session, thing, at, 0)
         _lag(lag, at, thing)
 
 
-def _disconnected(lives: Lifetimes, told: StatsRow, at: int, _: Histogram) -> None:
-    if thing := told.body.connection:
-        _note(lives.people, told.session, thing, 0, at)
+def _disconnected(lifetimes: Lifetimes, row: StatsRow, at: int, _: Histogram) -> None:
+    if thing := row.body.connection:
+        _note(lifetimes.people, row.session, thing, 0, at)
 
 
-def _published(lives: Lifetimes, told: StatsRow, at: int, lag: Histogram) -> None:
-    if thing := told.body.stream:
-        _note(lives.streams, told.session, thing, at, 0)
+def _published(lifetimes: Lifetimes, row: StatsRow, at: int, lag: Histogram) -> None:
+    if thing := row.body.stream:
+        _note(lifetimes.streams, row.session, thing, at, 0)
         _lag(lag, at, thing)
         if thing.id and thing.connection:
-            _note(lives.people, told.session, thing.connection, 0, 0)
+            _note(lifetimes.people, row.session, thing.connection, 0, 0)
 
 
-def _unpublished(lives: Lifetimes, told: StatsRow, at: int, _: Histogram) -> None:
-    if thing := told.body.stream:
-        _note(lives.streams, told.session, thing, 0, at)
+def _unpublished(lifetimes: Lifetimes, row: StatsRow, at: int, _: Histogram) -> None:
+    if thing := row.body.stream:
+        _note(lifetimes.streams, row.session, thing, 0, at)
         if thing.id and thing.connection:
-            _note(lives.people, told.session, thing.connection, 0, 0)
+            _note(lifetimes.people, row.session, thing.connection, 0, 0)
 
 
-def _called(_: Lifetimes, told: StatsRow, at: int, lag: Histogram) -> None:
-    if thing := told.body.call:
+def _call_started(_: Lifetimes, row: StatsRow, at: int, lag: Histogram) -> None:
+    if thing := row.body.call:
         _lag(lag, at, thing)
 
 
-def _closed(lives: Lifetimes, told: StatsRow, at: int, _: Histogram) -> None:
-    if told.session is not None:
-        lives.destroyed.setdefault(told.session, []).append(at)
+def _session_ended(lifetimes: Lifetimes, row: StatsRow, at: int, _: Histogram) -> None:
+    if row.session is not None:
+        lifetimes.destroyed.setdefault(row.session, []).append(at)
 
 
 RECORDERS: dict[str, Callable[[Lifetimes, StatsRow, int, Histogram], None]] = {
@@ -145,7 +145,7 @@ RECORDERS: dict[str, Callable[[Lifetimes, StatsRow, int, Histogram], None]] = {
     "connectionDestroyed": _disconnected,
     "streamCreated": _published,
     "streamDestroyed": _unpublished,
-    "callCreated": _called,
-    "sessionDestroyed": _closed,
+    "callCreated": _call_started,
+    "sessionDestroyed": _session_ended,
 }
-"""What notes when something began or ended, by type."""
+"""The functions that record begins and ends, by event type."""

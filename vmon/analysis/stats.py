@@ -1,4 +1,4 @@
-"""Figures of captures: one pass over their lines, counting what each says in brief."""
+"""Statistics of captures, in one pass over their lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 MINUTE_MS = 60_000
-_AT_ONCE = 500  # a line that is not plain costs its like a second look
+_AT_ONCE = 500  # one line that is not plain costs its whole batch a second pass
 
 
 def _counter() -> defaultdict[str, int]:
@@ -46,9 +46,9 @@ def _counter() -> defaultdict[str, int]:
 
 
 class OfType(Struct):
-    """What was counted of a type. Lags are of first copies, in ms.
+    """The statistics of an event type. Lags are of first copies, in ms.
 
-    `lives` notes when something began or ended, where the type tells that.
+    `lives` records a begin or an end, where the type is one.
     """
 
     lives: Callable[[Lifetimes, StatsRow, int, Histogram], None] | None = None
@@ -60,7 +60,7 @@ class OfType(Struct):
 
 
 class Skew(Struct):
-    """Receipt less the token's `iat`, ms: this clock less Vonage's, and the way here.
+    """Receipt minus the token's `iat`, ms: the offset to Vonage's clock plus the network delay.
 
     `iat` is in whole seconds: up to a second of it is rounding.
     """
@@ -75,9 +75,9 @@ class Skew(Struct):
 
 
 class Stats:
-    """The figures so far; instants are ms since the epoch.
+    """The statistics so far; instants are ms since the epoch.
 
-    `retries` are the duplicates that came when Vonage sends again.
+    `retries` are the duplicates received when a retry of Vonage is due.
     """
 
     def __init__(self) -> None:
@@ -97,17 +97,17 @@ class Stats:
 
     @property
     def deliveries(self) -> int:
-        """How many there were, duplicates included."""
+        """The number of deliveries, including duplicates."""
         return sum(one.deliveries for one in self.types.values())
 
     def lines(self, lines: list[bytes], bad: Callable[[str], None]) -> None:
-        """Count capture lines, at once where all are plain; `bad` is told why one holds nothing."""
+        """Count capture lines, at once where all are plain; `bad` gets the reason of a bad one."""
         try:
-            told = plain.decode_lines(b"".join(lines))
+            row = plain.decode_lines(b"".join(lines))
         except (ValueError, RecursionError):
-            told = []
-        if len(told) == len(lines) and all(line.endswith(END) for line in lines):
-            self._enter_all(told, lines)
+            row = []
+        if len(row) == len(lines) and all(line.endswith(END) for line in lines):
+            self._enter_all(row, lines)
             return
         for line in lines:
             try:
@@ -116,48 +116,48 @@ class Stats:
                 bad(str(error))
 
     def line(self, line: bytes) -> None:
-        """Count a line; ValueError or VmonError where it holds nothing."""
+        """Count a line; ValueError or VmonError where it holds no delivery."""
         try:
-            told = plain.decode(line)
+            row = plain.decode(line)
         except (ValueError, RecursionError):
-            told = None
-        if told and line.endswith(END):
-            self._enter_all([told], [line])
+            row = None
+        if row and line.endswith(END):
+            self._enter_all([row], [line])
         else:
             self.entry(read_line(line))
 
     def entry(self, entry: Entry) -> None:
-        """Count a delivery that has been read."""
-        told = stats_row_of(entry)
+        """Count a decoded delivery."""
+        row = stats_row_of(entry)
         received_ms = entry.received_ms
-        if (signed := signed_ms(told, token_of(entry))) is not None:
+        if (signed := signed_ms(row, token_of(entry))) is not None:
             self.skew.note(received_ms - signed)
-        # An empty body says nothing: a probe is like every other, and no copy.
+        # Probes with an empty body are all alike, but no duplicates.
         body = entry.delivery.body or entry.delivery.id.encode()
-        self._enter([told], [received_ms], [hash(body + END)])
+        self._enter([row], [received_ms], [hash(body + END)])
 
-    def _enter_all(self, told: list[StatsRow], lines: list[bytes]) -> None:
-        """Enter lines that were decoded."""
-        received = [int(one.received_at.timestamp() * 1000) for one in told]
-        for number, one in enumerate(told):
+    def _enter_all(self, row: list[StatsRow], lines: list[bytes]) -> None:
+        """Count decoded lines."""
+        received = [int(one.received_at.timestamp() * 1000) for one in row]
+        for number, one in enumerate(row):
             if one.verdict and (signed := signed_ms(one, lines[number])) is not None:
                 self.skew.note(received[number] - signed)
-        self._enter(told, received, [hash(line.partition(BODY)[2]) for line in lines])
+        self._enter(row, received, [hash(line.partition(BODY)[2]) for line in lines])
 
-    def _enter(self, told: list[StatsRow], received: list[int], marks: list[int]) -> None:
-        """Enter deliveries column by column, as far as that goes: it is much faster."""
-        for name, number in Counter([one.type for one in told]).items():
+    def _enter(self, row: list[StatsRow], received: list[int], marks: list[int]) -> None:
+        """Count deliveries column by column where possible, which is much faster."""
+        for name, number in Counter([one.type for one in row]).items():
             if name not in self.types:
                 self.types[name] = OfType(RECORDERS.get(name))
             self.types[name].deliveries += number
-        self.sessions.update([one.session for one in told if one.session is not None])
+        self.sessions.update([one.session for one in row if one.session is not None])
         self.minutes.update([ms // MINUTE_MS for ms in received])
         if received:
             first_ms = min(received)
             self.first_ms = first_ms if self.first_ms is None else min(self.first_ms, first_ms)
             self.last_ms = max(self.last_ms, *received)
         types, first, of_mark = self.types, self._first, self._copies.setdefault
-        for one, received_ms, mark in zip(told, received, marks, strict=True):
+        for one, received_ms, mark in zip(row, received, marks, strict=True):
             first_ms = of_mark(mark, received_ms)
             if first_ms is received_ms:
                 first(one, received_ms, types[one.type])
@@ -167,33 +167,33 @@ class Stats:
                 self.after_first.note(received_ms - first_ms)
                 self.retries += retry_of((received_ms - first_ms) / 1000) is not None
 
-    def _first(self, told: StatsRow, received_ms: int, of_type: OfType) -> None:
-        """Enter what a delivery says that is not a copy."""
-        body = told.body
-        said = body.timestamp
-        if said is None or not FIRST_MS <= said <= LAST_MS:
-            said = occurred_ms(told)
-        if said is None:
-            said = received_ms
-        elif told.remote is not None:
-            of_type.delivery_lag.note(received_ms - said)
+    def _first(self, row: StatsRow, received_ms: int, of_type: OfType) -> None:
+        """Count the fields of a first copy."""
+        body = row.body
+        at_ms = body.timestamp
+        if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
+            at_ms = occurred_ms(row)
+        if at_ms is None:
+            at_ms = received_ms
+        elif row.remote is not None:
+            of_type.delivery_lag.note(received_ms - at_ms)
         if of_type.lives:
-            of_type.lives(self._lives, told, said, of_type.platform_lag)
+            of_type.lives(self._lives, row, at_ms, of_type.platform_lag)
         if reason := body.reason or (body.call and reason_of_call(body, body.call)):
             of_type.reasons[reason] += 1
         if status := body.status or body.state:
             of_type.statuses[status] += 1
 
     def peaks(self) -> tuple[Peak, Peak]:
-        """The most people and streams at once."""
+        """Compute the peaks of connections and streams."""
         return self._lives.peaks(self.last_ms)
 
 
 def stats_of(
     sources: Iterable[str | None], chosen: Filter, bad: Callable[[matching.BadLine], None]
 ) -> Stats:
-    """The figures of every chosen delivery of the sources (None is standard input)."""
-    gc.disable()  # what is read makes no cycles, and is much
+    """Compute the statistics of the selected deliveries of the sources (None is standard input)."""
+    gc.disable()  # decoded lines are many, and form no cycles
     stats = Stats()
     for source in sources:
         name = inputs.source_name(source)
@@ -208,7 +208,7 @@ def stats_with(
     each: Callable[[Entry], object],
     bad: Callable[[matching.BadLine], None],
 ) -> Stats:
-    """The same figures, while `each` gets every delivery, chosen or not, with all it says."""
+    """Compute the same statistics, while `each` gets every delivery, selected or not."""
     stats = Stats()
     for entry in reader.entries(sources, Filter(), bad):
         each(entry)

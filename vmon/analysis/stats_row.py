@@ -1,7 +1,7 @@
-"""A delivery in brief: the few fields of a capture line that figures need, decoded many at a time.
+"""The row of a delivery for statistics: the few fields they need, decoded many lines at a time.
 
-A line that is not plainly a capture's, or whose fields have other types than usual, has no brief of
-its own: it is made of the entry that every other command reads.
+A line that is not a canonical capture line, or has fields of unusual types, is decoded to an entry
+first, as in all other commands, and the row is made from that.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 _SIGNED = frozenset({"valid", "stale", "unchecked"})
-"""The verdicts under which a token's `iat` is taken for Vonage's."""
+"""The verdicts with which a token's `iat` is trusted to be Vonage's."""
 
 BODY, END = b',"body":', b"}\n"
 _DATED = frozenset({"archive", "broadcast"})
-"""The types that say when they happened by `updatedAt`; others do so by `timestamp`."""
+"""The types whose timestamp is `updatedAt` instead of `timestamp`."""
 _TOKEN = re.compile(rb'\["authorization","Bearer [^".]*\.([\w-]+)\.', re.IGNORECASE)
 
 
 class Thing(Struct, rename="camel", gc=False):
-    """A connection, stream or call, as far as figures need it."""
+    """A connection, stream or call, with the fields that statistics need."""
 
     id: str | None = None
     created_at: int | None = None
@@ -41,7 +41,7 @@ class Thing(Struct, rename="camel", gc=False):
 
 
 class Body(Struct, rename="camel", gc=False):
-    """A body, as far as figures need it."""
+    """A body, with the fields that statistics need."""
 
     timestamp: int | None = None
     created_at: int | float | None = None
@@ -56,19 +56,19 @@ class Body(Struct, rename="camel", gc=False):
     state: str | None = None
 
 
-class _Judged(Struct, gc=False):
+class _VerdictKind(Struct, gc=False):
     kind: str = ""
 
 
 class StatsRow(Struct, gc=False):
-    """A capture line, as far as figures need it."""
+    """A capture line, with the fields that statistics need."""
 
     type: str
     received_at: datetime
     body: Body
     session: str | None = None
     remote: str | None = None
-    verdict: _Judged | None = None
+    verdict: _VerdictKind | None = None
 
 
 class _Claims(Struct, gc=False):
@@ -76,28 +76,28 @@ class _Claims(Struct, gc=False):
 
 
 plain = msgspec.json.Decoder(StatsRow)
-"""Decodes capture lines; what it refuses, or has no `END`, is read as an entry."""
+"""Decodes capture lines; one that it rejects, or without `END`, is decoded as an entry."""
 _claims = msgspec.json.Decoder(_Claims)
 
 
-def occurred_ms(told: StatsRow) -> int | None:
-    """When an event happened by its own clock; None where it does not say."""
-    said, body = told.body.timestamp, told.body
-    if said is None and told.type in _DATED:
+def occurred_ms(row: StatsRow) -> int | None:
+    """Return an event's own timestamp, ms; None where it has none."""
+    stated, body = row.body.timestamp, row.body
+    if stated is None and row.type in _DATED:
         dated = body.created_at if body.updated_at is None else body.updated_at
-        said = int(dated) if dated is not None else None
-    return said if said is not None and FIRST_MS <= said <= LAST_MS else in_ms(said)
+        stated = int(dated) if dated is not None else None
+    return stated if stated is not None and FIRST_MS <= stated <= LAST_MS else in_ms(stated)
 
 
 def reason_of_call(body: Body, call: Thing) -> str | None:
-    """Why a call ended: in words or else as a code, beside it or in it."""
-    told = body.reason_message or call.reason_message
-    return told or body.reason_code or call.reason_code
+    """Return why a call ended: the message, else the code; beside the call or in it."""
+    message = body.reason_message or call.reason_message
+    return message or body.reason_code or call.reason_code
 
 
-def signed_ms(told: StatsRow, line: bytes) -> int | None:
-    """When the token was signed that stands in a line; None where nobody can trust or read it."""
-    if told.verdict is None or told.verdict.kind not in _SIGNED:
+def signed_ms(row: StatsRow, line: bytes) -> int | None:
+    """Return the `iat` of a line's token, ms; None where it is not trusted or cannot be decoded."""
+    if row.verdict is None or row.verdict.kind not in _SIGNED:
         return None
     if (token := _TOKEN.search(line)) is None:
         return None
@@ -109,19 +109,19 @@ def signed_ms(told: StatsRow, line: bytes) -> int | None:
 
 
 def stats_row_of(entry: Entry) -> StatsRow:
-    """The brief of an entry that was read with all its tolerance."""
+    """Make the row of an entry, which was decoded leniently."""
     at, remote = entry.delivery.received_at, entry.delivery.remote
-    judged = _Judged(entry.verdict.kind) if entry.verdict else None
-    return StatsRow(entry.type, at, _body_of(entry), entry.session, remote, judged)
+    verdict = _VerdictKind(entry.verdict.kind) if entry.verdict else None
+    return StatsRow(entry.type, at, _body_of(entry), entry.session, remote, verdict)
 
 
 def token_of(entry: Entry) -> bytes:
-    """The header of an entry's token, as its line has it."""
+    """Encode the header with an entry's token as its line has it."""
     return f'["authorization","{header(entry.delivery, "authorization")}'.encode()
 
 
 def _body_of(entry: Entry) -> Body:
-    """The few fields of an event."""
+    """Reduce an event to the fields that statistics need."""
     event = entry.event
     dated, created = event.type in _DATED, event.created_ms
     body = Body(

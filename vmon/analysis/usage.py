@@ -1,8 +1,8 @@
-"""Minutes: how long connections were connected and streams published, at least and at most.
+"""Compute usage in minutes: connected and published time, with lower and upper bounds.
 
-Every span is in whole ms. What is certain is the low bound; what never ended may have gone on until
-something proves the contrary, and that is the high one. What each span may add, and why, is kept,
-so that a difference from somebody else's figures can be told span by span.
+Every span is in whole ms. The low bound is certain; a span without an end may have lasted until
+something proves the contrary, which is the high bound. What each span may add, and why, is kept, so
+that a difference from other figures, such as an invoice, can be explained span by span.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct, field
 
 from vmon.events.models import ArchiveEvent
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.events.timestamps import LAST_MS
 from vmon.sessions.model import BEGUN, StreamState, first_after
 
@@ -28,24 +28,24 @@ By = Literal["session", "connection", "day"]
 Kind = Literal["connection", "stream"]
 Until = Literal["capture", "session", "connection", "year"]
 Why = Literal["open", "unannounced", "unbegun", "backwards", "ahead", "ancient"]
-"""Why a span is explained.
+"""Why a span needs an explanation.
 
-open         it has no end: alive at least until the low end, at most until the high one
-unannounced  its created event is not there: it counts from createdAt
-unbegun      nothing says when it began: it counts nothing
-backwards    it ends before it begins, by clocks that disagree: it counts nothing
-ahead        it says it ended after the last delivery came: it counts until then
-ancient      it says it began over a year before its last sign of life: it counts nothing
+open         no end event: alive at least until the low end, at most until the high one
+unannounced  no created event: it counts from createdAt
+unbegun      its begin is unknown: it counts nothing
+backwards    it ends before it begins, because clocks disagree: it counts nothing
+ahead        its end is after the last delivery was received: it counts until then
+ancient      its begin is over a year before its last event: it counts nothing
 """
 
 DAY_MS = 86_400_000
 _LONGEST_MS = 366 * DAY_MS
-"""Nothing lives so long: beyond, a clock is wrong or a time forged. It bounds the rows of days."""
+"""The longest credible span: beyond it a clock is wrong or a time forged. Bounds the day rows."""
 _RECORDED = frozenset({"started", "paused"})
 
 
 class LastSeen:
-    """What the book does not keep: when a thing was last named, and what the capture spans (ms)."""
+    """What the session store does not keep: the last event naming each part; the capture's span."""
 
     def __init__(self) -> None:
         self.last: dict[str, int] = {}
@@ -58,7 +58,7 @@ class LastSeen:
         self.end_ms = max(self.end_ms, received_ms)
 
     def note(self, entry: Entry) -> None:
-        """Note what an entry proves to be alive."""
+        """Note the parts that an entry proves to be alive."""
         event, at_ms = entry.event, entry.occurred_ms
         named = [event.connection_id, event.stream_id]
         if isinstance(event, ArchiveEvent) and event.status in _RECORDED:
@@ -69,10 +69,10 @@ class LastSeen:
 
 
 class Span(NamedTuple):
-    """How long a connection or stream lived, ms since the epoch; `low` and `high` are ends.
+    """The span of a connection or stream, ms since the epoch; `low` and `high` bound its end.
 
-    `connection` is whose stream it is, or the connection itself. `until` says what bounds an open
-    one: the capture, its session's end or its connection's, or a year.
+    `connection` is the stream's publisher, or the connection itself. `until` says what bounds an
+    open one: the capture, its session's end or its connection's, or a year.
     """
 
     kind: Kind
@@ -88,7 +88,7 @@ class Span(NamedTuple):
 
 
 class Bounds(Struct):
-    """Ms, at least and at most."""
+    """A lower and an upper bound, ms."""
 
     low: int = 0
     high: int = 0
@@ -117,9 +117,9 @@ class Row(Struct):
 
 
 class Usage(Struct):
-    """Rows and their total. `explained` are the spans that are not plain, with what each may add.
+    """Rows and their total. `explained` are the uncertain spans, with what each may add.
 
-    All in ms; the most first.
+    All in ms, largest first.
     """
 
     by: By
@@ -139,7 +139,7 @@ def usage_of(
     since_ms: int | None = None,
     until_ms: int | None = None,
 ) -> Usage:
-    """The minutes of all sessions between two instants; what is open lasts until the later one."""
+    """Compute the usage of all sessions between two instants; open spans last until the later."""
     end = seen.end_ms if until_ms is None else until_ms
     window = (since_ms or 0, LAST_MS if until_ms is None else until_ms)
     rows: dict[tuple[str | int | None, ...], Row] = {}
@@ -148,11 +148,11 @@ def usage_of(
         duplicates += session.duplicates
         spans = [one for one in spans_of(session, seen, end) if _within(one, window)]
         explained += _explained(spans, window)
-        spoken = _spoken(spans)
+        published = _published_times(spans)
         for one in spans:
-            _enter(total, one, spoken, window)
+            _add_span(total, one, published, window)
             for row, part in _rows(rows, one, by, window):
-                _enter(row, one, spoken, part)
+                _add_span(row, one, published, part)
     explained.sort(key=lambda pair: (-pair[1], pair[0].begin))
     limits = since_ms, until_ms
     return Usage(
@@ -164,17 +164,17 @@ def usage_of(
 
 
 def spans_of(session: Session, seen: LastSeen, end_ms: int) -> Iterator[Span]:
-    """The spans of a session's connections and streams, open ones until `end_ms` at most."""
+    """Yield the spans of a session's connections and streams, open ones until `end_ms` at most."""
     ends = sorted(session.destroyed)
     for person in session.people.values():
         yield _credible(_span(session, person, None, ends, seen, end_ms))
-    for feed in session.feeds.values():
-        owner = session.people.get(feed.connection or "")
-        yield _credible(_span(session, feed, owner, ends, seen, end_ms))
+    for stream in session.streams.values():
+        owner = session.people.get(stream.connection or "")
+        yield _credible(_span(session, stream, owner, ends, seen, end_ms))
 
 
 def _credible(span: Span) -> Span:
-    """A span, or what is left of one that goes on for over a year."""
+    """Cut a span that lasts for over a year."""
     latest = span.begin + _LONGEST_MS
     if span.low > latest:
         return span._replace(low=span.begin, high=span.begin, why="ancient")
@@ -192,7 +192,7 @@ def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
     kind: Kind = "stream" if isinstance(one, StreamState) else "connection"
     connection = one.connection if isinstance(one, StreamState) else one.id
     person = owner if isinstance(one, StreamState) else one
-    name = called(person.id, person.name) if person else None
+    name = display_name(person.id, person.name) if person else None
     whose = kind, session.id, one.id, connection, name
     begin = one.created_ms
     if begin is None:
@@ -214,7 +214,7 @@ def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
 def _at_most(
     ends: list[int], owner: ConnectionState | None, low: int, end_ms: int
 ) -> tuple[int, Until]:
-    """Until when what was alive at `low` can have lived, and what says so."""
+    """Return the latest end of a part that was alive at `low`, and what bounds it."""
     limits: list[tuple[int, Until]] = [(end_ms, "capture")]
     if (destroyed := first_after(ends, low - 1)) is not None:
         limits.append((destroyed, "session"))
@@ -224,7 +224,7 @@ def _at_most(
 
 
 def _explained(spans: list[Span], window: tuple[int, int]) -> Iterator[tuple[Span, int]]:
-    """The spans that are not plain, and what each may add within a window."""
+    """Yield the uncertain spans, and what each may add within a window."""
     for one in spans:
         adds = _common((one.begin, one.high), window) - _common((one.begin, one.low), window)
         if one.why and (one.why != "open" or one.low < window[1]):
@@ -240,16 +240,16 @@ def _within(span: Span, window: _Window) -> bool:
     return span.begin < window[1] and max(span.high, span.begin) >= window[0]
 
 
-class _Spoken(NamedTuple):
-    """When at least one stream was published in a session: disjoint, in order."""
+class _PublishedTimes(NamedTuple):
+    """The times with at least one published stream in a session: disjoint, in order."""
 
     low: list[_Window]
     high: list[_Window]
 
 
-def _spoken(spans: list[Span]) -> _Spoken:
+def _published_times(spans: list[Span]) -> _PublishedTimes:
     streams = [one for one in spans if one.kind == "stream"]
-    return _Spoken(
+    return _PublishedTimes(
         _joined((one.begin, one.low) for one in streams),
         _joined((one.begin, one.high) for one in streams),
     )
@@ -269,8 +269,8 @@ def _common(one: _Window, other: _Window) -> int:
     return max(0, min(one[1], other[1]) - max(one[0], other[0]))
 
 
-def _enter(row: Row, span: Span, spoken: _Spoken, window: _Window) -> None:
-    """Add what of a span lies in a window."""
+def _add_span(row: Row, span: Span, published: _PublishedTimes, window: _Window) -> None:
+    """Add the part of a span that is in a window."""
     low, high = (span.begin, span.low), (span.begin, span.high)
     if not _within(span, window):
         return
@@ -281,8 +281,8 @@ def _enter(row: Row, span: Span, spoken: _Spoken, window: _Window) -> None:
     row.connections += 1
     row.connected.add(_common(low, window), _common(high, window))
     row.participant.add(
-        _covered((max(low[0], window[0]), min(low[1], window[1])), spoken.low),
-        _covered((max(high[0], window[0]), min(high[1], window[1])), spoken.high),
+        _covered((max(low[0], window[0]), min(low[1], window[1])), published.low),
+        _covered((max(high[0], window[0]), min(high[1], window[1])), published.high),
     )
 
 
@@ -295,7 +295,7 @@ def _covered(one: _Window, parts: list[_Window]) -> int:
 def _rows(
     rows: dict[tuple[str | int | None, ...], Row], span: Span, by: By, window: _Window
 ) -> Iterator[tuple[Row, _Window]]:
-    """The rows that a span counts in, each with its part of the window."""
+    """Yield the rows that a span counts in, each with its part of the window."""
     match by:
         case "session":
             yield rows.setdefault((span.session,), Row(span.session)), window
@@ -314,7 +314,7 @@ def _rows(
 
 
 def _sorted(rows: dict[tuple[str | int | None, ...], Row], by: By) -> list[Row]:
-    """Days in order; sessions and connections by their minutes, the most first."""
+    """Sort rows: days in order; sessions and connections by their minutes, descending."""
     found = [row for row in rows.values() if row.connections or row.streams]
     if by == "day":
         return sorted(found, key=lambda row: row.day_ms or 0)
@@ -325,17 +325,17 @@ def _sorted(rows: dict[tuple[str | int | None, ...], Row], by: By) -> list[Row]:
 
 
 def minutes(ms: int, places: int = 1) -> str:
-    """Ms as minutes, rounded once, half up: `20.1`."""
+    """Format ms as minutes, rounded once, half up: `20.1`."""
     scale: int = 10**places
     tenths = (ms * scale + 30_000) // 60_000
     return f"{tenths // scale}.{tenths % scale:0{places}}"
 
 
 def utc(ms: int) -> str:
-    """An instant to the second as people read it: `2016-08-03 20:54:48Z`."""
+    """Format an instant to the second: `2016-08-03 20:54:48Z`."""
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def day(ms: int) -> str:
-    """The day of an instant: `2016-08-03`."""
+    """Format the day of an instant: `2016-08-03`."""
     return utc(ms)[:10]

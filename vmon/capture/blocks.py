@@ -1,4 +1,4 @@
-"""The lines of a stream, a block at a time: memory stays constant, and searching is fast."""
+"""Read the lines of a stream a block at a time: constant memory, fast search."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Blocks:
-    """The whole lines of a stream, a block at a time: `data[start:end]`, a newline before them.
+    """The whole lines of a stream, a block at a time: `data[start:end]`, preceded by a newline.
 
-    Memory is one block, or the longest line where that is longer. With `ahead`, a thread reads some
-    blocks ahead: then `close` has to be called.
+    Memory is one block, or the longest line where that is longer. With `ahead`, a thread prefetches
+    some blocks: then `close` has to be called.
     """
 
     def __init__(self, stream: Readable, size: int = BLOCK, *, ahead: bool = False) -> None:
@@ -33,79 +33,79 @@ class Blocks:
             reading = Ahead(stream, size)
             self._next, self.close = reading.next, reading.close
         else:
-            room = Buffer(size)
-            self._next = lambda: (room, room.read(stream))
+            buffer = Buffer(size)
+            self._next = lambda: (buffer, buffer.read(stream))
         self.data, self.view = bytearray(), memoryview(b"")
         self.start = self.end = self._filled = 0
         self.rest = b""
 
     def fill(self) -> bool:
-        """Read the next block; False at the end, when `rest` is what had no newline."""
+        """Read the next block; False at the end, when `rest` is the line without a newline."""
         kept = self.data[self.end : self._filled]
         newline = -1
         while newline < 0:
-            room, count = self._next()
+            buffer, count = self._next()
             if not count:
                 self.data, self.start, self.end, self._filled = kept, 0, 0, len(kept)
                 self.view, self.rest = memoryview(kept), bytes(kept)
                 return False
-            newline = room.data.rfind(b"\n", HEAD, HEAD + count)
+            newline = buffer.data.rfind(b"\n", HEAD, HEAD + count)
             if newline < 0:
-                kept += room.view[HEAD : HEAD + count]
-        self._put(kept, room, HEAD + count)
+                kept += buffer.view[HEAD : HEAD + count]
+        self._put(kept, buffer, HEAD + count)
         self.end = newline + 1 + self._filled - (HEAD + count)
         return True
 
-    def _put(self, kept: bytearray, room: Buffer, filled: int) -> None:
-        """Have what was kept before what was read: in its head, or in one place anew."""
+    def _put(self, kept: bytearray, buffer: Buffer, filled: int) -> None:
+        """Join the rest of the last block with a new one: in the buffer's head, or a copy."""
         if len(kept) < HEAD:
-            self.data, self.view = room.data, room.view
+            self.data, self.view = buffer.data, buffer.view
             self.start, self._filled = HEAD - len(kept), filled
             self.data[self.start - 1 : HEAD] = b"\n" + kept
         else:
-            self.data = bytearray(b"\n") + kept + room.view[HEAD:filled]
+            self.data = bytearray(b"\n") + kept + buffer.view[HEAD:filled]
             self.view, self.start, self._filled = memoryview(self.data), 1, len(self.data)
 
     def begin(self) -> bytes:
-        """How the block begins."""
+        """Return the first bytes of the block."""
         return self.view[self.start : min(self.start + 4096, self._filled)].tobytes()
 
     def places(self, needle: bytes) -> list[int]:
-        """Where a needle begins in the lines, or in the newline before them."""
+        """Find the offsets of a needle in the lines, or in the newline before them."""
         before = self.start - 1
         return [before + at for _, at, _ in finder(needle)(self.view[before : self.end])]
 
     def places_in_lower(self) -> Callable[[bytes], list[int]]:
-        """As `places`, with the lines in (ASCII) lower case."""
+        """Make a search like `places` in the lines in (ASCII) lower case."""
         before = self.start - 1
         lower = memoryview(self.view[before : self.end].tobytes().lower())
         return lambda needle: [before + at for _, at, _ in finder(needle)(lower)]
 
     def has(self, pattern: re.Pattern[bytes]) -> bool:
-        """Whether a pattern stands somewhere in the lines."""
+        """Whether a pattern occurs in the lines."""
         return pattern.search(self.view[self.start : self.end]) is not None
 
     def lines(self) -> list[bytes]:
-        """The lines of this block, each with its newline."""
+        """Return the lines of this block, each with its newline."""
         return BytesIO(self.view[self.start : self.end]).readlines()
 
     def remaining(self) -> bytes:
-        """All from this block to the end of the stream."""
+        """Read everything from this block to the end of the stream."""
         parts = [self.view[self.start : self.end].tobytes()]
         while self.fill():
             parts.append(self.view[self.start : self.end].tobytes())
         return b"".join((*parts, self.rest))
 
     def is_capture(self) -> bool:
-        """Whether the block begins and ends with capture lines: then all of it is taken so."""
+        """Whether the first and the last line are capture lines: then all of them count as such."""
         last = self.data.rfind(b"\n", self.start - 1, self.end - 1) + 1
         return self.data.startswith(START, self.start) and self.data.startswith(START, last)
 
 
 @cache
 def finder(needle: bytes) -> Find:
-    """What finds the places of a needle, which is not empty: (0, begin, end) of each.
+    """Make a search for a needle, which is not empty: (0, begin, end) of each occurrence.
 
-    Places do not overlap; they are in their order.
+    Occurrences do not overlap, and are in order.
     """
     return BytesAhoCorasick((needle,)).find_matches_as_indexes

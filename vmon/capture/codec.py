@@ -1,7 +1,7 @@
-"""The capture line: an entry → one line of JSON, and a stored line → the entry it holds.
+"""Encode entries as capture lines, one line of JSON each, and decode stored lines to entries.
 
 Header first, in a fixed order; the body last and byte-exact: verbatim where it is one line of
-valid JSON, else in `body_base64`, followed by `body` where it means valid JSON after all.
+valid JSON, else in `body_base64`, followed by `body` where it decodes to valid JSON after all.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from vmon.sanitize import disarm_json
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
 WHY = b"\n\0"
-"""What a line begins with that says why it holds nothing: `foreign` has no other to give.
+"""The prefix of a line that holds no delivery but the reason why: `importers` makes such lines.
 
-No line of a file begins so: a newline is where lines end.
+No line of a file starts so: a newline is where lines end.
 """
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -55,7 +55,7 @@ _header = msgspec.json.Decoder(_Header)
 
 
 def write_line(entry: Entry) -> bytes:
-    """The capture line of an entry, newline included."""
+    """Encode an entry as a capture line, newline included."""
     delivery, body, as_json = entry.delivery, entry.delivery.body, entry.payload.json
     if as_json is body or as_json == body:
         return b'%b,"body":%b}\n' % (_head(entry), body)
@@ -64,11 +64,11 @@ def write_line(entry: Entry) -> bytes:
 
 
 def _head(entry: Entry) -> bytes:
-    """A line up to its body. What repeats from line to line is quoted once."""
+    """Encode a line up to its body; the encoding of values that repeat is cached."""
     delivery = entry.delivery
     return (
         f'{{"vmon":1,"type":{_quoted(entry.type)},"session":{_quoted(entry.session)}'
-        f"{'' if entry.verdict is None else _judged(entry.verdict)}"
+        f"{'' if entry.verdict is None else _verdict_key(entry.verdict)}"
         f',"id":{quote(delivery.id).decode()},"received_at":"{iso(delivery.received_at)}"'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
@@ -76,7 +76,7 @@ def _head(entry: Entry) -> bytes:
 
 
 def outage_line(identifier: str, outage: Outage) -> bytes:
-    """The line of a time without a tunnel: not a delivery, and passed over by readers of those."""
+    """Encode the line of a tunnel outage: not a delivery, and skipped by readers of deliveries."""
     return (
         f'{ASIDE.decode()}null,"id":"{identifier}","received_at":"{iso(outage.up_at)}"'
         f',"down_at":"{iso(outage.down_at)}","up_at":"{iso(outage.up_at)}"'
@@ -85,23 +85,23 @@ def outage_line(identifier: str, outage: Outage) -> bytes:
 
 
 def quote(value: object) -> bytes:
-    """JSON of a value as capture lines have it; what UTF-8 cannot say is escaped."""
+    """Encode a value as capture lines do; what UTF-8 cannot encode is escaped."""
     try:
         return _to_json(value)
-    except UnicodeEncodeError:  # a lone surrogate: only as an escape can it be written down
+    except UnicodeEncodeError:  # a lone surrogate, which can be written only as an escape
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def said_json(value: object) -> bytes:
-    """JSON of what vmon says itself, in which nothing acts on the terminal it may come to."""
+def safe_json(value: object) -> bytes:
+    """Encode vmon's own output as JSON, safe for a terminal."""
     try:
         return disarm_json(_to_json(value))
     except UnicodeEncodeError:
-        return disarm_json(_to_json(unbroken(value)))
+        return disarm_json(_to_json(without_surrogates(value)))
 
 
-def unbroken(value: object) -> object:
-    """The same; where a string has half a surrogate pair, at which jq 1.6 stops, U+FFFD for it."""
+def without_surrogates(value: object) -> object:
+    """Replace lone surrogates, at which jq 1.6 stops, by U+FFFD."""
     text = json.dumps(value, ensure_ascii=False)
     return json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else value
 
@@ -112,18 +112,18 @@ def _quoted(value: str | tuple[tuple[str, str], ...] | None) -> str:
 
 
 @lru_cache(maxsize=256)
-def _said(kind: str, why: str, secret: str | None, *, refused: bool) -> str:
-    said: dict[str, object] = {"kind": kind, "why": why, "secret": secret}
-    return f',"verdict":{quote(said | {"refused": True} if refused else said).decode()}'
+def _verdict_json(kind: str, why: str, secret: str | None, *, refused: bool) -> str:
+    fields: dict[str, object] = {"kind": kind, "why": why, "secret": secret}
+    return f',"verdict":{quote(fields | {"refused": True} if refused else fields).decode()}'
 
 
-def _judged(verdict: Verdict) -> str:
-    """The key `verdict`, without the claims: those stand in the delivery's own header."""
-    return _said(verdict.kind, verdict.why, verdict.secret, refused=verdict.refused)
+def _verdict_key(verdict: Verdict) -> str:
+    """Encode the key `verdict`, without the claims: those are in the delivery's own header."""
+    return _verdict_json(verdict.kind, verdict.why, verdict.secret, refused=verdict.refused)
 
 
 def read_line(line: bytes, number: int = 0) -> Entry:
-    """The entry of a line of a capture or of bare bodies; ValueError says why it holds none."""
+    """Decode a line of a capture or of bare bodies; ValueError with the reason where it is none."""
     if line.startswith(START):
         return _of_capture(line)
     if line.startswith(WHY):
@@ -143,7 +143,7 @@ def _of_capture(line: bytes) -> Entry:
         header = msgspec.convert(_decoded(line), _Header, strict=False)
     if header.body_base64 is not None:
         return _entry(header, b64decode(header.body_base64))
-    # In a string the quotes would be escaped: the first such key is the line's own, and the last.
+    # In a string the quotes would be escaped: the first such key is the line's own, and its last.
     at = line.find(_BODY)
     if at < 0:
         raise ValueError("it has no body")
@@ -151,7 +151,7 @@ def _of_capture(line: bytes) -> Entry:
 
 
 def _of_rewritten(value: dict[str, Any]) -> Entry:
-    """A capture line that another tool wrote anew: its body is no longer the exact bytes."""
+    """Decode a capture line that another tool rewrote: its body is no longer byte-exact."""
     header = msgspec.convert(value, _Header, strict=False)
     if header.body_base64 is not None:
         return _entry(header, b64decode(header.body_base64))
@@ -168,15 +168,15 @@ def _entry(header: _Header, body: bytes) -> Entry:
         remote=header.remote,
         body=body,
     )
-    told = header.type, header.session
-    judged = None if header.verdict is None else _verdict_of(header.verdict)
+    stated = header.type, header.session
+    verdict = None if header.verdict is None else _verdict_of(header.verdict)
     if header.body_base64 is None:
-        return Entry(delivery, None, told, judged)
-    return Entry(delivery, read_body(body, encoding_of(delivery)), told, judged)
+        return Entry(delivery, None, stated, verdict)
+    return Entry(delivery, read_body(body, encoding_of(delivery)), stated, verdict)
 
 
 def _verdict_of(value: Any) -> Verdict | None:
-    """The verdict of a line; None where another tool has put something else under that key."""
+    """Decode the verdict of a line; None where another tool uses that key for something else."""
     try:
         return msgspec.convert(value, Verdict)
     except msgspec.ValidationError:
@@ -191,10 +191,10 @@ def _utc(at: datetime) -> datetime:
 
 
 def bare(body: bytes, number: int = 0) -> Entry:
-    """The entry of an event body without its delivery: received when it says it happened."""
+    """Make the entry of a bare body, without its delivery: received at its own timestamp."""
     payload = read_body(body)
-    said = Entry(_bare_delivery(body, number, _EPOCH), payload).event.timestamp_at
-    return Entry(_bare_delivery(body, number, said or _EPOCH), payload)
+    timestamp_at = Entry(_bare_delivery(body, number, _EPOCH), payload).event.timestamp_at
+    return Entry(_bare_delivery(body, number, timestamp_at or _EPOCH), payload)
 
 
 def _bare_delivery(body: bytes, number: int, at: datetime) -> Delivery:
@@ -220,7 +220,7 @@ def _decoded(line: bytes) -> Any:
 
 
 class Outage(Struct, frozen=True):
-    """A time without a tunnel. Instants are aware UTC."""
+    """A tunnel outage. Instants are aware UTC."""
 
     url: str
     down_at: datetime

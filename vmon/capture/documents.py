@@ -1,4 +1,4 @@
-"""JSON documents of several lines (arrays, HAR, what is laid out to be read) as deliveries."""
+"""Read JSON documents of several lines (arrays, HAR, pretty-printed JSON) as deliveries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def is_document(data: bytes) -> bool:
-    """Whether this is JSON of several lines: an array, or objects laid out to be read."""
+    """Whether this is JSON of several lines: an array, or pretty-printed objects."""
     begin = data[:4096].removeprefix(_BOM).lstrip()
     if begin[:1] == b"[" or begin.split(b"\n", 1)[0].strip() == b"{":
         return True
@@ -22,13 +22,13 @@ def is_document(data: bytes) -> bool:
 
 
 def _is_foreign(begin: bytes) -> bool:
-    from vmon.capture.importers import is_foreign  # costs a capture nothing
+    from vmon.capture.importers import is_foreign  # captures do not need it
 
     return is_foreign(begin)
 
 
 def has_lines(path: str) -> bool:
-    """Whether a file can be read from its end: plain lines, and no document; else WrongUse."""
+    """Whether a file can be read from its end: it has plain lines. WrongUse, unreadable."""
     with errors_in_words(path), open(path, "rb", buffering=0) as raw:  # noqa: PTH123 - pathlib costs 5 ms
         if not raw.seekable():
             return False
@@ -37,9 +37,9 @@ def has_lines(path: str) -> bool:
 
 
 def documents(whole: bytes) -> Iterator[bytes]:
-    """The deliveries of JSON documents, each as one line; what breaks them off comes last.
+    """Split JSON documents into deliveries, one line each; what is not valid JSON comes last.
 
-    The whole is held in memory: an array has no lines to go by.
+    The whole input is held in memory: an array has no lines.
     """
     import json
 
@@ -52,7 +52,7 @@ def documents(whole: bytes) -> Iterator[bytes]:
         try:
             end = decoder.raw_decode(text, at)[1]
         except (ValueError, RecursionError):
-            if not text[:at].strip() and text[at] == "{":  # lines after all, the first one torn
+            if not text[:at].strip() and text[at] == "{":  # lines after all, with a torn first one
                 yield from whole.splitlines(keepends=True)
                 return
             end = len(text)
@@ -61,20 +61,20 @@ def documents(whole: bytes) -> Iterator[bytes]:
 
 
 def _elements(document: bytes) -> Iterable[bytes]:
-    """The elements of an array, or the one document, each on one line."""
+    """Split an array into its elements, each on one line; else return the document on one line."""
     import msgspec
 
     from vmon.capture.importers import lines_of
 
-    if (foreign := lines_of(document)) is not None:
-        return foreign
+    if (imported := lines_of(document)) is not None:
+        return imported
     try:
-        found = msgspec.json.decode(document, type=list[msgspec.Raw])
+        elements = msgspec.json.decode(document, type=list[msgspec.Raw])
     except (ValueError, RecursionError):
         return [_on_one_line(document)]
-    return [_on_one_line(bytes(element)) for element in found]
+    return [_on_one_line(bytes(element)) for element in elements]
 
 
 def _on_one_line(document: bytes) -> bytes:
-    """JSON with its line ends turned to spaces: they stand between tokens, never in a string."""
+    """Replace newlines by spaces: in JSON they are between tokens, never in a string."""
     return document.replace(b"\r", b" ").replace(b"\n", b" ")

@@ -1,4 +1,4 @@
-"""Where captures are kept, and which files are meant."""
+"""The captures folder, and the selection of input files."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def default_folder() -> Path:
-    """Where captures are kept unless told otherwise."""
+    """Return the default captures folder."""
     from platformdirs import user_data_path
 
     return user_data_path("vmon", appauthor=False) / "captures"
 
 
 def default_path(now: datetime) -> Path:
-    """The capture file of a run that starts now, made; no two runs of a second share one."""
+    """Create the capture file of a run that starts now; runs in one second get different files."""
     stem = now.astimezone().strftime("%Y-%m-%dT%H-%M-%S")
     candidates = (
         default_folder() / f"{stem}{n}.jsonl" for n in ("", *(f"-{i}" for i in range(1, 99)))
@@ -36,7 +36,7 @@ def default_path(now: datetime) -> Path:
 
 
 def _claim(path: Path) -> bool:
-    """Make the file, unless it is there; what cannot be made is told when it is opened."""
+    """Create a file unless it exists; any other error is reported when it is opened."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -48,23 +48,23 @@ def _claim(path: Path) -> bool:
 
 
 def newest() -> Path | None:
-    """The capture written to last in the default folder, or None.
+    """Return the most recently written capture in the default folder, or None.
 
-    An empty one counts while it is being written: a run that received nothing, and is over or was
-    killed, hides none. WrongUse where the folder cannot be read.
+    An empty one counts only while it is being written: a run that ended or was killed before it
+    received anything is ignored. WrongUse where the folder cannot be read.
     """
-    found = files_in(default_folder(), CAPTURE_SUFFIXES)
-    ordered = sorted(found, key=lambda one: one[1].st_mtime_ns, reverse=True)
-    return next((path for path, one in ordered if one.st_size or is_in_use(path)), None)
+    files = files_in(default_folder(), CAPTURE_SUFFIXES)
+    ordered = sorted(files, key=lambda file: file[1].st_mtime_ns, reverse=True)
+    return next((path for path, status in ordered if status.st_size or is_in_use(path)), None)
 
 
 def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, os.stat_result]]:
-    """The files of a folder whose names end so, by name; none where there is no folder.
+    """List the files of a folder with these suffixes, by name; empty where there is no folder.
 
-    WrongUse where the folder, or all that it has of these, cannot be looked at.
+    WrongUse where the folder, or every one of these files, is inaccessible.
     """
     try:
-        names = sorted(one.name for one in folder.iterdir() if one.name.endswith(suffixes))
+        names = sorted(path.name for path in folder.iterdir() if path.name.endswith(suffixes))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -75,7 +75,7 @@ def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, 
             status = path.stat()
         except PermissionError as error:
             refused = unreadable(str(path), error)
-        except OSError:  # put aside or removed meanwhile, or a link to nothing
+        except OSError:  # renamed or removed meanwhile, or a dangling link
             continue
         else:
             if stat.S_ISREG(status.st_mode):
@@ -86,35 +86,35 @@ def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, 
 
 
 def closed_segments(capture: Path) -> dict[int, Path]:
-    """The full files of a capture by their number; of two twins the plain one."""
+    """Return the closed segments of a capture by number; the plain one where both forms exist."""
     stem = re.escape(capture.name.removesuffix(".jsonl"))
     pattern = re.compile(rf"{stem}\.([0-9]+)\.jsonl(\.gz)?")
-    found = {}
+    segments = {}
     with contextlib.suppress(FileNotFoundError):
-        for one in sorted(capture.parent.iterdir(), reverse=True):
-            if match := pattern.fullmatch(one.name):
-                found[int(match[1])] = one
-    return found
+        for path in sorted(capture.parent.iterdir(), reverse=True):
+            if match := pattern.fullmatch(path.name):
+                segments[int(match[1])] = path
+    return segments
 
 
 def capture_of(path: Path) -> Path:
-    """The capture that a full file was put aside from; a capture itself as it is."""
+    """Return the capture that a closed segment belongs to; any other path unchanged."""
     match = re.fullmatch(r"(.+)\.[0-9]+\.jsonl(\.gz)?", path.name)
     return path.with_name(f"{match[1]}.jsonl") if match else path
 
 
 _PATIENCE_S = 1.0
-"""How long a first byte may take: then a pipe is said to be idle, and a socket is not read."""
+"""The wait for a first byte: after it a pipe is reported as idle, and a socket is not read."""
 
 
 def sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
-    """The sources that were named (`-` is standard input: None), else the one that is meant.
+    """Resolve the named sources (`-` is standard input: None), else choose the default one.
 
-    Unnamed, standard input is meant where it is a file, a pipe, or a socket on which something
-    comes; where it is a terminal, a device such as /dev/null, or closed, the newest capture is.
+    The default is standard input where it is a file, a pipe, or a socket with data; where it is a
+    terminal, a device such as /dev/null, or closed, it is the newest capture.
     """
     if files:
-        return tuple(one for name in files for one in _named(name))
+        return tuple(source for name in files for source in _named(name))
     mode = _mode_of_stdin()
     if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
         _warn_if_idle()
@@ -129,7 +129,7 @@ def sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
 
 
 def _mode_of_stdin() -> int:
-    """What kind of file standard input is, as stat has it; 0 where there is none."""
+    """Return the st_mode of standard input; 0 where there is none."""
     try:
         return os.fstat(stdin_fd()).st_mode
     except OSError:
@@ -144,9 +144,9 @@ def _has_input() -> bool:
 
 
 def _warn_if_idle() -> None:
-    """Say on a terminal that this waits for a pipe: else it would look like hanging."""
+    """Report on a terminal that vmon is waiting for a pipe, which looks like hanging."""
     if sys.platform == "win32" or not (sys.stderr and sys.stderr.isatty()):
-        return  # there, only sockets can be asked
+        return  # select takes only sockets there
     if not _has_input():
         sys.stderr.write(
             "waiting for standard input\n"
@@ -165,7 +165,7 @@ def _newest() -> str:
 
 
 def _named(name: str) -> tuple[str | None, ...]:
-    """The sources of a name: standard input, a file, or the captures in a folder."""
+    """Resolve a name to sources: standard input, a file, or the captures in a folder."""
     if name == "-":
         return (None,)
     if not os.path.isdir(name):  # noqa: PTH112 - pathlib costs 5 ms
@@ -179,11 +179,11 @@ def _named(name: str) -> tuple[str | None, ...]:
 
 
 def captures_in(folder: str) -> list[str]:
-    """The captures in a folder, by name; one that is there plain and compressed is read once."""
+    """List the captures in a folder, by name; only the plain one where it is compressed as well."""
     try:
         names = {name for name in os.listdir(folder) if name.endswith(CAPTURE_SUFFIXES)}  # noqa: PTH208 - likewise
     except OSError as error:
         raise unreadable(folder, error) from None
     plain = {name for name in names if name.endswith(CAPTURE_SUFFIXES[0])}
-    packed = {name for name in names - plain if name.rpartition(".")[0] not in plain}
-    return [os.path.join(folder, name) for name in sorted(plain | packed)]  # noqa: PTH118 - likewise
+    compressed = {name for name in names - plain if name.rpartition(".")[0] not in plain}
+    return [os.path.join(folder, name) for name in sorted(plain | compressed)]  # noqa: PTH118 - likewise

@@ -1,8 +1,8 @@
-"""A file that another process appends to: what is at its end now is not its end.
+"""Follow a file that another process appends to, across rotation and truncation.
 
-A file that is renamed, and begun anew under its name, is read to its end and then its successor; a
-file that is cut short is read from its beginning again. Who reads slowly may find several files
-that `listen --rotate` put aside meanwhile, compressed or not: they come first.
+A file that is rotated is read to its end, then its successor is read; a truncated file is read from
+its beginning again. A slow reader may find several segments that `listen --rotate` closed
+meanwhile, compressed or not: they are read first.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ _STDOUT = 1
 
 
 class Unread(Exception):
-    """Nobody reads standard output any more, as after `head`: no use in waiting for more.
+    """The reader of standard output is gone, as after `head`: waiting for more is pointless.
 
-    No BrokenPipeError, which would be taken for one of the file that is read.
+    Not a BrokenPipeError, which would be attributed to the file that is read.
     """
 
 
 class Following:
-    """The bytes of a file as they come; a line that a successor breaks off ends there."""
+    """The bytes of a growing file; an unfinished line of a rotated file ends with that file."""
 
     def __init__(self, raw: io.RawIOBase, path: str | None) -> None:
         self._raw: io.RawIOBase | GzipFile = raw
         self._path = path
-        self._number = max(_full_ones(path), default=0) + 1 if path else 0
-        """Which of the full files of a rotated capture this is, or will be."""
-        self._is_full = False
+        self._number = max(_closed_numbers(path), default=0) + 1 if path else 0
+        """The number of this segment of a rotated capture, once it is closed."""
+        self._is_closed = False
         self._is_between_lines = True
         self._owns = False
 
     def readinto(self, buffer: memoryview, /) -> int | None:
-        """Read what there is, or wait for it; Unread when nobody is left to wait for it."""
+        """Read available bytes, or wait for some; Unread when the reader of the output is gone."""
         while not (count := self._raw.readinto(buffer)):
             if self._path is None or not self._goes_on_elsewhere(self._path):
                 if _is_unread(_STDOUT):
                     raise Unread
-                time.sleep(_EVERY_S)  # no portable way to be told of an append
+                time.sleep(_EVERY_S)  # no portable notification of an append
             elif not self._is_between_lines:
                 self._is_between_lines = True
                 buffer[:1] = b"\n"
@@ -55,8 +55,8 @@ class Following:
         return count
 
     def _goes_on_elsewhere(self, path: str) -> bool:
-        """Whether what comes next is the beginning of a file; then that is read from now on."""
-        if self._is_full:
+        """Switch to the next file if there is one; whether that happened."""
+        if self._is_closed:
             return self._replace(path)
         try:
             now = os.stat(path)  # noqa: PTH116 - pathlib costs 5 ms
@@ -69,67 +69,67 @@ class Following:
             self._raw.seek(0)
             return True
         if mine.st_size > self._raw.tell():
-            return False  # written to after we looked, before it was renamed
+            return False  # written to between the last read and its renaming
         return self._replace(path)
 
     def _replace(self, path: str) -> bool:
-        """Go on in the oldest file that was put aside after this one, else in that of the name."""
-        for number in sorted(one for one in _full_ones(path) if one > self._number):
-            if full := _opened_full(path, number):
-                self._read_now(full, number, is_full=True)
+        """Continue with the oldest segment closed after this one, else with the file itself."""
+        for number in sorted(later for later in _closed_numbers(path) if later > self._number):
+            if closed := _open_closed(path, number):
+                self._read_now(closed, number, is_closed=True)
                 return True
         try:
             fresh = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - see above; closed by close
         except FileNotFoundError:
             return False
-        last = max(_full_ones(path), default=0)
-        if last > self._number:  # put aside just now: what was opened may come after it
+        last = max(_closed_numbers(path), default=0)
+        if last > self._number:  # rotated just now: the opened file may be the one after it
             fresh.close()
             return self._replace(path)
-        self._read_now(fresh, last + 1, is_full=False)
+        self._read_now(fresh, last + 1, is_closed=False)
         return True
 
-    def _read_now(self, raw: io.RawIOBase | GzipFile, number: int, *, is_full: bool) -> None:
+    def _read_now(self, raw: io.RawIOBase | GzipFile, number: int, *, is_closed: bool) -> None:
         self.close()
-        self._raw, self._number, self._is_full, self._owns = raw, number, is_full, True
+        self._raw, self._number, self._is_closed, self._owns = raw, number, is_closed, True
 
     def close(self) -> None:
-        """Close what was opened here."""
+        """Close the file if it was opened here."""
         if self._owns:
             self._raw.close()
 
 
-def _full_ones(path: str) -> set[int]:
-    """The numbers of the full files of a capture that `listen --rotate` put aside."""
+def _closed_numbers(path: str) -> set[int]:
+    """Return the numbers of the closed segments of a capture."""
     folder, name = os.path.split(path)
     stem = re.escape(name.removesuffix(".jsonl"))
     try:
         names = os.listdir(folder or ".")  # noqa: PTH208 - pathlib costs 5 ms
-    except OSError:  # a folder may let its files be read, and not be listed
+    except OSError:  # a folder may allow reading of its files, but not listing
         return set()
-    found = (re.fullmatch(rf"{stem}\.([0-9]+)\.jsonl(\.gz)?", one) for one in names)
-    return {int(one[1]) for one in found if one}
+    matches = (re.fullmatch(rf"{stem}\.([0-9]+)\.jsonl(\.gz)?", name) for name in names)
+    return {int(match[1]) for match in matches if match}
 
 
-def _opened_full(path: str, number: int) -> io.RawIOBase | GzipFile | None:
-    """A full file, which may be compressed at any moment; None where it was removed."""
+def _open_closed(path: str, number: int) -> io.RawIOBase | GzipFile | None:
+    """Open a closed segment, which may be compressed at any moment; None where it was removed."""
     import gzip
 
-    full = f"{path.removesuffix('.jsonl')}.{number}.jsonl"
-    for opened in (lambda: open(full, "rb", buffering=0), lambda: gzip.open(f"{full}.gz")):  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed by close
+    plain = f"{path.removesuffix('.jsonl')}.{number}.jsonl"
+    for attempt in (lambda: open(plain, "rb", buffering=0), lambda: gzip.open(f"{plain}.gz")):  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed by close
         try:
-            return opened()
+            return attempt()
         except FileNotFoundError:
             continue
     return None
 
 
 def _is_unread(fd: int) -> bool:
-    """Whether the reader of a pipe or terminal went away; never known of a file, nor on Windows."""
+    """Whether the reader of a pipe or terminal is gone; always False for a file, and on Windows."""
     import select
 
     if not hasattr(select, "poll"):
         return False
     poller = select.poll()
-    poller.register(fd, 0)  # an error or a hang-up is told unasked
-    return any(told & (select.POLLERR | select.POLLHUP) for _, told in poller.poll(0))
+    poller.register(fd, 0)  # errors and hang-ups are always reported
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poller.poll(0))

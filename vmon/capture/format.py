@@ -1,18 +1,18 @@
-"""What a capture looks like from outside: its first bytes, its suffixes."""
+"""The capture format from outside: prefixes of lines, suffixes of files."""
 
 from __future__ import annotations
 
 FRESH = ".new"
-"""What a file is called, behind its name, before it takes the place of a full one."""
+"""The suffix of a new file until it replaces the closed segment."""
 
 
 START = b'{"vmon":1,"type":"'
-"""What every canonical line begins with."""
+"""The prefix of every canonical line."""
 
 
 ASIDE = START + b'tunnel","session":'
-"""What lines begin with that are no delivery: the times in which a tunnel was down."""
+"""The prefix of lines that are no deliveries: tunnel outages."""
 
 
 CAPTURE_SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-"""How the names of captures end; what else is beside them is no capture."""
+"""The suffixes of captures; other files in the folder are none."""

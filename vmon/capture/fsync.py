@@ -1,4 +1,4 @@
-"""What is to be synced to the disk."""
+"""Sync a capture to disk: its files, and their names in the folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Unsynced(NamedTuple):
-    """What may not be on the disk yet: full files, the one that is written, and its name.
+    """What may not be on disk yet: closed segments (`full`), the current file, and its name.
 
-    `names` counts the files that the capture had so far, `folder` is None where the name is known
-    to be on the disk.
+    `names` counts the files of the capture so far, `folder` is None where the name is known to be
+    on disk.
     """
 
     full: tuple[int, ...]
@@ -24,10 +24,10 @@ class Unsynced(NamedTuple):
     folder: Path | None
 
     def sync(self) -> None:
-        """Wait until all of it would survive a loss of power, in any thread; OSError."""
+        """Block until all of it would survive a power failure; callable in any thread; OSError."""
         try:
-            for one in (*self.full, self.fd):
-                _sync_data(one)
+            for fd in (*self.full, self.fd):
+                _sync_data(fd)
         finally:
             os.close(self.fd)
         if self.folder:
@@ -39,14 +39,14 @@ def _sync_data(fd: int) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder would survive a loss of power; OSError."""
+    """Block until the names in a folder would survive a power failure; OSError."""
     if sys.platform == "win32":
         return  # a folder cannot be opened there
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems cannot, and need not
+        if error.errno != errno.EINVAL:  # not supported, and not needed, on some file systems
             raise
     finally:
         os.close(fd)

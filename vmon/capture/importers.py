@@ -1,6 +1,6 @@
-"""Deliveries that other tools kept: HAR (browsers, mitmproxy, vmon), ngrok's list of requests.
+"""Import deliveries from other tools: HAR (browsers, mitmproxy, vmon), ngrok's request list.
 
-What is sent to `http://127.0.0.1:4040/api/requests/http` is answered with
+ngrok's agent responds at `http://127.0.0.1:4040/api/requests/http` with
 `{"uri":…,"requests":[{"start":…,"remote_addr":…,"request":{"raw":<base64>}}]}`, newest first.
 """
 
@@ -25,14 +25,14 @@ _SHAPE = re.compile(rb'\s*\{\s*"(?:log"\s*:\s*\{|uri"\s*:\s*"/api/requests/|requ
 
 
 def is_foreign(begin: bytes) -> bool:
-    """Whether what begins so is such a document."""
+    """Whether a document that starts so is HAR or ngrok's request list."""
     return _SHAPE.match(begin) is not None
 
 
 def lines_of(document: bytes) -> list[bytes] | None:
-    """The capture lines of a document, oldest first; None when it is none of these.
+    """Convert a document to capture lines, oldest first; None when it is none of these.
 
-    What is no request with a body comes as a line that says so, and holds nothing.
+    An element that is not a request becomes a line without a delivery that says why.
     """
     if not is_foreign(document[:4096]):
         return None
@@ -52,20 +52,20 @@ def lines_of(document: bytes) -> list[bytes] | None:
 
 
 def _lines(entries: list[Any], place: str, read: Any) -> Iterator[bytes]:
-    """The lines of entries; `place` is where the one of a number stands, as jq writes it."""
+    """Convert entries to lines; `place` is the jq path of an entry, formatted with its index."""
     for number, one in enumerate(entries):
         try:
             delivery = read(one, number + 1)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            said = f"{place.format(number)} is not a request: {_wrong(one, error)}"
-            yield WHY + said[:_LONGEST].encode("utf-8", "replace")
+            text = f"{place.format(number)} is not a request: {_problem(one, error)}"
+            yield WHY + text[:_LONGEST].encode("utf-8", "replace")
             continue
         if delivery.method == "POST" or delivery.body:  # a browser's own requests are no callbacks
             yield write_line(Entry(delivery))
 
 
-def _wrong(one: Any, error: Exception) -> str:
-    """What is wrong with an entry that cannot be read."""
+def _problem(one: Any, error: Exception) -> str:
+    """Explain why an entry cannot be read."""
     if not isinstance(one, dict):
         return "not an object"
     if not isinstance(one.get("request"), dict):
@@ -80,8 +80,8 @@ def _of_har(one: Any, number: int) -> Delivery:
     request = one["request"]
     body = _har_body(request.get("postData") or {})
     pairs = [(str(pair["name"]), str(pair["value"])) for pair in request.get("headers") or ()]
-    headers = [pair for pair in pairs if not pair[0].startswith(":")]  # of HTTP/2, no headers
-    if body.lstrip()[:1] in {b"{", b"["}:  # mitmproxy keeps what was decompressed
+    headers = [pair for pair in pairs if not pair[0].startswith(":")]  # HTTP/2 pseudo-headers
+    if body.lstrip()[:1] in {b"{", b"["}:  # mitmproxy stores the decompressed body
         headers = [pair for pair in headers if pair[0].lower() != "content-encoding"]
     return Delivery(
         id=_identifier(one.get("_id"), f"har-{number}"),
@@ -106,10 +106,10 @@ def _path(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _identifier(said: object, otherwise: str) -> str:
-    """An id that needs no escaping in a line."""
-    fits = isinstance(said, str) and re.fullmatch(r"[0-9A-Za-z_-]{1,64}", said)
-    return str(said) if fits else otherwise
+def _identifier(stated: object, default: str) -> str:
+    """Return an ID that needs no escaping in a line."""
+    fits = isinstance(stated, str) and re.fullmatch(r"[0-9A-Za-z_-]{1,64}", stated)
+    return str(stated) if fits else default
 
 
 def _instant(text: str) -> datetime:
@@ -141,12 +141,12 @@ def _of_ngrok(one: Any, number: int) -> Delivery:
 
 
 def _dechunked(body: bytes) -> bytes:
-    """The body that came in chunks; as it is when there are none."""
-    found, at = [], 0
+    """Decode a chunked body; unchanged when it has no chunks."""
+    chunks, at = [], 0
     while size := re.compile(rb"([0-9a-fA-F]{1,8})[^\r\n]*\r\n").match(body, at):
         start, long = size.end(), int(size[1], 16)
         if not long:
             break
-        found.append(body[start : start + long])
+        chunks.append(body[start : start + long])
         at = start + long + 2
-    return b"".join(found) if found else body
+    return b"".join(chunks) if chunks else body

@@ -1,4 +1,4 @@
-"""Streams of stored bytes: files and pipes, plain and compressed, and what goes wrong in words."""
+"""Open inputs: files and pipes, plain and compressed, with errors as messages."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _ZSTD_CHUNK = 1 << 12  # at most 128 MiB when unpacked: runs of one byte
 
 @contextmanager
 def open_input(path: str | None, *, follow: bool = False, start: int = 0) -> Iterator[Stream]:
-    """The decompressed bytes of a file, or of standard input (None); WrongUse when unreadable.
+    """Open a file, or standard input (None), decompressed; WrongUse when unreadable.
 
-    A file that is followed is read from `start`, never decompressed, and has no end.
+    A followed file is read from `start`, never decompressed, and has no end.
     """
     name = source_name(path)
     with errors_in_words(name):
@@ -47,7 +47,7 @@ def open_input(path: str | None, *, follow: bool = False, start: int = 0) -> Ite
 
 @contextmanager
 def errors_in_words(name: str) -> Iterator[None]:
-    """What goes wrong in reading becomes words."""
+    """Convert errors in reading to WrongUse."""
     try:
         yield
     except OSError as error:
@@ -62,7 +62,7 @@ def errors_in_words(name: str) -> Iterator[None]:
 
 
 class Stream:
-    """A stream whose failures are told in words, and that knows how far it is."""
+    """An input stream that converts its errors to WrongUse, and knows its position."""
 
     def __init__(self, stream: Readable, name: str, raw: io.RawIOBase) -> None:
         self._stream = stream
@@ -70,7 +70,7 @@ class Stream:
         self._place = raw if raw.seekable() else None
         self._done = 0
         self.is_long = False
-        """A file that has an end, and so much in it that it is better read on a thread."""
+        """Whether it is a file large enough to be read ahead on a thread."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Read into the buffer."""
@@ -81,13 +81,13 @@ class Stream:
         return count
 
     def count(self) -> None:
-        """Note how far it was read, before it is closed."""
+        """Note the position, before it is closed."""
         if self._place and not self._place.closed:
             self._done = self._place.tell()
 
     @property
     def done(self) -> int:
-        """How many bytes of the file are read; of a pipe, of what is in it."""
+        """How many bytes of the file were read; of a pipe, decompressed bytes."""
         self.count()
         return self._done
 
@@ -97,12 +97,12 @@ def _size(raw: io.RawIOBase) -> int:
 
 
 def source_name(path: str | None) -> str:
-    """How messages call a source."""
+    """Return the name of a source in messages."""
     return "standard input" if path is None else str(path)
 
 
 def stdin_fd() -> int:
-    """The descriptor of standard input; OSError where there is none."""
+    """Return the descriptor of standard input; OSError where there is none."""
     if sys.stdin is None:
         raise OSError(errno.EBADF, "it is closed")
     return sys.stdin.fileno()
@@ -128,13 +128,13 @@ def _decompressed(raw: io.RawIOBase) -> Readable:
 
 
 class _Pipe(io.BufferedReader):
-    """A pipe that can be peeked into, and gives what there is without waiting for a whole block."""
+    """A pipe with `peek`, whose `readinto` does not wait for a whole block."""
 
     readinto = io.BufferedReader.readinto1
 
 
 class _Gzip:
-    """The decompressed bytes of gzip; what stands before damage is given, then that is raised."""
+    """A gzip decompressor; returns what precedes damage, then raises the error."""
 
     def __init__(self, plain: io.RawIOBase | io.BufferedReader) -> None:
         import gzip
@@ -159,7 +159,7 @@ class _Gzip:
 
 
 class _Zstd:
-    """The decompressed bytes of zstd frames; unlike zstandard's own reader it tells a cut."""
+    """A zstd decompressor; unlike zstandard's own reader it detects truncation."""
 
     def __init__(self, plain: io.RawIOBase | io.BufferedReader) -> None:
         self._plain = plain
@@ -190,7 +190,7 @@ class _Zstd:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether this is what a decompressor says of a file that is damaged or cut off."""
+    """Whether a decompressor raises this for a damaged or truncated file."""
     return isinstance(error, EOFError | zlib.error) or type(error).__name__ == "ZstdError"
 
 
@@ -198,19 +198,19 @@ BLOCK = 1 << 20
 
 
 HEAD = (1 << 16) + (1 << 11)
-"""Where a block is read to: half a page past a page's beginning, or nearly so. A kernel may copy to
-an address a little past its source's place in the page at a quarter of the speed."""
+"""The offset of a block in its buffer: about half a page past the start of a page. A kernel may
+copy at a quarter of the speed to an address a little past its source's offset in the page."""
 
 
 class Readable(Protocol):
-    """A stream of bytes: `readinto` gives how many it read, 0 at the end."""
+    """A stream of bytes: `readinto` returns how many it read, 0 at the end."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Read into the buffer."""
 
 
 class Buffer:
-    """Memory for what is read, and before it a head for what is kept from before."""
+    """A buffer for a block, with a head before it for the rest of the block before."""
 
     def __init__(self, size: int) -> None:
         self.data = bytearray(HEAD + size)

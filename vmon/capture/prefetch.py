@@ -1,4 +1,4 @@
-"""Reading a file on a thread, ahead of who looks at it: copying and decompressing cost no time."""
+"""Prefetch a file on a thread: reading and decompressing overlap with the scan."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from vmon.capture.inputs import Buffer
 if TYPE_CHECKING:
     from vmon.capture.inputs import Readable
 
-_ROOMS = 3
-"""One is looked at, one is full, one is read into."""
+_BUFFERS = 3
+"""One buffer is scanned, one is full, one is read into."""
 
 
 class Ahead:
-    """Reads a stream that never blocks for long; what goes wrong is raised by `next`."""
+    """Reads ahead of a stream that never blocks for long; `next` raises its errors."""
 
     def __init__(self, stream: Readable, size: int) -> None:
         self._stream = stream
         self._free: SimpleQueue[Buffer | None] = SimpleQueue()
         self._full: SimpleQueue[tuple[Buffer, int | Exception]] = SimpleQueue()
         self._now: tuple[Buffer, int | Exception] | None = None
-        for _ in range(_ROOMS):
+        for _ in range(_BUFFERS):
             self._free.put(Buffer(size))
         self._thread = Thread(target=self._read, name="vmon-ahead", daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        while room := self._free.get():
+        while buffer := self._free.get():
             try:
-                count: int | Exception = room.read(self._stream)
+                count: int | Exception = buffer.read(self._stream)
             except Exception as error:  # noqa: BLE001 - raised again in `next`
                 count = error
-            self._full.put((room, count))
+            self._full.put((buffer, count))
 
     def next(self) -> tuple[Buffer, int]:
-        """What was read next, and how much; 0 at the end. It stays as it is until the next call."""
+        """Return the next buffer and its length, 0 at the end; valid until the next call."""
         if self._now:
             self._free.put(self._now[0])
-        room, count = self._now = self._full.get()
+        buffer, count = self._now = self._full.get()
         if isinstance(count, Exception):
             raise count
-        return room, count
+        return buffer, count
 
     def close(self) -> None:
-        """Wait until nothing more is read."""
+        """Stop the thread, and wait for it."""
         self._free.put(None)
         self._thread.join()

@@ -1,9 +1,9 @@
-"""Rotation of a capture: a new file when it is big or old enough, the full one compressed.
+"""Rotate a capture by size or age, and compress its closed segments.
 
-The file that is written keeps its name; the full ones are `<name>.1.jsonl`, `.2.jsonl`, …, then
-`.jsonl.gz`. Whatever is killed when, each delivery is in a file: a full one goes only once its
-compressed twin is whole and on disk, and of two twins readers take one. While forwarding has still
-to send of a full one, it stays as it is, and can be read anywhere in no time.
+The current file keeps its name; the closed segments are `<name>.1.jsonl`, `.2.jsonl`, …, then
+`.jsonl.gz`. No kill at any time loses a delivery: a plain segment is removed only once the
+compressed one is complete and on disk, and where both exist readers take one. While forwarding
+still has to send deliveries of a segment, it stays uncompressed, for random access.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
     from vmon.capture.writer import CaptureWriter
 
 _AGAIN_S = 60.0
-"""How long after a failure rotation is tried again."""
+"""The delay after a failed rotation until the next attempt."""
 
 
 class Limit(Struct, frozen=True):
-    """When a capture is full: `size` in bytes, `age_s` in seconds since it was begun; either."""
+    """When to rotate: at `size` bytes, or `age_s` seconds after the segment was begun; either."""
 
     size: int | None = None
     age_s: float | None = None
 
 
 def limit_of(text: str) -> Limit:
-    """The limit of `100MB` or `1d`; WrongUse for anything else, and for `100m`, which is both."""
+    """Parse `100MB` or `1d`; WrongUse for anything else, and for `100m`, which is ambiguous."""
     word = text.strip().lower()
     if word.endswith("b"):
         limit = Limit(size=parse_size(word))
@@ -60,20 +60,20 @@ def limit_of(text: str) -> Limit:
 
 
 class Sending(Protocol):
-    """Who sends deliveries on from the files, and has to know of a new one."""
+    """The forwarder, which reads deliveries from the segments and has to know of a new one."""
 
     @property
     def sent_upto(self) -> int:
-        """The place before which all was sent; -1 while what earlier runs left is sent."""
+        """The offset before which all was sent; -1 while deliveries of earlier runs are unsent."""
 
     def announce(self, line: bytes, at: int) -> None:
-        """A file is about to begin with this line; OSError: it must not."""
+        """Announce a segment that is about to begin with this line; OSError prevents it."""
 
 
 class Rotation:
-    """Looks at a capture before each line, and begins it anew when it is full.
+    """Checks a capture before each line, and switches to a new file when it is due.
 
-    WrongUse where its folder cannot be listed: then nobody knows the names that are taken.
+    WrongUse where its folder cannot be listed, as the names in use are unknown then.
     """
 
     def __init__(
@@ -89,21 +89,21 @@ class Rotation:
         self._sending = sending
         self._begun_s = time.monotonic()
         self._not_before_s = 0.0
-        self._packer = Compressor()
+        self._compressor = Compressor()
         with contextlib.suppress(FileNotFoundError):
             capture.path.with_name(capture.path.name + FRESH).unlink()
         try:
-            self._held = [(0, one) for one in _left_full(capture.path)]
+            self._held = [(0, one) for one in _uncompressed(capture.path)]
         except PermissionError as error:
             raise unreadable(str(capture.path.parent), error) from None
-        self.pack_sent()
+        self.compress_sent()
 
     def rotate_if_due(self, line: bytes) -> None:
-        """Go on in a new file if the capture is too old, or too big with this line."""
-        if self._is_full(len(line)) and time.monotonic() >= self._not_before_s:
-            self._renew(line)
+        """Switch to a new file if the current one is too old, or too big with this line."""
+        if self._is_due(len(line)) and time.monotonic() >= self._not_before_s:
+            self._rotate(line)
 
-    def _is_full(self, length: int) -> bool:
+    def _is_due(self, length: int) -> bool:
         capture, limit = self._capture, self._limit
         if capture.is_empty or capture.waiting or not capture.can_be_read:
             return False
@@ -111,11 +111,11 @@ class Rotation:
             return True
         return limit.age_s is not None and time.monotonic() - self._begun_s >= limit.age_s
 
-    def _renew(self, line: bytes) -> None:
+    def _rotate(self, line: bytes) -> None:
         capture = self._capture
         try:
-            full = _free(capture.path)
-            fd = capture.renew(full, lambda: self._announce(line))
+            segment = _next_name(capture.path)
+            fd = capture.switch_file(segment, lambda: self._announce(line))
         except OSError as error:
             self._not_before_s = time.monotonic() + _AGAIN_S
             why = error.strerror or error
@@ -124,96 +124,96 @@ class Rotation:
         unlock(fd)  # the capture may have it open still, until it is synced
         os.close(fd)
         self._begun_s = time.monotonic()
-        self._held.append((capture.begin, full))
-        self.pack_sent()
-        later = f"{full.name} (compressed once it is forwarded)"
-        self._say(f"rotated the capture to {later if self._held else full.name + '.gz'}")
+        self._held.append((capture.begin, segment))
+        self.compress_sent()
+        name = f"{segment.name} (compressed once it is forwarded)"
+        self._say(f"rotated the capture to {name if self._held else segment.name + '.gz'}")
 
     def _announce(self, line: bytes) -> None:
         if self._sending:
             self._sending.announce(line, self._capture.end)
 
-    def pack_sent(self) -> None:
-        """Compress the full files of which nothing is still to be sent."""
+    def compress_sent(self) -> None:
+        """Compress the closed segments of which everything was sent."""
         if self._held:
             upto = self._sending.sent_upto if self._sending else sys.maxsize
-            for end, full in self._held:
+            for end, segment in self._held:
                 if end <= upto:
-                    self._packer.put(full)
-            self._held = [one for one in self._held if one[0] > upto]
+                    self._compressor.put(segment)
+            self._held = [(end, segment) for end, segment in self._held if end > upto]
 
     def close(self, within_s: float) -> None:
-        """Wait for what is being compressed; what takes longer is done by a later run."""
-        self.pack_sent()
-        self._packer.close(within_s)
+        """Wait for the compression in progress; a later run does what takes longer."""
+        self.compress_sent()
+        self._compressor.close(within_s)
 
 
 class Compressor:
-    """Compresses one file after the other, in a thread of its own."""
+    """Compresses one segment after the other, on a thread."""
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def put(self, full: Path) -> None:
-        """Compress a closed segment, sometime soon."""
-        self._waiting.put(full)
+    def put(self, segment: Path) -> None:
+        """Queue a closed segment for compression."""
+        self._waiting.put(segment)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="vmon-pack", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="vmon-compress", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
-        while full := self._waiting.get():
-            _pack(full)
+        while segment := self._waiting.get():
+            _replace_compressed(segment)
 
     def close(self, within_s: float) -> None:
-        """Wait so long for what is being compressed."""
+        """Wait at most so long for the compression in progress."""
         self._waiting.put(None)
         if self._thread:
             self._thread.join(within_s)
 
 
-def _left_full(capture: Path) -> Iterator[Path]:
-    """What earlier runs left uncompressed, in the default folder those of other captures too.
+def _uncompressed(capture: Path) -> Iterator[Path]:
+    """Yield segments that earlier runs left uncompressed; in the default folder of all captures.
 
-    Each run has a capture of its own there. One that is written is its writer's care.
+    Each run has a capture of its own there. Segments of one in use are left to its writer.
     """
-    for one in closed_segments(capture).values():
-        if one.name.endswith(".jsonl"):
-            yield one
+    for segment in closed_segments(capture).values():
+        if segment.name.endswith(".jsonl"):
+            yield segment
     if capture.parent == default_folder():
-        for one in sorted(capture.parent.glob("*.jsonl")):
-            other = capture_of(one)
-            if other not in (one, capture) and other.is_file() and not is_in_use(other):
-                yield one
+        for path in sorted(capture.parent.glob("*.jsonl")):
+            other = capture_of(path)
+            if other not in (path, capture) and other.is_file() and not is_in_use(other):
+                yield path
 
 
-def _free(path: Path) -> Path:
-    """The next name for a full file: greater than those there are."""
+def _next_name(path: Path) -> Path:
+    """Return the name for the next closed segment: one number above the existing ones."""
     number = max(closed_segments(path), default=0) + 1
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.{number}.jsonl")
 
 
-def _pack(full: Path) -> None:
-    """Compress a file that nobody has locked; where that fails it stays as it is."""
-    part = full.with_name(full.name + ".gz.part")
-    with contextlib.suppress(OSError), full.open("rb") as plain:
+def _replace_compressed(segment: Path) -> None:
+    """Replace a segment by its compressed form; unchanged while it is locked, or on an error."""
+    part = segment.with_name(segment.name + ".gz.part")
+    with contextlib.suppress(OSError), segment.open("rb") as plain:
         if not lock(plain.fileno()):
             return
         try:
             _compress(plain, part)
-            part.replace(full.with_name(full.name + ".gz"))
+            part.replace(segment.with_name(segment.name + ".gz"))
         except OSError:
             part.unlink(missing_ok=True)
             return
-        sync_folder(full.parent)
-        full.unlink()
+        sync_folder(segment.parent)
+        segment.unlink()
 
 
 def _compress(plain: BinaryIO, part: Path) -> None:
-    """Write the compressed bytes of a file, with its times, and see them on disk."""
-    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(made, "wb") as out:
+    """Write the compressed bytes of a file, with its timestamps, and sync them to disk."""
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "wb") as out:
         with gzip.GzipFile(filename="", mode="wb", fileobj=out, compresslevel=6) as packed:
             shutil.copyfileobj(plain, packed, 1 << 18)
         out.flush()

@@ -1,9 +1,9 @@
-"""The files that a rotated capture is in: read as one, whatever they are called by now.
+"""Read the segments of a rotated capture as one, whatever their current file names.
 
-A file is known by its `mark`, which is made of its first line; ids make each line another one. So
-it is found again after it was put aside, also by a later run, and after it was compressed. Places
-in it are counted in bytes over all the files of a run: `at` is where it begins. A file that was
-announced and never begun is found nowhere, and the one before it goes on.
+A segment is identified by its fingerprint, a hash of its first line, which IDs make unique. So it
+is found again after it was renamed or compressed, also by a later run. Offsets are counted in bytes
+over all segments of a run: `at` is where one begins. A segment that was announced but never begun
+is not found, and the one before it continues.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OPEN = 3
-"""Files that are held open at most: an app may be away for thousands of them."""
+"""The most segments held open: an app may be unreachable for thousands of them."""
 _TRIES = 3
 _MISSED_S = 60.0
-"""How long a file that was not found is not looked for again: somebody removed it."""
+"""The delay until a segment that was not found is searched again: it was probably removed."""
 _BLOCK = 64 << 10
 
 
 class Segment(Struct, frozen=True):
-    """A file of a run; `mark` "" is the one that has the capture's name, whatever it is."""
+    """A segment of a run; fingerprint "" is the file with the capture's name, whatever it holds."""
 
-    mark: str
+    fingerprint: str
     at: int
 
 
 def fingerprint_of(line: bytes) -> str:
-    """The mark of a file whose first line this is."""
+    """Return the fingerprint of a segment with this first line."""
     return blake2b(line, digest_size=8).hexdigest()
 
 
 def fingerprint_in(path: Path) -> str | None:
-    """The mark of a file; None where there is none, or no whole line in it."""
+    """Return the fingerprint of a file; None where it does not exist, or has no complete line."""
     line = b""
     with contextlib.suppress(OSError, EOFError, zlib.error):
         if path.name.endswith(".gz"):
@@ -59,7 +59,7 @@ def fingerprint_in(path: Path) -> str | None:
 
 
 class _Open(Protocol):
-    """A file that is open to be read anywhere; `size` is None where only reading would tell."""
+    """A file open for random access; `size` is None where it is unknown without reading."""
 
     def read(self, offset: int, size: int) -> bytes: ...
     def size(self) -> int | None: ...
@@ -80,8 +80,8 @@ class _Plain:
         os.close(self._fd)
 
 
-class _Packed:
-    """Onward it is read piece by piece; backward means reading it from its beginning again."""
+class _Compressed:
+    """A gzip file: seeking forward is cheap, seeking backward restarts from its beginning."""
 
     def __init__(self, path: Path) -> None:
         self._file = gzip.open(path)  # noqa: SIM115 - closed by close
@@ -100,7 +100,7 @@ class _Packed:
 
 
 class Segments:
-    """The files of a run, oldest first, in the folder of its capture."""
+    """The segments of a run, oldest first, in the folder of its capture."""
 
     def __init__(self, capture: Path, known: Iterable[Segment] = ()) -> None:
         self.capture = capture
@@ -111,128 +111,130 @@ class Segments:
         self._begun = ""
 
     def known(self) -> tuple[Segment, ...]:
-        """All of them, also those that are not there."""
+        """Return all segments, including missing ones."""
         return tuple(self._known)
 
-    def begin(self, volume: Segment) -> None:
-        """Go on in a file that has the capture's name now."""
-        self._known.append(volume)
-        self._paths[volume.mark] = self.capture
-        self._begun = volume.mark
+    def begin(self, segment: Segment) -> None:
+        """Add the segment that has the capture's name now."""
+        self._known.append(segment)
+        self._paths[segment.fingerprint] = self.capture
+        self._begun = segment.fingerprint
 
     def forget(self, before: int) -> None:
-        """Forget the files that end before a place: nobody asks for them any more."""
+        """Forget the segments that end before an offset: they are not read any more."""
         while len(self._known) > 1 and self._known[1].at <= before:
-            gone = self._known.pop(0).mark
-            self._paths.pop(gone, None)
-            if file := self._open.pop(gone, None):
+            fingerprint = self._known.pop(0).fingerprint
+            self._paths.pop(fingerprint, None)
+            if file := self._open.pop(fingerprint, None):
                 file.close()
 
     def spans(self) -> list[tuple[int, int]]:
-        """Where each file that is there begins and where the next does, or no end."""
-        starts = [one.at for one in self._there()]
+        """Return begin and end of each existing segment: an end is the next begin, or unbounded."""
+        starts = [segment.at for segment in self._there()]
         return list(zip(starts, [*starts[1:], sys.maxsize], strict=False))  # none: none
 
     def read(self, at: int, size: int) -> bytes:
-        """Up to so many bytes from a place, all of one file; none at its end."""
+        """Read up to `size` bytes at an offset, from one segment; empty at its end."""
         found = self._file_at(at)
         return found[1].read(at - found[0].at, size) if found else b""
 
     def has(self, at: int, size: int) -> bool:
-        """Whether so many bytes can be had from a place at once, without unpacking."""
+        """Whether so many bytes can be read at an offset without decompression."""
         found = self._file_at(at)
-        there = found[1].size() if found else None
-        return found is not None and there is not None and found[0].at + there >= at + size
+        length = found[1].size() if found else None
+        return found is not None and length is not None and found[0].at + length >= at + size
 
     def end(self) -> int:
-        """Where the last file ends as it is; no end where only reading would tell."""
+        """Return the current end of the last segment; unbounded where it is compressed."""
         last = next(reversed(self._there()), None)
         if last is None or (file := self._opened(last)) is None:
             return 0
-        there = file.size()
-        return sys.maxsize if there is None else last.at + there
+        length = file.size()
+        return sys.maxsize if length is None else last.at + length
 
     def place_of(self, path: Path) -> range:
-        """The places that are in a file, by its name; none where it has none of them."""
-        mark = fingerprint_in(path)
-        for volume, (start, stop) in zip(self._there(), self.spans(), strict=True):
-            if volume.mark == mark or (not volume.mark and path == self.capture):
+        """Return the offsets that a file covers, by its path; empty where it is no segment."""
+        fingerprint = fingerprint_in(path)
+        for segment, (start, stop) in zip(self._there(), self.spans(), strict=True):
+            if segment.fingerprint == fingerprint or (
+                not segment.fingerprint and path == self.capture
+            ):
                 return range(start, stop)
         return range(0)
 
     def is_anywhere(self) -> bool:
-        """Whether one of them is there."""
+        """Whether any segment exists."""
         return any(self._opened(one) for one in self._there())
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all open files."""
         for file in self._open.values():
             file.close()
         self._open.clear()
 
     def _there(self) -> list[Segment]:
         for one in self._known:
-            if one.mark not in self._paths:
-                self._look_for(one.mark)
-        return [one for one in self._known if one.mark in self._paths]
+            if one.fingerprint not in self._paths:
+                self._look_for(one.fingerprint)
+        return [one for one in self._known if one.fingerprint in self._paths]
 
     def _file_at(self, at: int) -> tuple[Segment, _Open] | None:
-        volume = next((one for one in reversed(self._there()) if one.at <= at), None)
-        file = self._opened(volume) if volume else None
-        return (volume, file) if volume and file else None
+        segment = next((one for one in reversed(self._there()) if one.at <= at), None)
+        file = self._opened(segment) if segment else None
+        return (segment, file) if segment and file else None
 
-    def _opened(self, volume: Segment) -> _Open | None:
-        if file := self._open.pop(volume.mark, None):
-            self._open[volume.mark] = file  # the last one is the last to be closed
+    def _opened(self, segment: Segment) -> _Open | None:
+        if file := self._open.pop(segment.fingerprint, None):
+            self._open[segment.fingerprint] = file  # least recently used first
             return file
-        for _ in range(_TRIES):  # it may be called something else by now, and again
-            if (file := self._try(volume.mark)) or not self._look_for(volume.mark):
+        for _ in range(_TRIES):  # it may be renamed at any moment
+            if (file := self._try(segment.fingerprint)) or not self._look_for(segment.fingerprint):
                 break
         if file:
-            self._open[volume.mark] = file
+            self._open[segment.fingerprint] = file
             if len(self._open) > _OPEN:
                 self._open.pop(next(iter(self._open))).close()
         return file
 
-    def _try(self, mark: str) -> _Open | None:
-        """Open a file where it was seen last, and see that it is the one."""
-        path = self._paths.get(mark)
+    def _try(self, fingerprint: str) -> _Open | None:
+        """Open a segment at its last known path, and verify its fingerprint."""
+        path = self._paths.get(fingerprint)
         if path is None:
             return None
         try:
-            file: _Open = _Packed(path) if path.name.endswith(".gz") else _Plain(path)
+            file: _Open = _Compressed(path) if path.name.endswith(".gz") else _Plain(path)
         except OSError:
             return None
-        if mark and _mark_of(file) != mark:
+        if fingerprint and _fingerprint_of(file) != fingerprint:
             file.close()
             return None
         return file
 
-    def _look_for(self, mark: str) -> bool:
-        """See which files there are, and whether that one is; unless it was missed just now."""
+    def _look_for(self, fingerprint: str) -> bool:
+        """Search the folder for a segment, unless it was missed just now; whether it exists."""
         now = time.monotonic()
-        if not mark or now - self._missed_s.get(mark, -_MISSED_S) < _MISSED_S:
+        if not fingerprint or now - self._missed_s.get(fingerprint, -_MISSED_S) < _MISSED_S:
             return False
         is_there = False
         for path in self._candidates():
             if found := fingerprint_in(path):
                 self._paths[found] = path
-                is_there = is_there or found == mark
+                is_there = is_there or found == fingerprint
             if is_there and path.name.endswith(".gz"):
-                break  # to look into all of the compressed ones takes long
-        if not is_there and mark != self._begun:  # whose first line may not be on the disk yet
-            self._missed_s[mark] = now
-            self._paths.pop(mark, None)
+                break  # reading the first line of every compressed one takes long
+        if not is_there and fingerprint != self._begun:  # whose first line may not be written yet
+            self._missed_s[fingerprint] = now
+            self._paths.pop(fingerprint, None)
         return is_there
 
     def _candidates(self) -> Iterator[Path]:
-        """Where a file may be: under its name, put aside since we looked there, compressed."""
+        """Yield the paths where a segment may be: the capture, closed ones, compressed ones."""
         yield self.capture
-        full = closed_segments(self.capture).values()
-        yield from sorted(full, key=lambda path: path.name.endswith(".gz"))
+        closed = closed_segments(self.capture).values()
+        yield from sorted(closed, key=lambda path: path.name.endswith(".gz"))
 
 
-def _mark_of(file: _Open) -> str | None:
+def _fingerprint_of(file: _Open) -> str | None:
     line = b""
     while piece := file.read(len(line), _BLOCK):
         head, newline, _ = piece.partition(b"\n")

@@ -1,8 +1,8 @@
-"""The capture file: one delivery per line, header first and canonical, written before the answer.
+"""Write the capture file: one delivery per line, canonical, written before the response.
 
-A line begins `{"vmon":1,"type":"streamCreated","session":` and vmon alone writes it so; a raw
+A line starts with `{"vmon":1,"type":"streamCreated","session":`, which only vmon writes so; a raw
 newline cannot occur inside JSON. That is why a filter by type may compare bytes and stay exact.
-What a line holds, and how it is encoded and decoded, is in codec.py.
+The format of a line is in capture/codec.py.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ _TRIES = 5
 
 
 class CaptureWriter:
-    """An open capture file: appended to with one write per delivery, for this process alone.
+    """An open capture file: one write per delivery, locked for this process.
 
-    When the file cannot be written, lines wait in memory (`waiting`, at most `bound` bytes) and go
-    out first when it can be again. `end` is where the next line will begin, once those that wait
-    are written, counted in bytes over all the files that the capture was in since it was opened;
-    `begin` is where the one begins that is written now. `trouble` is called with a sentence when
-    that begins (and with None when it is over). A `durable` one keeps full files open until they
-    are synced.
+    While the file cannot be written, lines wait in memory (`waiting`, at most `bound` bytes) and
+    are written first when it can be again. `end` is the offset of the next line, after those that
+    wait, in bytes over all segments since the capture was opened; `begin` is the offset of the
+    current segment. `trouble` is called with a sentence when writing fails (and with None when it
+    works again). A `durable` writer keeps closed segments open until they are synced.
     """
 
     def __init__(
@@ -75,18 +74,18 @@ class CaptureWriter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was written to the file, nor waits to be."""
+        """Whether the current file has no lines, nor do any wait."""
         return self.begin == self.end
 
-    def renew(self, aside: Path, ready: Callable[[], None]) -> int:
-        """Go on in a new file of the same name: the one before is called `aside` from now on.
+    def switch_file(self, aside: Path, ready: Callable[[], None]) -> int:
+        """Continue in a new file of the same name; the current one is renamed to `aside`.
 
-        Nothing may wait to be written. The new file is made first, under another name, then `ready`
-        is called, and then it is what the names say. Returned is the descriptor of the one before,
-        still open and locked. OSError, also of `ready`: the old one is written on.
+        No lines may wait. The new file is created under another name, then `ready` is called, then
+        both are renamed. Returns the descriptor of the old file, still open and locked. OSError,
+        also of `ready`: writing continues in the old file.
         """
         fresh = self.path.with_name(self.path.name + FRESH)
-        fd = _made(fresh)
+        fd = _create(fresh)
         try:
             if self.durable:
                 self._full.append(os.dup(self._fd))
@@ -108,12 +107,12 @@ class CaptureWriter:
         try:
             _take_name(fresh, self.path)
         except BaseException:
-            if not self.path.exists():  # else somebody else has a file of that name now
+            if not self.path.exists():  # else another process created a file of that name
                 aside.rename(self.path)
             raise
 
     def retry(self) -> bool:
-        """Try to write what waits in memory; True when nothing waits any more."""
+        """Retry the lines that wait in memory; True when none waits any more."""
         while self.waiting and self._write(self.waiting[0]):
             self._waiting_bytes -= len(self.waiting.popleft())
         if not self.waiting:
@@ -128,13 +127,13 @@ class CaptureWriter:
             return False
         if written == len(line):
             return True
-        # Half a line is in the file: take it out again, so that no reader meets it.
+        # A partial line is in the file: remove it, so that no reader finds it.
         os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
         self._trouble(f"{self.path}: no space left on device")
         return False
 
     def unsynced(self) -> Unsynced:
-        """All that was taken and would not survive a loss of power; OSError while lines wait."""
+        """Return what would not survive a power failure yet; OSError while lines wait."""
         if self.waiting:
             raise OSError(errno.ENOSPC, "lines in memory are not written yet")
         is_known = self._names == self._names_synced or not self.can_be_read
@@ -142,14 +141,14 @@ class CaptureWriter:
         return Unsynced(tuple(self._full), os.dup(self._fd), self._names, folder)
 
     def synced(self, what: Unsynced) -> None:
-        """Note that this is on the disk now."""
+        """Note that this is on disk now."""
         self._names_synced = what.names
         for fd in what.full:
             self._full.remove(fd)
             os.close(fd)
 
     def discard(self) -> bool:
-        """Remove the file where it is empty and its name is none that a user gave it."""
+        """Remove the file if it is empty and not named by the user; whether it was removed."""
         is_ours = self.path.parent == default_folder()
         if not is_ours or self.waiting or os.fstat(self._fd).st_size:
             return False
@@ -159,10 +158,10 @@ class CaptureWriter:
         return False
 
     def close(self) -> str | None:
-        """Close the file, and with it the lock.
+        """Close the file, and release its lock.
 
-        What still waits is tried once more, then put into a file of its own among the temporary
-        ones; returned is a sentence about that, or None when nothing waited.
+        Lines that still wait are retried once, then saved to a temporary file; returns a sentence
+        about that, or None when none waited.
         """
         rest = b"" if not self.waiting or self.retry() else b"".join(self.waiting)
         for fd in (self._fd, *self._full):
@@ -187,8 +186,8 @@ def _open(path: Path) -> int:
     for _ in range(_TRIES):
         fd = _locked(path)
         if has_name(fd, path):
-            return _mended(fd, path)
-        os.close(fd)  # its writer put it aside, and let it go, before we had it locked
+            return _repaired(fd, path)
+        os.close(fd)  # its writer rotated and released it before it was locked here
     raise _taken(path)
 
 
@@ -216,17 +215,17 @@ def _taken(path: Path) -> CannotListen:
     )
 
 
-def _mended(fd: int, path: Path) -> int:
+def _repaired(fd: int, path: Path) -> int:
     try:
-        _mend(fd, path)
+        _repair(fd, path)
     except BaseException:
         os.close(fd)
         raise
     return fd
 
 
-def _made(fresh: Path) -> int:
-    """Make a new file that is empty and locked; OSError. What a killed run left there goes."""
+def _create(fresh: Path) -> int:
+    """Create an empty, locked file, replacing one that a killed run left; OSError."""
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -236,19 +235,19 @@ def _made(fresh: Path) -> int:
 
 
 def _take_name(fresh: Path, path: Path) -> None:
-    """Give a file its name, which nobody has; OSError when somebody has it by now."""
+    """Rename a file without overwriting; OSError when the name is taken."""
     try:
         os.link(fresh, path)
     except FileExistsError:
         raise
-    except OSError:  # some file systems have no links
+    except OSError:  # no hard links on this file system
         fresh.rename(path)
     else:
         fresh.unlink()
 
 
-def _mend(fd: int, path: Path) -> None:
-    """Leave the file ending in a whole line, or refuse it when it is not a capture of ours."""
+def _repair(fd: int, path: Path) -> None:
+    """Remove or complete a torn last line; WrongUse when the file is not a capture."""
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
         return
@@ -256,7 +255,7 @@ def _mend(fd: int, path: Path) -> None:
     if last.endswith(b"\n") and last.startswith(START):
         return
     if _is_torn(last) and (at == 0 or os.pread(fd, len(START), 0) == START):
-        os.ftruncate(fd, at)  # never acknowledged: its write did not finish
+        os.ftruncate(fd, at)  # never acknowledged: its write was not completed
     elif not (last.startswith(START) and last.endswith(b"}")):
         raise WrongUse(
             f"{path} is not a capture: its last line does not start with {START.decode()}",
@@ -283,7 +282,7 @@ def _is_torn(last: bytes) -> bool:
 
 
 def _last_line(fd: int, end: int) -> tuple[bytes, int]:
-    """The last line of a file (with its newline, if it has one) and where it begins."""
+    """Return the last line of a file (with its newline, if it has one) and its offset."""
     tail, at = b"", end
     while at > 0 and b"\n" not in tail[:-1]:
         step = min(at, 1 << 16)

@@ -1,4 +1,4 @@
-"""The command line: a group whose commands are imported when they run, and the one error edge."""
+"""The command line: lazily imported commands, and the one place that reports errors."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ COMMANDS = {
     "help": "Show help on a topic or a command.",
     "completion": "Print a shell completion script.",
 }
-"""Each command and what it is for; its module is `vmon.cli.<name>`."""
+"""Each command and its summary; its module is `vmon.cli.<name>`."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports only the one that runs."""
+    """A group that lists its commands by name and imports only the one that runs."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """The commands, in the order they are met."""
+        """The commands, in the order of `vmon --help`."""
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """The command of that name, imported now."""
+        """Import the command of that name."""
         if name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"vmon.cli.{name}").command
-        return found
+        command: click.Command = import_module(f"vmon.cli.{name}").command
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Click's own, with a suggestion for a command that is not there."""
+        """Click's own, with a suggestion for an unknown command."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             from difflib import get_close_matches
@@ -65,14 +65,14 @@ class LazyGroup(click.Group):
             near = get_close_matches(name, COMMANDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "see vmon --help"
             raise WrongUse(f"unknown command {name!r}", hint=hint)
-        if not ctx.resilient_parsing:  # nobody completes a word by a setting
+        if not ctx.resilient_parsing:  # completion needs no settings
             from vmon.cli.defaults import install
 
             install(ctx, name, args[1:], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Click's own, but for a reader of standard output that went away, as `head` does."""
+        """Click's own, but a closed standard output (`| head`) is a success."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # click would exit with 1
@@ -80,18 +80,18 @@ class LazyGroup(click.Group):
             return 0
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """The commands that begin so, without importing them."""
+        """Complete command names without importing the commands."""
         from click.shell_completion import CompletionItem
 
-        begun = [
-            CompletionItem(name, help=said)
-            for name, said in COMMANDS.items()
+        matches = [
+            CompletionItem(name, help=text)
+            for name, text in COMMANDS.items()
             if name.startswith(incomplete)
         ]
-        return begun + click.Command.shell_complete(self, ctx, incomplete)
+        return matches + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands of the help text, without importing them."""
+        """List the commands in the help text without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -115,50 +115,50 @@ def cli(profile: str | None) -> None:
     Exit codes: 0 success; 1 nothing matched, your app rejected a delivery or a check failed; 2
     usage error or unreadable input; 3 cannot listen; 4 tunnel failed; 5 timeout; 70 a bug in vmon;
     130 interrupted.
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
 
 
 def main() -> None:
-    """Run the command line; the process's exit code says how it went."""
-    _open_closed()
+    """Run the command line and exit with its exit code."""
+    _open_closed_streams()
     _buffer_stdout()
     sys.exit(run(sys.argv[1:]))
 
 
-def _open_closed() -> None:
-    """Have no other file take the descriptor of a standard file that is closed: libuv aborts then.
+def _open_closed_streams() -> None:
+    """Open the descriptor of a closed standard stream: libuv aborts if another file takes it.
 
-    What is written there goes nowhere; `sys.stdin` stays None.
+    What is written there is discarded; `sys.stdin` stays None.
     """
     for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
         if stream is None and (fd := os.open(os.devnull, os.O_RDWR)) != number:
             os.close(fd)
-    sys.stdout = sys.stdout or _nowhere()
-    sys.stderr = sys.stderr or _nowhere()
+    sys.stdout = sys.stdout or _null_stream()
+    sys.stderr = sys.stderr or _null_stream()
 
 
-def _nowhere() -> TextIO:
+def _null_stream() -> TextIO:
     return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _buffer_stdout() -> None:
-    """Have what is written in one piece go out in one piece.
+    """Make standard output buffered, so that each write is complete.
 
-    Under PYTHONUNBUFFERED Python drops the rest of what a signal or a full disk cuts short.
+    Under PYTHONUNBUFFERED Python drops the rest of a write that a signal or a full disk cut short.
     """
     out = sys.stdout
     if isinstance(getattr(out, "buffer", None), RawIOBase):
-        sys.stdout = open(  # noqa: SIM115 - open to the end; it is a descriptor
+        sys.stdout = open(  # noqa: SIM115 - stays open until exit
             out.fileno(), "w", encoding=out.encoding, errors=out.errors, closefd=False
         )
 
 
 def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
-    """Run a command line; its exit code. Every error becomes words here, and nowhere else."""
+    """Run a command line and return its exit code; errors are reported here and nowhere else."""
     if os.environ.get("_VMON_COMPLETE") == "bash_complete":
-        from vmon.cli.completers import mend_words
+        from vmon.cli.completers import join_words
 
-        mend_words(os.environ)
+        join_words(os.environ)
     try:
         code = cli.main(args, prog_name="vmon", standalone_mode=False)
         sys.stdout.flush()
@@ -180,7 +180,7 @@ def run(args: list[str]) -> int:  # noqa: PLR0911 - one return per way to end
         _forget_stdout()
         _say(f"cannot write to standard output: {error.strerror}", None)
         return WrongUse.exit_code
-    except Exception as error:  # noqa: BLE001 - whatever is left is a bug
+    except Exception as error:  # noqa: BLE001 - anything else is a bug
         return _bug(error)
     return code if isinstance(code, int) else 0
 
@@ -205,7 +205,7 @@ def _bug(error: Exception) -> int:
 
 
 def _message(error: click.ClickException) -> str:
-    """Click's message as ours are: in lower case, without a period, and not of a type's name."""
+    """Click's message in our style: lower case, no period, no name of a type."""
     text = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
     text = text.partition(". Choose from:")[0].removesuffix(".")  # the metavar lists them already
     text = text.replace("valid integer range", "valid integer")
@@ -223,5 +223,5 @@ def _hint(error: click.ClickException) -> str | None:
 
 
 def _forget_stdout() -> None:
-    """The reader of standard output went away, as `head` does: leave Python nothing to flush."""
+    """Point standard output at the null device, so that Python can flush it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""`vmon captures`: list the captures that are kept, and remove old ones."""
+"""`vmon captures`: list captures and remove old ones."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from vmon.cli.options import REPORT, Command, Duration, asker, option
 @click.command("captures", cls=Command, short_help="List captures; remove old ones.")
 @option("--path", "only_path", is_flag=True, help="Print the path of the captures folder.")
 @option(
-    "--prune", "older_s", type=Duration(), metavar="AGE",
+    "--prune", "prune_after_s", type=Duration(), metavar="AGE",
     help="Remove captures last written more than AGE ago (30d), after asking.",
 )  # fmt: skip # one thing a line
 @option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @option(
-    "--format", "form", type=click.Choice(["auto", "text", "json"]), default="auto",
+    "--format", "output_format", type=click.Choice(["auto", "text", "json"]), default="auto",
     show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
-def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> int:
+def command(output_format: str, prune_after_s: float | None, *, only_path: bool, yes: bool) -> int:
     """List captures, newest first: age, size, time span, deliveries, sessions and types.
 
     --prune lists the captures to remove and asks for confirmation; outside a terminal it needs
@@ -28,6 +28,8 @@ def command(form: str, older_s: float | None, *, only_path: bool, yes: bool) -> 
     from vmon.commands.captures import Options, run
     from vmon.errors import WrongUse
 
-    if (yes and older_s is None) or (older_s is not None and (only_path or form != "auto")):
+    if (yes and prune_after_s is None) or (
+        prune_after_s is not None and (only_path or output_format != "auto")
+    ):
         raise WrongUse("--yes needs --prune, and --prune cannot be used with --path or --format")
-    return run(Options(only_path, older_s, yes, form == "json", asker()))
+    return run(Options(only_path, prune_after_s, yes, output_format == "json", asker()))

@@ -1,4 +1,4 @@
-"""What a shell is offered for the word at the cursor; nothing here may cost time."""
+"""Completers: what a shell completes for the word at the cursor; they must be fast."""
 
 from __future__ import annotations
 
@@ -12,75 +12,76 @@ if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
 
-MOST_CAPTURES = 20
+MAX_CAPTURES = 20
 _NOT = "!"
 
 
 def event_types(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """The event types that the last word of a comma list begins; `!` before it stays."""
+    """Complete the last event type of a comma list; `!` before it is kept."""
     from vmon.events.catalogue import ALL
 
     before, comma, word = incomplete.rpartition(",")
     excluded = _NOT if word.startswith(_NOT) else ""
-    begun = word.removeprefix(_NOT).lower()
-    named = {part.strip().removeprefix(_NOT) for part in before.split(",")}
+    prefix = word.removeprefix(_NOT).lower()
+    already_listed = {part.strip().removeprefix(_NOT) for part in before.split(",")}
     return [
         _item(f"{before}{comma}{excluded}{name}", help=entry.meaning)
         for name, entry in ALL.items()
-        if name.lower().startswith(begun) and name not in named
+        if name.lower().startswith(prefix) and name not in already_listed
     ]
 
 
 def codes(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """The codes of oddities that begin so."""
+    """Complete the codes of oddities."""
     from vmon.analysis.oddities.codes import CODES
 
-    begun = (one for one in CODES.values() if one.name.startswith(incomplete.lower()))
-    return [_item(one.name, help=one.meaning) for one in begun]
+    matches = (code for code in CODES.values() if code.name.startswith(incomplete.lower()))
+    return [_item(code.name, help=code.meaning) for code in matches]
 
 
 def files(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """Captures: those kept in their folder, the newest first, and those here; else any file."""
-    offered = [] if {"/", "~"} & set(incomplete) else [*_here(incomplete), *_kept(incomplete)]
-    return [_item(name) for name in offered] or any_file(_ctx, _param, incomplete)
+    """Complete captures of this folder, then of the default folder, newest first; or any file."""
+    is_path = bool({"/", "~"} & set(incomplete))
+    names = [] if is_path else [*_in_current_folder(incomplete), *_in_default_folder(incomplete)]
+    return [_item(name) for name in names] or any_file(_ctx, _param, incomplete)
 
 
 def any_file(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """What the shell itself knows of files."""
+    """Leave the completion of files to the shell."""
     return [_item(incomplete, type="file")]
 
 
-def mend_words(environ: MutableMapping[str, str]) -> None:
-    """Put together again what bash takes apart at = and : (`--event=str`, `http://localhost`)."""
+def join_words(environ: MutableMapping[str, str]) -> None:
+    """Rejoin words that bash splits at = and : (`--event=str`, `http://localhost`)."""
     words, at = environ["COMP_WORDS"].split("\n"), int(environ["COMP_CWORD"])
-    whole: list[str] = []
-    glued = False
+    joined: list[str] = []
+    joins_next = False
     for index, word in enumerate(words):
-        breaks = word in {"=", ":"} and bool(whole) and index != int(environ["COMP_CWORD"])
-        if breaks or glued:
-            whole[-1] += word
+        is_break = word in {"=", ":"} and bool(joined) and index != int(environ["COMP_CWORD"])
+        if is_break or joins_next:
+            joined[-1] += word
             at -= index <= int(environ["COMP_CWORD"])
         else:
-            whole.append(word)
-        glued = breaks
-    environ["COMP_WORDS"], environ["COMP_CWORD"] = "\n".join(whole), str(at)
+            joined.append(word)
+        joins_next = is_break
+    environ["COMP_WORDS"], environ["COMP_CWORD"] = "\n".join(joined), str(at)
 
 
-def _item(value: str, **said: str) -> CompletionItem[str]:
-    from click.shell_completion import CompletionItem  # not for a run that completes nothing
+def _item(value: str, **details: str) -> CompletionItem[str]:
+    from click.shell_completion import CompletionItem  # slow: only when completing
 
-    return CompletionItem(value, **said)
+    return CompletionItem(value, **details)
 
 
-def _here(begun: str) -> list[str]:
+def _in_current_folder(prefix: str) -> list[str]:
     from vmon.capture.format import CAPTURE_SUFFIXES
 
     suffixes = (*CAPTURE_SUFFIXES, ".json", ".ndjson")
@@ -88,17 +89,17 @@ def _here(begun: str) -> list[str]:
         return sorted(
             name
             for name in os.listdir()  # noqa: PTH208 - pathlib costs 5 ms
-            if name.startswith(begun) and name.endswith(suffixes) and name.isprintable()
+            if name.startswith(prefix) and name.endswith(suffixes) and name.isprintable()
         )
     return []
 
 
-def _kept(begun: str) -> list[str]:
+def _in_default_folder(prefix: str) -> list[str]:
     from vmon.capture.folder import default_folder
     from vmon.capture.format import CAPTURE_SUFFIXES
 
-    # A capture's name is the time it was begun at: by name is by time.
-    found = sorted(default_folder().glob("*.jsonl*"), reverse=True)
-    captures = [path for path in found if path.name.endswith(CAPTURE_SUFFIXES)]
-    named = [str(one) for one in captures if one.name.startswith(begun) and str(one).isprintable()]
-    return named[:MOST_CAPTURES]
+    # A capture's name is its start time: sorting by name sorts by time.
+    paths = sorted(default_folder().glob("*.jsonl*"), reverse=True)
+    captures = [path for path in paths if path.name.endswith(CAPTURE_SUFFIXES)]
+    names = [str(p) for p in captures if p.name.startswith(prefix) and str(p).isprintable()]
+    return names[:MAX_CAPTURES]

@@ -1,4 +1,4 @@
-"""`vmon completion`: the script that makes a shell complete vmon's words."""
+"""`vmon completion`: print a shell completion script."""
 
 import click
 
@@ -12,20 +12,20 @@ def command(shell: str) -> None:
     bash   echo 'eval "$(vmon completion bash)"' >> ~/.bashrc
     zsh    echo 'eval "$(vmon completion zsh)"' >> ~/.zshrc      (after compinit)
     fish   vmon completion fish > ~/.config/fish/completions/vmon.fish
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from click.shell_completion import get_completion_class
 
     from vmon.cli import cli
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise AssertionError(shell)  # click knows these three
+        raise AssertionError(shell)  # click supports these three
     maker = kind(cli, {}, "vmon", "_VMON_COMPLETE")
     script = maker.source_template % maker.source_vars()  # source() asks bash for its version
-    click.echo(_mended(script), nl=False)
+    click.echo(_patched(script), nl=False)
 
 
-_KEEP_THE_OPTION = """\
+_ZSH_KEEP_OPTION = """\
     if [[ $words[CURRENT] == --*=* ]]; then
         local option="${words[CURRENT]%%=*}="
         completions=("${(@)completions/#/$option}")
@@ -35,10 +35,10 @@ _KEEP_THE_OPTION = """\
 """
 
 
-def _mended(script: str) -> str:
-    """Click's script, but for two mistakes: in fish with commas, in zsh with `--option=value`."""
-    # Fish: what is offered would be cut at its own commas, and a list of types has them.
+def _patched(script: str) -> str:
+    """Fix two bugs of click's script: in fish with commas, in zsh with `--option=value`."""
+    # Fish: completions would be split at their own commas, and a list of types has them.
     script = script.replace('string split "," $completion', 'string split -m 1 "," $completion')
-    # Zsh: what is offered would take the place of the option too.
-    offer = '    if [ -n "$completions_with_descriptions" ]; then\n'
-    return script.replace(offer, _KEEP_THE_OPTION + offer)
+    # Zsh: the completion would replace the option as well.
+    add_completions = '    if [ -n "$completions_with_descriptions" ]; then\n'
+    return script.replace(add_completions, _ZSH_KEEP_OPTION + add_completions)

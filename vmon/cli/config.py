@@ -1,4 +1,4 @@
-"""`vmon config`: every setting, and where it comes from."""
+"""`vmon config`: print all settings and where they come from."""
 
 import click
 
@@ -9,14 +9,14 @@ from vmon.cli.options import Command, option
 @option("--changed", "only_set", is_flag=True, help="Print only settings that are not defaults.")
 @option(
     "--format",
-    "form",
+    "output_format",
     type=click.Choice(["toml", "json"]),
     default="toml",
     show_default=True,
     help="Output format: a vmon.toml, or one JSON document for scripts.",
 )
 @click.pass_context
-def command(ctx: click.Context, form: str, *, only_set: bool) -> int:
+def command(ctx: click.Context, output_format: str, *, only_set: bool) -> int:
     """Print all settings and where they come from; secrets are masked.
 
     Precedence: flag, VMON_ environment variable, profile, project file (./vmon.toml, or
@@ -28,4 +28,4 @@ def command(ctx: click.Context, form: str, *, only_set: bool) -> int:
     from vmon.config import Settings
 
     settings = ctx.obj if isinstance(ctx.obj, Settings) else settings_of(None, COMMANDS)
-    return run(settings, only_set=only_set, as_json=form == "json")
+    return run(settings, only_set=only_set, as_json=output_format == "json")

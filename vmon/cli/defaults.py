@@ -1,4 +1,4 @@
-"""Settings from outside the command line: the commands' own options say which there are."""
+"""Defaults from configuration files and variables, for every option of the commands."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SECRETS = frozenset({"authtoken", "forward-header", "secret", "secret-path", "si
 """Options whose values are never shown, by their long names."""
 
 PERSONAL = frozenset({"ngrok-path", "yes"})
-"""Options that run a program, or agree to something: not for a project's file to say."""
+"""Options that run a program or give consent: not allowed in a project file."""
 TOLERANT = frozenset({"completion", "doctor", "help"})
-"""Commands that work whatever is wrong with the settings."""
+"""Commands that work even with invalid settings."""
 
-_UNSET = frozenset({"completion", "config", "help", "tunnel"})
-"""Commands about vmon itself, which no setting changes."""
+_WITHOUT_SETTINGS = frozenset({"completion", "config", "help", "tunnel"})
+"""Commands about vmon itself, which have no settings."""
 
 _KINDS: dict[str, Kind] = {
     "boolean": "boolean",
@@ -41,20 +41,20 @@ _KINDS: dict[str, Kind] = {
 
 
 def settings_of(profile: str | None, commands: Iterable[str]) -> Settings:
-    """Every setting of those commands and where it is from; WrongUse for what is wrong."""
+    """Load every setting of the commands and where it comes from; WrongUse if one is invalid."""
     keys = tuple(known(commands))
     return config.load(keys, profile=profile, cwd=os.curdir, environ=os.environ)
 
 
 def is_configured(profile: str | None) -> bool:
-    """Whether there can be a setting at all: where not, no command is imported to ask it."""
+    """Whether any setting can exist; if not, no command has to be imported to list its options."""
     return profile is not None or config.is_configured(os.curdir, os.environ)
 
 
 def known(commands: Iterable[str]) -> Iterator[KnownKey]:
-    """The settings there are: the options of the commands that do the work."""
+    """The known settings: the options of the commands that do the work."""
     for name in commands:
-        if name in _UNSET:
+        if name in _WITHOUT_SETTINGS:
             continue
         command: click.Command = import_module(f"vmon.cli.{name}").command
         for option in command.params:
@@ -84,10 +84,10 @@ def _key(command: str, option: click.Option) -> KnownKey:
 
 
 def _default(option: click.Option) -> config.Value:
-    # What click has where there is no default is no value of any of these.
-    given: Any = option.default
-    if isinstance(given, str | int | float | tuple):
-        return given
+    # Click's marker for "no default" is of another type than these.
+    default: Any = option.default
+    if isinstance(default, str | int | float | tuple):
+        return default
     return False if option.is_flag else None
 
 
@@ -102,10 +102,11 @@ def _check(option: click.Option) -> Callable[[Scalar], object]:
     return check
 
 
-def install(ctx: click.Context, name: str, rest: list[str], commands: Iterable[str]) -> None:
-    """Make the settings the defaults of the command `name`; `ctx.obj` is them, if there are any.
+def install(ctx: click.Context, name: str, args: list[str], commands: Iterable[str]) -> None:
+    """Make the settings the defaults of the command `name`, and store them in `ctx.obj`.
 
-    What is wrong with them is raised, unless help is asked for, or doctor, which tells it itself.
+    Invalid settings raise WrongUse, except with --help or for a command of `TOLERANT`: there
+    `ctx.obj` is the error.
     """
     profile: str | None = ctx.params.get("profile")
     try:
@@ -113,6 +114,6 @@ def install(ctx: click.Context, name: str, rest: list[str], commands: Iterable[s
             ctx.obj = settings_of(profile, commands)
             ctx.default_map = ctx.obj.default_map()
     except WrongUse as error:
-        if name not in TOLERANT and {"-h", "--help"}.isdisjoint(rest):
+        if name not in TOLERANT and {"-h", "--help"}.isdisjoint(args):
             raise
         ctx.obj = error

@@ -1,4 +1,4 @@
-"""`vmon doctor`: why something does not work, and the way out."""
+"""`vmon doctor`: diagnose problems and suggest fixes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @option("--offline", is_flag=True, help="Don't use the network.")
 @option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")
 @click.pass_context
-def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
+def command(ctx: click.Context, /, *, as_json: bool, **options: Any) -> int:
     """Check everything vmon needs and suggest fixes.
 
     Options default to the settings of vmon listen. The clock is compared with
@@ -34,10 +34,10 @@ def command(ctx: click.Context, /, *, as_json: bool, **given: Any) -> int:
     """
     from vmon.commands.doctor import run
 
-    return run(_options(ctx, given), as_json=as_json)
+    return run(_doctor_options(ctx, options), as_json=as_json)
 
 
-def _options(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
+def _doctor_options(ctx: click.Context, options: dict[str, Any]) -> DoctorOptions:
     from pathlib import Path
 
     from vmon.config import files_read
@@ -45,8 +45,8 @@ def _options(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
     from vmon.errors import WrongUse
     from vmon.state import state_dir
 
-    listen = _set_for_listen(ctx.obj)
-    tunnel, _, _ = (given["tunnel"] or _value(listen, "tunnel") or "").partition(":")
+    listen = _listen_settings(ctx.obj)
+    tunnel, _, _ = (options["tunnel"] or _value(listen, "tunnel") or "").partition(":")
     capture, agent = _value(listen, "capture"), _value(listen, "ngrok-path")
     if isinstance(ctx.obj, WrongUse):
         settings: str | WrongUse = ctx.obj
@@ -63,21 +63,22 @@ def _options(ctx: click.Context, given: dict[str, Any]) -> DoctorOptions:
         tunnel=tunnel or None,
         ngrok=Path(agent) if agent else None,
         token=(str(token.value), token.source) if token else None,
-        public_url=given["public_url"] or _value(listen, "public-url"),
-        apps=given["apps"] or _value(listen, "forward-to") or (),
+        public_url=options["public_url"] or _value(listen, "public-url"),
+        apps=options["apps"] or _value(listen, "forward-to") or (),
         settings=settings,
-        offline=given["offline"],
+        offline=options["offline"],
     )
 
 
-def _set_for_listen(found: object) -> dict[str, Setting]:
-    """What was set for listen, by the long names of its options."""
+def _listen_settings(settings: object) -> dict[str, Setting]:
+    """The settings of `vmon listen` that are not defaults, by the long names of its options."""
     from vmon.config import MAIN, Settings
 
-    if not isinstance(found, Settings):
+    if not isinstance(settings, Settings):
         return {}
-    return {one.key.name: one for one in found.those_set().all if one.key.command == MAIN}
+    changed = settings.those_set().all
+    return {setting.key.name: setting for setting in changed if setting.key.command == MAIN}
 
 
-def _value(found: dict[str, Setting], name: str) -> Any:
-    return found[name].value if name in found else None
+def _value(settings: dict[str, Setting], name: str) -> Any:
+    return settings[name].value if name in settings else None

@@ -1,4 +1,4 @@
-"""`vmon events`: what Vonage Video sends, type by type."""
+"""`vmon events`: explain event types."""
 
 import click
 
@@ -10,14 +10,14 @@ from vmon.cli.options import REPORT, Command, option
 @click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=completers.event_types)
 @option(
     "--format",
-    "form",
+    "output_format",
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
     help=REPORT,
 )
-def command(types: tuple[str, ...], form: str) -> int:
+def command(types: tuple[str, ...], output_format: str) -> int:
     """List the event types, or explain each TYPE: fields, reasons, states and a sample."""
     from vmon.commands.events import run
 
-    return run(types, as_json=form == "json")
+    return run(types, as_json=output_format == "json")

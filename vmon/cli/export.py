@@ -1,4 +1,4 @@
-"""`vmon export`: deliveries as other tools take them."""
+"""`vmon export`: export deliveries for other tools."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vmon.config import LISTENER
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
-_FORMS = ("curl", "httpie", "har", "pytest")
+_FORMATS = ("curl", "httpie", "har", "pytest")
 
 
 @click.command(
@@ -21,7 +21,7 @@ _FORMS = ("curl", "httpie", "har", "pytest")
 )
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
 @option(
-    "--as", "kind", type=click.Choice(_FORMS),
+    "--as", "export_format", type=click.Choice(_FORMATS),
     help="Export as a shell script, a HAR file or a test module (required).",
 )  # fmt: skip # one thing a line
 @option(
@@ -30,7 +30,7 @@ _FORMS = ("curl", "httpie", "har", "pytest")
 )  # fmt: skip # one thing a line
 @filter_options
 @secrets_option
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Export deliveries for other tools, to standard output.
 
     curl and httpie: a POSIX shell script that sends each delivery again. har: a HAR file. pytest:
@@ -41,16 +41,20 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     \b
     vmon export --as curl --event archive > again.sh
     vmon export FILE --as pytest > test_callbacks.py
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from vmon.capture.folder import sources_of
     from vmon.commands.export import Options, run
     from vmon.errors import WrongUse
 
-    if options["kind"] is None:
+    if options["export_format"] is None:
         raise WrongUse(
             "missing option --as",
-            hint=f"add --as {', '.join(_FORMS[:-1])} or {_FORMS[-1]}, for example: "
+            hint=f"add --as {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}, for example: "
             "vmon export --as curl --event archive > again.sh",
         )
     sources = sources_of(files)
-    return run(Options(sources, chosen, options["kind"], options["to"], options["with_secrets"]))
+    return run(
+        Options(
+            sources, event_filter, options["export_format"], options["to"], options["with_secrets"]
+        )
+    )

@@ -1,4 +1,4 @@
-"""`vmon filter`: find deliveries in captures."""
+"""`vmon filter`: search captures."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import click
 from vmon.cli import completers
 from vmon.cli.options import (
     FORMAT,
-    KINDS,
+    FORMATS,
     Command,
     dedupe_option,
     filter_options,
-    form_options_of,
+    format_options_of,
     name_of,
     name_option,
     option,
@@ -60,8 +60,8 @@ _EXPORTS = ("curl", "httpie", "har")
 @dedupe_option
 @redact_option
 @secrets_option
-@form_options_of((*KINDS, "body", *_TABLES, *_EXPORTS), FORMAT)
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+@format_options_of((*FORMATS, "body", *_TABLES, *_EXPORTS), FORMAT)
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Search captures for events that match a filter.
 
     FILE is a capture, a folder of captures, JSON Lines or a JSON array of event bodies, a HAR
@@ -73,17 +73,17 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     vmon filter --event 'stream*' --since 10m       recent stream events
     vmon filter --reason networkDisconnected -v     dropped connections in full
     vmon filter FILE --session ID > one.jsonl       save a session as a capture
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from vmon.capture.folder import sources_of
 
     if options["explain"]:
         from vmon.search.plan import explain
 
-        click.echo(explain(chosen), nl=False)
+        click.echo(explain(event_filter), nl=False)
         return 0
     sources = sources_of(files)
     _check(options, sources)
-    return _filtered(chosen, sources, options)
+    return _filtered(event_filter, sources, options)
 
 
 def _check(options: dict[str, Any], sources: tuple[str | None, ...]) -> None:
@@ -96,20 +96,22 @@ def _check(options: dict[str, Any], sources: tuple[str | None, ...]) -> None:
         raise WrongUse("--follow cannot be used with --sort event")
     if len(sources) > 1:
         raise WrongUse("--follow takes only one file")
-    if options["only_count"] or options["kind"] == "har":
+    if options["only_count"] or options["output_format"] == "har":
         other = "--count" if options["only_count"] else "--format har"
         raise WrongUse(f"--follow cannot be used with {other}")
 
 
-def _filtered(chosen: Filter, sources: tuple[str | None, ...], options: dict[str, Any]) -> int:
-    """Run the filter, and report on standard error what it left out or did not find."""
+def _filtered(
+    event_filter: Filter, sources: tuple[str | None, ...], options: dict[str, Any]
+) -> int:
+    """Run the filter; report omitted secrets, duplicates and missing fields on standard error."""
     from collections import Counter
 
     from vmon.commands.filter import run
 
     removed = Counter[str]()
     formatter = _formatter(options, removed)
-    run_options = _run_options(chosen, sources, formatter, options)
+    run_options = _run_options(event_filter, sources, formatter, options)
     code = run(run_options)
     if removed:
         from vmon.commands.export import report_removed
@@ -121,12 +123,12 @@ def _filtered(chosen: Filter, sources: tuple[str | None, ...], options: dict[str
     if code and not options["only_count"]:
         from vmon.search.not_found import nothing_found
 
-        raise nothing_found("deliveries", sources, chosen)
+        raise nothing_found("deliveries", sources, event_filter)
     return code
 
 
 def _run_options(
-    chosen: Filter,
+    event_filter: Filter,
     sources: tuple[str | None, ...],
     formatter: Formatter | None,
     options: dict[str, Any],
@@ -135,8 +137,10 @@ def _run_options(
 
     return Options(
         sources=sources,
-        chosen=chosen,
-        kind="auto" if options["kind"] not in KINDS else options["kind"],
+        event_filter=event_filter,
+        output_format="auto"
+        if options["output_format"] not in FORMATS
+        else options["output_format"],
         verbosity=options["verbosity"],
         only_count=options["only_count"],
         follow=options["follow"],
@@ -145,7 +149,7 @@ def _run_options(
         dedupe=_dedupe(options["dedupe"]) if options["dedupe"] else None,
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
         sort="none" if options["follow"] else options["sort"],
-        writing=None if options["only_count"] else formatter,
+        formatter=None if options["only_count"] else formatter,
     )
 
 
@@ -157,9 +161,9 @@ def _dedupe(by: str) -> Dedupe:
 
 def _formatter(options: dict[str, Any], removed: Counter[str]) -> Formatter | None:
     """The formatter of `--format` and `--fields`; None for lines, details and JSON."""
-    kind: Format = options["kind"]
-    name = _table(options) or kind
-    if name in KINDS:
+    output_format: Format = options["output_format"]
+    name = _table(options) or output_format
+    if name in FORMATS:
         return None
     from vmon.render.formats.choose import FormatOptions, formatter_of
     from vmon.render.formats.table import fields_of
@@ -170,14 +174,14 @@ def _formatter(options: dict[str, Any], removed: Counter[str]) -> Formatter | No
 
 
 def _table(options: dict[str, Any]) -> TableKind | None:
-    """The kind of table, where one was chosen; WrongUse where `--format` is something else."""
-    kind = options["kind"]
-    if options["fields"] is None or kind in _TABLES:
-        return kind if kind in _TABLES else None
-    if kind != "auto":
+    """The table format of `--format` or `--fields`, or None; WrongUse if the two disagree."""
+    output_format = options["output_format"]
+    if options["fields"] is None or output_format in _TABLES:
+        return output_format if output_format in _TABLES else None
+    if output_format != "auto":
         from vmon.errors import WrongUse
 
-        raise WrongUse(f"--fields cannot be used with --format {kind}")
+        raise WrongUse(f"--fields cannot be used with --format {output_format}")
     import sys
 
     return "columns" if sys.stdout.isatty() else "tsv"

@@ -1,4 +1,4 @@
-"""The options of `listen` about forwarding: handed on as one frozen object."""
+"""The forwarding options of `vmon listen`, passed on as one frozen object."""
 
 from __future__ import annotations
 
@@ -63,29 +63,29 @@ _NAMES = (
 )  # fmt: skip # they belong together
 
 
-def onward_options(command: _Command) -> _Command:
-    """The options of forwarding; the command's function receives them as one `onward`, or None."""
+def forward_options(command: _Command) -> _Command:
+    """Add the options of forwarding; the command receives them as one `forward`, or None."""
     from functools import wraps
 
     @wraps(command)
-    def with_onward(**values: Any) -> Any:
+    def with_forward_options(**values: Any) -> Any:
         options = {name: values.pop(name) for name in _NAMES}
-        return command(onward=_onward_of(options), **values)
+        return command(forward=_forward_options_of(options), **values)
 
-    wrapped: Any = with_onward
+    wrapped: Any = with_forward_options
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
-    return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
+    return wrapped  # type: ignore[no-any-return] # click's decorators return what they are given
 
 
 def _flag_of(options: dict[str, Any]) -> str:
-    """The option that was given and makes no sense without an app."""
+    """The given option that makes no sense without an app."""
     if options["ack"] == "app":
         return "--ack app"
     return "--forward-event" if options["forward_events"] else "--forward-header"
 
 
-def _onward_of(options: dict[str, Any]) -> ForwardOptions | None:
+def _forward_options_of(options: dict[str, Any]) -> ForwardOptions | None:
     from vmon.errors import WrongUse
 
     if not (options["forward_to"] or options["routes"]):

@@ -1,4 +1,4 @@
-"""`vmon help`: the reference by topic, a command's options, and all of them as data."""
+"""`vmon help`: the reference by topic, the options of a command, or of all commands as JSON."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def _names(
     from vmon.cli import COMMANDS
     from vmon.commands.help import topics
 
-    offered = topics() | {name: text for name, text in COMMANDS.items() if name not in topics()}
+    names = topics() | {name: text for name, text in COMMANDS.items() if name not in topics()}
     return [
         CompletionItem(name, help=about)
-        for name, about in offered.items()
+        for name, about in names.items()
         if name.startswith(incomplete)
     ]
 
@@ -35,14 +35,16 @@ def _names(
 @click.option("--all-commands", is_flag=True, help="Show the options of every command.")
 @click.option(
     "--format",
-    "form",
+    "output_format",
     type=click.Choice(["auto", "text", "json"]),
     default="auto",
     show_default=True,
     help="Output format; auto is text, json is one document for scripts (with --all-commands).",
 )
 @click.pass_context
-def command(ctx: click.Context, names: tuple[str, ...], form: str, *, all_commands: bool) -> None:
+def command(
+    ctx: click.Context, names: tuple[str, ...], output_format: str, *, all_commands: bool
+) -> None:
     """List the topics of the reference, or show a topic or a command's help.
 
     A topic is Markdown in a pipe. Where a topic and a command have the same name, the topic is
@@ -55,10 +57,10 @@ def command(ctx: click.Context, names: tuple[str, ...], form: str, *, all_comman
 
     if names and all_commands:
         raise WrongUse("--all-commands takes no topic")
-    if form == "json" and not all_commands:
+    if output_format == "json" and not all_commands:
         raise WrongUse("--format json needs --all-commands")
     root = ctx.find_root()
-    if form == "json":
+    if output_format == "json":
         click.echo(_as_json(root))
     elif all_commands:
         click.echo("\n\n".join(each.get_help() for each in _contexts(root)))
@@ -90,10 +92,10 @@ def _command_at(root: click.Context, names: tuple[str, ...]) -> click.Context:
     ctx = root
     for name in names:
         group = ctx.command
-        found = group.get_command(ctx, name) if isinstance(group, click.Group) else None
-        if found is None:
+        command = group.get_command(ctx, name) if isinstance(group, click.Group) else None
+        if command is None:
             raise _unknown(ctx, name)
-        ctx = click.Context(found, info_name=name, parent=ctx)
+        ctx = click.Context(command, info_name=name, parent=ctx)
     return ctx
 
 
@@ -107,12 +109,12 @@ def _unknown(ctx: click.Context, name: str) -> WrongUse:
 
 
 def _contexts(ctx: click.Context) -> Iterator[click.Context]:
-    """The context of a command, and of each below it."""
+    """The context of a command and of its subcommands."""
     yield ctx
     if isinstance(ctx.command, click.Group):
         for name in ctx.command.list_commands(ctx):
-            if found := ctx.command.get_command(ctx, name):
-                yield from _contexts(click.Context(found, info_name=name, parent=ctx))
+            if command := ctx.command.get_command(ctx, name):
+                yield from _contexts(click.Context(command, info_name=name, parent=ctx))
 
 
 def _as_json(root: click.Context) -> str:
@@ -128,9 +130,9 @@ def _as_json(root: click.Context) -> str:
 
 
 def _tree(ctx: click.Context, variables: dict[tuple[str, str | None], str]) -> dict[str, Any]:
-    """A command: its path, usage, help, parameters, and the commands below it likewise."""
+    """Describe a command: its path, usage, help, parameters and subcommands."""
     command = ctx.command
-    below = command.list_commands(ctx) if isinstance(command, click.Group) else []
+    subcommands = command.list_commands(ctx) if isinstance(command, click.Group) else []
     return {
         "name": ctx.info_name,
         "path": ctx.command_path,
@@ -140,28 +142,28 @@ def _tree(ctx: click.Context, variables: dict[tuple[str, str | None], str]) -> d
             _parameter(each, ctx, variables.get((ctx.command_path, each.name)))
             for each in command.get_params(ctx)
         ],
-        "commands": [_tree(_command_at(ctx, (each,)), variables) for each in below],
+        "commands": [_tree(_command_at(ctx, (each,)), variables) for each in subcommands],
     }
 
 
 def _parameter(param: click.Parameter, ctx: click.Context, variable: str | None) -> dict[str, Any]:
     option = isinstance(param, click.Option)
-    given = param.to_info_dict()
-    default = given["default"]
+    info = param.to_info_dict()
+    default = info["default"]
     return {
         "kind": param.param_type_name,
         "names": sorted(param.opts, key=len, reverse=True) if option else [param.name],
         "metavar": None if _is_switch(param) else param.make_metavar(ctx),
-        "type": "boolean" if given.get("is_flag") else param.type.name.removesuffix(" range"),
+        "type": "boolean" if info.get("is_flag") else param.type.name.removesuffix(" range"),
         "min": getattr(param.type, "min", None),
         "max": getattr(param.type, "max", None),
         "choices": list(getattr(param.type, "choices", ())),
         "default": default if isinstance(default, str | int | float | bool | list) else None,
         "required": param.required,
         "multiple": param.multiple or param.nargs == -1,
-        "count": bool(given.get("count")),
+        "count": bool(info.get("count")),
         "env": param.envvar or variable,
-        "help": given.get("help"),
+        "help": info.get("help"),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import completers
-from vmon.cli.forward_options import onward_options
+from vmon.cli.forward_options import forward_options
 from vmon.cli.options import (
     Command,
     Duration,
@@ -15,14 +15,14 @@ from vmon.cli.options import (
     asker,
     dedupe_option,
     filter_options,
-    form_options,
+    format_options,
     grouped,
     name_of,
     name_option,
     output_option,
     redact_option,
     signature_option,
-    trust_options,
+    verify_options,
 )
 from vmon.config import HOST, PORT
 
@@ -70,7 +70,7 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
     "--rotate", metavar="SIZE|AGE",
     help="Rotate the capture at this size or age (100MB, 1d); compress full files.",
 )  # fmt: skip # one thing a line
-@trust_options
+@verify_options
 @signature_option(
     "--require-signature", is_flag=True,
     help="Respond 401 unless the signature is valid (still captured).",
@@ -98,15 +98,15 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
 @_tunnel("--yes", is_flag=True, help="Assume yes: install the ngrok agent, stop stale agents.")
 @_tunnel("--copy", is_flag=True, help="Copy the public URL to the clipboard (OSC 52).")
 @_tunnel("--qr", is_flag=True, help="Show the public URL as a QR code.")
-@onward_options
+@forward_options
 @filter_options
 @name_option
 @dedupe_option
 @redact_option
-@form_options
+@format_options
 @output_option("-q", "--quiet", is_flag=True, help="Don't print events.")
 @output_option("--json-ready", is_flag=True, help="Print readiness as one line of JSON to stderr.")
-def command(chosen: Filter, onward: ForwardOptions | None, **options: Any) -> int:
+def command(event_filter: Filter, forward: ForwardOptions | None, **options: Any) -> int:
     """Receive callbacks on any path, capture them and show them live.
 
     Vonage gets 200 as soon as an event is captured (see --ack). Filters only choose what is shown:
@@ -116,11 +116,11 @@ def command(chosen: Filter, onward: ForwardOptions | None, **options: Any) -> in
     vmon listen --tunnel                        get a public URL from ngrok
     vmon listen --forward-to localhost:3000     forward to your app
     vmon listen --event 'stream*' -v            show stream events with all fields
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from vmon.commands.listen import run
 
     _check(options)
-    return run(_run_options(chosen, onward, options))
+    return run(_run_options(event_filter, forward, options))
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -135,7 +135,9 @@ def _check(options: dict[str, Any]) -> None:
         raise WrongUse("--secret-path cannot be used with --no-secret-path")
 
 
-def _run_options(chosen: Filter, onward: ForwardOptions | None, options: dict[str, Any]) -> Options:
+def _run_options(
+    event_filter: Filter, forward: ForwardOptions | None, options: dict[str, Any]
+) -> Options:
     from vmon.commands.listen import Options
     from vmon.receive.http_server import Limits
     from vmon.render.formats.entries import Form
@@ -147,10 +149,10 @@ def _run_options(chosen: Filter, onward: ForwardOptions | None, options: dict[st
         port=options["port"],
         fsync=options["fsync"],
         limits=Limits(max_body=options["max_body"], body_timeout_s=options["body_timeout"]),
-        chosen=chosen,
-        form=Form(options["kind"], options["verbosity"]),
+        event_filter=event_filter,
+        form=Form(options["output_format"], options["verbosity"]),
         quiet=options["quiet"],
-        trust=_verifier(options),
+        verifier=_verifier(options),
         redact=paths_of(options["redact"]) if options["redact"] else None,
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
         dedupe=options["dedupe"],
@@ -159,7 +161,7 @@ def _run_options(chosen: Filter, onward: ForwardOptions | None, options: dict[st
         tunnel=_tunnel_request(options),
         extras=Extras(copy=options["copy"], qr=options["qr"]),
         ready_as_json=options["json_ready"],
-        onward=onward,
+        forward=forward,
         rotate=_limit(options["rotate"]),
         capture=_capture_path(options),  # the last: what is wrong above leaves no empty capture
     )

@@ -1,4 +1,4 @@
-"""`vmon oddities`: what does not add up in captures."""
+"""`vmon oddities`: report oddities (anomalies) in captures."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     help="Explain a code (meaning, causes, what to do) and exit.",
 )  # fmt: skip # one thing a line
 @option(
-    "--format", "form", type=click.Choice(["auto", "line", "json"]), default="auto",
+    "--format", "output_format", type=click.Choice(["auto", "line", "json"]), default="auto",
     show_default=True, help=LINES,
 )  # fmt: skip # one thing a line
 @filter_options
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Report oddities (anomalies) in captures: missing events, failures, undocumented fields.
 
     A filter selects sessions: the oddities of every session with a matching event are reported.
@@ -51,15 +51,15 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     from vmon.commands.oddities import Options, explain, run
 
     if options["explain"] is not None or options["list_codes"]:
-        return explain(options["explain"], as_json=options["form"] == "json")
+        return explain(options["explain"], as_json=options["output_format"] == "json")
 
     return run(
         Options(
             sources=sources_of(files),
-            chosen=chosen,
+            event_filter=event_filter,
             ghost_after_s=options["ghost_after_s"],
-            least=options["min_severity"],
+            min_severity=options["min_severity"],
             fail_on=options["fail_on"],
-            as_json=options["form"] == "json",
+            as_json=options["output_format"] == "json",
         )
     )

@@ -1,4 +1,4 @@
-"""Options that several commands share: declared once, and handed on as one frozen object."""
+"""Options shared by several commands, declared once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Option(click.Option):
         self.alone = alone
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """Click's own, without the range of a number: the error tells it."""
+        """Click's own, without the range of a number: the error message has it."""
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
         return extra
@@ -71,7 +71,7 @@ class Command(click.Command):
 
 
 def grouped(heading: str) -> Callable[..., Callable[[_Command], _Command]]:
-    """`click.option` for options that stand under this heading."""
+    """`click.option` for the options under this heading of the help."""
     return partial(click.option, cls=Option, group=heading)
 
 
@@ -81,7 +81,7 @@ filter_option, output_option = grouped("Filter"), grouped("Output")
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, written as people do: 250ms, 10, 10m, 1h30m."""
+    """A duration in seconds, written as 250ms, 10, 10m, 1h30m."""
 
     name = "duration"
 
@@ -98,7 +98,7 @@ class Duration(click.ParamType[float]):
 
 
 class Size(click.ParamType[int]):
-    """Bytes, written as people do: 4096, 256k, 1MiB."""
+    """A size in bytes, written as 4096, 256k, 1MiB."""
 
     name = "size"
 
@@ -147,14 +147,14 @@ _SINGLE = (
 
 
 def filter_options(command: _Command) -> _Command:
-    """The options that make a filter; the command's function receives them as one `chosen`."""
+    """Add the options that make a filter; the command receives them as one `event_filter`."""
     from functools import wraps
 
     @wraps(command)
     def with_filter(**values: Any) -> Any:
         names = [name for _, name, _, _ in (*_FILTERS, *_SINGLE)] + ["verdict", "invert"]
         options = {name: values.pop(name) for name in names}
-        return command(chosen=_filter_of(options), **values)
+        return command(event_filter=_filter_of(options), **values)
 
     wrapped: Any = filter_option("--invert", is_flag=True, help="Invert the filter, like grep -v.")(
         with_filter
@@ -166,11 +166,11 @@ def filter_options(command: _Command) -> _Command:
         help="Only events with this signature check result.",
     )(wrapped)  # fmt: skip # one thing a line
     for flag, name, metavar, text in reversed(_FILTERS):
-        offered = completers.event_types if flag == "--event" else None
+        completer = completers.event_types if flag == "--event" else None
         wrapped = filter_option(
-            flag, name, metavar=metavar, multiple=True, help=text, shell_complete=offered
+            flag, name, metavar=metavar, multiple=True, help=text, shell_complete=completer
         )(wrapped)
-    return wrapped  # type: ignore[no-any-return] # click's decorators give back what they were given
+    return wrapped  # type: ignore[no-any-return] # click's decorators return what they are given
 
 
 def _filter_of(options: dict[str, Any]) -> Filter:
@@ -191,19 +191,19 @@ def _filter_of(options: dict[str, Any]) -> Filter:
     return Filter(**options)
 
 
-KINDS = ("auto", "line", "detail", "json")
+FORMATS = ("auto", "line", "detail", "json")
 FORMAT = "Output format; auto is line on a terminal and json in a pipe."
 LINES = "Output format; auto is line, json is one JSON object per line."
 REPORT = "Output format; auto is text, json is one document for scripts."
 
 
-def form_options(command: _Command) -> _Command:
-    """`--format` and `-v`: how events go out."""
-    return form_options_of(KINDS, FORMAT)(command)
+def format_options(command: _Command) -> _Command:
+    """Add `--format` and `-v`, for the output of events."""
+    return format_options_of(FORMATS, FORMAT)(command)
 
 
-def form_options_of(kinds: tuple[str, ...], text: str) -> Callable[[_Command], _Command]:
-    """`--format`, with the forms that a command knows, and `-v`."""
+def format_options_of(formats: tuple[str, ...], text: str) -> Callable[[_Command], _Command]:
+    """Add `--format` with these formats, and `-v`."""
     verbose = output_option(
         "-v",
         "--verbose",
@@ -211,19 +211,19 @@ def form_options_of(kinds: tuple[str, ...], text: str) -> Callable[[_Command], _
         count=True,
         help="Show all fields; -vv also shows headers and body.",
     )
-    form = output_option(
+    format_ = output_option(
         "--format",
-        "kind",
-        type=click.Choice(kinds),
+        "output_format",
+        type=click.Choice(formats),
         default="auto",
         show_default=True,
         help=text,
     )
-    return lambda command: form(verbose(command))
+    return lambda command: format_(verbose(command))
 
 
-def trust_options(command: _Command) -> _Command:
-    """`--secret` and what goes with it; the command's function gets them as they were given."""
+def verify_options(command: _Command) -> _Command:
+    """Add `--secret`, `--secret-file` and `--max-age`; the command receives their raw values."""
     secret = signature_option(
         "--secret", "secrets", multiple=True, metavar="SECRET", envvar="VMON_SIGNATURE_SECRET",
         help="Verify signatures with this secret; repeatable. [env: VMON_SIGNATURE_SECRET]",
@@ -240,7 +240,7 @@ def trust_options(command: _Command) -> _Command:
 
 
 def name_option(command: _Command) -> _Command:
-    """`--name-from`; the command's function gets the path as it was given."""
+    """Add `--name-from`; the command receives the raw path."""
     return output_option(
         "--name-from", metavar="FIELD",
         help="Take names from this field of the connection data, e.g. data.userName.",
@@ -248,18 +248,18 @@ def name_option(command: _Command) -> _Command:
 
 
 def name_of(path: str | None) -> Callable[[str | None], str | None]:
-    """What finds a person's name in token data, by `--name-from` or by itself."""
+    """The lookup of names in token data: by `--name-from`, else by the usual keys."""
     if path is None:
-        from vmon.events.names import person
+        from vmon.events.names import name_in_data
 
-        return person
+        return name_in_data
     from vmon.events.names import name_from
 
     return name_from(path)
 
 
 def redact_option(command: _Command) -> _Command:
-    """`--redact`; the command's function gets the values as they were given."""
+    """Add `--redact`; the command receives the raw values."""
     return output_option(
         "--redact", multiple=True, metavar="FIELDS",
         help="Replace these fields with pseudonyms: connection.data,stream.name.",
@@ -267,7 +267,7 @@ def redact_option(command: _Command) -> _Command:
 
 
 def redactor_from(values: tuple[str, ...]) -> Redactor | None:
-    """What redacts by the values of `--redact`; None where there are none."""
+    """The redactor for the values of `--redact`; None without any."""
     if not values:
         return None
     from vmon.security.pseudonyms import paths_of, redactor_of
@@ -276,7 +276,7 @@ def redactor_from(values: tuple[str, ...]) -> Redactor | None:
 
 
 def signer_from(secret: str | None, api_key: str | None) -> Signer | None:
-    """What signs by `--sign` and `--api-key`; None without `--sign`."""
+    """The signer for `--sign` and `--api-key`; None without `--sign`."""
     if secret is None:
         return None
     from vmon.security.signature import Secret
@@ -286,7 +286,7 @@ def signer_from(secret: str | None, api_key: str | None) -> Signer | None:
 
 
 def dedupe_option(command: _Command) -> _Command:
-    """`--dedupe`."""
+    """Add `--dedupe`."""
     return output_option(
         "--dedupe", alone="path", type=click.Choice(["path", "any-path"]), metavar="[=any-path]",
         help="Hide duplicates: retries with the same body at the same path (or at any path).",
@@ -294,7 +294,7 @@ def dedupe_option(command: _Command) -> _Command:
 
 
 def sign_options(command: _Command) -> _Command:
-    """`--sign` and `--api-key`; the command's function gets them as they were given."""
+    """Add `--sign` and `--api-key`; the command receives their raw values."""
     sign = signature_option(
         "--sign", metavar="SECRET", help="Sign requests with SECRET, as Vonage does."
     )
@@ -305,16 +305,16 @@ def sign_options(command: _Command) -> _Command:
 
 
 def asker() -> Ask | None:
-    """What asks somebody at the terminal; None where standard input or error is not one."""
+    """The prompt for confirmation; None where standard input or error is not a terminal."""
     import sys
 
-    if not all(one is not None and one.isatty() for one in (sys.stdin, sys.stderr)):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         return None
     return lambda question, default: click.confirm(question, default, err=True)
 
 
 def secrets_option(command: _Command) -> _Command:
-    """`--with-secrets`."""
+    """Add `--with-secrets`."""
     return output_option(
         "--with-secrets", is_flag=True,
         help="Include Authorization headers, archive passwords and stream keys.",

@@ -1,4 +1,4 @@
-"""`vmon replay`: play a capture back."""
+"""`vmon replay`: replay a capture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vmon.cli.options import (
     Duration,
     dedupe_option,
     filter_options,
-    form_options,
+    format_options,
     forward_option,
     name_of,
     name_option,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Speed(click.ParamType[float]):
-    """So many times as fast, or `max`."""
+    """A playback speed: a factor, or `max`."""
 
     name = "speed"
 
@@ -85,9 +85,9 @@ class Speed(click.ParamType[float]):
 @name_option
 @dedupe_option
 @redact_option
-@form_options
+@format_options
 @output_option("-q", "--quiet", is_flag=True, help="Print only the summary.")
-def command(chosen: Filter, file: str | None, **options: Any) -> int:
+def command(event_filter: Filter, file: str | None, **options: Any) -> int:
     """Replay a capture at its original pace, on screen or to your app.
 
     Without FILE: standard input if it is a pipe or a file, else the newest capture. With --failed
@@ -98,7 +98,7 @@ def command(chosen: Filter, file: str | None, **options: Any) -> int:
     vmon replay                                    watch the newest capture again
     vmon replay FILE --to localhost:3000           send it to your app
     vmon replay FILE --speed max --event archive   archive events, without pauses
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from vmon.capture.folder import sources_of
     from vmon.errors import WrongUse
 
@@ -108,7 +108,7 @@ def command(chosen: Filter, file: str | None, **options: Any) -> int:
             f"{file} has more than one capture", hint=f"run vmon filter {file} | vmon replay -"
         )
     _check(options, source)
-    run_options = _run_options(source, chosen, options)
+    run_options = _run_options(source, event_filter, options)
     if options["failed"]:
         from vmon.commands import replay_failed
 
@@ -131,7 +131,7 @@ def _check(options: dict[str, Any], source: str | None) -> None:
         raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
 
 
-def _run_options(source: str | None, chosen: Filter, options: dict[str, Any]) -> Options:
+def _run_options(source: str | None, event_filter: Filter, options: dict[str, Any]) -> Options:
     from vmon.commands.replay import Options
     from vmon.render.formats.entries import Form
     from vmon.replay.schedule import PlaybackSpeed
@@ -139,13 +139,13 @@ def _run_options(source: str | None, chosen: Filter, options: dict[str, Any]) ->
     speed = PlaybackSpeed(options["speed"], options["max_gap"], options["sort"] == "event")
     return Options(
         source=source,
-        chosen=chosen,
-        pace=speed,
-        form=Form(options["kind"], options["verbosity"]),
+        event_filter=event_filter,
+        speed=speed,
+        form=Form(options["output_format"], options["verbosity"]),
         signer=signer_from(options["sign"], options["api_key"]),
         redact=redactor_from(options["redact"]),
         target=_target(options),
-        width=options["concurrency"],
+        concurrency=options["concurrency"],
         loop=options["loop"],
         dry_run=options["dry_run"],
         quiet=options["quiet"],

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 @filter_options
 @name_option
 @output_option(
-    "--format", "form", type=click.Choice(["auto", "tree", "json"]), default="auto",
+    "--format", "output_format", type=click.Choice(["auto", "tree", "json"]), default="auto",
     show_default=True, help="Output format; auto is tree, json is one session per line.",
 )  # fmt: skip # one thing a line
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Show the sessions in a capture: connections, their streams and calls, archives.
 
     Open sessions come first, then the most recent. Out-of-order and duplicate events are handled.
@@ -51,14 +51,14 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     from vmon.commands import sessions
     from vmon.errors import WrongUse
 
-    if options["watch"] and (options["at"] is not None or options["form"] == "json"):
+    if options["watch"] and (options["at"] is not None or options["output_format"] == "json"):
         raise WrongUse("--watch cannot be used with --at or --format json")
-    told = sessions.Options(
+    run_options = sessions.Options(
         sources=sources_of(files),
-        chosen=chosen,
+        event_filter=event_filter,
         at=options["at"],
         limit=options["limit"],
-        as_json=options["form"] == "json",
+        as_json=options["output_format"] == "json",
         name_of=name_of(options["name_from"]),
     )
-    return sessions.watch(told) if options["watch"] else sessions.run(told)
+    return sessions.watch(run_options) if options["watch"] else sessions.run(run_options)

@@ -1,4 +1,4 @@
-"""`vmon stats`: figures of captures."""
+"""`vmon stats`: statistics of captures."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 )  # fmt: skip # one thing a line
 @option("--oddities", is_flag=True, help="Also count oddities (slower).")
 @option(
-    "--format", "form", type=click.Choice(["auto", "text", "json"]), default="auto",
+    "--format", "output_format", type=click.Choice(["auto", "text", "json"]), default="auto",
     show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 @filter_options
-def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddities: bool) -> int:
+def command(
+    event_filter: Filter, files: tuple[str, ...], top: int, output_format: str, *, oddities: bool
+) -> int:
     """Count deliveries by type, reason, session and minute, and measure lags.
 
     Delivery lag: from the time in the event until it was received. Event delay: from the
@@ -35,4 +37,4 @@ def command(chosen: Filter, files: tuple[str, ...], top: int, form: str, *, oddi
     from vmon.capture.folder import sources_of
     from vmon.commands.stats import Options, run
 
-    return run(Options(sources_of(files), chosen, top, oddities, form == "json"))
+    return run(Options(sources_of(files), event_filter, top, oddities, output_format == "json"))

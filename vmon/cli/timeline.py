@@ -1,4 +1,4 @@
-"""`vmon timeline`: a session over time."""
+"""`vmon timeline`: show a session over time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )  # fmt: skip # one thing a line
 @filter_options
 @name_option
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Show a session as bars over time: connections, their streams and calls, archives.
 
     If there are several sessions, choose one with --session. ▶ still open; dashed: start or end
@@ -38,7 +38,7 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     return run(
         Options(
             sources=sources_of(files),
-            chosen=chosen,
+            event_filter=event_filter,
             svg=options["svg"],
             html=options["html"],
             width=options["width"],

@@ -44,7 +44,7 @@ def command(types: tuple[str, ...], **options: Any) -> int:
     vmon trigger streamCreated
     vmon trigger 'stream*' --set stream.name=Ann
     vmon trigger --story --to localhost:3000/hook
-    """  # noqa: D301 - the escape is click's mark for lines to leave alone
+    """  # noqa: D301 - \b tells click not to rewrap
     from vmon.commands.trigger import Options, run
     from vmon.forward.targets import target_of
     from vmon.replay.samples import parse_change
@@ -58,7 +58,7 @@ def command(types: tuple[str, ...], **options: Any) -> int:
             changes=tuple(parse_change(text) for text in options["changes"]),
             unified=options["unified"],
             times=options["times"],
-            pace_s=options["interval"],
+            interval_s=options["interval"],
             wait_s=options["wait"],
             dry_run=options["dry_run"],
             quiet=options["quiet"],

@@ -1,4 +1,4 @@
-"""`vmon tunnel`: what a tunnel needs on this machine, and what one may have left there."""
+"""`vmon tunnel`: install tunnel agents, show their state, stop stale ones."""
 
 from __future__ import annotations
 

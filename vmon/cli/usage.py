@@ -1,4 +1,4 @@
-"""`vmon usage`: connected and published minutes."""
+"""`vmon usage`: count connected and published minutes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vmon.cli.options import REPORT, Command, filter_options, option
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
-_INSTEAD = {
+_TIME_HELP = {
     "since": "Count only minutes since TIME: 10m (ago), 14:05, yesterday, ISO 8601.",
     "until": "Count only minutes before TIME.",
 }
 
 
 def _minutes_by_time(command: click.Command) -> click.Command:
-    """Say of `--since` and `--until` what they do here: leave out minutes, not deliveries."""
+    """Change the help of `--since` and `--until`: here they cut minutes, not deliveries."""
     for param in command.params:
-        if isinstance(param, click.Option) and param.name in _INSTEAD:
-            param.help = _INSTEAD[param.name]
+        if isinstance(param, click.Option) and param.name in _TIME_HELP:
+            param.help = _TIME_HELP[param.name]
     return command
 
 
@@ -35,11 +35,11 @@ def _minutes_by_time(command: click.Command) -> click.Command:
 )  # fmt: skip # one thing a line
 @option("--csv", "csv_file", metavar="FILE", help="Write a CSV file; - is standard output.")
 @option(
-    "--format", "form", type=click.Choice(["auto", "text", "json"]), default="auto",
+    "--format", "output_format", type=click.Choice(["auto", "text", "json"]), default="auto",
     show_default=True, help=REPORT,
 )  # fmt: skip # one thing a line
 @filter_options
-def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
+def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Count connected, participant and published minutes.
 
     connected: minutes of every connection. participant: the part of them while any stream was
@@ -52,4 +52,6 @@ def command(chosen: Filter, files: tuple[str, ...], **options: Any) -> int:
     from vmon.commands.usage import Options, run
 
     sources = sources_of(files)
-    return run(Options(sources, chosen, options["by"], options["csv_file"], options["form"]))
+    return run(
+        Options(sources, event_filter, options["by"], options["csv_file"], options["output_format"])
+    )

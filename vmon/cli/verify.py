@@ -7,16 +7,16 @@ from typing import Any
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import LINES, Command, output_option, trust_options
+from vmon.cli.options import LINES, Command, output_option, verify_options
 
 
 @click.command("verify", cls=Command, short_help="Verify the signatures in captures.")
 @click.argument("files", nargs=-1, metavar="[FILE]...", shell_complete=completers.files)
-@trust_options
-@output_option("-v", "--verbose", "every", is_flag=True, help="List valid deliveries too.")
+@verify_options
+@output_option("-v", "--verbose", is_flag=True, help="List valid deliveries too.")
 @output_option(
     "--format",
-    "form",
+    "output_format",
     type=click.Choice(["auto", "line", "json"]),
     default="auto",
     show_default=True,
@@ -43,8 +43,8 @@ def command(files: tuple[str, ...], **options: Any) -> int:
     return run(
         Options(
             sources=sources_of(files),
-            trust=Verifier(secrets, options["max_age"]),
-            every=options["every"],
-            as_json=options["form"] == "json",
+            verifier=Verifier(secrets, options["max_age"]),
+            verbose=options["verbose"],
+            as_json=options["output_format"] == "json",
         )
     )

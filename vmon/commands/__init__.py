@@ -1,1 +1,1 @@
-"""What each command does; a module has the name of its command."""
+"""What each command does: a module per command, with its name."""

@@ -1,4 +1,4 @@
-"""`vmon captures`: lists captures, and removes old ones."""
+"""`vmon captures`: list captures and remove old ones."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """The options of a run: `older_s` removes captures older than that (in seconds).
+    """Options of `vmon captures`: `prune_after_s` removes captures older than that (in seconds).
 
-    `yes` removes without asking; `ask` is None where nobody can be asked.
+    `yes` removes without asking; `ask` is None without a terminal to ask on.
     """
 
     only_path: bool = False
-    older_s: float | None = None
+    prune_after_s: float | None = None
     yes: bool = False
     as_json: bool = False
     ask: Ask | None = None
 
 
 def run(options: Options) -> int:
-    """List the captures that are kept, print their folder, or remove old ones."""
+    """List the captures, print their folder, or remove old ones."""
     from vmon.capture.folder import default_folder
 
     folder = default_folder()
     if options.only_path:
         sys.stdout.write(f"{folder}\n")
-    elif options.older_s is not None:
-        _prune(folder, options.older_s, options)
+    elif options.prune_after_s is not None:
+        _prune(folder, options.prune_after_s, options)
     else:
         _list(folder, as_json=options.as_json)
     return 0
@@ -46,7 +46,9 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
     captures = kept(folder)
     if as_json:
-        sys.stdout.write(report.as_json([(one, _contents(one)) for one in captures], folder))
+        sys.stdout.write(
+            report.as_json([(capture, _contents(capture)) for capture in captures], folder)
+        )
         return
     if not captures:
         sys.stderr.write(f"no captures in {folder}\n")
@@ -57,7 +59,7 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
 
 def _contents(capture: Kept) -> Held | None:
-    """What a capture has in it; None, and a warning, where it cannot be read."""
+    """Read what a capture contains; None, and a warning, if it cannot be read."""
     from vmon.analysis.captures import held
     from vmon.errors import VmonError
 
@@ -68,18 +70,18 @@ def _contents(capture: Kept) -> Held | None:
         return None
 
 
-def _prune(folder: Path, older_s: float, options: Options) -> None:
-    """Remove captures older than `older_s`, after asking."""
+def _prune(folder: Path, prune_after_s: float, options: Options) -> None:
+    """Remove captures older than `prune_after_s`, after asking."""
     from vmon.analysis.captures import old
     from vmon.humanize import count, size
-    from vmon.render.reports.captures import going
+    from vmon.render.reports.captures import removal_line
 
-    captures = old(folder, older_s)
+    captures = old(folder, prune_after_s)
     if not captures:
         sys.stderr.write("nothing to remove: no unused capture is that old\n")
         return
     for capture in captures:
-        sys.stdout.write(f"{going(capture)}\n")
+        sys.stdout.write(f"{removal_line(capture)}\n")
     sys.stdout.flush()
     if not options.yes:
         total = size(sum(gone.capture.size for gone in captures))

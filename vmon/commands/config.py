@@ -1,4 +1,4 @@
-"""A run of `vmon config`: every setting, and where it comes from."""
+"""`vmon config`: print all settings and where they come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings, *, only_set: bool, as_json: bool) -> int:
-    """Print the settings as a `vmon.toml` or as JSON; with `only_set` less the defaults."""
+    """Print the settings as a `vmon.toml` or as JSON; with `only_set` without the defaults."""
     shown = settings.those_set() if only_set else settings
     sys.stdout.write(report.as_json(shown) if as_json else report.as_toml(shown))
     return 0

@@ -1,4 +1,4 @@
-"""A run of `vmon doctor`: why something does not work, and the way out."""
+"""`vmon doctor`: diagnose problems and suggest fixes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(options: DoctorOptions, *, as_json: bool) -> int:
-    """Print each result when it is there, then the summary; 1 when a check failed, else 0."""
+    """Print each result as its check ends, then the summary; 1 if a check failed, else 0."""
     results = []
     text = report.DoctorReport()
     for result in examine(checks(options)):

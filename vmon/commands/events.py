@@ -1,4 +1,4 @@
-"""A run of `vmon events`: what Vonage Video sends, type by type."""
+"""`vmon events`: explain event types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(names: tuple[str, ...], *, as_json: bool) -> int:
-    """Explain the types of those names, or list all; WrongUse for an unknown one."""
+    """Explain the types with these names, or list all types; WrongUse for an unknown name."""
     types = [_type(name) for name in names]
     if as_json:
         sys.stdout.write(report.as_json(types or list(ALL.values())))

@@ -1,4 +1,4 @@
-"""A run of `vmon export`: deliveries as other tools take them."""
+"""`vmon export`: export deliveries for other tools."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """The options of a run; a source of None is standard input, `to` is for commands."""
+    """Options of `vmon export`; a source of None is standard input, `to` is the URL of commands."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
-    kind: Export
+    event_filter: Filter
+    export_format: Export
     to: str = LISTENER
     with_secrets: bool = False
 
 
 def run(options: Options) -> int:
-    """Export the matches to standard output; Refused when there are none."""
+    """Export the matches to standard output; Refused if there are none."""
     removed = Counter[str]()
     to = options.to if "://" in options.to else f"http://{options.to}"
     format_options = FormatOptions(ScrubPolicy(removed, keep=options.with_secrets), to)
-    formatter = formatter_of(options.kind, format_options)
-    sources, chosen = options.sources, options.chosen
-    if filter_command.run(filter_command.Options(sources, chosen, writing=formatter)):
-        raise nothing_found("deliveries", sources, chosen)
+    formatter = formatter_of(options.export_format, format_options)
+    sources, event_filter = options.sources, options.event_filter
+    if filter_command.run(filter_command.Options(sources, event_filter, formatter=formatter)):
+        raise nothing_found("deliveries", sources, event_filter)
     report_removed(removed)
     return 0
 
 
 def report_removed(names: Counter[str]) -> None:
-    """Say on standard error which secrets were left out, if any were."""
+    """Print on standard error which secrets were omitted, if any."""
     if names:
         from vmon.humanize import count
         from vmon.sanitize import disarm
 
-        most = ", ".join(disarm(name) for name, _ in names.most_common(8))
+        most_common = ", ".join(disarm(name) for name, _ in names.most_common(8))
         what = count(names.total(), "secret")
-        sys.stderr.write(f"{what} omitted ({most}); --with-secrets includes them\n")
+        sys.stderr.write(f"{what} omitted ({most_common}); --with-secrets includes them\n")

@@ -1,4 +1,4 @@
-"""One run of `vmon filter`: reads stored deliveries, and writes those that match."""
+"""`vmon filter`: read stored deliveries and print those that match."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Options of a run; a source of None is standard input, `writing` is another format."""
+    """Options of `vmon filter`; a source of None is standard input.
+
+    `formatter` None is the formatter of `output_format`.
+    """
 
     sources: tuple[str | None, ...]
-    chosen: Filter
-    kind: Literal["auto", "line", "detail", "json"] = "auto"
+    event_filter: Filter
+    output_format: Literal["auto", "line", "detail", "json"] = "auto"
     verbosity: int = 0
     only_count: bool = False
     follow: bool = False
     redact: Redactor | None = None
-    writing: Formatter | None = None
+    formatter: Formatter | None = None
     tail: int | None = None
     sort: Sort = "none"
     name_of: Callable[[str | None], str | None] | None = None
@@ -43,37 +46,37 @@ class Options(NamedTuple):
 
     @property
     def unchanged(self) -> bool:
-        """Lines go out as they stand in the file; on a terminal, less what would act on it."""
-        as_json = self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
+        """Lines are printed unchanged from the file; on a terminal without control characters."""
+        as_json = self.output_format == "json" or (
+            self.output_format == "auto" and not sys.stdout.isatty()
+        )
         return as_json and self.redact is None
 
     @property
     def needs_entries(self) -> bool:
-        """What is found is read, and not only put out or counted."""
-        as_they_are = self.only_count or (self.unchanged and not self.writing)
-        return self.sort == "event" or not as_they_are
+        """Matches have to be decoded, not only printed unchanged or counted."""
+        undecoded = self.only_count or (self.unchanged and not self.formatter)
+        return self.sort == "event" or not undecoded
 
 
 def run(options: Options) -> int:
-    """Put out what is found; 0 when something was, 1 when nothing."""
-    gc.disable()  # nothing below makes cycles, and what is read is much
+    """Print the matches; 0 if there are any, 1 if not."""
+    gc.disable()  # nothing below makes cycles, and the input may be large
     out = sys.stdout.buffer
-    found = 0
-    put, prefixes = _putter(options, out), Prefixes(options.chosen)
+    matches = 0
+    write, prefixes = _batch_writer(options, out), Prefixes(options.event_filter)
     total = None if options.follow or options.tail is not None else bytes_of(options.sources)
     on_one_terminal = sys.stdout.isatty() and not options.only_count
     progress = Progress(
         total, shown=sys.stderr.isatty() and not options.follow, is_drawn_over=on_one_terminal
     )
     try:
-        with progress.interruptible(), _document(options.writing, out):
-            for all_ in _all(options, progress):
-                batch = (
-                    [one for one in all_ if options.dedupe.line(one)] if options.dedupe else all_
-                )
-                found += len(batch)
+        with progress.interruptible(), _document(options.formatter, out):
+            for found in _matches(options, progress):
+                batch = _unique(found, options.dedupe)
+                matches += len(batch)
                 with progress.writing():
-                    put(batch)
+                    write(batch)
                     progress.found(len(batch))
                 prefixes.note(entry for _, entry in batch)
     except KeyboardInterrupt:
@@ -83,37 +86,44 @@ def run(options: Options) -> int:
     progress.end()
     for sentence in prefixes.ambiguous():
         sys.stderr.write(f"warning: {sentence}\n")
-    for path in options.redact.unmet if options.redact and found else ():
+    for path in options.redact.unmet if options.redact and matches else ():
         sys.stderr.write(f"warning: nothing to redact: no match has a field {path}\n")
     if options.only_count:
-        out.write(b"%d\n" % found)
-    return 0 if found else 1
+        out.write(b"%d\n" % matches)
+    return 0 if matches else 1
+
+
+def _unique(
+    lines: Sequence[matching.StoredLine], dedupe: Dedupe | None
+) -> Sequence[matching.StoredLine]:
+    """The lines without duplicates, if those are to be left out."""
+    return [line for line in lines if dedupe.line(line)] if dedupe else lines
 
 
 @contextmanager
-def _document(writing: Formatter | None, out: BinaryIO) -> Iterator[None]:
-    """What stands around the deliveries in another form; an interrupted document is whole too."""
-    if writing:
-        out.write(writing.begin())
+def _document(formatter: Formatter | None, out: BinaryIO) -> Iterator[None]:
+    """Write a format's begin and end around the deliveries, also if interrupted."""
+    if formatter:
+        out.write(formatter.begin())
     try:
         yield
     finally:
-        if writing:
-            out.write(writing.end())
+        if formatter:
+            out.write(formatter.end())
 
 
-def _all(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
-    """What is found in all sources, in the order of `sort`; the last of all with `tail`."""
+def _matches(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
+    """The matches of all sources, in the order of `sort`; with `tail` the last of all sources."""
     if options.tail is None or len(options.sources) == 1:
         return _in_order(options, progress)
-    kept: deque[matching.StoredLine] = deque(maxlen=options.tail)
+    last: deque[matching.StoredLine] = deque(maxlen=options.tail)
     for batch in _in_order(options, progress):
-        kept.extend(batch)
-    return iter([list(kept)])
+        last.extend(batch)
+    return iter([list(last)])
 
 
 def _in_order(options: Options, progress: Progress) -> Iterator[Sequence[matching.StoredLine]]:
-    """What is found in the sources, in the order of `sort`: one source is in that of receipt."""
+    """The matches of the sources in the order of `sort`; a single source is in that of receipt."""
     if options.sort == "event" or (options.sort == "received" and len(options.sources) > 1):
         from vmon.search.sort import merged
 
@@ -128,75 +138,81 @@ def _in_order(options: Options, progress: Progress) -> Iterator[Sequence[matchin
 def _batches(
     options: Options, source: str | None, progress: Progress
 ) -> Iterator[Sequence[matching.StoredLine]]:
-    """What is found in a source, some at a time."""
+    """The matches of a source, in batches."""
     start, name = 0, inputs.source_name(source)
     if options.tail is not None:
         from vmon.search.tail import last
 
         lines, start = last(
-            source, options.tail, options.chosen, scan.say_bad, whole_lines=options.follow
+            source, options.tail, options.event_filter, scan.say_bad, whole_lines=options.follow
         )
-        yield _readable(options, lines, name)
+        yield _decoded_if_needed(options, lines, name)
         if not options.follow:
             return
     try:
         for batch in reader.batches(
             (source,),
-            options.chosen,
+            options.event_filter,
             follow=options.follow,
             start=start,
             opened=progress.reads,
             entries=options.needs_entries,
         ):
-            yield _readable(options, batch, name)
+            yield _decoded_if_needed(options, batch, name)
     except Unread:
-        raise BrokenPipeError from None  # it ends as it would at the next line
+        raise BrokenPipeError from None  # ends as it would at the next line
 
 
-def _readable(
+def _decoded_if_needed(
     options: Options, batch: Sequence[matching.StoredLine], name: str
 ) -> Sequence[matching.StoredLine]:
-    """Those that can be drawn or sorted, where that is wanted; else all, as they stand there."""
+    """Decode the lines and drop those that cannot be, if that is needed; else return all lines."""
     return [*scan.with_entries(batch, name, scan.say_bad)] if options.needs_entries else batch
 
 
-def _putter(options: Options, out: BinaryIO) -> Callable[[Sequence[matching.StoredLine]], None]:
-    """What writes the matches; nothing where they are only counted."""
+def _batch_writer(
+    options: Options, out: BinaryIO
+) -> Callable[[Sequence[matching.StoredLine]], None]:
+    """The function that writes a batch of matches; it does nothing if they are only counted."""
     if options.only_count:
         return lambda _batch: None
-    formatted = _lines() if options.unchanged and not options.writing else _entries(options)
-    at_once = options.follow or sys.stdout.isatty()
+    format_batch = (
+        _line_formatter()
+        if options.unchanged and not options.formatter
+        else _entry_formatter(options)
+    )
+    flushes = options.follow or sys.stdout.isatty()
 
-    def put(batch: Sequence[matching.StoredLine]) -> None:
-        out.write(formatted(batch))
-        if at_once:
+    def write(batch: Sequence[matching.StoredLine]) -> None:
+        out.write(format_batch(batch))
+        if flushes:
             out.flush()
 
-    return put
+    return write
 
 
-def _lines() -> Callable[[Sequence[matching.StoredLine]], bytes]:
-    """The matches as they stand in the file: nothing is decoded for it."""
+def _line_formatter() -> Callable[[Sequence[matching.StoredLine]], bytes]:
+    """A formatter of lines that are not decoded."""
     from vmon.render.formats.json_lines import JsonFormatter
 
     formatter = JsonFormatter(for_people=sys.stdout.isatty())
     return lambda batch: formatter.lines([line for line, _ in batch])
 
 
-def _entries(options: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
-    """The matches in any other format."""
+def _entry_formatter(options: Options) -> Callable[[Sequence[matching.StoredLine]], bytes]:
+    """A formatter of decoded lines, in any format."""
     formatter = _formatter(options)
     return lambda batch: formatter.each([matching.entry_of(stored) for stored in batch])
 
 
 def _formatter(options: Options) -> Formatter:
-    if options.writing:
+    if options.formatter:
         from vmon.render.formats.protocol import Redacted
 
-        return Redacted(options.writing, options.redact) if options.redact else options.writing
+        return Redacted(options.formatter, options.redact) if options.redact else options.formatter
     from vmon.render.formats.choose import entry_formatter
     from vmon.render.formats.entries import Form
     from vmon.sessions.tracker import SessionTracker
 
-    form = Form(options.kind, options.verbosity)
+    form = Form(options.output_format, options.verbosity)
     return entry_formatter(form, options.redact, SessionTracker(options.name_of))

@@ -1,4 +1,4 @@
-"""`vmon help TOPIC`: the reference, a Markdown file per topic in `vmon/docs`."""
+"""`vmon help`: the topics of the reference, a Markdown file each in `vmon/docs`."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _SUFFIX = ".md"
 
 
 def topics() -> dict[str, str]:
-    """Each topic and what it is about, as its first line says: `# Forwarding: send …`."""
+    """Each topic and its summary, from its first line: `# Forwarding: send …`."""
     names = (path.name for path in _folder().iterdir())
-    found = sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
-    return {name: _about(text_of(name)) for name in found}
+    topic_names = sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX))
+    return {name: _summary(text_of(name)) for name in topic_names}
 
 
 def text_of(topic: str) -> str:
-    """The Markdown of a topic that exists."""
+    """The Markdown of an existing topic."""
     return _folder().joinpath(topic + _SUFFIX).read_text("utf-8")
 
 
 def show(topic: str, out: TextIO) -> None:
-    """Write a topic: as Markdown into a pipe, laid out and paged on a terminal."""
+    """Write a topic: as Markdown into a pipe, formatted and paged on a terminal."""
     text = text_of(topic)
     if not out.isatty():
         out.write(text)
@@ -39,17 +39,17 @@ def show(topic: str, out: TextIO) -> None:
 
 
 def unknown(name: str, commands: Iterable[str]) -> WrongUse:
-    """The error for what is neither a topic nor a command, with what comes close to it."""
+    """The error for an unknown topic or command, with suggestions."""
     from difflib import get_close_matches
 
     near = get_close_matches(name.lower(), [*topics(), *commands])
-    way_out = f"did you mean {' or '.join(near)}?" if near else "see vmon help"
-    return WrongUse(f"no help topic or command {name!r}", hint=way_out)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see vmon help"
+    return WrongUse(f"no help topic or command {name!r}", hint=hint)
 
 
 def _folder() -> Traversable:
     return files("vmon") / "docs"
 
 
-def _about(text: str) -> str:
+def _summary(text: str) -> str:
     return text.partition("\n")[0].partition(": ")[2]

@@ -24,8 +24,8 @@ from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
 from vmon.forward.forwarder import Forwarder, ForwardOptions
-from vmon.receive.elements import Forwarded, Notice, OddityFound, TargetChanged
-from vmon.receive.feed import Feed
+from vmon.receive.elements import Notice, OddityFound
+from vmon.receive.feed import Feed, ForwardPublisher
 from vmon.receive.group_commit import GroupCommit
 from vmon.receive.http_server import Limits
 from vmon.receive.pipeline import Pipeline, PipelineOptions
@@ -33,6 +33,7 @@ from vmon.receive.receiver import Receiver, ReceiverCallbacks
 from vmon.render.formats.entries import Form
 from vmon.render.live.notices import Extras
 from vmon.render.live.terminal import Terminal, TerminalOptions
+from vmon.render.live.writer import say_now
 from vmon.render.outcome import left_in_words
 from vmon.sanitize import disarm
 from vmon.search.filter import Filter
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vmon.analysis.oddities.codes import Oddity
-    from vmon.forward.client import ForwardResult
-    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.receive.public_url import PublicUrl
     from vmon.security.access import Guard
 
@@ -64,7 +63,7 @@ _OF_A_CONNECTION = ("transport", "protocol", "socket")
 class Options(Struct, frozen=True):
     """The options of a run.
 
-    `capture` None keeps no capture, `fsync` outlives a power loss, `onward` None forwards nothing,
+    `capture` None keeps no capture, `fsync` outlives a power loss, `forward` None forwards nothing,
     `rotate` None lets the capture grow. `redact` are the paths under pseudonyms in what is shown.
     `secret_path` None is the one that is remembered; with `open_path` the public URL has none.
     """
@@ -74,14 +73,14 @@ class Options(Struct, frozen=True):
     capture: Path | None = None
     fsync: bool = False
     limits: Limits = field(default_factory=Limits)
-    chosen: Filter = field(default_factory=Filter)
+    event_filter: Filter = field(default_factory=Filter)
     form: Form = field(default_factory=Form)
     quiet: bool = False
     tunnel: TunnelRequest | None = None
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
-    onward: ForwardOptions | None = None
-    trust: Verifier = field(default_factory=Verifier)
+    forward: ForwardOptions | None = None
+    verifier: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
     dedupe: str | None = None
@@ -95,13 +94,13 @@ class Options(Struct, frozen=True):
         return TerminalOptions(
             self.form,
             self.quiet,
-            None if self.chosen.chooses_all else self.chosen,
+            None if self.event_filter.selects_all else self.event_filter,
             self.dedupe,
             self.redact,
             self.extras,
             self.ready_as_json,
             self.capture,
-            self.onward,
+            self.forward,
         )
 
 
@@ -120,28 +119,10 @@ async def _listen(options: Options) -> int:
     return BUG if run.bugs.total else 0
 
 
-class _ForwardPublisher:
-    """Publishes on the feed what becomes of forwarding."""
-
-    def __init__(self, feed: Feed, on_bug: Callable[[Exception], None]) -> None:
-        self._feed = feed
-        self.bug = on_bug
-
-    def forwarded(self, result: ForwardResult) -> None:
-        """A delivery failed for the first time, or came to its end."""
-        self._feed.publish(Forwarded(result))
-
-    def target_down(self, event: TargetDown) -> None:
-        """A target is down."""
-        self._feed.publish(TargetChanged(event))
-
-    def target_back(self, event: TargetBack) -> None:
-        """A target that was down is up again."""
-        self._feed.publish(TargetChanged(event))
-
-    def notice(self, text: str) -> None:
-        """Something worth a sentence."""
-        self._feed.publish(Notice(text, "forwarding"))
+async def _close_files(pipeline: Pipeline) -> None:
+    pipeline.close()
+    if pipeline.rotation:
+        pipeline.rotation.close(_DRAIN_S)
 
 
 class Run:
@@ -167,15 +148,13 @@ class Run:
         self.feed.watch(self._oddities.note)
         self._tunnel: asyncio.Task[None] | None = None
 
-    # The parts.
-
     def _new_pipeline(self) -> Pipeline:
         options = self._options
         settings = PipelineOptions(
-            options.trust,
+            options.verifier,
             options.limits.max_body,
             writes_lines=options.capture is not None or options.form.is_json,
-            waits_for_app=options.onward is not None and options.onward.ack == "app",
+            waits_for_app=options.forward is not None and options.forward.ack == "app",
         )
         pipeline = Pipeline(settings, self._ids, self.feed, self.bugs)
         if options.capture:
@@ -188,11 +167,11 @@ class Run:
         return pipeline
 
     def _new_forwarder(self) -> Forwarder | None:
-        if self._options.onward is None:
+        if self._options.forward is None:
             return None
-        listener = _ForwardPublisher(self.feed, self._note_bug)
+        listener = ForwardPublisher(self.feed, self._note_bug)
         capture = self._pipeline.capture
-        forwarder = Forwarder(self._options.onward, capture, self._ids.salt, listener)
+        forwarder = Forwarder(self._options.forward, capture, self._ids.salt, listener)
         self._pipeline.forwarding = forwarder
         return forwarder
 
@@ -203,7 +182,7 @@ class Run:
         say = lambda text: self.feed.publish(Notice(text))  # noqa: E731 - a name for an argument
         rotation = Rotation(capture, limit, say, self._forwarder)
         if self._forwarder:
-            self._forwarder.moved = rotation.pack_sent
+            self._forwarder.moved = rotation.compress_sent
         self._pipeline.rotation = rotation
         return rotation
 
@@ -238,7 +217,7 @@ class Run:
         if self._forwarder:
             await self._forwarder.open()
         if self._rotation:
-            self._rotation.pack_sent()
+            self._rotation.compress_sent()
         local = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarder:
             self._forwarder.refuse_itself(local)
@@ -271,7 +250,11 @@ class Run:
 
     def _signalled(self) -> None:
         if self._stop.is_set():
-            os._exit(INTERRUPTED)  # what was acknowledged is in the capture already
+            with contextlib.suppress(Exception):  # whatever fails, it ends
+                self._pipeline.close()
+                if rescued := self._pipeline.totals.rescued:
+                    say_now(f"not in the capture: {rescued}")
+            os._exit(INTERRUPTED)
         self._stop.set()
 
     async def until_stopped(self) -> None:
@@ -284,19 +267,24 @@ class Run:
         failed = await self._close_tunnel()
         if self._forwarder:
             await self._attempt(self._forwarder.close(_FORWARD_S))
-        self.feed.flush()
-        self._oddities.close()
+        await self._attempt(self._show_rest())
+        await self._attempt(_close_files(self._pipeline))
+        await self._attempt(self._sum_up())
+        self._terminal.say_bugs(self.bugs)
         await self._attempt(self._terminal.drain(_DRAIN_S))
-        self._pipeline.close()
-        if self._rotation:
-            self._rotation.close(_DRAIN_S)
-        self.feed.flush()
-        more = self._forwarder.summary() if self._forwarder else ()
-        self._terminal.say_summary(self._pipeline, self.bugs, more)
-        await self._terminal.drain(_DRAIN_S)
         self._terminal.close()
         if failed is not None:
             raise failed
+
+    async def _show_rest(self) -> None:
+        self.feed.flush()
+        self._oddities.close()
+        await self._terminal.drain(_DRAIN_S)
+
+    async def _sum_up(self) -> None:
+        self.feed.flush()
+        more = self._forwarder.summary() if self._forwarder else ()
+        self._terminal.say_summary(self._pipeline, self.bugs, more)
 
     async def _attempt(self, step: Awaitable[None]) -> None:
         """A step of the end, after which the others come whatever it raises."""
@@ -315,11 +303,9 @@ class Run:
             self._note_bug(found)
         return found if isinstance(found, VmonError) else None
 
-    # What is published on the feed.
-
     def _report_oddity(self, oddity: Oddity) -> None:
         if self._options.redact is None:  # its sentence names people
-            found = OddityFound(oddity.code, oddity.severity, oddity.session, oddity.said)
+            found = OddityFound(oddity.code, oddity.severity, oddity.session, oddity.text)
             self.feed.publish(found)
 
     def _note_bug(self, error: Exception) -> None:

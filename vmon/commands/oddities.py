@@ -1,4 +1,4 @@
-"""One run of `vmon oddities`: reads stored deliveries, and tells what does not add up."""
+"""`vmon oddities`: report oddities (anomalies) in captures."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Options of a run: a source of None is standard input.
+    """Options of `vmon oddities`: a source of None is standard input.
 
-    `least` is the lowest severity that is told, `fail_on` the lowest that makes the run fail.
+    `min_severity` is the lowest that is reported, `fail_on` the lowest that makes the run fail.
     """
 
     sources: tuple[str | None, ...]
-    chosen: Filter = Filter()
+    event_filter: Filter = Filter()
     ghost_after_s: float = GHOST_AFTER_S
-    least: Severity = "info"
+    min_severity: Severity = "info"
     fail_on: Severity | None = None
     as_json: bool = False
 
 
 def run(options: Options) -> int:
-    """Tell what does not add up; 1 when something is as severe as `fail_on`, else 0.
+    """Report oddities; 1 if one is as severe as `fail_on`, else 0.
 
-    Refused when there is no delivery to look at: that nothing is odd would be too much said.
+    Refused if there are no deliveries: "no oddities" would be misleading.
     """
     from vmon.render.reports.oddities import OdditiesReport, as_json
 
-    survey = OddityAnalysis(None if options.chosen.chooses_all else options.chosen)
+    analysis = OddityAnalysis(None if options.event_filter.selects_all else options.event_filter)
     for entry in reader.entries(options.sources, Filter()):
-        survey.note(entry)
-    if not survey.number:
-        raise nothing_found("deliveries", options.sources, options.chosen)
-    least = SEVERITIES.index(options.least)
-    found = survey.oddities(options.ghost_after_s)
-    told = [one for one in found if SEVERITIES.index(one.severity) >= least]
+        analysis.note(entry)
+    if not analysis.number:
+        raise nothing_found("deliveries", options.sources, options.event_filter)
+    lowest = SEVERITIES.index(options.min_severity)
+    oddities = analysis.oddities(options.ghost_after_s)
+    reported = [oddity for oddity in oddities if SEVERITIES.index(oddity.severity) >= lowest]
     report = OdditiesReport()
-    put: Callable[[Oddity], str] = as_json if options.as_json else report.rows
-    for one in told:
-        sys.stdout.write(put(one))
+    text_of: Callable[[Oddity], str] = as_json if options.as_json else report.rows
+    for oddity in reported:
+        sys.stdout.write(text_of(oddity))
     sys.stdout.flush()
-    sys.stderr.write(report.summary(found, survey.number, survey.sessions))
-    return int(_fails(found, options.fail_on))
+    sys.stderr.write(report.summary(oddities, analysis.number, analysis.sessions))
+    return int(_fails(oddities, options.fail_on))
 
 
-def _fails(found: Iterable[Oddity], fail_on: Severity | None) -> bool:
+def _fails(oddities: Iterable[Oddity], fail_on: Severity | None) -> bool:
     if fail_on is None:
         return False
-    bound = SEVERITIES.index(fail_on)
-    return any(SEVERITIES.index(one.severity) >= bound for one in found)
+    lowest = SEVERITIES.index(fail_on)
+    return any(SEVERITIES.index(oddity.severity) >= lowest for oddity in oddities)
 
 
 def explain(name: str | None, *, as_json: bool) -> int:
-    """Print a code with all that is known of it, or list all codes; WrongUse for an unknown one."""
+    """Explain a code, or list all codes; WrongUse for an unknown code."""
     from vmon.render.reports.oddities import OdditiesReport, codes_as_json
 
     codes = list(CODES.values()) if name is None else [_code(name)]

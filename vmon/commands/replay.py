@@ -1,6 +1,6 @@
-"""One run of `vmon replay`: a capture on the road of live events again, on screen or to an app.
+"""`vmon replay`: replay a capture on screen or to an app.
 
-Instants are set against the start of the replay, never by adding up pauses: it does not drift.
+Due times are relative to the start of the replay, not sums of pauses, so it does not drift.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run; a source of None is standard input, a target of None the screen."""
+    """Options of `vmon replay`; a source of None is standard input, a target of None the screen."""
 
     source: str | None
-    chosen: Filter = field(default_factory=Filter)
-    pace: PlaybackSpeed = field(default_factory=PlaybackSpeed)
+    event_filter: Filter = field(default_factory=Filter)
+    speed: PlaybackSpeed = field(default_factory=PlaybackSpeed)
     form: Form = field(default_factory=Form)
     target: Target | None = None
-    width: int = 16
+    concurrency: int = 16
     loop: bool = False
     dry_run: bool = False
     quiet: bool = False
@@ -58,81 +58,81 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Replay; 0 when all went well, 1 when an app refused, Refused when nothing was played."""
+    """Replay; 0 if all were accepted, 1 if the app rejected one, Refused if nothing matched."""
     if options.dry_run:
         return _print_estimate(options)
-    once = _show_all if options.target is None else _sending()
+    play = _show_all if options.target is None else _sender()
     tally = Tally()
     try:
         for _ in forever() if options.loop else range(1):
             before = tally.played
-            once(_scheduled(options, tally), options, tally)
+            play(_scheduled(options, tally), options, tally)
             if tally.played == before:
-                break  # nothing to play: a loop would spin
+                break  # nothing to replay: a loop would spin
     except KeyboardInterrupt:
         print_summary(tally, options)
         return INTERRUPTED
-    except VmonError:  # it cannot be read to its end
+    except VmonError:  # the rest cannot be read
         if tally.played:
             print_summary(tally, options)
         raise
     if not tally.played:
-        raise nothing_found("deliveries", (options.source,), options.chosen)
+        raise nothing_found("deliveries", (options.source,), options.event_filter)
     print_summary(tally, options)
-    return 1 if tally.refused else 0
+    return 1 if tally.rejected else 0
 
 
 def _entries(options: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
-    lines = reader.lines((options.source,), options.chosen)
+    lines = reader.lines((options.source,), options.event_filter)
     unique = _without_duplicates(lines, options.dedupe, tally) if options.dedupe else lines
-    yield from by_event(unique) if options.pace.by_event else unique
+    yield from by_event(unique) if options.speed.by_event else unique
 
 
 def _without_duplicates(
     entries: Iterator[tuple[bytes, Entry]], by: str, tally: Tally | None
 ) -> Iterator[tuple[bytes, Entry]]:
-    """The first copy of each delivery of a round."""
+    """The first copy of each delivery."""
     is_first = Dedupe(any_path=by == "any-path")
     for line, entry in entries:
         if is_first(entry):
             yield line, entry
         elif tally:
-            tally.copies += 1
+            tally.duplicates += 1
 
 
-def _sending() -> Callable[[Iterator[ScheduledDelivery], Options, Tally], None]:
-    """What sends entries to an app; it imports the client before the clock starts."""
+def _sender() -> Callable[[Iterator[ScheduledDelivery], Options, Tally], None]:
+    """The function that sends deliveries to an app; imports the client before the clock starts."""
     from vmon import event_loop
     from vmon.replay.dispatcher import Sender
 
     def send_all(deliveries: Iterator[ScheduledDelivery], options: Options, tally: Tally) -> None:
-        assert options.target is not None  # noqa: S101 - said to mypy: that is why this is called
+        assert options.target is not None  # noqa: S101 - for mypy: this is called with a target only
         with _progress(options) as step:
             note = outcome_printer(options, tally, step)
-            sender = Sender(options.target, options.width, note, preparer(options.signer))
+            sender = Sender(options.target, options.concurrency, note, preparer(options.signer))
             event_loop.run(sender.send_all(deliveries))
 
     return send_all
 
 
 def preparer(signer: Signer | None) -> Callable[[Entry], Delivery]:
-    """What makes of a stored entry what is sent: without vmon's own prefix, signed if asked for."""
+    """The function that prepares a stored entry to send: no secret path, signed with `signer`."""
     from msgspec.structs import replace
 
     from vmon.security.access import stored_path
 
-    inner = stored_path()
+    path_of = stored_path()
 
     def prepare(entry: Entry) -> Delivery:
         delivery = signer(entry) if signer else entry.delivery
-        path = inner(delivery.path)
+        path = path_of(delivery.path)
         return delivery if path == delivery.path else replace(delivery, path=path)
 
     return prepare
 
 
 def _scheduled(options: Options, tally: Tally) -> Iterator[ScheduledDelivery]:
-    for delivery in schedule(_entries(options, tally), options.pace):
+    for delivery in schedule(_entries(options, tally), options.speed):
         tally.played += 1
         tally.cut += delivery.cut_s > 0
         yield delivery
@@ -152,26 +152,26 @@ def _show_all(deliveries: Iterator[ScheduledDelivery], options: Options, _tally:
 
 @contextmanager
 def _progress(options: Options) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal where no events are drawn; what is yielded moves it on by one."""
-    drawn = not options.quiet and sys.stdout.isatty()
-    if drawn or options.source is None or not sys.stderr.isatty():
+    """Show a progress bar on a terminal without events; yields the function that advances it."""
+    shows_events = not options.quiet and sys.stdout.isatty()
+    if shows_events or options.source is None or not sys.stderr.isatty():
         yield lambda: None
         return
     from vmon.render.live.bar import counted
 
-    with counted("replaying", _total(options.source, options.chosen)) as step:
+    with counted("replaying", _total(options.source, options.event_filter)) as step:
         yield step
 
 
-def _total(source: str, chosen: Filter) -> int:
-    return sum(map(len, reader.batches((source,), chosen, lambda _bad: None)))
+def _total(source: str, event_filter: Filter) -> int:
+    return sum(map(len, reader.batches((source,), event_filter, lambda _bad: None)))
 
 
 def outcome_printer(
     options: Options, tally: Tally, step: Callable[[], None]
 ) -> Callable[[Entry, Outcome], None]:
-    """What is done with each outcome: counted, and drawn under its event."""
-    from vmon.render.outcome import as_json, drawn
+    """The function that counts each outcome and prints it below its event."""
+    from vmon.render.outcome import as_json, outcome_line
 
     formatter = entry_formatter(options.form, options.redact, SessionTracker(options.name_of))
     redact = options.redact or (lambda entry: entry)
@@ -183,16 +183,16 @@ def outcome_printer(
         if options.quiet:
             return
         if as_lines:
-            out.write(formatter.entry(entry) + drawn(outcome))
+            out.write(formatter.entry(entry) + outcome_line(outcome))
         else:
             out.write(as_json(redact(entry), outcome))
-        out.flush()  # whoever looks sees an answer when it comes
+        out.flush()  # show each response as it comes
 
     return note
 
 
 def _print_estimate(options: Options) -> int:
-    result = estimate(_entries(options), options.pace)
+    result = estimate(_entries(options), options.speed)
     if options.form.is_json:
         text = json.dumps(
             {
@@ -206,22 +206,22 @@ def _print_estimate(options: Options) -> int:
     else:
         text = (
             f"{_deliveries(result.deliveries)} over {duration(result.span_s)}\n"
-            f"would take {duration(result.takes_s)}{_cut(result.cut, options.pace)}\n"
+            f"would take {duration(result.takes_s)}{_cut(result.cut, options.speed)}\n"
             f"{result.out_of_order:,} out of order"
         )
     sys.stdout.write(text + "\n")
     if not result.deliveries:
-        raise nothing_found("deliveries", (options.source,), options.chosen)
+        raise nothing_found("deliveries", (options.source,), options.event_filter)
     return 0
 
 
 def print_summary(tally: Tally, options: Options) -> None:
-    """The summary, on standard error."""
+    """Print the summary on standard error."""
     sys.stdout.flush()
     took = duration(time.monotonic() - tally.started)
-    sys.stderr.write(f"{_deliveries(tally.played)} in {took}{_cut(tally.cut, options.pace)}\n")
-    if tally.copies:
-        sys.stderr.write(f"{count(tally.copies, 'duplicate')} skipped\n")
+    sys.stderr.write(f"{_deliveries(tally.played)} in {took}{_cut(tally.cut, options.speed)}\n")
+    if tally.duplicates:
+        sys.stderr.write(f"{count(tally.duplicates, 'duplicate')} skipped\n")
     for what, number in tally.outcomes.most_common():
         sys.stderr.write(f"  {number:>7,}  {what}\n")
 
@@ -230,5 +230,5 @@ def _deliveries(number: int) -> str:
     return count(number, "delivery", "deliveries")
 
 
-def _cut(number: int, pace: PlaybackSpeed) -> str:
-    return f", {count(number, 'pause')} shortened to {duration(pace.max_gap_s)}" if number else ""
+def _cut(number: int, speed: PlaybackSpeed) -> str:
+    return f", {count(number, 'pause')} shortened to {duration(speed.max_gap_s)}" if number else ""

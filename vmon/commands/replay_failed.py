@@ -1,4 +1,4 @@
-"""One run of `vmon replay --failed`: sends what forwarding gave up, and what ended runs left."""
+"""`vmon replay --failed`: resend deliveries the app rejected, and those that ended runs left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def run(options: Options, file: str | None, timeout_s: float) -> int:
-    """Send again; 0 when apps took all, 1 when one did not, Refused when there is nothing."""
+    """Resend; 0 if apps accepted all, 1 if one was rejected, Refused if there are none."""
     tally = Tally()
     try:
         for left in journals_of(file):
@@ -40,7 +40,7 @@ def run(options: Options, file: str | None, timeout_s: float) -> int:
         )
     if not options.dry_run:
         print_summary(tally, options)
-    return 1 if tally.refused else 0
+    return 1 if tally.rejected else 0
 
 
 def _send(left: LeftJournal, options: Options, tally: Tally, timeout_s: float) -> None:
@@ -51,18 +51,18 @@ def _send(left: LeftJournal, options: Options, tally: Tally, timeout_s: float) -
         return
     keep = True
     try:
-        for to, known in enumerate(journal.targets):
+        for index, stored in enumerate(journal.targets):
             target = options.target or target_of(
-                known.url, exact_path=known.exact_path, timeout_s=timeout_s, forwarded=True
+                stored.url, exact_path=stored.exact_path, timeout_s=timeout_s, forwarded=True
             )
-            _send_to(target, Resend(left, to), journal.path.name, options, tally)
+            _send_to(target, Resend(left, index), journal.path.name, options, tally)
         keep = left.is_alive or _is_needed(left)
     finally:
         journal.close(keep=keep)
 
 
 def _send_to(target: Target, resend: Resend, name: str, options: Options, tally: Tally) -> None:
-    deliveries = _counted(resend.deliveries(options.chosen), tally)
+    deliveries = _counted(resend.deliveries(options.event_filter), tally)
     if options.dry_run:
         if number := sum(1 for _ in deliveries):
             text = count(number, "delivery", "deliveries")
@@ -71,7 +71,7 @@ def _send_to(target: Target, resend: Resend, name: str, options: Options, tally:
     callbacks = ResendCallbacks(
         preparer(options.signer), outcome_printer(options, tally, lambda: None)
     )
-    resend.send(target, options.width, deliveries, callbacks)
+    resend.send(target, options.concurrency, deliveries, callbacks)
 
 
 def _counted(deliveries: Iterator[ScheduledDelivery], tally: Tally) -> Iterator[ScheduledDelivery]:
@@ -81,6 +81,6 @@ def _counted(deliveries: Iterator[ScheduledDelivery], tally: Tally) -> Iterator[
 
 
 def _is_needed(left: LeftJournal) -> bool:
-    """Whether something of any of its files, not of one alone, has still to be sent."""
-    whole = left._replace(only=None)
-    return any(whole.starts(to) for to in range(len(left.journal.targets)))
+    """Whether any delivery of any segment of the capture is still to be sent."""
+    all_segments = left._replace(only=None)
+    return any(all_segments.starts(index) for index in range(len(left.journal.targets)))

@@ -1,4 +1,4 @@
-"""`vmon stats`: reads captures and counts."""
+"""`vmon stats`: print statistics of captures."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """The options of a run: a source of None is standard input, `top` the sessions shown."""
+    """Options of `vmon stats`: a source of None is standard input, `top` the sessions shown."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     top: int = 5
     oddities: bool = False
     as_json: bool = False
 
 
-def read_stats(chosen: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
-    """Count the chosen deliveries of the sources."""
+def read_stats(event_filter: Filter, sources: tuple[str | None, ...], *, oddities: bool) -> Stats:
+    """Count the matching deliveries of the sources; `oddities` counts those too."""
     from collections import Counter
 
     from vmon.analysis.stats import stats_of, stats_with
     from vmon.search.scan import say_bad
 
     if not oddities:
-        return stats_of(sources, chosen, say_bad)
+        return stats_of(sources, event_filter, say_bad)
     from vmon.analysis.oddities.survey import OddityAnalysis
 
-    survey = OddityAnalysis(chosen)
-    found = stats_with(sources, chosen, survey.note, say_bad)
-    found.oddities = dict(Counter(one.code for one in survey.oddities()))
-    return found
+    analysis = OddityAnalysis(event_filter)
+    stats = stats_with(sources, event_filter, analysis.note, say_bad)
+    stats.oddities = dict(Counter(oddity.code for oddity in analysis.oddities()))
+    return stats
 
 
 def run(options: Options) -> int:
-    """Count, and print the figures; Refused where nothing matches."""
+    """Count, and print the statistics; Refused if nothing matches."""
     from vmon.render.reports import stats as report
     from vmon.search.not_found import nothing_found
 
-    stats = read_stats(options.chosen, options.sources, oddities=options.oddities)
+    stats = read_stats(options.event_filter, options.sources, oddities=options.oddities)
     if options.as_json:
         sys.stdout.write(report.as_json(stats, options.top))
     elif stats.deliveries:
         sys.stdout.writelines(f"{line}\n" for line in report.StatsReport(options.top).lines(stats))
     if not stats.deliveries:
-        raise nothing_found("deliveries", options.sources, options.chosen)
+        raise nothing_found("deliveries", options.sources, options.event_filter)
     return 0

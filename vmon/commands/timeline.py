@@ -1,4 +1,4 @@
-"""A run of `vmon timeline`: one session over time, on the terminal or as a picture to share."""
+"""`vmon timeline`: show a session over time, on the terminal, as SVG or HTML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon.errors import WrongUse
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.humanize import handle
 from vmon.search import reader
 from vmon.search.matching import entry_of
@@ -28,97 +28,97 @@ if TYPE_CHECKING:
     from vmon.sessions.snapshot import SessionSnapshot
     from vmon.sessions.timeline import Chart
 
-_MOST_NAMED = 5
-_MOST_MARKS = 12
-_PIPED = 100
+_MAX_NAMED = 5
+_MAX_MARKS = 12
+_PIPE_WIDTH = 100
 
 
 class Options(Struct, frozen=True):
-    """Options of a run; `svg` and `html` are files (`-` is standard output)."""
+    """Options of `vmon timeline`; `svg` and `html` are files (`-` is standard output)."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     svg: str | None = None
     html: str | None = None
     width: int | None = None
-    name_of: Callable[[str | None], str | None] = person
+    name_of: Callable[[str | None], str | None] = name_in_data
 
 
 def run(options: Options) -> int:
-    """Draw the one session that is chosen; Refused when there is none, WrongUse when several."""
+    """Show the session that matches; Refused if there is none, WrongUse if there are several."""
     if options.svg == options.html == "-":
         raise WrongUse("--svg - cannot be used with --html -")
     loader, marks = SessionLoader(options.name_of), dict[str, list[Mark]]()
 
-    def enter(entry: Entry) -> None:
-        change = loader.enter(entry)
-        if entry.session is not None and (found := list(marks_of(entry, change))):
-            marks.setdefault(entry.session, []).extend(found)
+    def apply(entry: Entry) -> None:
+        change = loader.apply(entry)
+        if entry.session is not None and (new := list(marks_of(entry, change))):
+            marks.setdefault(entry.session, []).extend(new)
 
-    _read(options, enter)
-    laid = _the_one(loader, options)
-    now_ms = max(now_ms_of(options.sources, loader.last_ms), laid.session.last_ms)
-    made = chart(laid, marks.get(laid.session.id, ()), now_ms)
+    _read(options, apply)
+    selected = _single_session(loader, options)
+    now_ms = max(now_ms_of(options.sources, loader.last_ms), selected.session.last_ms)
+    drawing = chart(selected, marks.get(selected.session.id, ()), now_ms)
     if options.svg is None and options.html is None:
-        _draw(options, laid, made)
+        _print(options, selected, drawing)
     else:
-        _write(options, made)
+        _write(options, drawing)
     return 0
 
 
-def _read(options: Options, enter: Callable[[Entry], None]) -> None:
-    """Enter what is chosen in the order of its receipt, by which it is late or not."""
+def _read(options: Options, apply: Callable[[Entry], None]) -> None:
+    """Apply the matches in order of receipt, which decides whether one is late."""
     if len(options.sources) == 1:
-        for entry in reader.entries(options.sources, options.chosen):
-            enter(entry)
+        for entry in reader.entries(options.sources, options.event_filter):
+            apply(entry)
         return
 
     def batches(source: str | None) -> Iterator[list[DecodedLine]]:
-        return reader.decoded_batches((source,), options.chosen)
+        return reader.decoded_batches((source,), options.event_filter)
 
     for batch in merged(options.sources, batches, "received"):
         for stored in batch:
-            enter(entry_of(stored))
+            apply(entry_of(stored))
 
 
-def _the_one(loader: SessionLoader, options: Options) -> SessionSnapshot:
-    found = [one.id for one in loader.book.sessions()]
-    if not found:
-        raise nothing_found("sessions", options.sources, options.chosen)
-    session = loader.book.session(found[0])
-    if len(found) > 1 or session is None:
+def _single_session(loader: SessionLoader, options: Options) -> SessionSnapshot:
+    ids = [session.id for session in loader.store.sessions()]
+    if not ids:
+        raise nothing_found("sessions", options.sources, options.event_filter)
+    session = loader.store.session(ids[0])
+    if len(ids) > 1 or session is None:
         loader.order.settle()
-        first = loader.order.first(_MOST_NAMED)
-        named = ", ".join(handle(one.session.id, "session") for one in first)
-        more = f" and {len(found) - _MOST_NAMED:,} more" if len(found) > _MOST_NAMED else ""
+        first = loader.order.first(_MAX_NAMED)
+        named = ", ".join(handle(each.session.id, "session") for each in first)
+        more = f" and {len(ids) - _MAX_NAMED:,} more" if len(ids) > _MAX_NAMED else ""
         raise WrongUse(
-            f"more than one session ({len(found):,})",
+            f"more than one session ({len(ids):,})",
             hint=f"choose one with --session: {named}{more} (see vmon sessions)",
         )
     return snapshot(session)
 
 
-def _draw(options: Options, laid: SessionSnapshot, made: Chart) -> None:
+def _print(options: Options, selected: SessionSnapshot, drawing: Chart) -> None:
     from vmon.render.reports.sessions import head
-    from vmon.render.reports.timeline import drawn
-    from vmon.render.style import LineStyle, Paint, console, painted
+    from vmon.render.reports.timeline import chart_lines
+    from vmon.render.style import LineStyle, Paint, console, format_line
 
     terminal, is_terminal = console(sys.stdout), sys.stdout.isatty()
-    width = options.width or (terminal.width if is_terminal else _PIPED)
-    look_ = LineStyle(Paint(terminal), width)
-    sys.stdout.write(painted(head(laid, made.now_ms), look_) + "\n")
-    for line in drawn(made, look_, most_marks=_MOST_MARKS if is_terminal else None):
+    width = options.width or (terminal.width if is_terminal else _PIPE_WIDTH)
+    style = LineStyle(Paint(terminal), width)
+    sys.stdout.write(format_line(head(selected, drawing.now_ms), style) + "\n")
+    for line in chart_lines(drawing, style, max_marks=_MAX_MARKS if is_terminal else None):
         sys.stdout.write(line + "\n")
 
 
-def _write(options: Options, made: Chart) -> None:
+def _write(options: Options, drawing: Chart) -> None:
     from vmon.render.reports import timeline_svg
 
-    for name, draw in ((options.svg, timeline_svg.svg), (options.html, timeline_svg.html)):
+    for name, render in ((options.svg, timeline_svg.svg), (options.html, timeline_svg.html)):
         if name == "-":
-            sys.stdout.write(draw(made))
+            sys.stdout.write(render(drawing))
         elif name is not None:
-            _save(Path(name), draw(made))
+            _save(Path(name), render(drawing))
 
 
 def _save(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One run of `vmon trigger`: samples made and sent, one after the other."""
+"""`vmon trigger`: send sample events one after the other."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _HEADERS = (("Content-Type", "application/json"), ("User-Agent", f"vmon/{__versi
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run: types in their order, so many times, `pace_s` apart."""
+    """Options of `vmon trigger`: `types` in order, `times` times, `interval_s` apart."""
 
     types: tuple[str, ...]
     target: Target
     changes: tuple[tuple[str, Any], ...] = ()
     unified: bool = False
     times: int = 1
-    pace_s: float = 0.0
+    interval_s: float = 0.0
     wait_s: float = 0.0
     dry_run: bool = False
     signer: Signer | None = None
@@ -44,7 +44,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Send the samples; 0 when all were taken, 1 when one was not."""
+    """Send the samples; 0 if all were accepted, 1 if one was rejected."""
     return asyncio.run(_send_all(options))
 
 
@@ -54,7 +54,7 @@ async def _send_all(options: Options) -> int:
             f"nothing is listening on {options.target.url} after {options.wait_s:g} s",
             hint="start vmon listen, or set your app's URL with --to",
         )
-    refused = 0
+    rejected = 0
     ids = Ids()
     async with Client(connections=1) as client:
         async for name, body in _samples(options):
@@ -62,18 +62,18 @@ async def _send_all(options: Options) -> int:
                 _print(body + b"\n")
                 continue
             outcome = await client.send(_delivery(ids, body, options.signer), options.target)
-            refused += not outcome.ok
+            rejected += not outcome.ok
             _report(name, outcome, quiet=options.quiet)
-    return 1 if refused else 0
+    return 1 if rejected else 0
 
 
 async def _samples(options: Options) -> AsyncIterator[tuple[str, bytes]]:
-    """Each sample and its type, when it is due."""
+    """Each type and its sample, `interval_s` apart."""
     for number in range(options.times):
         scenario = Scenario(_now_ms(), unified=options.unified)
-        for place, name in enumerate(options.types):
-            if options.pace_s and (number or place):
-                await asyncio.sleep(options.pace_s)
+        for index, name in enumerate(options.types):
+            if options.interval_s and (number or index):
+                await asyncio.sleep(options.interval_s)
             yield name, scenario.payload(name, _now_ms(), options.changes)
 
 
@@ -86,7 +86,7 @@ def _report(name: str, outcome: Outcome, *, quiet: bool) -> None:
 
 def _print(line: bytes) -> None:
     sys.stdout.buffer.write(line)
-    sys.stdout.flush()  # whoever looks sees it when it comes
+    sys.stdout.flush()  # show each line as it comes
 
 
 def _now_ms() -> int:

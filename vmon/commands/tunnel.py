@@ -1,4 +1,4 @@
-"""`vmon tunnel`: installs the ngrok agent, shows the state of agents, stops stale ones."""
+"""`vmon tunnel`: install the ngrok agent, show the state of agents, stop stale ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def install(source: str | None = None, *, yes: bool, ask: Ask | None) -> None:
-    """Install the ngrok agent after asking; Refused or WrongUse when that is not agreed to."""
+    """Install the ngrok agent after confirmation; Refused or WrongUse without it."""
     from vmon.render.live.bar import plan_of, shown
     from vmon.tunnel.ngrok import install as installing
 
@@ -23,14 +23,14 @@ def install(source: str | None = None, *, yes: bool, ask: Ask | None) -> None:
         confirm(
             "Download and install it?", ask,
             otherwise="nothing installed", hint="run vmon tunnel install --yes",
-        )  # fmt: skip # one thing a line
+        )  # fmt: skip # an argument per line
     with shown(plan.size) as progress:
         path = installing.install(plan, progress)
     sys.stderr.write(f"{_installed(path)}\n")
 
 
 def _installed(path: Path) -> str:
-    """What is there now; CannotTunnel where it is no agent that can be used."""
+    """Describe the installed agent; CannotTunnel if it cannot be used."""
     from vmon.tunnel.ngrok.locate import find_agent
     from vmon.tunnel.ngrok.tunnel import check_version
 
@@ -42,7 +42,7 @@ def _installed(path: Path) -> str:
 
 
 def provide_agent(binary: Path | None, *, yes: bool, ask: Ask | None) -> None:
-    """See that there is an ngrok agent, or install it after asking; CannotTunnel without one."""
+    """Make sure that there is an ngrok agent, or install one; CannotTunnel if not possible."""
     from vmon.tunnel.model import CannotTunnel
     from vmon.tunnel.ngrok.locate import find_agent
 
@@ -68,7 +68,7 @@ def status(*, as_json: bool) -> int:
 
 
 def list_leftovers(*, stop: bool) -> int:
-    """List agents that outlived their vmon, and stop them with `stop`; TimedOut if one stays."""
+    """List stale agents, and stop them with `stop`; TimedOut if one keeps running."""
     from vmon.errors import TimedOut
     from vmon.state import state_dir
     from vmon.tunnel.orphans import end, is_alive, leftovers
@@ -89,7 +89,7 @@ def list_leftovers(*, stop: bool) -> int:
 
 
 def offer_to_stop_leftovers(*, yes: bool, ask: Ask | None) -> None:
-    """Offer to stop agents that outlived a vmon which was killed: they hold the URL."""
+    """Offer to stop stale agents, left by a vmon that was killed: they hold the URL."""
     from vmon.state import state_dir
     from vmon.tunnel.orphans import end, leftovers
 

@@ -1,4 +1,4 @@
-"""`vmon usage`: reads captures and counts minutes."""
+"""`vmon usage`: count connected and published minutes."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """The options of a run: a source of None is standard input, `csv_file` `-` standard output."""
+    """Options of `vmon usage`: a source of None is stdin, a `csv_file` of `-` is stdout."""
 
     sources: tuple[str | None, ...]
-    chosen: Filter
+    event_filter: Filter
     by: Any = "session"
     csv_file: str | None = None
-    form: str = "auto"
+    output_format: str = "auto"
 
 
-def read_usage(chosen: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
-    """Read all there is: also what is not chosen tells when the capture ends."""
+def read_usage(event_filter: Filter, sources: tuple[str | None, ...], by: Any) -> Usage:
+    """Count the minutes; all deliveries are read, to know when the capture ends."""
     from vmon.analysis.usage import LastSeen, usage_of
     from vmon.search.filter import Filter
     from vmon.search.reader import entries
     from vmon.sessions.store import SessionStore
 
-    book, seen = SessionStore(), LastSeen()
-    within = chosen._replace(since=None, until=None)
+    store, seen = SessionStore(), LastSeen()
+    within = event_filter._replace(since=None, until=None)
     for entry in entries(sources, Filter()):
         seen.span(entry.received_ms)
         if within(entry):
             seen.note(entry)
-            book.apply(entry)
-    return usage_of(book.sessions(), seen, by, _ms(chosen.since), _ms(chosen.until))
+            store.apply(entry)
+    return usage_of(store.sessions(), seen, by, _ms(event_filter.since), _ms(event_filter.until))
 
 
 def _ms(at: datetime | None) -> int | None:
@@ -44,7 +44,7 @@ def _ms(at: datetime | None) -> int | None:
 
 
 def write_csv(path: str, text: str) -> None:
-    """Write the rows as CSV; WrongUse when the file cannot be written."""
+    """Write CSV to a file or standard output; WrongUse if the file cannot be written."""
     from pathlib import Path
 
     from vmon.errors import WrongUse
@@ -61,21 +61,21 @@ def write_csv(path: str, text: str) -> None:
 
 
 def run(options: Options) -> int:
-    """Count, and print or write the minutes; Refused where there are none."""
+    """Count, and print or write the minutes; Refused if there are none."""
     from vmon.errors import WrongUse
     from vmon.render.reports import usage as report
     from vmon.search.not_found import nothing_found
 
-    if options.csv_file == "-" and options.form != "auto":
+    if options.csv_file == "-" and options.output_format != "auto":
         raise WrongUse("--csv - cannot be used with --format", hint="both write to standard output")
-    usage = read_usage(options.chosen, options.sources, options.by)
+    usage = read_usage(options.event_filter, options.sources, options.by)
     if options.csv_file:
         for_people = options.csv_file == "-" and sys.stdout.isatty()
         write_csv(options.csv_file, report.as_csv(usage, for_people=for_people))
-    if options.form == "json":
+    if options.output_format == "json":
         sys.stdout.write(report.as_json(usage))
     elif options.csv_file != "-":
         sys.stdout.writelines(report.UsageReport().lines(usage))
     if not usage.rows:
-        raise nothing_found("minutes", options.sources, options.chosen)
+        raise nothing_found("minutes", options.sources, options.event_filter)
     return 0

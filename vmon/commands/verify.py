@@ -1,4 +1,4 @@
-"""One run of `vmon verify`: stored deliveries, judged anew by their signatures."""
+"""`vmon verify`: verify the signatures of stored deliveries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
 from vmon.humanize import count, iso
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 
 class Options(NamedTuple):
-    """Options of a run: a source of None is standard input, `every` shows the valid ones too."""
+    """Options of `vmon verify`: a source of None is stdin, `verbose` lists valid deliveries too."""
 
     sources: tuple[str | None, ...]
-    trust: Verifier
-    every: bool = False
+    verifier: Verifier
+    verbose: bool = False
     as_json: bool = False
 
 
 def run(options: Options) -> int:
-    """Judge all there is: 0 when all are valid, 1 when not, 2 when something could not be read."""
+    """Verify all deliveries: 0 if all are valid, 1 if not, 2 if something could not be read."""
     tally, bad = Counter[str](), list[matching.BadLine]()
-    put, out = _as_json if options.as_json else _drawing(), sys.stdout.buffer
+    text_of = _as_json if options.as_json else _line_formatter()
     for entry in _entries(options, bad):
-        verdict = options.trust.verdict(entry.delivery) or Verdict("unsigned")
+        verdict = options.verifier.verdict(entry.delivery) or Verdict("unsigned")
         tally[verdict.kind] += 1
-        if options.every or verdict.kind != "valid":
-            out.write(put(entry, verdict))
-    out.flush()
+        if options.verbose or verdict.kind != "valid":
+            sys.stdout.buffer.write(text_of(entry, verdict))
+    sys.stdout.flush()
     if not tally and not bad:
         raise nothing_found("deliveries", options.sources)
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
@@ -59,12 +59,12 @@ def _entries(options: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
     return reader.entries(options.sources, Filter(), note)
 
 
-def _drawing() -> Callable[[Entry, Verdict], bytes]:
+def _line_formatter() -> Callable[[Entry, Verdict], bytes]:
     from vmon.render.formats.entries import Form, LineFormatter
     from vmon.render.line import verdict_line
 
-    look = LineFormatter(Form("line")).style
-    return lambda entry, verdict: verdict_line(entry, verdict, look).encode() + b"\n"
+    style = LineFormatter(Form("line")).style
+    return lambda entry, verdict: verdict_line(entry, verdict, style).encode() + b"\n"
 
 
 def _as_json(entry: Entry, verdict: Verdict) -> bytes:
@@ -79,4 +79,4 @@ def _as_json(entry: Entry, verdict: Verdict) -> bytes:
         "secret": verdict.secret,
         "claims": verdict.claims,
     }
-    return said_json(fields) + b"\n"
+    return safe_json(fields) + b"\n"

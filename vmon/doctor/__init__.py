@@ -1,1 +1,1 @@
-"""Checks of the machine, the tunnel and the network."""
+"""The checks of `vmon doctor`: machine, tunnels, network."""

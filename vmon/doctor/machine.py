@@ -22,22 +22,22 @@ from vmon.humanize import size
 if TYPE_CHECKING:
     from pathlib import Path
 
-LITTLE_SPACE = 1_000_000_000
+LOW_SPACE = 1_000_000_000
 
 
 NO_SPACE = 10_000_000
 
 
-OLDEST_PYTHON = (3, 11)
+MIN_PYTHON = (3, 11)
 
 
 PACKAGES = ("aiohttp", "msgspec", "pyngrok")
 
 
 def python() -> Finding:
-    """Which Python runs this."""
+    """Check the version of Python."""
     text = f"{platform.python_implementation()} {platform.python_version()} on {_system()}"
-    if sys.version_info < OLDEST_PYTHON:
+    if sys.version_info < MIN_PYTHON:
         return Finding("fail", text, "Install Python 3.11 or newer.")
     return Finding("pass", text)
 
@@ -47,9 +47,9 @@ def _system() -> str:
 
 
 def packages() -> Finding:
-    """Which versions there are of what vmon is made of."""
+    """Check the versions of vmon's dependencies."""
     versions = {name: _version(name) for name in (*PACKAGES, "uvloop")}
-    text = ", ".join(f"{name} {found or 'missing'}" for name, found in versions.items())
+    text = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     text = f"vmon {__version__}, {text}"
     if any(versions[name] is None for name in PACKAGES):
         return Finding(
@@ -68,14 +68,14 @@ def _version(name: str) -> str | None:
 
 
 def settings(options: DoctorOptions) -> Finding:
-    """Whether the settings can be read, and where they are."""
+    """Check that the settings can be read."""
     if isinstance(options.settings, WrongUse):
         raise options.settings
     return Finding("pass", options.settings)
 
 
 def port(host: str, number: int) -> Finding:
-    """Whether `vmon listen` could listen there."""
+    """Check that `vmon listen` can listen on the port."""
     where = f"{host}:{number}"
     if number == 0:
         return Finding("pass", f"any free port of {host}")
@@ -83,10 +83,10 @@ def port(host: str, number: int) -> Finding:
         family, kind, _, _, address = socket.getaddrinfo(
             host, number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        with socket.socket(family, kind) as one:
-            if os.name == "posix":  # elsewhere it would take a port from who has it
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(address)
+        with socket.socket(family, kind) as listener:
+            if os.name == "posix":  # on Windows it would take over a port in use
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
     except (OSError, UnicodeError) as error:
         return _no_port(where, number, error)
     return Finding("pass", f"{where} is free")
@@ -104,28 +104,28 @@ def _no_port(where: str, number: int, error: Exception) -> Finding:
 
 
 def captures(folder: Path | None) -> Finding:
-    """Whether captures can be written: the folder's mode, and the space there is."""
+    """Check that captures can be written: the folder's mode, and free disk space."""
     from vmon.capture.folder import default_folder
 
-    place = folder or default_folder()
-    there = next(one for one in (place, *place.absolute().parents) if one.exists())
+    path = folder or default_folder()
+    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
     fix = "Make it writable, or choose another file with --capture."
     try:
-        with tempfile.TemporaryFile(dir=there):
+        with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        return Finding("fail", f"cannot write to {there}: {reason_of(error)}", fix)
-    mode = stat.S_IMODE(there.stat().st_mode)
-    free = shutil.disk_usage(there).free
-    text = f"{place}, {size(free)} free"
-    if there != place.absolute() and there != place:
+        return Finding("fail", f"cannot write to {existing}: {reason_of(error)}", fix)
+    mode = stat.S_IMODE(existing.stat().st_mode)
+    free = shutil.disk_usage(existing).free
+    text = f"{path}, {size(free)} free"
+    if existing not in {path, path.absolute()}:
         text += ", not created yet"
     elif os.name == "posix" and mode & 0o022:
         text += f", mode {mode:04o}"
         return Finding(
-            "warn", text, f"Other users can change captures there; run: chmod go-w {place}"
+            "warn", text, f"Other users can change captures there; run: chmod go-w {path}"
         )
-    if free < LITTLE_SPACE:
+    if free < LOW_SPACE:
         verdict: Verdict = "fail" if free < NO_SPACE else "warn"
         return Finding(verdict, text, "Free some disk space: a capture grows with every delivery.")
     return Finding("pass", text)

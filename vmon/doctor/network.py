@@ -17,11 +17,11 @@ SKEW_WARN_S = 5.0
 
 
 SKEW_FAIL_S = 60.0
-"""Signatures that are so far in the future are refused."""
+"""Signatures further in the future are invalid."""
 
 
 def clock(options: DoctorOptions) -> Finding:
-    """How far this machine's clock is from a server's (its Date header has whole seconds)."""
+    """Check this machine's clock against a server's Date header, which has whole seconds."""
     servers = (options.public_url,) if options.public_url else options.clocks
     if options.offline:
         return Finding("skip", "skipped: --offline")
@@ -36,25 +36,25 @@ def clock(options: DoctorOptions) -> Finding:
         except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
             reasons.append(f"{_name(server)}: {reason_of(error)}")
         else:
-            return _judged(ahead_s, _name(server))
+            return _clock_finding(ahead_s, _name(server))
     return Finding("skip", f"no server to compare it with ({'; '.join(reasons)})")
 
 
 def _ahead(server: str) -> float:
-    """By how many seconds our clock is ahead, 0 where whole seconds cannot tell."""
+    """The offset of this clock in seconds, positive if it is ahead; 0 within the precision."""
     before = time.time()
     date = _head(server).getheader("Date")
     after = time.time()
     if not date:
         raise ValueError("no Date header")
     at = parsedate_to_datetime(date).timestamp()
-    # It was some instant of that second, and some instant between our two.
+    # The server's time was within that second, and between our two times.
     if before > at + 1:
         return before - at - 1
     return min(0.0, after - at)
 
 
-def _judged(ahead_s: float, server: str) -> Finding:
+def _clock_finding(ahead_s: float, server: str) -> Finding:
     off = abs(ahead_s)
     if off < SKEW_WARN_S:
         return Finding("pass", f"in sync with {server}")
@@ -66,7 +66,7 @@ def _judged(ahead_s: float, server: str) -> Finding:
 
 
 def public_url(options: DoctorOptions) -> Finding:
-    """Whether the public URL answers, and whether it is vmon that does."""
+    """Check that the public URL responds, and that it is vmon that does."""
     url = options.public_url
     if not url:
         return Finding("skip", "not given: --public-url URL")
@@ -88,7 +88,7 @@ def public_url(options: DoctorOptions) -> Finding:
 
 
 def app(url: str | None, *, offline: bool) -> Finding:
-    """Whether something listens where the app should be; nothing is sent."""
+    """Check that the app is listening; nothing is sent."""
     if url is None:
         return Finding("skip", "not given: --app URL")
     host, number = _address(url)
@@ -120,10 +120,10 @@ def _head(url: str) -> http.client.HTTPResponse:
 
 
 def _address(url: str) -> tuple[str, int]:
-    """Host and port of a URL; `localhost:3000` means http. WrongUse for what is none."""
-    whole = url if "://" in url else f"http://{url}"
+    """Parse host and port of a URL; `localhost:3000` is http. WrongUse if it is invalid."""
+    full = url if "://" in url else f"http://{url}"
     try:
-        parts = urlsplit(whole)
+        parts = urlsplit(full)
         default = {"http": 80, "https": 443}[parts.scheme]
         host, number = parts.hostname, parts.port or default
     except (ValueError, KeyError):
@@ -136,17 +136,17 @@ def _address(url: str) -> tuple[str, int]:
 
 
 def _name(url: str) -> str:
-    """A URL as it may be shown: without a user's name and password, and without a path.
+    """A URL without user, password and path, safe to show.
 
-    The path of a public URL may be the secret that keeps strangers out.
+    The path of a public URL may be secret.
     """
     head, sign, rest = url.partition("://")
-    place = (rest if sign else head).split("/", 1)[0].split("?", 1)[0].rpartition("@")[2]
-    return f"{head}{sign}{place}" if sign else place
+    host = (rest if sign else head).split("/", 1)[0].split("?", 1)[0].rpartition("@")[2]
+    return f"{head}{sign}{host}" if sign else host
 
 
 def reason_of(error: BaseException) -> str:
-    """Why something failed, in the words of the system."""
+    """The system's message of an error."""
     if isinstance(error, TimeoutError):
         return f"no response within {duration(CONNECT_S)}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

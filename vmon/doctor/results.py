@@ -1,4 +1,4 @@
-"""What a check is, and what it finds."""
+"""Checks, their options and results."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ Verdict = Literal["pass", "warn", "fail", "skip"]
 
 
 CLOCKS = ("https://video.api.vonage.com", "https://api.ngrok.com")
-"""Asked for nothing but the time; the first that answers is believed."""
+"""Servers to get the time from; the first that responds is used."""
 
 
-PATIENCE_S = 5.0
-"""How long a check may take."""
+CHECK_TIMEOUT_S = 5.0
+"""The timeout of a check."""
 
 
 CONNECT_S = 3.0
 
 
-class Result(Struct, frozen=True):
-    """What a check found: a sentence, and what to do about it where something is to be done."""
+class Result(Struct, frozen=True, rename={"message": "said"}):
+    """The result of a check: a message, and a fix if one is needed."""
 
     name: str
     verdict: Verdict
-    said: str
+    message: str
     fix: str | None = None
 
 
 class DoctorOptions(Struct, frozen=True):
-    """The options of `vmon doctor`.
+    """Options of `vmon doctor`.
 
-    `tunnel` is the provider that is used (ngrok, cloudflared, ssh), None when nobody said; `ngrok`
-    is the agent to use in place of the one that is found.
-    `token` is an authtoken from the settings and where it is from. `settings` tells which files
-    are read; WrongUse when they cannot be. `offline`: nothing leaves this machine.
+    `tunnel` is the provider that is used (ngrok, cloudflared, ssh), None if unknown; `ngrok` is
+    the path of the agent, None to find it.
+    `token` is an authtoken from the settings and its source. `settings` are the files that were
+    read, or the error. With `offline` nothing leaves this machine.
     """
 
     host: str = HOST
@@ -60,21 +60,21 @@ class DoctorOptions(Struct, frozen=True):
     offline: bool = False
 
     def __repr__(self) -> str:
-        # The generated one would carry the token into tracebacks.
+        # The generated repr would put the token into tracebacks.
         return f"DoctorOptions({self.host}:{self.port})"
 
 
 class Finding(NamedTuple):
-    """What a check's function gives: all of a result but the name."""
+    """What a check returns: a result without its name."""
 
     verdict: Verdict
-    said: str
+    message: str
     fix: str | None = None
 
 
 class Check(NamedTuple):
-    """A question, and how bad it is when it cannot be answered in time."""
+    """A check, and its verdict if it times out."""
 
     name: str
-    ask: Callable[[], Finding]
-    late: Verdict = "warn"
+    run: Callable[[], Finding]
+    on_timeout: Verdict = "warn"

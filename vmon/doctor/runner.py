@@ -1,7 +1,7 @@
-"""What `vmon doctor` looks at: each check is a question with a deadline, and gives one result.
+"""Run the checks of `vmon doctor`, each with a timeout.
 
-All are asked at once, each in a thread of its own that nobody waits for beyond its deadline: name
-servers, file systems and programs may take any time, and cannot be told to stop.
+They run in parallel, each in a thread of its own that is abandoned at its timeout: name
+servers, file systems and programs may take any time, and cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from vmon.doctor.machine import captures, packages, port, python, settings
 from vmon.doctor.network import app, clock, public_url
-from vmon.doctor.results import PATIENCE_S, Check, DoctorOptions, Finding, Result
-from vmon.doctor.tunnels import agent, left_over, program, token
+from vmon.doctor.results import CHECK_TIMEOUT_S, Check, DoctorOptions, Finding, Result
+from vmon.doctor.tunnels import agent, program, stale_agents, token
 from vmon.errors import VmonError
 from vmon.humanize import duration
 from vmon.sanitize import disarm
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def checks(options: DoctorOptions) -> list[Check]:
-    """What is looked at, in the order it is told."""
-    found = [
+    """The checks, in the order of their results."""
+    common = [
         Check("python", python),
         Check("packages", packages),
         Check("settings", partial(settings, options)),
@@ -37,63 +37,54 @@ def checks(options: DoctorOptions) -> list[Check]:
         Check("public URL", partial(public_url, options), "fail"),
     ]
     apps = options.apps or (None,)
-    return found + [
+    return common + [
         Check("app", partial(app, url, offline=options.offline), "fail") for url in apps
     ]
 
 
 def tunnel_checks(options: DoctorOptions) -> list[Check]:
-    """Those that are about the ways to a public URL."""
+    """The checks of tunnels."""
     return [
         Check("ngrok agent", partial(agent, options)),
         Check("ngrok token", partial(token, options)),
         Check("cloudflared", partial(program, options, "cloudflared")),
         Check("ssh", partial(program, options, "ssh")),
-        Check("leftovers", partial(left_over, options.state_dir)),
+        Check("leftovers", partial(stale_agents, options.state_dir)),
     ]
 
 
-def examine(found: list[Check], patience_s: float = PATIENCE_S) -> Iterator[Result]:
-    """Ask everything at once; the results in their order, each as soon as it and those before are.
+def examine(checks_: list[Check], timeout_s: float = CHECK_TIMEOUT_S) -> Iterator[Result]:
+    """Run checks in parallel; yields the results in order, each as soon as possible.
 
-    Ends within `patience_s`, and raises nothing that a check raises.
+    Takes at most `timeout_s`; an error in a check becomes its result.
     """
-    late_at = time.monotonic() + patience_s
-    answers = [(check, _asking(check)) for check in found]
-    for check, answer in answers:
+    deadline = time.monotonic() + timeout_s
+    started = [(check, _start(check)) for check in checks_]
+    for check, result in started:
         try:
-            finding = answer.get(timeout=max(0.0, late_at - time.monotonic()))
+            finding = result.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             fix = (
                 None
-                if check.late == "skip"
+                if check.on_timeout == "skip"
                 else "Try again; this machine or its network is very slow."
             )
-            finding = Finding(check.late, f"no result within {duration(patience_s)}", fix)
+            finding = Finding(check.on_timeout, f"no result within {duration(timeout_s)}", fix)
         fix = disarm(finding.fix) if finding.fix else None
-        yield Result(check.name, finding.verdict, disarm(finding.said), fix)
+        yield Result(check.name, finding.verdict, disarm(finding.message), fix)
 
 
-def _asking(check: Check) -> queue.SimpleQueue[Finding]:
-    answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
-    threading.Thread(target=lambda: answer.put(_answer(check)), daemon=True).start()
-    return answer
+def _start(check: Check) -> queue.SimpleQueue[Finding]:
+    result: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+    threading.Thread(target=lambda: result.put(_run(check)), daemon=True).start()
+    return result
 
 
-def _answer(check: Check) -> Finding:
+def _run(check: Check) -> Finding:
     try:
-        return check.ask()
+        return check.run()
     except VmonError as error:
         return Finding("fail", error.message, error.hint)
-    except Exception as error:  # noqa: BLE001 - a check that breaks must not hide the others
+    except Exception as error:  # noqa: BLE001 - a broken check must not hide the others
         text = f"the check itself failed: {type(error).__name__}: {error}"
         return Finding("fail", text, "This is a bug in vmon, please report it.")
-
-
-# This machine.
-
-
-# The ways to a public URL. What is missing is a failure only where it is used.
-
-
-# What is beyond this machine.

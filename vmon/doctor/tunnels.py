@@ -1,4 +1,4 @@
-"""Checks of what a tunnel needs."""
+"""Checks of tunnels: programs, authtoken, stale agents."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from vmon.doctor.results import CONNECT_S, DoctorOptions, Finding, Verdict
 from vmon.errors import VmonError
 from vmon.tunnel.ngrok import config
-from vmon.tunnel.ngrok.locate import INSTALL, find_agent, own_place
-from vmon.tunnel.ngrok.tunnel import OLDEST_AGENT, check_version
+from vmon.tunnel.ngrok.locate import INSTALL, find_agent, install_path
+from vmon.tunnel.ngrok.tunnel import MIN_AGENT_VERSION, check_version
 from vmon.tunnel.orphans import leftovers
 
 if TYPE_CHECKING:
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
 
 def agent(options: DoctorOptions) -> Finding:
-    """Whether there is an ngrok agent, and new enough."""
+    """Check that there is an ngrok agent, and that it is new enough."""
     try:
-        found = find_agent(options.ngrok)
-        major, minor = asyncio.run(asyncio.wait_for(check_version(found), CONNECT_S))
+        path = find_agent(options.ngrok)
+        major, minor = asyncio.run(asyncio.wait_for(check_version(path), CONNECT_S))
     except TimeoutError:
-        return _unless_used(options, "ngrok", f"cannot get the version of {found}", INSTALL)
+        return _unless_used(options, "ngrok", f"cannot get the version of {path}", INSTALL)
     except VmonError as error:
         return _unless_used(options, "ngrok", error.message, error.hint)
-    oldest = ".".join(map(str, OLDEST_AGENT))
-    return Finding("pass", f"{major}.{minor} at {found} ({oldest} or newer needed)")
+    minimum = ".".join(map(str, MIN_AGENT_VERSION))
+    return Finding("pass", f"{major}.{minor} at {path} ({minimum} or newer needed)")
 
 
 def token(options: DoctorOptions) -> Finding:
-    """Whether there is an ngrok authtoken, and where; never what it is."""
+    """Check that there is an ngrok authtoken, and where; it is never shown."""
     if options.token:
         return Finding("pass", f"found in {options.token[1]}")
     if os.environ.get("NGROK_AUTHTOKEN", "").strip():
         return Finding("pass", "found in NGROK_AUTHTOKEN")
-    file = own_place().parent / config.CONFIG
+    file = install_path().parent / config.CONFIG
     try:
-        found = config.user_config().get("authtoken")
+        authtoken = config.user_config().get("authtoken")
     except VmonError as error:
         return _unless_used(options, "ngrok", error.message, error.hint)
-    if found:
+    if authtoken:
         return Finding("pass", f"found in {file}")
     fix = (
         "Set NGROK_AUTHTOKEN, or run: ngrok config add-authtoken TOKEN. "
@@ -52,23 +52,23 @@ def token(options: DoctorOptions) -> Finding:
 
 
 def program(options: DoctorOptions, name: str) -> Finding:
-    """Whether a program is there that another tunnel needs."""
-    found = shutil.which(name)
-    if found:
-        return Finding("pass", found)
+    """Check that the program of a tunnel is on PATH."""
+    path = shutil.which(name)
+    if path:
+        return Finding("pass", path)
     text = f"not installed (needed only for --tunnel {name})"
     if options.tunnel == name:
         return Finding("fail", f"{name} is not on PATH", f"Install {name}.")
     return Finding("skip", text)
 
 
-def left_over(folder: Path | None) -> Finding:
-    """Whether an agent outlived the vmon it served."""
-    found = leftovers(folder) if folder else []
-    if found:
-        pids = ", ".join(f"{one.provider} (pid {one.pid})" for one in found)
-        said = f"still running from an earlier vmon: {pids}"
-        return Finding("warn", said, "Run: vmon tunnel leftovers --stop.")
+def stale_agents(folder: Path | None) -> Finding:
+    """Check for agents of an earlier vmon that are still running."""
+    agents = leftovers(folder) if folder else []
+    if agents:
+        pids = ", ".join(f"{agent.provider} (pid {agent.pid})" for agent in agents)
+        text = f"still running from an earlier vmon: {pids}"
+        return Finding("warn", text, "Run: vmon tunnel leftovers --stop.")
     return Finding("pass", "no agent of an earlier vmon is running")
 
 

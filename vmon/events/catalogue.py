@@ -1,4 +1,4 @@
-"""The event types Vonage Video sends: what each means, how it is recognised, a sample of each.
+"""The catalogue of Vonage Video's event types: meaning, how each is recognised, sample payload.
 
 Every command imports this module, so it holds plain data and imports nothing heavy.
 Source: Vonage's documentation, server SDKs and published payloads. What none of them states is
@@ -28,12 +28,12 @@ Payload = dict[str, Any]
 
 
 class EventType(NamedTuple):
-    """One entry of the catalogue.
+    """An event type of the catalogue.
 
     `reasons`, `statuses` (a call's states too) and `codes` map what is on the wire to its meaning.
-    `ordinary_reasons` are the ones not worth drawing. `closed_reasons` says whether the list of
-    reasons is one Vonage gives, or examples of free text. `sample_unified` is the sample as a
-    Unified application receives it, where that differs.
+    `ordinary_reasons` are not worth showing. `closed_reasons`: the list of reasons is Vonage's own,
+    not examples of free text. `sample_unified` is the sample as a Unified application receives it,
+    where that differs.
     """
 
     name: str
@@ -49,8 +49,8 @@ class EventType(NamedTuple):
     sample_unified: Payload | None
 
 
-# The seed's own identifiers: the session ID decodes to project 13112571. All samples tell one
-# story: one person, one stream, and what is made of it.
+# The session ID decodes to project 13112571. All samples belong to one session: one connection,
+# one stream, and the archive, broadcast, render and captions of it.
 _SESSION = "2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"
 _PROJECT = "13112571"
 _CONNECTION = "c053fcc8-c681-41d5-8ec2-7a9e1434a21e"
@@ -99,7 +99,7 @@ _SESSION_ENDS = {
     "Internal server failure": "The platform failed.",
     "serverRotation": "The media server of the session was replaced.",
 }
-# What Vonage's page on service disruptions gives for archive, broadcast, captions and SIP alike.
+# From Vonage's page on service disruptions: the same for archive, broadcast, captions and SIP.
 _DISRUPTED = {
     "forceDisconnected": "Ended by a platform failure (Unified applications).",
     "Internal server failure": "Ended by a platform failure (OpenTok projects).",
@@ -180,8 +180,8 @@ def _call() -> Payload:
     return {"id": _CALL, "connectionId": _CALL_CONNECTION, "createdAt": _CALLED}
 
 
-def _said(event: str, at: int, **more: Any) -> Payload:
-    """What the session monitoring callbacks have in common, `at` ms."""
+def _monitoring_payload(event: str, at: int, **more: Any) -> Payload:
+    """Make the payload of a session monitoring callback; `at` is its timestamp in ms."""
     head = {"sessionId": _SESSION, "projectId": _PROJECT, "event": event, "timestamp": at}
     return head | more
 
@@ -260,7 +260,7 @@ def _captions() -> Payload:
 
 
 def _unified(sample: Payload) -> Payload:
-    """The same callback of a Unified application: its UUID where an OpenTok project has a number.
+    """Convert a sample to a Unified application's: a UUID where an OpenTok project has a number.
 
     Which callbacks name it `applicationId` and which `projectId` is not documented.
     """
@@ -301,19 +301,19 @@ def _type(  # noqa: PLR0913 - one parameter per column of the catalogue
 
 
 TYPES: dict[str, EventType] = {
-    entry.name: entry
-    for entry in (
+    type_.name: type_
+    for type_ in (
         _type(
             "sessionCreated",
             "session",
             "The first client connected: the session is in use.",
-            _said("sessionCreated", _OPENED),
+            _monitoring_payload("sessionCreated", _OPENED),
         ),
         _type(
             "sessionDestroyed",
             "session",
             "Everyone has left the session; it may be created again under the same ID.",
-            _said("sessionDestroyed", _LEFT + 60_104),
+            _monitoring_payload("sessionDestroyed", _LEFT + 60_104),
             reasons=_SESSION_ENDS,
             closed=True,
         ),
@@ -321,7 +321,9 @@ TYPES: dict[str, EventType] = {
             "sessionNotification",
             "session",
             "A warning about the session, 4 hours and again 1 hour before its server is replaced.",
-            _said("sessionNotification", _CONNECTED + 240_000, reason="serverRotation"),
+            _monitoring_payload(
+                "sessionNotification", _CONNECTED + 240_000, reason="serverRotation"
+            ),
             reasons={"serverRotation": _ROTATION},
             closed=True,
         ),
@@ -329,7 +331,7 @@ TYPES: dict[str, EventType] = {
             "connectionCreated",
             "connection",
             "A client connected to the session.",
-            _said(
+            _monitoring_payload(
                 "connectionCreated",
                 1470257688309,
                 connection=_connection('{"name":"Ann","role":"teacher"}'),
@@ -339,7 +341,7 @@ TYPES: dict[str, EventType] = {
             "connectionDestroyed",
             "connection",
             "A client is no longer connected to the session.",
-            _said(
+            _monitoring_payload(
                 "connectionDestroyed",
                 _LEFT + 12,
                 reason="clientDisconnected",
@@ -353,13 +355,15 @@ TYPES: dict[str, EventType] = {
             "streamCreated",
             "stream",
             "A client started publishing a stream: camera, screen, or audio only.",
-            _said("streamCreated", 1470258860571, stream=_stream()),
+            _monitoring_payload("streamCreated", 1470258860571, stream=_stream()),
         ),
         _type(
             "streamDestroyed",
             "stream",
             "A stream is no longer published.",
-            _said("streamDestroyed", _LEFT, reason="clientDisconnected", stream=_stream()),
+            _monitoring_payload(
+                "streamDestroyed", _LEFT, reason="clientDisconnected", stream=_stream()
+            ),
             reasons=_UNPUBLISHING,
             ordinary=("clientDisconnected",),
             closed=True,
@@ -410,20 +414,20 @@ TYPES: dict[str, EventType] = {
             "callCreated",
             "call",
             "A SIP call from the session was started.",
-            _said("callCreated", 1470258850120, call=_call()),
+            _monitoring_payload("callCreated", 1470258850120, call=_call()),
         ),
         _type(
             "callUpdated",
             "call",
             "The state of a SIP call changed.",
-            _said("callUpdated", 1470258857002, call=_call(), state="ACTIVE"),
+            _monitoring_payload("callUpdated", 1470258857002, call=_call(), state="ACTIVE"),
             statuses=_CALL_STATES,
         ),
         _type(
             "callDestroyed",
             "call",
             "A SIP call ended, or was never connected.",
-            _said(
+            _monitoring_payload(
                 "callDestroyed",
                 1470258891540,
                 call=_call(),
@@ -438,15 +442,15 @@ TYPES: dict[str, EventType] = {
             "muteForced",
             "call",
             "The SIP client was muted by a moderator.",
-            _said("muteForced", 1470258871006, call=_call()),
+            _monitoring_payload("muteForced", 1470258871006, call=_call()),
         ),
     )
 }
 """The fifteen types, in the order a session goes through them."""
 
 PSEUDO: dict[str, EventType] = {
-    entry.name: entry
-    for entry in (
+    type_.name: type_
+    for type_ in (
         _type(
             "unknown",
             "other",
@@ -463,16 +467,16 @@ PSEUDO: dict[str, EventType] = {
         ),
     )
 }
-"""What is not a type of Vonage's and still happens."""
+"""vmon's own types, for deliveries that match none of Vonage's."""
 
 NAMES: tuple[str, ...] = (*TYPES, *PSEUDO)
-"""What a filter by type accepts."""
+"""The names that a filter by type accepts."""
 
 ALL: dict[str, EventType] = TYPES | PSEUDO
 
 
 def suggest(name: str) -> str | None:
-    """Return the name of the catalogue nearest to `name`, in any case; None when none is near."""
+    """Return the event type closest to `name`, ignoring case; None when none is close."""
     import difflib
 
     by_lower = {known.lower(): known for known in NAMES}
@@ -494,9 +498,9 @@ def meant(event: str) -> str | None:
 _LONGEST_NAME = 60
 
 
-# What a status does to the thing it is about. `started` is the birth everywhere: `starting` only
-# announces it. `stopped` is the end: nothing is recorded or sent any more; that the file then
-# moves on (uploaded, available) is a change, and its going away an end of its own.
+# The verb of each status. `started` is the creation everywhere: `starting` only announces it.
+# `stopped` is the end: nothing is recorded or sent any more. What happens to the file afterwards
+# (uploaded, available) is a change, and its removal an end of its own.
 _VERBS: dict[str | None, Verb] = {
     "started": "created",
     "stopped": "destroyed",
@@ -507,14 +511,14 @@ _VERBS: dict[str | None, Verb] = {
 
 
 FILED_STATUSES = frozenset({"uploaded", "available", "expired", "failed", "deleted"})
-"""Statuses that may follow `stopped`: what became of the file of an archive, or that none came."""
+"""Statuses that may follow `stopped`: the fate of an archive's file, or that there is none."""
 
 ENDED_STATUSES = FILED_STATUSES | {"stopped"}
 """Statuses at which an archive, broadcast, render or captions has ended."""
 
 
 def verb(type_: str, status: str | None) -> Verb:
-    """Say what an event of `type_` with this `status` does to the thing it is about."""
+    """Classify an event of `type_` with this `status`: created, destroyed, changed or failed."""
     if type_.endswith("Created"):
         return "created"
     if type_.endswith("Destroyed"):
@@ -527,24 +531,24 @@ def verb(type_: str, status: str | None) -> Verb:
 
 
 def types_of(patterns: Iterable[str]) -> frozenset[str]:
-    """The types that `--event` values name: names, comma lists, globs, `!` to exclude.
+    """Parse `--event` values to event types: names, comma lists, globs, `!` to exclude.
 
-    Only exclusions mean: all but those. WrongUse, with a suggestion, for what names no type.
+    Only exclusions select all other types. WrongUse, with a suggestion, for an unknown type.
     """
     wanted: set[str] = set()
     excluded: set[str] = set()
     for pattern in (part.strip() for value in patterns for part in value.split(",")):
         if pattern:
-            (excluded if pattern[0] == "!" else wanted).update(_named(pattern.removeprefix("!")))
+            (excluded if pattern[0] == "!" else wanted).update(_matching(pattern.removeprefix("!")))
     return frozenset((wanted or set(NAMES)) - excluded)
 
 
-def _named(pattern: str) -> list[str]:
-    found = [name for name in NAMES if fnmatchcase(name.lower(), pattern.lower())]
-    if not found:
+def _matching(pattern: str) -> list[str]:
+    names = [name for name in NAMES if fnmatchcase(name.lower(), pattern.lower())]
+    if not names:
         near = suggest(pattern)
         raise WrongUse(
             f"unknown event type {pattern!r}",
             hint=(f"did you mean {near}? " if near else "") + "known types: " + ", ".join(NAMES),
         )
-    return found
+    return names

@@ -1,4 +1,4 @@
-"""A request as it was received."""
+"""The delivery: an HTTP request as received."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-"""Headers about one connection (RFC 9110, 7.6.1): the client makes its own."""
+"""Hop-by-hop headers (RFC 9110, 7.6.1): the client sends its own."""
 
 
 def header(delivery: Delivery, name: str) -> str:
-    """The first header of that name (lower case), or an empty string."""
+    """Return the first header of that name (lower case), or an empty string."""
     for key, value in delivery.headers:
         if len(key) == len(name) and key.lower() == name:
             return value
@@ -37,15 +37,15 @@ def header(delivery: Delivery, name: str) -> str:
 
 
 def encoding_of(delivery: Delivery) -> str:
-    """The delivery's Content-Encoding, or an empty string."""
+    """Return the delivery's Content-Encoding, or an empty string."""
     return header(delivery, "content-encoding")
 
 
 class Delivery(Struct, frozen=True):
-    """One HTTP request as it was received.
+    """One HTTP request as received.
 
-    `received_at` is aware UTC; `path` has the query; `headers` are (name, value) in their order
-    and spelling; `body` is the exact bytes of the request's body, still encoded as it came.
+    `received_at` is aware UTC; `path` includes the query; `headers` are (name, value) in their
+    original order and spelling; `body` is the exact bytes of the body, still content-encoded.
     """
 
     id: str

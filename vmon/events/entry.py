@@ -1,4 +1,4 @@
-"""A delivery together with what it says: what filters, books and drawings work on."""
+"""The entry: a delivery with its decoded event, which filters, stores and formatters work on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ABSOLUTE = re.compile(r"[^:/?#]+://[^/?#]*([^#]*)")
 
 
 def url_for(base: str, path: str) -> str:
-    """The URL a delivery is sent to: `base` with its path appended, unless it is `/`; both queries.
+    """Build the URL to send a delivery to: `base` plus its path, unless that is `/`; both queries.
 
     `base` is a URL with a scheme, `path` the request target as received.
     """
@@ -42,7 +42,7 @@ def url_for(base: str, path: str) -> str:
 
 
 def origin_form(path: str) -> str:
-    """A request target as path and query; of `http://host/path` those, of `*` only `/`."""
+    """Reduce a request target to path and query: also of `http://host/path`; `/` for `*`."""
     if path.startswith("/"):
         return path
     found = _ABSOLUTE.match(path)
@@ -50,10 +50,10 @@ def origin_form(path: str) -> str:
 
 
 class Entry:
-    """A delivery and what its body says, which is worked out when first asked for.
+    """A delivery and its event, which is decoded lazily.
 
-    `type` and `session` are at hand at once: the receiver has just read the body, and a stored
-    line tells them before it. What a line tells is the contract: filters go by it.
+    `type` and `session` are known at once: the receiver has just decoded the body, and a stored
+    line states them before it (`stated`). What the line states is the contract: filters use it.
     `verdict` is that of the signature, where there is one.
     """
 
@@ -63,15 +63,15 @@ class Entry:
         self,
         delivery: Delivery,
         payload: Payload | None = None,
-        told: tuple[str, str | None] | None = None,
+        stated: tuple[str, str | None] | None = None,
         verdict: Verdict | None = None,
     ) -> None:
         self.delivery = delivery
         self.verdict = verdict
-        if told is None:
+        if stated is None:
             payload = payload or read_body(delivery.body, encoding_of(delivery))
-            told = payload.type, payload.session
-        self.type, self.session = told
+            stated = payload.type, payload.session
+        self.type, self.session = stated
         self._payload = payload
         self._event: Event | None = None
         self._read: Known | None = None
@@ -85,7 +85,7 @@ class Entry:
 
     @property
     def event(self) -> Event:
-        """The typed event; total, like all decoding."""
+        """The typed event; never raises, like all decoding."""
         if self._event is None:
             payload = self.payload
             if payload.type != self.type:
@@ -95,7 +95,7 @@ class Entry:
 
     @property
     def fields(self) -> Event:
-        """The event, but for its warnings, which cost more to find than all the rest."""
+        """The event without its warnings, which cost more to find than everything else."""
         return self._event or self._read or self._read_fields()
 
     def _read_fields(self) -> Event:
@@ -103,18 +103,18 @@ class Entry:
             try:
                 self._read = read = _decoder(self.type)(self.delivery.body)
             except (MsgspecError, ValueError, RecursionError):
-                return self.event  # not as documented, or in a wrapping
+                return self.event  # not as documented, or compressed
             return read
         return self.event
 
     @property
     def received_ms(self) -> int:
-        """When it was received, ms since the epoch; 0 for a bare body that tells no time."""
+        """When it was received, ms since the epoch; 0 for a bare body without a timestamp."""
         return int(self.delivery.received_at.timestamp() * 1000)
 
     @property
     def occurred_ms(self) -> int:
-        """When it happened, ms since the epoch: as the payload states it, else when received."""
+        """When the event happened, ms since the epoch: by the payload, else when received."""
         stated_ms = in_ms(self.fields.occurred_ms)
         return self.received_ms if stated_ms is None else stated_ms
 
@@ -123,7 +123,7 @@ class Entry:
         """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
         stated_ms = in_ms(self.fields.occurred_ms)
         if stated_ms is None or self.delivery.remote is None:
-            return None  # a bare body was received by nobody
+            return None  # a bare body was not received over HTTP
         return self.delivery.received_at.timestamp() - stated_ms / 1000
 
 

@@ -7,9 +7,9 @@ import time
 
 
 class Ids:
-    """Sortable unique ids: microseconds since the epoch, then a salt of this run.
+    """A generator of sortable unique IDs: microseconds since the epoch, then a salt of this run.
 
-    Two deliveries of one microsecond get two ids, and a clock set back does not unsort them.
+    Two deliveries in one microsecond get two IDs, and the order survives a clock that is set back.
     """
 
     def __init__(self) -> None:
@@ -17,6 +17,6 @@ class Ids:
         self._last = 0
 
     def next(self) -> str:
-        """An id greater than every one before it."""
+        """Return an ID greater than every one before it."""
         self._last = max(self._last + 1, time.time_ns() // 1000)
         return f"{self._last:014x}-{self.salt}"

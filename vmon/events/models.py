@@ -1,4 +1,4 @@
-"""What a callback is: the delivery as it was received, and the events it can carry.
+"""The typed events: one struct for each shape of payload.
 
 Field names on the wire are camelCase and become snake_case here. Every field is optional:
 payloads gained and lost fields over the years without notice, and a missing field is no error.
@@ -17,19 +17,21 @@ Sure = Literal["documented", "seen", "inferred"]
 """How sure a field is: in Vonage's documentation, in a published payload, or inferred."""
 
 
-def _told(
+def _doc(
     description: str,
     unit: str | None = None,
     example: str | None = None,
     sure: Sure = "documented",
     only: str | None = None,
 ) -> Meta:
-    """Make the one description of a field, from which `vmon events` is written.
+    """Document a field; `vmon events` is generated from it.
 
-    `only` names the type that has the field, where its siblings of the same shape do not.
+    `only` is the one type that has the field, where others of the same shape do not.
     """
-    told = {"unit": unit, "example": example, "sure": sure, "only": only}
-    return Meta(description=description, extra={key: value for key, value in told.items() if value})
+    extra = {"unit": unit, "example": example, "sure": sure, "only": only}
+    return Meta(
+        description=description, extra={key: value for key, value in extra.items() if value}
+    )
 
 
 _MS = "ms since the epoch, UTC"
@@ -38,11 +40,11 @@ _MS = "ms since the epoch, UTC"
 class Connection(Struct, frozen=True, rename="camel"):
     """A client connected to a session."""
 
-    id: Annotated[str | None, _told("The connection's ID.")] = None
-    created_at: Annotated[int | None, _told("When the client connected.", _MS)] = None
+    id: Annotated[str | None, _doc("The connection's ID.")] = None
+    created_at: Annotated[int | None, _doc("When the client connected.", _MS)] = None
     data: Annotated[
         str | None,
-        _told(
+        _doc(
             "The token data: free text of your own, given in connectionCreated and empty in "
             "every later event of the connection.",
             example='{"name":"Ann"}',
@@ -53,112 +55,112 @@ class Connection(Struct, frozen=True, rename="camel"):
 class Stream(Struct, frozen=True, rename="camel"):
     """A stream published into a session."""
 
-    id: Annotated[str | None, _told("The stream's ID.")] = None
-    connection: Annotated[Connection | None, _told("Whose stream it is.")] = None
-    created_at: Annotated[int | None, _told("When the stream was created.", _MS)] = None
-    name: Annotated[str | None, _told("The name given by the publisher; may be empty.")] = None
+    id: Annotated[str | None, _doc("The stream's ID.")] = None
+    connection: Annotated[Connection | None, _doc("Whose stream it is.")] = None
+    created_at: Annotated[int | None, _doc("When the stream was created.", _MS)] = None
+    name: Annotated[str | None, _doc("The name given by the publisher; may be empty.")] = None
     video_type: Annotated[
         str | None,
-        _told("`camera`, `screen` or `custom`; absent for audio only.", example="camera"),
+        _doc("`camera`, `screen` or `custom`; absent for audio only.", example="camera"),
     ] = None
     layout_class_list: Annotated[
-        list[str] | None, _told("Its layout classes, as the REST API has them.", sure="inferred")
+        list[str] | None, _doc("Its layout classes, as the REST API has them.", sure="inferred")
     ] = None
 
 
 class Call(Struct, frozen=True, rename="camel"):
     """A SIP call from a session."""
 
-    id: Annotated[str | None, _told("The call's ID.")] = None
+    id: Annotated[str | None, _doc("The call's ID.")] = None
     connection_id: Annotated[
-        str | None, _told("The call's connection in the session; `connection.id` in other events.")
+        str | None, _doc("The call's connection in the session; `connection.id` in other events.")
     ] = None
-    created_at: Annotated[int | None, _told("When the call was created.", _MS)] = None
+    created_at: Annotated[int | None, _doc("When the call was created.", _MS)] = None
     updated_at: Annotated[
-        int | None, _told("When it last changed, as the REST API has it.", _MS, sure="inferred")
+        int | None, _doc("When it last changed, as the REST API has it.", _MS, sure="inferred")
     ] = None
     stream_id: Annotated[
-        str | None, _told("The call's stream, as the REST API has it.", sure="inferred")
+        str | None, _doc("The call's stream, as the REST API has it.", sure="inferred")
     ] = None
     session_id: Annotated[
-        str | None, _told("The session's ID, as the REST API has it.", sure="inferred")
+        str | None, _doc("The session's ID, as the REST API has it.", sure="inferred")
     ] = None
     project_id: Annotated[
-        str | int | None, _told("The project's ID, as the REST API has it.", sure="inferred")
+        str | int | None, _doc("The project's ID, as the REST API has it.", sure="inferred")
     ] = None
     state: Annotated[
-        str | None, _told("The state, if given here.", sure="inferred", only="callUpdated")
+        str | None, _doc("The state, if given here.", sure="inferred", only="callUpdated")
     ] = None
     reason_code: Annotated[
-        str | None, _told("The code, if given here.", sure="inferred", only="callDestroyed")
+        str | None, _doc("The code, if given here.", sure="inferred", only="callDestroyed")
     ] = field(default=None, name="reason_code")
     reason_message: Annotated[
         str | None,
-        _told("The message, if given here.", sure="inferred", only="callDestroyed"),
+        _doc("The message, if given here.", sure="inferred", only="callDestroyed"),
     ] = field(default=None, name="reason_message")
 
 
 class ArchiveStream(Struct, frozen=True, rename="camel"):
     """A stream being recorded."""
 
-    stream_id: Annotated[str | None, _told("The stream's ID.")] = None
-    has_audio: Annotated[bool | None, _told("Whether its audio is recorded.")] = None
-    has_video: Annotated[bool | None, _told("Whether its video is recorded.")] = None
+    stream_id: Annotated[str | None, _doc("The stream's ID.")] = None
+    has_audio: Annotated[bool | None, _doc("Whether its audio is recorded.")] = None
+    has_video: Annotated[bool | None, _doc("Whether its video is recorded.")] = None
 
 
 class BroadcastStream(Struct, frozen=True, rename="camel"):
     """A stream being broadcast."""
 
-    stream_id: Annotated[str | None, _told("The stream's ID.", sure="inferred")] = None
-    has_audio: Annotated[bool | None, _told("Whether its audio is sent.", sure="inferred")] = None
-    has_video: Annotated[bool | None, _told("Whether its video is sent.", sure="inferred")] = None
+    stream_id: Annotated[str | None, _doc("The stream's ID.", sure="inferred")] = None
+    has_audio: Annotated[bool | None, _doc("Whether its audio is sent.", sure="inferred")] = None
+    has_video: Annotated[bool | None, _doc("Whether its video is sent.", sure="inferred")] = None
 
 
 class TranscriptionProperties(Struct, frozen=True, rename="camel"):
     """How an archive is to be transcribed."""
 
     primary_language_code: Annotated[
-        str | None, _told("The main language spoken.", example="en-US", sure="seen")
+        str | None, _doc("The main language spoken.", example="en-US", sure="seen")
     ] = None
-    has_summary: Annotated[bool | None, _told("Whether a summary is made.", sure="seen")] = None
+    has_summary: Annotated[bool | None, _doc("Whether a summary is made.", sure="seen")] = None
 
 
 class Transcription(Struct, frozen=True, rename="camel"):
     """The transcription of an archive."""
 
-    status: Annotated[
-        str | None, _told("The status of the transcription.", example="available")
-    ] = None
-    reason: Annotated[str | None, _told("The reason for this status.")] = None
-    url: Annotated[str | None, _told("The download URL.")] = None
+    status: Annotated[str | None, _doc("The status of the transcription.", example="available")] = (
+        None
+    )
+    reason: Annotated[str | None, _doc("The reason for this status.")] = None
+    url: Annotated[str | None, _doc("The download URL.")] = None
     primary_language_code: Annotated[
-        str | None, _told("The main language spoken.", example="en-US", sure="seen")
+        str | None, _doc("The main language spoken.", example="en-US", sure="seen")
     ] = None
-    has_summary: Annotated[bool | None, _told("Whether it has a summary.", sure="seen")] = None
+    has_summary: Annotated[bool | None, _doc("Whether it has a summary.", sure="seen")] = None
 
 
 class Rtmp(Struct, frozen=True, rename="camel"):
     """One RTMP target of a broadcast."""
 
-    id: Annotated[str | None, _told("The target's ID, chosen by you.", sure="inferred")] = None
-    status: Annotated[str | None, _told("Its state.", example="live", sure="inferred")] = None
-    server_url: Annotated[str | None, _told("The RTMP server.", sure="inferred")] = None
-    stream_name: Annotated[str | None, _told("The stream key, a secret.", sure="inferred")] = None
+    id: Annotated[str | None, _doc("The target's ID, chosen by you.", sure="inferred")] = None
+    status: Annotated[str | None, _doc("Its state.", example="live", sure="inferred")] = None
+    server_url: Annotated[str | None, _doc("The RTMP server.", sure="inferred")] = None
+    stream_name: Annotated[str | None, _doc("The stream key, a secret.", sure="inferred")] = None
 
 
 class BroadcastUrls(Struct, frozen=True, rename="camel"):
     """Where a broadcast can be watched."""
 
-    hls: Annotated[str | None, _told("The HLS playlist.", sure="inferred")] = None
+    hls: Annotated[str | None, _doc("The HLS playlist.", sure="inferred")] = None
     hls_status: Annotated[
         str | None,
-        _told(
+        _doc(
             "The state of HLS: `connecting`, `ready`, `live`, `ended` or `error`.", sure="inferred"
         ),
     ] = None
     rtmp: Annotated[
         list[Rtmp] | dict[str, Any] | None,
-        _told(
+        _doc(
             "The RTMP targets: a list, an object keyed by target ID, or a single target.",
             sure="inferred",
         ),
@@ -170,10 +172,10 @@ class BroadcastUrls(Struct, frozen=True, rename="camel"):
         match self.rtmp:
             case list():
                 return self.rtmp
-            case dict() as told if is_keyed(told, RTMP_KEYS):
-                return [_target(one, key) for key, one in told.items()]
-            case dict() as told if told:
-                return [_target(told)]
+            case dict() as value if is_keyed(value, RTMP_KEYS):
+                return [_target(one, key) for key, one in value.items()]
+            case dict() as value if value:
+                return [_target(value)]
             case _:
                 return []
 
@@ -188,10 +190,10 @@ def is_keyed(value: dict[str, Any], names: AbstractSet[str]) -> bool:
     return bool(value) and inside and names.isdisjoint(value)
 
 
-def _target(told: dict[str, Any], key: str | None = None) -> Rtmp:
+def _target(value: dict[str, Any], key: str | None = None) -> Rtmp:
     """An RTMP target; `key` is the ID that it stands under."""
-    id_, status = (_text(told.get(name)) for name in ("id", "status"))
-    server, stream = (_text(told.get(name)) for name in ("serverUrl", "streamName"))
+    id_, status = (_text(value.get(name)) for name in ("id", "status"))
+    server, stream = (_text(value.get(name)) for name in ("serverUrl", "streamName"))
     return Rtmp(id_ or key, status, server, stream)
 
 
@@ -200,13 +202,13 @@ def _text(value: object) -> str | None:
 
 
 class Common(Struct, frozen=True, rename="camel", kw_only=True):
-    """What can be asked of every event; each shape answers what it knows."""
+    """The properties of every event; None where its shape does not have one."""
 
     session_id: Annotated[
         str | None,
-        _told("The session's ID.", example="2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"),
+        _doc("The session's ID.", example="2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr"),
     ] = None
-    # Not on the wire: the name is one that no payload has, and decode overwrites it in any case.
+    # Not on the wire: no payload has a field of this name, and the decoder overwrites it anyway.
     warnings: tuple[str, ...] = field(default=(), name="vmon:warnings")
 
     @property
@@ -215,15 +217,15 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
         return "unknown"
 
     @property
-    def _project_on_the_wire(self) -> str | int | None:
+    def _stated_project(self) -> str | int | None:
         return None
 
     @property
     def project_id(self) -> str | None:
         """The project or application: from the payload, else from the session ID."""
-        told = self._project_on_the_wire
-        if told is not None and told != "":
-            return str(told)
+        stated = self._stated_project
+        if stated is not None and stated != "":
+            return str(stated)
         parts = session_parts(self.session_id) if self.session_id else None
         return parts.project if parts else None
 
@@ -234,12 +236,12 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def timestamp_at(self) -> datetime | None:
-        """When it happened (UTC), as far as the payload says."""
+        """When it happened (UTC); None where the payload does not state it."""
         return instant(self.occurred_ms)
 
     @property
     def created_ms(self) -> int | None:
-        """When the thing it is about was created, ms since the epoch."""
+        """When its connection, stream, call or output was created, ms since the epoch."""
         return None
 
     @property
@@ -273,13 +275,13 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
         return None
 
     @property
-    def lived_s(self) -> float | None:
-        """How long the thing lived, in seconds, when this is its end."""
+    def lasted_s(self) -> float | None:
+        """How long it lasted, in seconds, when this event is the end of it."""
         return self._since_creation_s if self.type.endswith("Destroyed") else None
 
     @property
     def platform_lag_s(self) -> float | None:
-        """How long after the creation the platform told it, in seconds."""
+        """Seconds from the creation to the event's timestamp: the platform's own lag."""
         return self._since_creation_s if self.type.endswith("Created") else None
 
     @property
@@ -291,18 +293,18 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Monitored(Common, frozen=True, rename="camel", kw_only=True):
-    """What the session monitoring and SIP callbacks have in common."""
+    """The common fields of the session monitoring and SIP callbacks."""
 
     project: Annotated[
         str | None,
-        _told("The project's ID, a string of digits.", example="13112571"),
+        _doc("The project's ID, a string of digits.", example="13112571"),
     ] = field(default=None, name="projectId")
     application: Annotated[
         str | None,
-        _told("The application's ID, if sent under this name.", sure="inferred"),
+        _doc("The application's ID, if sent under this name.", sure="inferred"),
     ] = field(default=None, name="applicationId")
-    event: Annotated[str | None, _told("The name of the event type.")] = None
-    timestamp: Annotated[int | None, _told("When it happened.", _MS)] = None
+    event: Annotated[str | None, _doc("The name of the event type.")] = None
+    timestamp: Annotated[int | None, _doc("When it happened.", _MS)] = None
 
     @property
     def type(self) -> str:
@@ -310,7 +312,7 @@ class Monitored(Common, frozen=True, rename="camel", kw_only=True):
         return self.event or "unknown"
 
     @property
-    def _project_on_the_wire(self) -> str | None:
+    def _stated_project(self) -> str | None:
         return self.project or self.application
 
     @property
@@ -323,9 +325,9 @@ class ConnectionEvent(Monitored, frozen=True, rename="camel", kw_only=True):
     """connectionCreated, connectionDestroyed."""
 
     reason: Annotated[
-        str | None, _told("Why the client disconnected.", only="connectionDestroyed")
+        str | None, _doc("Why the client disconnected.", only="connectionDestroyed")
     ] = None
-    connection: Annotated[Connection | None, _told("The connection.")] = None
+    connection: Annotated[Connection | None, _doc("The connection.")] = None
 
     @property
     def created_ms(self) -> int | None:
@@ -341,8 +343,8 @@ class ConnectionEvent(Monitored, frozen=True, rename="camel", kw_only=True):
 class StreamEvent(Monitored, frozen=True, rename="camel", kw_only=True):
     """streamCreated, streamDestroyed."""
 
-    reason: Annotated[str | None, _told("Why the stream ended.", only="streamDestroyed")] = None
-    stream: Annotated[Stream | None, _told("The stream.")] = None
+    reason: Annotated[str | None, _doc("Why the stream ended.", only="streamDestroyed")] = None
+    stream: Annotated[Stream | None, _doc("The stream.")] = None
 
     @property
     def created_ms(self) -> int | None:
@@ -364,23 +366,23 @@ class StreamEvent(Monitored, frozen=True, rename="camel", kw_only=True):
 class SessionEvent(Monitored, frozen=True, rename="camel", kw_only=True):
     """sessionCreated, sessionDestroyed, sessionNotification."""
 
-    reason: Annotated[str | None, _told("Why it ended, or what is announced.")] = None
-    timestamp: Annotated[int | None, _told("When it happened.", _MS, sure="inferred")] = None
+    reason: Annotated[str | None, _doc("Why it ended, or what is announced.")] = None
+    timestamp: Annotated[int | None, _doc("When it happened.", _MS, sure="inferred")] = None
 
 
 class CallEvent(Monitored, frozen=True, rename="camel", kw_only=True):
     """callCreated, callUpdated, callDestroyed, muteForced."""
 
-    call: Annotated[Call | None, _told("The call.")] = None
+    call: Annotated[Call | None, _doc("The call.")] = None
     state: Annotated[
-        str | None, _told("The call's state.", example="ACTIVE", only="callUpdated")
+        str | None, _doc("The call's state.", example="ACTIVE", only="callUpdated")
     ] = None
-    told_reason: Annotated[
-        str | None, _told("Why it ended, if the platform failed.", only="callDestroyed")
+    stated_reason: Annotated[
+        str | None, _doc("Why it ended, if the platform failed.", only="callDestroyed")
     ] = field(default=None, name="reason")
     reason_code: Annotated[
         str | None,
-        _told(
+        _doc(
             "Why it ended: a SIP code, or 700 and above; a string.",
             example="700",
             only="callDestroyed",
@@ -388,15 +390,15 @@ class CallEvent(Monitored, frozen=True, rename="camel", kw_only=True):
     ] = field(default=None, name="reason_code")
     reason_message: Annotated[
         str | None,
-        _told("Why it ended, in words.", example="Normal call clearing", only="callDestroyed"),
+        _doc("Why it ended, in words.", example="Normal call clearing", only="callDestroyed"),
     ] = field(default=None, name="reason_message")
 
     @property
     def reason(self) -> str | None:
         """Why it ended: the reason, else the message, else the code."""
         call = self.call or Call()
-        told = self.told_reason or self.reason_message or call.reason_message
-        return told or self.reason_code or call.reason_code
+        words = self.stated_reason or self.reason_message or call.reason_message
+        return words or self.reason_code or call.reason_code
 
     @property
     def status(self) -> str | None:
@@ -410,7 +412,7 @@ class CallEvent(Monitored, frozen=True, rename="camel", kw_only=True):
 
     @property
     def connection_id(self) -> str | None:
-        """The connection the call has in the session."""
+        """The call's connection in the session."""
         return self.call.connection_id if self.call else None
 
     @property
@@ -425,63 +427,63 @@ _ENDED = {"stopped", "uploaded", "available", "expired", "failed", "deleted"}
 class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
     """The status of an archive."""
 
-    id: Annotated[str | None, _told("The archive's ID.")] = None
-    event: Annotated[str | None, _told("`archive`; absent in an old payload.")] = None
-    status: Annotated[str | None, _told("The status of the archive.", example="available")] = None
-    reason: Annotated[str | None, _told("The reason for this status; kept on later statuses.")] = (
+    id: Annotated[str | None, _doc("The archive's ID.")] = None
+    event: Annotated[str | None, _doc("`archive`; absent in an old payload.")] = None
+    status: Annotated[str | None, _doc("The status of the archive.", example="available")] = None
+    reason: Annotated[str | None, _doc("The reason for this status; kept on later statuses.")] = (
         None
     )
-    name: Annotated[str | None, _told("The name you gave it.")] = None
+    name: Annotated[str | None, _doc("The name you gave it.")] = None
     project: Annotated[
-        str | int | None, _told("The project's ID, as a number.", example="13112571")
+        str | int | None, _doc("The project's ID, as a number.", example="13112571")
     ] = field(default=None, name="projectId")
     partner: Annotated[
-        str | int | None, _told("The project's ID under its old name.", sure="seen")
+        str | int | None, _doc("The project's ID under its old name.", sure="seen")
     ] = field(default=None, name="partnerId")
     application: Annotated[
-        str | int | None, _told("The project's ID again, or a Unified application's UUID.")
+        str | int | None, _doc("The project's ID again, or a Unified application's UUID.")
     ] = field(default=None, name="applicationId")
-    created_at: Annotated[
-        int | None, _told("When recording started, rounded to a second.", _MS)
-    ] = None
-    updated_at: Annotated[int | None, _told("When the status changed.", _MS)] = None
+    created_at: Annotated[int | None, _doc("When recording started, rounded to a second.", _MS)] = (
+        None
+    )
+    updated_at: Annotated[int | None, _doc("When the status changed.", _MS)] = None
     duration: Annotated[
-        int | float | None, _told("How long it recorded; always 0 when encrypted.", "seconds")
+        int | float | None, _doc("How long it recorded; always 0 when encrypted.", "seconds")
     ] = None
-    size: Annotated[int | None, _told("The size of the file.", "bytes")] = None
+    size: Annotated[int | None, _doc("The size of the file.", "bytes")] = None
     url: Annotated[
         str | None,
-        _told("The download URL: set only for `available`, valid for 10 minutes."),
+        _doc("The download URL: set only for `available`, valid for 10 minutes."),
     ] = None
-    resolution: Annotated[str | None, _told("Width x height.", "pixels", "1280x720")] = None
-    output_mode: Annotated[str | None, _told("`composed` or `individual`.")] = None
-    stream_mode: Annotated[str | None, _told("`auto` or `manual`.")] = None
+    resolution: Annotated[str | None, _doc("Width x height.", "pixels", "1280x720")] = None
+    output_mode: Annotated[str | None, _doc("`composed` or `individual`.")] = None
+    stream_mode: Annotated[str | None, _doc("`auto` or `manual`.")] = None
     streams: Annotated[
-        list[ArchiveStream] | None, _told("The streams being recorded, while `started`.")
+        list[ArchiveStream] | None, _doc("The streams being recorded, while `started`.")
     ] = None
-    has_audio: Annotated[bool | None, _told("Whether audio is recorded.")] = None
-    has_video: Annotated[bool | None, _told("Whether video is recorded.")] = None
-    has_transcription: Annotated[bool | None, _told("Whether it is transcribed.")] = None
-    transcription: Annotated[Transcription | None, _told("The transcription.")] = None
+    has_audio: Annotated[bool | None, _doc("Whether audio is recorded.")] = None
+    has_video: Annotated[bool | None, _doc("Whether video is recorded.")] = None
+    has_transcription: Annotated[bool | None, _doc("Whether it is transcribed.")] = None
+    transcription: Annotated[Transcription | None, _doc("The transcription.")] = None
     transcription_properties: Annotated[
         TranscriptionProperties | None,
-        _told("How it is to be transcribed, as one SDK has it.", sure="seen"),
+        _doc("How it is to be transcribed, as one SDK has it.", sure="seen"),
     ] = None
-    sha256sum: Annotated[str | None, _told("The file's SHA-256.", "hexadecimal")] = None
-    password: Annotated[str | None, _told("The file's password, a secret.")] = None
+    sha256sum: Annotated[str | None, _doc("The file's SHA-256.", "hexadecimal")] = None
+    password: Annotated[str | None, _doc("The file's password, a secret.")] = None
     certificate: Annotated[
-        str | None, _told("The certificate it is encrypted for.", sure="seen")
+        str | None, _doc("The certificate it is encrypted for.", sure="seen")
     ] = None
     multi_archive_tag: Annotated[
-        str | None, _told("Distinguishes simultaneous archives of one session.")
+        str | None, _doc("Distinguishes simultaneous archives of one session.")
     ] = None
-    max_bitrate: Annotated[int | None, _told("The maximum bit rate.", "bits per second")] = None
+    max_bitrate: Annotated[int | None, _doc("The maximum bit rate.", "bits per second")] = None
     quantization_parameter: Annotated[
         int | None,
-        _told("The quality of the video: 15 (best) to 40; composed archives only.", sure="seen"),
+        _doc("The quality of the video: 15 (best) to 40; composed archives only.", sure="seen"),
     ] = None
-    width: Annotated[int | None, _told("The width.", "pixels", sure="seen")] = None
-    height: Annotated[int | None, _told("The height.", "pixels", sure="seen")] = None
+    width: Annotated[int | None, _doc("The width.", "pixels", sure="seen")] = None
+    height: Annotated[int | None, _doc("The height.", "pixels", sure="seen")] = None
 
     @property
     def type(self) -> str:
@@ -489,7 +491,7 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
         return "archive"
 
     @property
-    def _project_on_the_wire(self) -> str | int | None:
+    def _stated_project(self) -> str | int | None:
         return self.project or self.application or self.partner
 
     @property
@@ -508,8 +510,8 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
         return self.id
 
     @property
-    def lived_s(self) -> float | None:
-        """How long it recorded, once ended; None for 0, which an encrypted archive always says."""
+    def lasted_s(self) -> float | None:
+        """How long it recorded, once ended; None for 0, which an encrypted archive always has."""
         if self.status not in _ENDED or not self.duration:
             return None
         return float(self.duration) if abs(self.duration) < LAST_MS else None
@@ -518,45 +520,45 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
 class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
     """The status of a broadcast."""
 
-    id: Annotated[str | None, _told("The broadcast's ID.", sure="inferred")] = None
-    event: Annotated[str | None, _told("`broadcast`.", sure="inferred")] = None
-    status: Annotated[str | None, _told("The status of the broadcast.", example="started")] = None
-    reason: Annotated[str | None, _told("Why it failed.")] = None
-    project: Annotated[str | int | None, _told("The project's ID.", sure="inferred")] = field(
+    id: Annotated[str | None, _doc("The broadcast's ID.", sure="inferred")] = None
+    event: Annotated[str | None, _doc("`broadcast`.", sure="inferred")] = None
+    status: Annotated[str | None, _doc("The status of the broadcast.", example="started")] = None
+    reason: Annotated[str | None, _doc("Why it failed.")] = None
+    project: Annotated[str | int | None, _doc("The project's ID.", sure="inferred")] = field(
         default=None, name="projectId"
     )
     partner: Annotated[
-        str | int | None, _told("The project's ID under its old name.", sure="inferred")
+        str | int | None, _doc("The project's ID under its old name.", sure="inferred")
     ] = field(default=None, name="partnerId")
-    application: Annotated[str | int | None, _told("The application's ID.", sure="inferred")] = (
+    application: Annotated[str | int | None, _doc("The application's ID.", sure="inferred")] = (
         field(default=None, name="applicationId")
     )
-    created_at: Annotated[int | None, _told("When it was created.", _MS, sure="inferred")] = None
-    updated_at: Annotated[int | None, _told("When it last changed.", _MS, sure="inferred")] = None
+    created_at: Annotated[int | None, _doc("When it was created.", _MS, sure="inferred")] = None
+    updated_at: Annotated[int | None, _doc("When it last changed.", _MS, sure="inferred")] = None
     max_duration: Annotated[
-        int | None, _told("The maximum duration.", "seconds", sure="inferred")
+        int | None, _doc("The maximum duration.", "seconds", sure="inferred")
     ] = None
     resolution: Annotated[
-        str | None, _told("Width x height.", "pixels", "1280x720", sure="inferred")
+        str | None, _doc("Width x height.", "pixels", "1280x720", sure="inferred")
     ] = None
-    stream_mode: Annotated[str | None, _told("`auto` or `manual`.", sure="inferred")] = None
-    has_audio: Annotated[bool | None, _told("Whether it has audio.", sure="inferred")] = None
-    has_video: Annotated[bool | None, _told("Whether it has video.", sure="inferred")] = None
+    stream_mode: Annotated[str | None, _doc("`auto` or `manual`.", sure="inferred")] = None
+    has_audio: Annotated[bool | None, _doc("Whether it has audio.", sure="inferred")] = None
+    has_video: Annotated[bool | None, _doc("Whether it has video.", sure="inferred")] = None
     multi_broadcast_tag: Annotated[
-        str | None, _told("Distinguishes simultaneous broadcasts of one session.", sure="inferred")
+        str | None, _doc("Distinguishes simultaneous broadcasts of one session.", sure="inferred")
     ] = None
     max_bitrate: Annotated[
-        int | None, _told("The maximum bit rate.", "bits per second", sure="inferred")
+        int | None, _doc("The maximum bit rate.", "bits per second", sure="inferred")
     ] = None
     streams: Annotated[
         list[BroadcastStream] | None,
-        _told("The streams being broadcast, in `manual` mode.", sure="inferred"),
+        _doc("The streams being broadcast, in `manual` mode.", sure="inferred"),
     ] = None
     settings: Annotated[
-        dict[str, Any] | None, _told("The settings it was started with.", sure="inferred")
+        dict[str, Any] | None, _doc("The settings it was started with.", sure="inferred")
     ] = None
     broadcast_urls: Annotated[
-        BroadcastUrls | None, _told("Where to watch it; null when stopped.", sure="inferred")
+        BroadcastUrls | None, _doc("Where to watch it; null when stopped.", sure="inferred")
     ] = None
 
     @property
@@ -565,7 +567,7 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
         return "broadcast"
 
     @property
-    def _project_on_the_wire(self) -> str | int | None:
+    def _stated_project(self) -> str | int | None:
         return self.project or self.application or self.partner
 
     @property
@@ -582,29 +584,29 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
 class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
     """The status of an Experience Composer render."""
 
-    id: Annotated[str | None, _told("The render's ID.")] = None
-    event: Annotated[str | None, _told("`render`, if at all.", sure="inferred")] = None
-    stream: Annotated[str | None, _told("The stream it publishes; may be missing on `failed`.")] = (
+    id: Annotated[str | None, _doc("The render's ID.")] = None
+    event: Annotated[str | None, _doc("`render`, if at all.", sure="inferred")] = None
+    stream: Annotated[str | None, _doc("The stream it publishes; may be missing on `failed`.")] = (
         field(default=None, name="streamId")
     )
-    status: Annotated[str | None, _told("The status of the render.", example="started")] = None
-    reason: Annotated[str | None, _told("The reason for this status; spellings vary.")] = None
-    created_at: Annotated[int | None, _told("When it was created.", _MS, sure="seen")] = None
-    updated_at: Annotated[int | None, _told("When it last changed.", _MS, sure="seen")] = None
-    project: Annotated[str | int | None, _told("The project's ID.", sure="seen")] = field(
+    status: Annotated[str | None, _doc("The status of the render.", example="started")] = None
+    reason: Annotated[str | None, _doc("The reason for this status; spellings vary.")] = None
+    created_at: Annotated[int | None, _doc("When it was created.", _MS, sure="seen")] = None
+    updated_at: Annotated[int | None, _doc("When it last changed.", _MS, sure="seen")] = None
+    project: Annotated[str | int | None, _doc("The project's ID.", sure="seen")] = field(
         default=None, name="projectId"
     )
-    application: Annotated[str | int | None, _told("The application's ID.", sure="seen")] = field(
+    application: Annotated[str | int | None, _doc("The application's ID.", sure="seen")] = field(
         default=None, name="applicationId"
     )
-    name: Annotated[
-        str | None, _told("The name you gave the stream it publishes.", sure="seen")
-    ] = None
-    url: Annotated[str | None, _told("The page that is rendered.", sure="seen")] = None
+    name: Annotated[str | None, _doc("The name you gave the stream it publishes.", sure="seen")] = (
+        None
+    )
+    url: Annotated[str | None, _doc("The page that is rendered.", sure="seen")] = None
     resolution: Annotated[
-        str | None, _told("Width x height.", "pixels", "1280x720", sure="seen")
+        str | None, _doc("Width x height.", "pixels", "1280x720", sure="seen")
     ] = None
-    callback_url: Annotated[str | None, _told("Where its callbacks are sent.", sure="seen")] = None
+    callback_url: Annotated[str | None, _doc("Where its callbacks are sent.", sure="seen")] = None
 
     @property
     def type(self) -> str:
@@ -612,7 +614,7 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
         return "render"
 
     @property
-    def _project_on_the_wire(self) -> str | int | None:
+    def _stated_project(self) -> str | int | None:
         return self.project or self.application
 
     @property
@@ -624,38 +626,38 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
 class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
     """The status of live captions."""
 
-    captions_id: Annotated[str | None, _told("The captions' ID.", sure="seen")] = None
+    captions_id: Annotated[str | None, _doc("The captions' ID.", sure="seen")] = None
     caption_id: Annotated[
-        str | None, _told("The captions' ID, as one SDK spells it.", sure="seen")
+        str | None, _doc("The captions' ID, as one SDK spells it.", sure="seen")
     ] = None
-    event: Annotated[str | None, _told("`captions`, if at all.", sure="inferred")] = None
+    event: Annotated[str | None, _doc("`captions`, if at all.", sure="inferred")] = None
     status: Annotated[
-        str | None, _told("The status of the captions.", example="started", sure="seen")
+        str | None, _doc("The status of the captions.", example="started", sure="seen")
     ] = None
-    reason: Annotated[str | None, _told("The reason for this status.", sure="seen")] = None
+    reason: Annotated[str | None, _doc("The reason for this status.", sure="seen")] = None
     language_code: Annotated[
-        str | None, _told("The language transcribed.", example="en-US", sure="seen")
+        str | None, _doc("The language transcribed.", example="en-US", sure="seen")
     ] = None
-    project: Annotated[str | int | None, _told("The project's ID.", sure="inferred")] = field(
+    project: Annotated[str | int | None, _doc("The project's ID.", sure="inferred")] = field(
         default=None, name="projectId"
     )
-    application: Annotated[str | int | None, _told("The application's ID.", sure="inferred")] = (
+    application: Annotated[str | int | None, _doc("The application's ID.", sure="inferred")] = (
         field(default=None, name="applicationId")
     )
     created_at: Annotated[
         int | float | None,
-        _told("When they started; one fixture has seconds instead.", _MS, sure="seen"),
+        _doc("When they started; one fixture has seconds instead.", _MS, sure="seen"),
     ] = None
-    updated_at: Annotated[
-        int | float | None, _told("When they last changed.", _MS, sure="seen")
-    ] = None
-    duration: Annotated[int | float | None, _told("How long they ran.", "seconds", sure="seen")] = (
+    updated_at: Annotated[int | float | None, _doc("When they last changed.", _MS, sure="seen")] = (
+        None
+    )
+    duration: Annotated[int | float | None, _doc("How long they ran.", "seconds", sure="seen")] = (
         None
     )
     provider: Annotated[
-        str | None, _told("The transcription service.", example="aws-transcribe", sure="seen")
+        str | None, _doc("The transcription service.", example="aws-transcribe", sure="seen")
     ] = None
-    group: Annotated[str | None, _told("`captions`.", sure="inferred")] = None
+    group: Annotated[str | None, _doc("`captions`.", sure="inferred")] = None
 
     @property
     def type(self) -> str:
@@ -663,37 +665,37 @@ class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
         return "captions"
 
     @property
-    def _project_on_the_wire(self) -> str | int | None:
+    def _stated_project(self) -> str | int | None:
         return self.project or self.application
 
     @property
     def created_ms(self) -> int | None:
-        """When they began, ms since the epoch; what is too small for ms are seconds."""
-        told = self.created_at
-        if told is None or not 0 < told <= LAST_MS:
+        """When they started, ms since the epoch; a value too small for ms is in seconds."""
+        stated = self.created_at
+        if stated is None or not 0 < stated <= LAST_MS:
             return None
-        return int(told if told >= FIRST_MS else told * 1000)
+        return int(stated if stated >= FIRST_MS else stated * 1000)
 
 
 class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
-    """JSON that is no known type; the fields it shares with known types are read all the same."""
+    """JSON of an unknown type; fields that it shares with known types are decoded anyway."""
 
-    event: Annotated[str | None, _told("The event name in the payload.", sure="inferred")] = None
+    event: Annotated[str | None, _doc("The event name in the payload.", sure="inferred")] = None
     project: str | int | None = field(default=None, name="projectId")
     application: str | int | None = field(default=None, name="applicationId")
     partner: str | int | None = field(default=None, name="partnerId")
     timestamp: int | None = None
-    told_reason: str | None = field(default=None, name="reason")
-    told_status: str | None = field(default=None, name="status")
+    stated_reason: str | None = field(default=None, name="reason")
+    stated_status: str | None = field(default=None, name="status")
     connection: Connection | None = None
     stream: Stream | None = None
     call: Call | None = None
     # Not on the wire either: the first keys of the payload, and the one that reads like a status.
     keys: tuple[str, ...] = field(default=(), name="vmon:keys")
-    telling: tuple[str, str] | None = field(default=None, name="vmon:telling")
+    status_like: tuple[str, str] | None = field(default=None, name="vmon:status-like")
 
     @property
-    def _project_on_the_wire(self) -> str | int | None:
+    def _stated_project(self) -> str | int | None:
         return self.project or self.application or self.partner
 
     @property
@@ -704,12 +706,12 @@ class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
     @property
     def reason(self) -> str | None:
         """Why it happened, as it stands on the wire."""
-        return self.told_reason
+        return self.stated_reason
 
     @property
     def status(self) -> str | None:
         """The status."""
-        return self.told_status
+        return self.stated_status
 
     @property
     def connection_id(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What people are called: by their token data, else by two words."""
+"""Display names of connections: the name in their token data, else two words for their ID."""
 
 from __future__ import annotations
 
@@ -38,52 +38,52 @@ _LONGEST_TEXT = 40
 
 
 @lru_cache(maxsize=1024)
-def person(data: str | None) -> str | None:
-    """Find the human name in token data; None when there is none.
+def name_in_data(data: str | None) -> str | None:
+    """Find the name of the participant in token data; None when there is none.
 
     JSON (one level of nesting), a query string, or short free text.
     """
     if not data or len(data) > _LONGEST_DATA or not (text := data.strip()):
         return None
     try:
-        return _named(json_decode(text))
+        return _name_in(json_decode(text))
     except (MsgspecError, ValueError, RecursionError):
         pass  # no JSON
     if "=" in text:
-        return _named(dict(parse_qsl(text.lstrip("?"))))
+        return _name_in(dict(parse_qsl(text.lstrip("?"))))
     if len(text) > _LONGEST_TEXT or text[0] in "{[" or not text.isprintable():
         return None
     return text
 
 
-def _named(said: object, depth: int = 0) -> str | None:
-    match said:
+def _name_in(data: object, depth: int = 0) -> str | None:
+    match data:
         case str():
-            return " ".join(said.split()) or None
+            return " ".join(data.split()) or None
         case dict():
-            plain = {_plain(key): value for key, value in said.items()}
-            found = (_value(plain[key], depth) for key in _NAMES if key in plain)
-            nested = (_named(value, 1) for value in said.values() if isinstance(value, dict))
-            return next(filter(None, (*found, *(nested if not depth else ()))), None)
+            by_key = {_normalized(key): value for key, value in data.items()}
+            names = (_scalar_name(by_key[key], depth) for key in _NAMES if key in by_key)
+            nested = (_name_in(value, 1) for value in data.values() if isinstance(value, dict))
+            return next(filter(None, (*names, *(nested if not depth else ()))), None)
         case _:
             return None
 
 
-def _plain(key: str) -> str:
+def _normalized(key: str) -> str:
     return key.replace("_", "").replace("-", "").lower()
 
 
-def _value(value: object, depth: int) -> str | None:
+def _scalar_name(value: object, depth: int) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _named(value, depth + 1) if isinstance(value, str) or not depth else None
+    return _name_in(value, depth + 1) if isinstance(value, str) or not depth else None
 
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-_QUALITIES = _words(
+_ADJECTIVES = _words(
     """
     able agile airy amber ample ardent azure bold brave breezy bright brisk calm candid cheery
     chipper civil clean clear clever cosmic cosy crisp curious dapper daring deft dewy eager
@@ -98,7 +98,7 @@ _QUALITIES = _words(
 )
 
 
-_CREATURES = _words(
+_NOUNS = _words(
     """
     acorn alder alpaca ant aspen badger bat bear beaver bee birch bison boar brook buffalo bunny
     camel canary cat cedar cheetah cicada clover comet condor coral coyote crab crane cricket
@@ -113,34 +113,34 @@ _CREATURES = _words(
 )
 
 
-def called(identifier: str, name: str | None) -> str:
-    """The name that the token data has (disarm it), or the two words of the connection's id."""
+def display_name(identifier: str, name: str | None) -> str:
+    """Return the name from the token data (disarm it), else the two words for the connection ID."""
     return name or two_words(identifier)
 
 
 @lru_cache(maxsize=4096)
 def two_words(identifier: str) -> str:
-    """Two words for an id: `calm-heron`, the same everywhere and always.
+    """Derive two words from an ID: `calm-heron`, the same in every run and on every machine.
 
-    There are 16,384: among ten people two share theirs in one room of 360.
+    There are 16,384 pairs: of ten connections, two have the same one in one session of 360.
     """
     digest = blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=2).digest()
     number = int.from_bytes(digest)
-    quality, creature = _QUALITIES[number % 128], _CREATURES[number // 128 % 128]
-    return f"{quality}-{creature}"
+    return f"{_ADJECTIVES[number % 128]}-{_NOUNS[number // 128 % 128]}"
 
 
 def is_two_words(text: str) -> bool:
-    """Whether a text is what `two_words` makes of some id."""
-    quality, _, creature = text.partition("-")
-    return quality in _QUALITIES and creature in _CREATURES
+    """Whether a text is one that `two_words` returns for some ID."""
+    adjective, _, noun = text.partition("-")
+    return adjective in _ADJECTIVES and noun in _NOUNS
 
 
 def name_from(path: str) -> Callable[[str | None], str | None]:
-    """How to find names by a path into the token data: `data.userName`, `data.user.first`.
+    """Make a lookup of names by a path in the token data: `data.userName`, `data.user.first`.
 
-    The data are JSON or a query string; `data.` may be left out, `data` alone is the whole text,
-    a number is a place in a list. What leads nowhere gives None. Raises WrongUse for no path.
+    The data is JSON or a query string; `data.` may be left out, `data` alone is the whole text,
+    a number is an index of a list. The lookup returns None where the path does not exist.
+    Raises WrongUse for an invalid path.
     """
     steps = path.split(".")
     if steps[0] == "data":

@@ -1,7 +1,7 @@
-"""From a body to what it says. Total: whatever the bytes are, something comes back.
+"""Parse a decoded payload into a typed event; never raises, whatever the payload holds.
 
-`read_body` is on the road to the answer: one decoding to plain objects and a few look-ups.
-`event_of` is off it: types, and a warning for each thing that is not as it should be.
+`payload.read_body` runs before the response: one decoding to plain objects and a few lookups.
+`event_of` runs after it: types, and a warning for everything that is not as documented.
 """
 
 import json
@@ -39,13 +39,6 @@ from vmon.sanitize import disarm
 _Shape = TypeVar("_Shape", bound=Struct)
 
 
-# What msgspec refuses and the standard library reads: 1e400, half a surrogate pair in an escape,
-# and, with it, every body that is not JSON, for which the standard library knows where and why.
-
-
-# Bodies in a wrapping: compressed, or behind a byte order mark.
-
-
 SHAPES: dict[str, type[Known]] = {
     "sessionCreated": SessionEvent,
     "sessionDestroyed": SessionEvent,
@@ -63,65 +56,67 @@ SHAPES: dict[str, type[Known]] = {
     "callDestroyed": CallEvent,
     "muteForced": CallEvent,
 }
-"""The shape of each type's payload."""
+"""The struct of each type's payload."""
 
 
 def event_of(payload: Payload, fields: Known | None = None) -> Event:
-    """Turn a payload into its event; `warnings` holds the payload's notes and all that is odd.
+    """Convert a payload to its event; `warnings` are the payload's notes and all deviations.
 
-    `fields` is the body as it was read already, where it is as documented.
+    `fields` is the event already decoded, where the body is as documented.
     """
     shape = SHAPES.get(payload.type)
-    if shape is None or type(payload.value) is not dict:  # a capture may call any body anything
-        return _event_of_no_type(payload)
+    if shape is None or type(payload.value) is not dict:  # a capture may state any type
+        return _untyped_event(payload)
     warnings: list[str] = []
     event = fields or _fit(payload.value, shape, warnings)
-    warnings += _oddities(payload, event)
+    warnings += _undocumented(payload, event)
     if payload.notes or warnings or event.warnings:
-        return _warned(event, (*payload.notes, *warnings))
+        return _with_warnings(event, (*payload.notes, *warnings))
     return event
 
 
-def _event_of_no_type(payload: Payload) -> Event:
+def _untyped_event(payload: Payload) -> Event:
     if payload.problem is not None:
         return Undecodable(problem=payload.problem, warnings=payload.notes)
     if type(payload.value) is not dict:
         return UnknownEvent(warnings=payload.notes)
     value = payload.value
-    event = _fit(value, UnknownEvent, [])  # what it should be is anyone's guess
-    event = msgspec.structs.replace(event, keys=(*islice(value, _MOST_KEYS),), telling=_told(value))
-    return _warned(event, (*payload.notes, *_repeated(payload)))
+    event = _fit(value, UnknownEvent, [])  # nothing is documented, so nothing deviates
+    event = msgspec.structs.replace(
+        event, keys=(*islice(value, _MOST_KEYS),), status_like=_status_like(value)
+    )
+    return _with_warnings(event, (*payload.notes, *_repeated(payload)))
 
 
 _MOST_KEYS = 12
-_TELLING = ("status", "state", "type", "eventType", "event_type", "action", "kind")
+_STATUS_LIKE = ("status", "state", "type", "eventType", "event_type", "action", "kind")
 """Keys under which other services say what an event is, or how far something has come."""
 
 
-def _told(value: dict[str, Any]) -> tuple[str, str] | None:
+def _status_like(value: dict[str, Any]) -> tuple[str, str] | None:
     """What JSON of no known type says of itself, and under which key."""
-    said = ((key, value.get(key)) for key in _TELLING)
-    return next(((key, text) for key, text in said if text and isinstance(text, str)), None)
+    stated = ((key, value.get(key)) for key in _STATUS_LIKE)
+    return next(((key, text) for key, text in stated if text and isinstance(text, str)), None)
 
 
 _MOST_WARNINGS = 20
 
 
-def _warned(event: _Shape, warnings: tuple[str, ...]) -> _Shape:
+def _with_warnings(event: _Shape, warnings: tuple[str, ...]) -> _Shape:
     if (more := len(warnings) - _MOST_WARNINGS) > 0:
         warnings = (*warnings[:_MOST_WARNINGS], f"and {more} more")
     return msgspec.structs.replace(event, warnings=warnings)
 
 
-def _oddities(payload: Payload, event: Known) -> list[str]:
-    """Find what is well-formed and still not as documented."""
-    value, entry = payload.value, TYPES[payload.type]
-    odd = [*_repeated(payload), *_unlisted(payload, event)]
-    if entry.closed_reasons and (reason := event.reason) and reason not in entry.reasons:
-        odd.append(f"unknown reason {_quoted(reason)}")
+def _undocumented(payload: Payload, event: Known) -> list[str]:
+    """List what is well-formed but not as documented."""
+    value, known = payload.value, TYPES[payload.type]
+    warnings = [*_repeated(payload), *_unlisted(payload, event)]
+    if known.closed_reasons and (reason := event.reason) and reason not in known.reasons:
+        warnings.append(f"unknown reason {_quoted(reason)}")
     if type(at := value.get("timestamp")) is int and not FIRST_MS <= at <= LAST_MS:
-        odd.append("timestamp is not in milliseconds since the epoch")
-    return odd
+        warnings.append("timestamp is not in milliseconds since the epoch")
+    return warnings
 
 
 def _unlisted(payload: Payload, event: Known) -> Iterator[str]:
@@ -145,12 +140,12 @@ _LONGEST_QUOTE = 60
 
 
 def _quoted(text: str) -> str:
-    """Quote a stranger's text so that it is one short harmless line."""
+    """Quote untrusted text as one short line, disarmed."""
     quoted = disarm(text[:_LONGEST_QUOTE])
     return f'"{quoted}"' if len(text) <= _LONGEST_QUOTE else f'"{quoted}…"'
 
 
-# Keys that appear twice. Counting is cheap, and only a count that does not come out is looked into.
+# Duplicate keys. Counting colons is cheap; the body is parsed again only where the count differs.
 
 
 def _repeated(payload: Payload) -> list[str]:
@@ -169,7 +164,7 @@ def _repeated(payload: Payload) -> list[str]:
 
 
 def _encoded(value: Any) -> bytes:
-    """Write a value as most senders do; a body equal to that has no key twice."""
+    """Encode a value as most senders do; a body equal to that has no duplicate key."""
     try:
         return _encode(value)
     except (MsgspecError, ValueError, RecursionError):
@@ -181,7 +176,7 @@ def _note_repeated(pairs: list[tuple[str, Any]], seen: list[str]) -> dict[str, A
     if len(kept) < len(pairs):
         for key, times in Counter(key for key, _ in pairs).items():
             if times > 1:
-                often = "twice" if times == 2 else f"{times} times"  # noqa: PLR2004 - a word for two
+                often = "twice" if times == 2 else f"{times} times"  # noqa: PLR2004 - "twice" is 2
                 seen.append(f"{_quoted(key)} appears {often} (the last counts)")
     return kept
 
@@ -200,7 +195,7 @@ def _count_inside(values: Iterable[Any]) -> int:
     return total
 
 
-# Wrong types: whatever fits is kept, field by field.
+# Wrong types: every field that fits is kept.
 
 
 def _fit(value: dict[str, Any], shape: type[_Shape], warnings: list[str]) -> _Shape:
@@ -212,9 +207,9 @@ def _fit(value: dict[str, Any], shape: type[_Shape], warnings: list[str]) -> _Sh
 
 @cache
 def _fields(shape: type[Struct]) -> tuple[inspect.Field, ...]:
-    told = inspect.type_info(shape)
-    assert isinstance(told, inspect.StructType)  # noqa: S101 - said to mypy
-    return told.fields
+    info = inspect.type_info(shape)
+    assert isinstance(info, inspect.StructType)  # noqa: S101 - narrows the type for mypy
+    return info.fields
 
 
 _OURS = "vmon:"  # what is not on the wire
@@ -231,7 +226,7 @@ def _kept(
 
 
 def _fitted(raw: Any, wanted: inspect.Type, where: str, warnings: list[str]) -> Any:
-    """Return `raw` as far as it is what is wanted, or can be turned into it; else None."""
+    """Return `raw` as far as it has the wanted type or can be coerced to it; else None."""
     options = _options(wanted)
     for option in options:
         match option, raw:
@@ -239,13 +234,13 @@ def _fitted(raw: Any, wanted: inspect.Type, where: str, warnings: list[str]) -> 
                 return cls(**_kept(raw, fields, f"{where}.", warnings))
             case inspect.ListType(item_type=item), list():
                 every = enumerate(raw)
-                fits = [_fitted(one, item, f"{where}[{at}]", warnings) for at, one in every]
-                return [one for one in fits if one is not None]
+                fits = [_fitted(element, item, f"{where}[{at}]", warnings) for at, element in every]
+                return [element for element in fits if element is not None]
             case _ if _is(raw, option):
                 return raw
     warnings.append(f"{where} should be {_names(options)}, not {kind_of(raw)}")
-    turned = (_turned(raw, option) for option in options)
-    return next((one for one in turned if one is not None), None)
+    coerced = (_coerced(raw, option) for option in options)
+    return next((value for value in coerced if value is not None), None)
 
 
 def _is(raw: Any, option: inspect.Type) -> bool:
@@ -274,8 +269,8 @@ _WHOLE = re.compile(r"\s*-?[0-9]{1,19}\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*-?[0-9]{1,19}(\.[0-9]{1,19})?\s*", re.ASCII)
 
 
-def _turned(raw: Any, option: inspect.Type) -> Any:
-    """Turn a scalar into what is wanted; None when that cannot be."""
+def _coerced(raw: Any, option: inspect.Type) -> Any:
+    """Coerce a scalar to a type; None where that is impossible."""
     match option, raw:
         case inspect.StrType(), int() | float() if not isinstance(raw, bool):
             return str(raw)

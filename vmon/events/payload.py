@@ -1,4 +1,4 @@
-"""Bytes → JSON: bodies unpacked and decoded, whatever they hold."""
+"""Decode bodies: decompress them, parse their JSON, recognise their type."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEEPEST = 200
-"""The deepest nesting that goes into a file as JSON: jq 1.6 stops reading a file at 256."""
+"""The deepest nesting that is written to a file as JSON: jq 1.6 stops reading a file at 256."""
 
 
 _BOM = b"\xef\xbb\xbf"
 
 
 class TooLarge(VmonError):
-    """A compressed body grows beyond the limit: the one thing `read_body` raises."""
+    """A compressed body exceeds the limit when decompressed: all that `read_body` raises."""
 
 
 class Payload(Struct, frozen=True):
-    """A body, decoded.
+    """A decoded body.
 
     `type` is a catalogue name, or `unknown` (JSON of no known type), or `undecodable`;
     `session` the session ID where it is a non-empty string; `value` the decoded JSON.
     `json` is the body as one line of valid JSON, otherwise verbatim; None when it is not JSON,
-    or not such that every reader of JSON can read it (`notes` says why then).
-    `problem` says in a sentence why it is undecodable; `notes` are about the body as a whole.
+    or not portable to every JSON parser (`notes` say why). `problem` is a sentence on why it is
+    undecodable; `notes` are about the body as a whole.
     """
 
     type: str
@@ -46,7 +46,7 @@ class Payload(Struct, frozen=True):
 
 
 def read_body(body: bytes, encoding: str = "", *, limit: int = 64 << 20) -> Payload:
-    """Decode a body as it came; `encoding` is its Content-Encoding header.
+    """Decode a body as received; `encoding` is its Content-Encoding header.
 
     Raises TooLarge when the body decompresses to more than `limit` bytes, and nothing else.
     """
@@ -66,7 +66,7 @@ def _read_plain(body: bytes, notes: tuple[str, ...]) -> Payload:
     return _payload(value, _line(body), notes)
 
 
-# As numbers: bytes methods take those twice as fast as a bytes of one.
+# As integers: bytes methods search for those twice as fast as for a bytes of length one.
 _NEWLINE, _RETURN, _BRACKET, _BRACE, COLON = b"\n\r[{:"
 
 
@@ -87,7 +87,7 @@ def _payload(value: Any, line: bytes | None, notes: tuple[str, ...]) -> Payload:
 
 
 def _type_of(value: dict[str, Any]) -> str:
-    """Recognise the type: by its name, else by its shape; the path of a request says nothing."""
+    """Recognise the type by its name, else by its shape; the path of a request is irrelevant."""
     event = value.get("event")
     if type(event) is str and event in TYPES:
         return event
@@ -115,7 +115,7 @@ def _undecodable(problem: str, notes: tuple[str, ...]) -> Payload:
 
 
 def _too_deep(value: Any) -> tuple[str, ...]:
-    """Note that `value` is nested deeper than DEEPEST; found without recursion."""
+    """Check, without recursion, whether `value` is nested deeper than DEEPEST; the note of it."""
     layer = [value]
     for _ in range(DEEPEST):
         if not layer:
@@ -141,7 +141,7 @@ def _read_leniently(body: bytes, notes: tuple[str, ...]) -> Payload:
 
 
 def _halved(value: Any) -> tuple[str, ...]:
-    """Say whether a string has half a surrogate pair: jq 1.6 reads no further in a file."""
+    """Check for a lone surrogate in a string: jq 1.6 stops reading a file at one."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -150,7 +150,7 @@ def _halved(value: Any) -> tuple[str, ...]:
 
 
 def _parse(text: str) -> tuple[Any, tuple[str, ...]]:
-    """Parse with the standard library; also note a number too long for it."""
+    """Parse with the standard library, which accepts more; with the note of too long a number."""
     huge = []
 
     def integer(digits: str) -> int | float:
@@ -169,7 +169,7 @@ def _refuse(name: str) -> Any:
 
 
 def _why(error: BaseException, shift: int) -> str:
-    """Say why a body is undecodable; `shift` bytes were taken off its front."""
+    """Explain why a body is undecodable; `shift` bytes were stripped from its front."""
     match error:
         case UnicodeDecodeError():
             return f"not UTF-8 at byte {error.start + shift}"
@@ -201,7 +201,7 @@ def _read_wrapped(body: bytes, encoding: str, limit: int) -> Payload:
         try:
             body = unpack(body, limit)
         except (zlib.error, ValueError) as error:
-            # A proxy that unpacks a body and leaves the header: what counts is the body.
+            # Some proxies decompress a body and leave the header: what counts is the body.
             plain = _read_wrapped(body, "", limit)
             if plain.type == "undecodable":
                 return _undecodable(f"{coding}: {error}", ())
@@ -213,27 +213,27 @@ def _read_wrapped(body: bytes, encoding: str, limit: int) -> Payload:
 
 
 def _codings(encoding: str) -> list[str]:
-    """List the codings in the order in which they are undone."""
+    """List the content codings in the order in which to undo them."""
     named = (coding.strip().lower() for coding in reversed(encoding.split(",")))
     return [coding for coding in named if coding not in {"", "identity"}]
 
 
-_MOST_MEMBERS = 100  # each one copies what follows it
+_MOST_MEMBERS = 100  # each one copies the rest of the body
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     """Decompress all members of a gzip file."""
-    grown = b""
+    inflated = b""
     for _ in range(_MOST_MEMBERS):
-        part, body = _inflate(body, limit - len(grown), zlib.MAX_WBITS | 16)
-        grown += part
+        part, body = _inflate(body, limit - len(inflated), zlib.MAX_WBITS | 16)
+        inflated += part
         if not body.strip(b"\0"):
-            return grown
+            return inflated
     raise ValueError(f"more than {_MOST_MEMBERS} members")
 
 
 def _undeflate(body: bytes, limit: int) -> bytes:
-    """Decompress deflate: in its zlib wrapping, as the standard says, or bare, as many send it."""
+    """Decompress deflate: in zlib format, as the standard says, or raw, as many send it."""
     try:
         return _inflate(body, limit, zlib.MAX_WBITS)[0]
     except zlib.error:
@@ -241,14 +241,14 @@ def _undeflate(body: bytes, limit: int) -> bytes:
 
 
 def _inflate(body: bytes, limit: int, wbits: int) -> tuple[bytes, bytes]:
-    """Return what is unpacked, and what follows it."""
+    """Decompress one stream; its data, and the bytes after it."""
     inflater = zlib.decompressobj(wbits)
-    grown = inflater.decompress(body, max(limit, 0) + 1)
-    if len(grown) > limit:
+    inflated = inflater.decompress(body, max(limit, 0) + 1)
+    if len(inflated) > limit:
         raise TooLarge(f"the body decompresses to more than {limit} bytes")
     if not inflater.eof:
         raise ValueError("the body is truncated")
-    return grown, inflater.unused_data
+    return inflated, inflater.unused_data
 
 
 _UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
@@ -270,5 +270,5 @@ _KINDS: dict[type, str] = {
 
 
 def kind_of(value: Any) -> str:
-    """What kind of JSON value something is."""
+    """Name the JSON type of a value: `a string`."""
     return _KINDS[type(value)]

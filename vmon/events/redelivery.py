@@ -1,7 +1,7 @@
-"""When Vonage sends a failed delivery again, and which of its retries a copy is.
+"""Vonage's retry schedule, and which of its retries a duplicate is.
 
-The second is a heuristic: Vonage says when it sends again (see `LIKE_VONAGE`), and nothing in a
-retry says that it is one. How long it waited for an answer that never came is not known either.
+The second is a heuristic: the schedule is documented (see `LIKE_VONAGE`), but nothing in a retry
+marks it as one. How long Vonage waited for a response that never came is not known either.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from vmon.humanize import duration
 
 
 class Schedule(Struct, frozen=True):
-    """Waits double from `first_s` to `most_s`, shortened by chance by up to `jitter` of them.
+    """An exponential backoff from `first_s` to `most_s`, shortened at random by up to `jitter`.
 
-    After `within_s` a delivery is given up; one that the app itself answers with a failure (500)
-    also after `answers` attempts. None: never.
+    After `within_s` a delivery is given up; one to which the app itself responds with a failure
+    (500) also after `answers` attempts. None: never.
     """
 
     first_s: float = 0.5
@@ -29,20 +29,20 @@ class Schedule(Struct, frozen=True):
     answers: int | None = 8
 
     def wait_s(self, attempts: int) -> float:
-        """How long to wait after so many attempts."""
+        """Return the wait after so many attempts, in seconds."""
         wait = min(self.first_s * 2.0 ** min(attempts - 1, 30), self.most_s)
         if not self.jitter:
             return wait
-        from random import random  # not for who only reads captures
+        from random import random  # commands that only read captures do not need it
 
         return wait * (1 - self.jitter * random())  # noqa: S311 - spreads load, guards nothing
 
 
 LIKE_VONAGE = Schedule(5.0, 900.0, 0.0, within_s=86400.0, answers=None)
-"""What Vonage itself does: after 5 s, doubling to 15 min, for 24 h (see callbacks' Delivery)."""
+"""Vonage's own schedule: after 5 s, doubling to 15 min, for 24 h."""
 
 RETRIES_FOR = timedelta(seconds=LIKE_VONAGE.within_s or 0.0)
-"""How long Vonage sends a delivery again that failed (its policy since January 2024)."""
+"""How long Vonage retries a failed delivery (its policy since January 2024)."""
 
 RETRIES_FOR_TEXT = f"{RETRIES_FOR.total_seconds() / 3600:.0f} h"
 SCHEDULE_TEXT = (
@@ -52,7 +52,7 @@ SCHEDULE_TEXT = (
 """When Vonage retries, in words: `after 5.0 s, doubling up to 15 min, for 24 h`."""
 
 RETRIED_MS = int((RETRIES_FOR + timedelta(hours=1)).total_seconds() * 1000)
-"""After so long no retry comes any more, ms: an hour longer than Vonage says."""
+"""How long after the first attempt a retry can still arrive, ms: an hour more than documented."""
 
 DUE_S = list(
     takewhile(
@@ -63,17 +63,17 @@ DUE_S = list(
 """When each retry is due, in seconds after the first attempt: 5, 15, 35, 75 …"""
 
 _EARLY, _LATE = 0.1, 0.3
-"""How far off its instant a retry may be, as a part of the wait before it: answers take time."""
+"""How early and late a retry may be, as a fraction of the wait before it: responses take time."""
 _WAITS_S = [LIKE_VONAGE.wait_s(number) for number in range(1, len(DUE_S) + 1)]
 
 
 def retry_of(since_first_s: float) -> int | None:
-    """The number of the retry due so long after the first attempt: 35 s fit #3; None: no retry.
+    """Return the number of the retry due so long after the first attempt: 35 s is #3; else None.
 
-    Of any instants after the first half hour two in five fit: a hint, and no proof.
+    After the first half hour, two of five random instants match: a hint, not a proof.
     """
     if since_first_s < DUE_S[0] - _EARLY * _WAITS_S[0]:
-        return None  # as most copies are, where there are many
+        return None  # the common case where there are many duplicates
     last = bisect_right(DUE_S, since_first_s)
     for number in (last, last + 1):
         if 0 < number <= len(DUE_S):
@@ -84,7 +84,7 @@ def retry_of(since_first_s: float) -> int | None:
 
 
 def copy_of(copies: int, since_first_s: float) -> str:
-    """What the `copies`th copy is called: `retry #3 +35 s`, else `duplicate #2 +200 ms`."""
+    """Label the `copies`th copy: `retry #3 +35 s`, else `duplicate #2 +200 ms`."""
     number = retry_of(since_first_s)
     which = f"duplicate #{copies}" if number is None else f"retry #{number}"
     return f"{which} +{duration(since_first_s)}"

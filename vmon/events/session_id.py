@@ -1,4 +1,4 @@
-"""What a session ID tells of its project."""
+"""The parts of a session ID: project, media location, creation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SessionParts(NamedTuple):
-    """What a session ID says of itself: project or application, media location, creation (UTC)."""
+    """The decoded session ID: project or application, media location, creation (UTC)."""
 
     project: str
     location: str | None
@@ -23,7 +23,7 @@ class SessionParts(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def session_parts(session_id: str) -> SessionParts | None:
-    """Decode a session ID; None when it says nothing.
+    """Decode a session ID; None when it is not in the known format.
 
     `1_` or `2_`, then URL-safe base64 of `1~<project>~<location>~<created ms>~…`. IDs in the
     documentation often belong to another project or do not decode: that is no error.

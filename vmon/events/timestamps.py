@@ -1,4 +1,4 @@
-"""Instants in payloads: milliseconds since the epoch, read and shown."""
+"""Timestamps in payloads: milliseconds since the epoch, parsed and converted."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _LAST_LOCAL_MS = LAST_MS - 2 * DAY_MS
 
 
 def local(at_ms: int) -> datetime:
-    """A local instant of ms since the epoch."""
+    """Convert ms since the epoch to local time."""
     return datetime.fromtimestamp(min(at_ms, _LAST_LOCAL_MS) / 1000, UTC).astimezone()
 
 
 def instant(ms: int | None) -> datetime | None:
-    """Turn `ms` since the epoch into an aware UTC instant; None when there is none, or absurd."""
+    """Convert ms since the epoch to an aware UTC instant; None for none, or out of range."""
     if ms is None or not 0 < ms <= LAST_MS:
         return None
     return _EPOCH + timedelta(milliseconds=ms)
 
 
-def in_ms(told: float | None) -> int | None:
-    """A time that was told, in ms, also where it was told in seconds; None: it is none."""
-    if told is None or not 0 < told <= LAST_MS:
+def in_ms(stated: float | None) -> int | None:
+    """Normalize a timestamp to ms, also one stated in seconds; None when it is out of range."""
+    if stated is None or not 0 < stated <= LAST_MS:
         return None
-    return int(told if told >= FIRST_MS else told * 1000)
+    return int(stated if stated >= FIRST_MS else stated * 1000)
 
 
-def is_in_seconds(told: float | None) -> bool:
-    """Whether a time was told in seconds, where ms are due."""
-    return told is not None and 0 < told < FIRST_MS
+def is_in_seconds(stated: float | None) -> bool:
+    """Whether a timestamp is in seconds instead of ms."""
+    return stated is not None and 0 < stated < FIRST_MS

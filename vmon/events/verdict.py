@@ -1,10 +1,10 @@
-"""The verdict on a delivery's signature: security/signature.py gives it, the capture keeps it."""
+"""The verdict on a signature: security/signature.py produces it, the capture stores it."""
 
 from msgspec import Struct
 
 
 class Claims(Struct, frozen=True, omit_defaults=True):
-    """What the token says of itself; to be believed only under a verdict of valid or stale.
+    """The claims of a token; to be trusted only with a verdict of valid or stale.
 
     `iat` is in Unix seconds. A claim that is absent or of the wrong type is None.
     """
@@ -16,16 +16,16 @@ class Claims(Struct, frozen=True, omit_defaults=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What is to be thought of a delivery's signature; `why` is one plain sentence.
+    """The result of verifying a delivery's signature; `why` is one plain sentence.
 
-    valid      signed with one of the secrets, over this very body
+    valid      signed with one of the secrets, over exactly this body
     stale      the same, but longer ago than allowed
-    invalid    signed wrongly: malformed, another secret, another body, another time
-    unsigned   no Bearer token at all
-    unchecked  a token that looks right, and no secret to check it with
+    invalid    the token is malformed, or for another secret, body or time
+    unsigned   no Bearer token
+    unchecked  a well-formed token, but no secret to verify it with
 
-    `secret` is the label of the secret that matched; `refused` says that the delivery was turned
-    away for it. A file may have another kind.
+    `secret` is the label of the secret that matched; `refused` means that the delivery was
+    rejected for its verdict. A file may have another kind.
     """
 
     kind: str

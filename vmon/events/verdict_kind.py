@@ -1,4 +1,4 @@
-"""The kinds of verdict on a signature; without an import of msgspec."""
+"""The kinds of verdict on a signature; imports no msgspec, so that the command line may use it."""
 
 from typing import Literal, get_args
 

@@ -20,7 +20,7 @@ from vmon.events.delivery import HOP_BY_HOP
 from vmon.forward.targets import Target, joined
 from vmon.humanize import duration
 from vmon.sanitize import disarm
-from vmon.security.scrub import sealed_url
+from vmon.security.scrub import scrub_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +181,7 @@ async def _answered(answer: aiohttp.ClientResponse, begun: float) -> Outcome:
 
 def _request_in_words(method: str, url: URL) -> str:
     """A request in words: its method and URL, without what is secret in it."""
-    return f"{method} {sealed_url(str(url.with_user(None)))}"
+    return f"{method} {scrub_url(str(url.with_user(None)))}"
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:

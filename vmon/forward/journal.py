@@ -154,7 +154,7 @@ class Journal:
         """
         segment = Segment(fingerprint_of(line), at)
         if segment != self._announced:
-            announcement = _encoded([JournalFile(segment.mark, at)])
+            announcement = _encoded([JournalFile(segment.fingerprint, at)])
             self._append(announcement)
             if self.durable:
                 os.fsync(self._fd)
@@ -203,7 +203,9 @@ class Journal:
         fd = _create(self._fresh_path, self._head)
         try:
             lock(fd)
-            _write_all(fd, _encoded([*(JournalFile(one.mark, one.at) for one in needed), *lines]))
+            _write_all(
+                fd, _encoded([*(JournalFile(one.fingerprint, one.at) for one in needed), *lines])
+            )
             os.fsync(fd)
         except OSError:
             os.close(fd)
@@ -267,7 +269,7 @@ def create_journal(
         lock(fd)
         journal = Journal(path, head, fd, segments)
         journal.durable = durable
-        files = [JournalFile(segment.mark, segment.at) for segment in segments.known()]
+        files = [JournalFile(segment.fingerprint, segment.at) for segment in segments.known()]
         lines = [JournalLine(to=to, upto=end) for to in range(len(targets))]
         _write_all(fd, _encoded([*files, *lines]))
         os.fsync(fd)

@@ -207,7 +207,8 @@ class TargetQueue:
         self.idle = asyncio.Event()
         self._listener = listener
         self._backlog = CaptureBacklog(own)
-        self._is_refilling = self._is_unreadable = False
+        self._is_refilling = self._is_unreadable = self._is_closed = False
+        self._disk: asyncio.TimerHandle | None = None
 
     def begin(self, earlier: Iterable[Feed], end: int) -> None:
         """Begin with what earlier runs left; this run's deliveries stand at `end` and beyond."""
@@ -245,7 +246,7 @@ class TargetQueue:
         if self._backlog:
             self.refill_soon()
         elif self._has_room:
-            bare = Entry(entry.delivery, told=(entry.type, entry.session))  # without its payload
+            bare = Entry(entry.delivery, stated=(entry.type, entry.session))  # without its payload
             self.sessions.put(entry.session, QueuedDelivery(self.own, start, size, bare))
         elif self.own.reader:
             self._backlog.fall_behind(start)
@@ -269,12 +270,20 @@ class TargetQueue:
 
     def refill_soon(self) -> None:
         """Read back, in the next turn of the event loop, what there is room for."""
-        if self._backlog and not self._is_refilling:
+        if self._backlog and not self._is_refilling and not self._is_closed:
             self._is_refilling = True
             asyncio.get_running_loop().call_soon(self._refill)
 
+    def close(self) -> None:
+        """Read nothing more back: the files are about to be closed."""
+        self._is_closed = True
+        if self._disk:
+            self._disk.cancel()
+
     def _refill(self) -> None:
         self._is_refilling = False
+        if self._is_closed:
+            return
         try:
             self._refill_batch()
         except OSError as error:
@@ -294,7 +303,9 @@ class TargetQueue:
         self._refill_later()
 
     def _refill_later(self) -> None:
-        asyncio.get_running_loop().call_later(_DISK_S, self.refill_soon)
+        if self._disk:
+            self._disk.cancel()  # there is one, however many deliveries ask for it
+        self._disk = asyncio.get_running_loop().call_later(_DISK_S, self.refill_soon)
 
     def _refill_batch(self) -> None:
         for _ in range(_BATCH):

@@ -135,6 +135,7 @@ class TargetWorker:
         for timer in self._timers.values():
             timer.cancel()
         self.health.prober.stop()
+        self.queue.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -18,8 +18,11 @@ from vmon.receive.elements import (
     CaptureRecovered,
     CaptureTrouble,
     Element,
+    Forwarded,
     Missed,
+    Notice,
     Received,
+    TargetChanged,
     TunnelUp,
 )
 from vmon.sessions.tracker import Annotation, annotate
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmon.events.entry import Entry
+    from vmon.forward.client import ForwardResult
+    from vmon.forward.listener import TargetBack, TargetDown
     from vmon.sessions.store import ApplyResult
     from vmon.sessions.tracker import SessionTracker
 
@@ -181,6 +186,30 @@ class Feed:
             for subscription in self._subscriptions:
                 if subscription.deliveries:
                     subscription.put(received)
+
+
+class ForwardPublisher:
+    """Publishes on the feed what becomes of forwarding: a listener of the forwarder."""
+
+    def __init__(self, feed: Feed, on_bug: Callable[[Exception], None]) -> None:
+        self._feed = feed
+        self.bug = on_bug
+
+    def forwarded(self, result: ForwardResult) -> None:
+        """A delivery failed for the first time, or came to its end."""
+        self._feed.publish(Forwarded(result))
+
+    def target_down(self, event: TargetDown) -> None:
+        """A target is down."""
+        self._feed.publish(TargetChanged(event))
+
+    def target_back(self, event: TargetBack) -> None:
+        """A target that was down is up again."""
+        self._feed.publish(TargetChanged(event))
+
+    def notice(self, text: str) -> None:
+        """Something worth a sentence."""
+        self._feed.publish(Notice(text, "forwarding"))
 
 
 def _size(entry: Entry, line: bytes | None) -> int:

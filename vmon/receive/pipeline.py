@@ -95,7 +95,7 @@ class Pipeline:
         self._feed = feed
         self._bugs = bugs
         self._retry: asyncio.TimerHandle | None = None
-        self._is_in_trouble = False
+        self._is_in_trouble = self._is_closed = False
         self.capture: CaptureWriter | None = None
         self.rotation: Rotation | None = None
         self.commit: GroupCommit | None = None
@@ -207,10 +207,14 @@ class Pipeline:
             self._is_in_trouble = False
 
     def close(self) -> None:
-        """Close the capture; an empty one is removed, and what it would not take is rescued."""
+        """Close the capture; an empty one is removed, and what it would not take is rescued.
+
+        It may be called again.
+        """
+        is_closed, self._is_closed = self._is_closed, True
         if self._retry:
             self._retry.cancel()
-        if self.capture:
+        if self.capture and not is_closed:
             if self.capture.discard():  # an empty capture would hide the last one
                 self.totals.capture = None
             self.totals.rescued = self.capture.close()

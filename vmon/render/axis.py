@@ -41,30 +41,30 @@ _STEPS = (
 
 
 class Tick(NamedTuple):
-    """A round instant of the axis, and how it is written."""
+    """A tick of the axis: a round instant, and its label."""
 
     at_ms: int
     label: str
 
 
-def ticks(from_ms: int, until_ms: int, most: int) -> list[Tick]:
-    """At most so many round instants of local time between two, as close as that allows."""
-    span_ms, most = until_ms - from_ms, max(1, most)
-    years = _STEPS[-1] * (span_ms // (_STEPS[-1] * most) + 1)
-    step = next((one for one in _STEPS if span_ms // one < most), years)
+def ticks(from_ms: int, until_ms: int, limit: int) -> list[Tick]:
+    """At most `limit` ticks at round local times between two instants, as dense as possible."""
+    span_ms, limit = until_ms - from_ms, max(1, limit)
+    years = _STEPS[-1] * (span_ms // (_STEPS[-1] * limit) + 1)
+    step = next((step for step in _STEPS if span_ms // step < limit), years)
     offset_ms = _offset_ms(from_ms)
     first = -((from_ms + offset_ms) // -step) * step - offset_ms
-    form = _form(step)
-    return [Tick(at_ms, _written(at_ms, form)) for at_ms in range(first, until_ms + 1, step)]
+    time_format = _time_format(step)
+    return [Tick(at_ms, _label(at_ms, time_format)) for at_ms in range(first, until_ms + 1, step)]
 
 
 def _offset_ms(at_ms: int) -> int:
-    """How far local time is ahead of UTC at an instant."""
-    ahead = local(at_ms).utcoffset() or timedelta()
-    return int(ahead.total_seconds() * 1000)
+    """The offset of local time from UTC at an instant."""
+    offset = local(at_ms).utcoffset() or timedelta()
+    return int(offset.total_seconds() * 1000)
 
 
-def _form(step: int) -> str:
+def _time_format(step: int) -> str:
     if step >= DAY_MS:
         return "%m-%d" if step < 91 * DAY_MS else "%Y-%m"
     if step >= MINUTE_MS:
@@ -72,6 +72,6 @@ def _form(step: int) -> str:
     return "%H:%M:%S" if step >= SECOND_MS else "%S.%f"
 
 
-def _written(at_ms: int, form: str) -> str:
-    text = local(at_ms).strftime(form)
-    return text[:-3] if form.endswith("%f") else text
+def _label(at_ms: int, time_format: str) -> str:
+    text = local(at_ms).strftime(time_format)
+    return text[:-3] if time_format.endswith("%f") else text

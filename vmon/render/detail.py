@@ -1,4 +1,4 @@
-"""A delivery in full: its fields as a block (`-v`), its headers and body as they came (`-vv`)."""
+"""A delivery in detail: its fields (`-v`), its headers and body (`-vv`)."""
 
 from __future__ import annotations
 
@@ -18,41 +18,43 @@ if TYPE_CHECKING:
     from vmon.render.style import LineStyle, Paint
 
 _INDENT = "    "
-_MOST_LINES = 400
-_MOST_CHARS = 4000
+_MAX_LINES = 400
+_MAX_CHARS = 4000
 
 
-def fields(entry: Entry, look: LineStyle) -> Iterator[str]:
-    """The lines of `-v`: how the delivery came, its warnings, every field of its payload."""
-    paint, delivery = look.paint, entry.delivery
+def fields(entry: Entry, style: LineStyle) -> Iterator[str]:
+    """The lines of `-v`: warnings, verdict, request, every field of the payload."""
+    paint, delivery = style.paint, entry.delivery
     for warning in entry.event.warnings:
         yield _INDENT + paint("warning", f"! {disarm(warning)}")
     if verdict := entry.verdict:
-        style = "dim" if verdict.kind == "valid" else "warning"
-        yield _INDENT + paint(style, f"signature {disarm(verdict.kind)}: {disarm(verdict.why)}")
+        verdict_style = "dim" if verdict.kind == "valid" else "warning"
+        yield _INDENT + paint(
+            verdict_style, f"signature {disarm(verdict.kind)}: {disarm(verdict.why)}"
+        )
     yield _INDENT + paint("dim", f"{disarm(delivery.method)} {disarm(delivery.path)}{_from(entry)}")
-    pairs = list(_flat(masked(entry.payload.value), ""))
-    wide = min(max((len(key) for key, _ in pairs), default=0), 28)
-    for key, value in pairs[:_MOST_LINES]:
-        yield f"{_INDENT}{paint('key', disarm(key).ljust(wide))} {_value(key, value, paint)}"
-    if len(pairs) > _MOST_LINES:
-        yield _INDENT + paint("dim", f"… {count(len(pairs) - _MOST_LINES, 'more field')}")
+    pairs = list(_flatten(masked(entry.payload.value), ""))
+    width = min(max((len(key) for key, _ in pairs), default=0), 28)
+    for key, value in pairs[:_MAX_LINES]:
+        yield f"{_INDENT}{paint('key', disarm(key).ljust(width))} {_value(key, value, paint)}"
+    if len(pairs) > _MAX_LINES:
+        yield _INDENT + paint("dim", f"… {count(len(pairs) - _MAX_LINES, 'more field')}")
 
 
-def whole(entry: Entry, look: LineStyle) -> Iterator[str]:
-    """The lines that `-vv` adds: headers, then the body, laid out and coloured."""
-    paint, body = look.paint, entry.delivery.body
+def whole(entry: Entry, style: LineStyle) -> Iterator[str]:
+    """The lines that `-vv` adds: headers, then the body, indented and coloured."""
+    paint, body = style.paint, entry.delivery.body
     for name, value in entry.delivery.headers:
         yield f"{_INDENT}{paint('key', disarm(name))}: {disarm(masked_header(name, value))}"
-    text = _laid_out(entry)
+    text = _formatted(entry)
     if text is None:
         yield from _raw(masked_body(body, entry.payload), paint, entry.payload.problem)
         return
     lines = text.split("\n")
-    for line in lines[:_MOST_LINES]:
-        yield _INDENT + paint("dim", "│ ") + _coloured(disarm(_cut(line)), paint)
-    if len(lines) > _MOST_LINES:
-        yield _INDENT + paint("dim", f"… {count(len(lines) - _MOST_LINES, 'more line')}")
+    for line in lines[:_MAX_LINES]:
+        yield _INDENT + paint("dim", "│ ") + _coloured(disarm(_truncate(line)), paint)
+    if len(lines) > _MAX_LINES:
+        yield _INDENT + paint("dim", f"… {count(len(lines) - _MAX_LINES, 'more line')}")
 
 
 def _from(entry: Entry) -> str:
@@ -62,30 +64,32 @@ def _from(entry: Entry) -> str:
     return f"{remote}, {size(len(delivery.body))}{late}, id {disarm(delivery.id)}"
 
 
-def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every scalar of a payload under its dotted path, in the payload's order."""
-    inner: list[tuple[str, Any]] = []
+def _flatten(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Flatten a payload: each scalar with its dotted path, in order."""
+    children: list[tuple[str, Any]] = []
     if isinstance(value, dict) and value:
-        inner = [(f"{path}.{key}" if path else str(key) or '""', one) for key, one in value.items()]
+        children = [
+            (f"{path}.{key}" if path else str(key) or '""', child) for key, child in value.items()
+        ]
     elif isinstance(value, list) and value:
-        inner = [(f"{path}[{at}]", one) for at, one in enumerate(value)]
+        children = [(f"{path}[{index}]", child) for index, child in enumerate(value)]
     elif path or value is not None:
         yield path or "body", value
-    for where, one in inner:
-        if len(where) < 200:  # noqa: PLR2004 - nested beyond all use
-            yield from _flat(one, where)
+    for child_path, child in children:
+        if len(child_path) < 200:  # noqa: PLR2004 - too deep to be useful
+            yield from _flatten(child, child_path)
         else:
-            yield where[:200] + "…", "…"
+            yield child_path[:200] + "…", "…"
 
 
 def _value(key: str, value: Any, paint: Paint) -> str:
     match value:
         case str():
-            return disarm(_cut(value)) if value else paint("dim", '""')
+            return disarm(_truncate(value)) if value else paint("dim", '""')
         case bool() | None:
             return paint("constant", json.dumps(value))
         case int() if key.rpartition(".")[2] in {"timestamp", "createdAt", "updatedAt"}:
-            return f"{value}{_moment(value, paint)}"
+            return f"{value}{_local_time(value, paint)}"
         case int() | float():
             return _number(value)
         case _:
@@ -95,25 +99,25 @@ def _value(key: str, value: Any, paint: Paint) -> str:
 def _number(value: float) -> str:
     try:
         return str(value)
-    except ValueError:  # more digits than Python will write out
+    except ValueError:  # more digits than Python formats
         return f"{float(value):g}"
 
 
-def _moment(value: int, paint: Paint) -> str:
+def _local_time(value: int, paint: Paint) -> str:
     at = instant(value)
     try:
         return paint("dim", f"  {at.astimezone():%Y-%m-%d} {clock(at)}") if at else ""
-    except OverflowError:  # the last hours of the year 9999 are beyond it east of here
+    except OverflowError:  # the last hours of 9999 are in year 10000 east of UTC
         return ""
 
 
-def _cut(text: str) -> str:
-    over = len(text) - _MOST_CHARS
-    return text if over <= 0 else f"{text[:_MOST_CHARS]}… ({over:,} more characters)"
+def _truncate(text: str) -> str:
+    over = len(text) - _MAX_CHARS
+    return text if over <= 0 else f"{text[:_MAX_CHARS]}… ({over:,} more characters)"
 
 
-def _laid_out(entry: Entry) -> str | None:
-    """The body as JSON laid out to be read; None when it is not JSON, or too deep to lay out."""
+def _formatted(entry: Entry) -> str | None:
+    """The body as indented JSON; None if it is not JSON."""
     line = entry.payload.json
     if line is None:
         return None
@@ -127,12 +131,12 @@ def _laid_out(entry: Entry) -> str | None:
 
 
 def _raw(body: bytes, paint: Paint, problem: str | None) -> Iterator[str]:
-    """A body that is not JSON: as it is, and where it breaks."""
-    text = masked_text(body[:_MOST_CHARS].decode("utf-8", "backslashreplace"))
-    for line in text.split("\n")[:_MOST_LINES]:
+    """A body that is not JSON: as it is, and the problem."""
+    text = masked_text(body[:_MAX_CHARS].decode("utf-8", "backslashreplace"))
+    for line in text.split("\n")[:_MAX_LINES]:
         yield f"{_INDENT}{paint('dim', '│')} {disarm(line)}"
-    if len(body) > _MOST_CHARS:
-        yield _INDENT + paint("dim", f"… {size(len(body) - _MOST_CHARS)} more")
+    if len(body) > _MAX_CHARS:
+        yield _INDENT + paint("dim", f"… {size(len(body) - _MAX_CHARS)} more")
     if problem:
         yield _INDENT + paint("failed", f"^ {disarm(problem)}")
 
@@ -144,4 +148,4 @@ _TOKEN = re.compile(
 
 
 def _coloured(line: str, paint: Paint) -> str:
-    return _TOKEN.sub(lambda found: paint(str(found.lastgroup), found[0]), line)
+    return _TOKEN.sub(lambda match: paint(str(match.lastgroup), match[0]), line)

@@ -1,10 +1,10 @@
-"""One delivery as one aligned line.
+"""A delivery as one aligned line.
 
     14:02:07.318 + streamCreated       kxOH45  166ms  c053fcc8 Ann "desk" camera 63245362
 
 Time, verb, type, session, delivery lag stand in columns; then who or what, the reason where it is
-not an ordinary one, how long the thing lived, and the first thing that is wrong with the event.
-Where there is a verdict on the signature, it stands before who or what.
+not an ordinary one, how long the stream, connection or recording lasted, and the first warning.
+The verdict on the signature, if there is one, is before who or what.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from vmon.events.models import (
     CallEvent,
 )
 from vmon.events.redelivery import LIKE_VONAGE
-from vmon.humanize import SPLIT_S, compact, count, duration, handle
-from vmon.render.style import LineStyle, Piece, colour_of, painted
+from vmon.humanize import SPLIT_S, compact, duration, handle
+from vmon.render.style import LineStyle, Piece, colour_of, format_line
 from vmon.render.subject import handle_of, subject
 from vmon.sanitize import disarm
 
@@ -39,21 +39,21 @@ _TYPE_WIDTH = 19
 _SESSION_WIDTH = 6
 _LAG_WIDTH = 6
 _ROOMY, _NARROW, _SLIM = 100, 72, 50
-"""Below these widths it is said behind who it is about that it comes again or late; then the lag
-and the milliseconds go; then the session, the alignment, and the ID of who has a name."""
+"""Widths in columns below which the badge (repeated, late) moves behind the name; then the lag
+and milliseconds are dropped; then session, alignment, and the ID of a named person."""
 
 
-def line(entry: Entry, look: LineStyle, note: Annotation | None = None) -> str:
-    """The line of an entry, without a newline; its width in columns is at most the look's.
+def line(entry: Entry, style: LineStyle, note: Annotation | None = None) -> str:
+    """Format an entry as a line without newline, at most as wide as the style (in columns).
 
-    `note` is what is known of it from other events.
+    `note` is what other events say about it.
     """
-    event, width = entry.event, look.width
+    event, width = entry.event, style.width
     slim = width is not None and width < _SLIM
     narrow = width is not None and width < _NARROW
     at = entry.delivery.received_at
     pieces = [
-        ("dim", (day_of(at) + " " if look.is_dated else "") + _clock(at, seconds=narrow)),
+        ("dim", (day_of(at) + " " if style.is_dated else "") + _clock(at, seconds=narrow)),
         _type_column(entry.type, event.status, aligned=not slim),
     ]
     if not slim:
@@ -61,46 +61,46 @@ def line(entry: Entry, look: LineStyle, note: Annotation | None = None) -> str:
     if not narrow:
         pieces.append(_lag_column(entry.lag_s))
     if entry.verdict is not None:
-        pieces.append(_mark(entry.verdict))
+        pieces.append(_verdict_mark(entry.verdict))
         if entry.verdict.refused:
-            pieces.append(_turned_away(note.copies if note else 1))
+            pieces.append(_rejected(note.copies if note else 1))
     who = note.who if note else None
-    told = subject(event, who)
+    about = subject(event, who)
     if slim and (who or not isinstance(event, CallEvent)):
-        told = _named(told, event.connection_id)
+        about = _without_own_id(about, event.connection_id)
     if note is not None and note.badge:
         roomy = width is None or width >= _ROOMY
-        told.insert(0 if roomy else _behind_who(told), ("warning", note.badge + " "))
-    return painted(pieces + told, look)
+        about.insert(0 if roomy else _after_name(about), ("warning", note.badge + " "))
+    return format_line(pieces + about, style)
 
 
-def _named(pieces: list[Piece], connection: str | None) -> list[Piece]:
-    """Pieces without the ID of a person whose name follows: there is no room for both."""
+def _without_own_id(pieces: list[Piece], connection: str | None) -> list[Piece]:
+    """Drop the ID of a person whose name follows: there is no room for both."""
     own = handle_of(connection) if connection else None
     return [
         piece
-        for piece, after in zip_longest(pieces, pieces[1:])
-        if piece != own or after is None or after[0] != "name"
+        for piece, following in zip_longest(pieces, pieces[1:])
+        if piece != own or following is None or following[0] != "name"
     ]
 
 
-def _behind_who(pieces: list[Piece]) -> int:
-    """Behind which piece it is said who it is about: what comes then may be cut off."""
-    return next((at for at, piece in enumerate(pieces, 1) if piece[0] == "name"), 0)
+def _after_name(pieces: list[Piece]) -> int:
+    """The index after the name, or 0: what follows may be truncated."""
+    return next((index for index, piece in enumerate(pieces, 1) if piece[0] == "name"), 0)
 
 
-def verdict_line(entry: Entry, verdict: Verdict, look: LineStyle) -> str:
-    """The line of an entry for one who asks about its signature alone."""
-    style = {"valid": "created", "invalid": "failed"}.get(verdict.kind, "warning")
+def verdict_line(entry: Entry, verdict: Verdict, style: LineStyle) -> str:
+    """Format an entry as a line about its signature."""
+    kind_style = {"valid": "created", "invalid": "failed"}.get(verdict.kind, "warning")
     pieces = [
         ("dim", _clock(entry.delivery.received_at, seconds=False)),
         _type_column(entry.type, entry.event.status, aligned=True),
         _session_column(entry.event.session_id),
-        (style, f"{disarm(verdict.kind)} "),
+        (kind_style, f"{disarm(verdict.kind)} "),
         ("", f"{disarm(verdict.why)} "),
         ("dim", f"id {disarm(entry.delivery.id)}"),
     ]
-    return painted(pieces, look)
+    return format_line(pieces, style)
 
 
 def _clock(at: datetime, *, seconds: bool) -> str:
@@ -109,7 +109,7 @@ def _clock(at: datetime, *, seconds: bool) -> str:
 
 
 def day_of(at: datetime) -> str:
-    """The local day of an instant: `2026-11-24`."""
+    """The local date of an instant: `2026-11-24`."""
     return _day(at.timestamp() // _QUARTER_S * _QUARTER_S)
 
 
@@ -119,7 +119,7 @@ def _day(epoch_s: float) -> str:
 
 
 _QUARTER_S = 900
-"""Local days begin at whole quarters of an hour, wherever one is."""
+"""Local days begin at whole quarters of an hour in every time zone."""
 
 
 @lru_cache(maxsize=64)
@@ -129,10 +129,10 @@ def _second(epoch_s: float) -> str:
 
 @lru_cache(maxsize=256)
 def _type_column(name: str, status: str | None, *, aligned: bool) -> Piece:
-    what = "changed" if name == "unknown" else verb(name, status)
-    glyph = "?" if name == "unknown" else GLYPHS[what]
-    shown = disarm(name)  # a capture may have been made by anyone
-    return what, f"{glyph} {set_cell_size(shown, _TYPE_WIDTH) if aligned else shown} "
+    action = "changed" if name == "unknown" else verb(name, status)
+    glyph = "?" if name == "unknown" else GLYPHS[action]
+    shown = disarm(name)  # a capture file is not trusted
+    return action, f"{glyph} {set_cell_size(shown, _TYPE_WIDTH) if aligned else shown} "
 
 
 @lru_cache(maxsize=4096)
@@ -158,13 +158,13 @@ def _milliseconds(lag_ms: int) -> Piece:
 
 
 _LATE_S = 5.0
-"""A delivery after the first retry of Vonage's is worth a colour."""
+"""Lags beyond Vonage's first retry are coloured."""
 
 
 @lru_cache(maxsize=256)
-def _mark(verdict: Verdict) -> Piece:
-    """What a line says of its signature: little when it is well, the gist of why when it is not."""
-    kind, gist = disarm(verdict.kind), disarm(_CLAUSE.split(verdict.why, maxsplit=1)[0])
+def _verdict_mark(verdict: Verdict) -> Piece:
+    """The mark of a signature's verdict: short if valid, else with the first clause of `why`."""
+    kind, clause = disarm(verdict.kind), disarm(_CLAUSE.split(verdict.why, maxsplit=1)[0])
     match verdict.kind:
         case "valid":
             return "dim", "✓ "
@@ -173,21 +173,16 @@ def _mark(verdict: Verdict) -> Piece:
         case "unsigned":
             return "warning", f"{kind} "
         case "invalid":
-            return "failed", f"{kind}: {gist} "
+            return "failed", f"{kind}: {clause} "
         case _:
-            return "warning", f"{kind}: {gist} "
+            return "warning", f"{kind}: {clause} "
 
 
 @lru_cache(maxsize=64)
-def _turned_away(copies: int) -> Piece:
-    """What comes of the answer 401 to the so-manieth copy."""
+def _rejected(copies: int) -> Piece:
+    """The response 401, and when Vonage retries after so many copies."""
     return "failed", f"401, retry in {duration(LIKE_VONAGE.wait_s(max(copies, 1)))} "
 
 
 _CLAUSE = re.compile(r"[:;,]| \(")
-"""Where the gist of a sentence ends; the whole is told under -v."""
-
-
-def not_drawn(number: int) -> str:
-    """What is said of deliveries that came faster than they can be drawn."""
-    return f"… {count(number, 'more', 'more')}, not shown (all captured)"
+"""Where the first clause of a sentence ends; -v shows the whole sentence."""

@@ -1,4 +1,4 @@
-"""What an app answered: drawn under its event, beside the lines of a pipe, or as JSON."""
+"""Outcomes of forwarding and replay: below the event, on standard error, or as JSON."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
-from vmon.capture.codec import said_json
+from vmon.capture.codec import safe_json
 from vmon.humanize import count, duration, handle
-from vmon.render.style import HANDLES, Paint, console
+from vmon.render.style import HANDLE_COLOURS, Paint, console
 from vmon.render.subject import subject
 from vmon.sanitize import disarm
 
@@ -28,15 +28,15 @@ def _paint() -> Paint:
     return Paint(console(sys.stdout))
 
 
-def drawn(outcome: Outcome) -> bytes:
-    """The line under an event, newline included."""
+def outcome_line(outcome: Outcome) -> bytes:
+    """Format the line below an event, newline included."""
     style = "created" if outcome.ok else "failed"
     return f"    {_paint()(style, '→ ' + str(outcome))}\n".encode()
 
 
 def as_json(entry: Entry, outcome: Outcome) -> bytes:
     """`{"id":…,"type":…,"session":…,"status":200,"took_ms":12.3,"problem":null}` and a newline."""
-    said = {
+    fields = {
         "id": entry.delivery.id,
         "type": entry.type,
         "session": entry.session,
@@ -44,13 +44,13 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
         "took_ms": round(outcome.took_s * 1000, 3),
         "problem": outcome.problem,
     }
-    return said_json(said) + b"\n"
+    return safe_json(fields) + b"\n"
 
 
 class Outcomes:
-    """Draws what came of forwards: on standard output, or (`aside`) on standard error.
+    """Formats the results of forwarding: for standard output, or (`aside`) for standard error.
 
-    With `redact` an event is named as it may be shown.
+    With `redact` the event is redacted before it is named.
     """
 
     def __init__(self, *, aside: bool, several: bool, redact: Redactor | None = None) -> None:
@@ -62,56 +62,58 @@ class Outcomes:
         self._paint = Paint(self._console)
         self._is_terminal = stream.isatty()
 
-    def __call__(self, told: ForwardResult, *, is_last: bool) -> bytes:
-        """The line of an outcome; where its event is not the last that was drawn, it names it."""
+    def __call__(self, result: ForwardResult, *, is_last: bool) -> bytes:
+        """Format a result; it names its event unless that is the last one shown (`is_last`)."""
         before = time.strftime("%H:%M:%S ") if self.aside else "    "
-        target = f"{told.target} " if self._several else ""
-        after = "" if is_last and not self.aside else f"  ({self._reference(told.entry)})"
-        said = f"→ {target}{_in_words(told)}"
+        target = f"{result.target} " if self._several else ""
+        after = "" if is_last and not self.aside else f"  ({self._reference(result.entry)})"
+        text = f"→ {target}{_in_words(result)}"
         if self._is_terminal:
-            said = _cut(said, self._console.width - len(before) - cell_len(after))
-        style = "created" if told.outcome.ok else "failed"
-        line = before + self._paint(style, said) + (self._paint("dim", after) if after else "")
+            text = _truncate(text, self._console.width - len(before) - cell_len(after))
+        style = "created" if result.outcome.ok else "failed"
+        line = before + self._paint(style, text) + (self._paint("dim", after) if after else "")
         return line.encode("utf-8", "backslashreplace") + b"\n"
 
     def _reference(self, entry: Entry) -> str:
         return _reference(self._redact(entry) if self._redact else entry)
 
 
-def _in_words(told: ForwardResult) -> str:
-    outcome = told.outcome
+def _in_words(result: ForwardResult) -> str:
+    outcome = result.outcome
     parts = [str(outcome)]
-    if told.attempts > 1:
-        parts[0] += f" (attempt {told.attempts})"
-    if outcome.status is not None and outcome.status != 200 and outcome.status < 400:  # noqa: PLR2004 - what an app may take for a success
+    if result.attempts > 1:
+        parts[0] += f" (attempt {result.attempts})"
+    if outcome.status is not None and outcome.status != 200 and outcome.status < 400:  # noqa: PLR2004 - an app may consider 2xx and 3xx a success
         parts.append("Vonage counts only 200 as success")
-    if told.again_s is not None:
-        parts.append(f"retrying in {duration(told.again_s)}")
+    if result.again_s is not None:
+        parts.append(f"retrying in {duration(result.again_s)}")
     return "; ".join(parts)
 
 
 def _reference(entry: Entry) -> str:
-    """An event in short: its type, and the handle that its line begins with."""
-    about = next((text.strip() for style, text in subject(entry.event) if style in HANDLES), "")
-    if not about:
+    """A short reference to an event: its type, and the handle its line begins with."""
+    subject_text = next(
+        (text.strip() for style, text in subject(entry.event) if style in HANDLE_COLOURS), ""
+    )
+    if not subject_text:
         session = entry.session
-        about = handle(session, "session") if session else disarm(entry.delivery.id)
-    return f"{disarm(entry.type)} {about}"
+        subject_text = handle(session, "session") if session else disarm(entry.delivery.id)
+    return f"{disarm(entry.type)} {subject_text}"
 
 
-def _cut(text: str, room: int) -> str:
+def _truncate(text: str, room: int) -> str:
     return text if cell_len(text) <= room else set_cell_size(text, max(room - 1, 1)) + "…"
 
 
 def down_in_words(event: TargetDown) -> str:
-    """A target that is down: `connection refused: nothing is listening on …; retrying`."""
+    """Describe a target that is down: `connection refused: nothing is listening on …; retrying`."""
     named = event.target in event.problem
     problem = event.problem if named else f"{event.target}: {event.problem}"
     return f"{problem}; retrying" if event.retrying else problem
 
 
 def back_in_words(event: TargetBack) -> str:
-    """A target that is up again: `… is back after 3.0 s: sending 40 deliveries`."""
+    """Describe a target that is up again: `… is back after 3.0 s: sending 40 deliveries`."""
     text = f"{event.target} is back after {duration(event.after_s)}"
     if event.waiting > 1:
         text += f": sending {event.waiting:,}{'+' * event.more} deliveries"
@@ -119,7 +121,7 @@ def back_in_words(event: TargetBack) -> str:
 
 
 def left_in_words(left: Left) -> str:
-    """What an earlier run left, and what becomes of it."""
+    """Describe the deliveries an earlier run left, and what happens to them."""
     number = count(left.number, "delivery", "deliveries")
     were, them = ("was", "it") if left.number == 1 else ("were", "them")
     text = f"{number} from an earlier run {were} not forwarded to {left.url}"

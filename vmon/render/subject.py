@@ -1,4 +1,4 @@
-"""What an event is about, in a few words."""
+"""The subject of an event, in a few words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vmon.events.models import (
     Undecodable,
     UnknownEvent,
 )
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.humanize import duration, handle, size
 from vmon.render.style import Piece, colour_of
 from vmon.sanitize import disarm
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 
 def subject(event: Event, who: str | None = None) -> list[Piece]:
-    """Who or what an event is about, and what there is to say of it.
+    """Describe who or what an event is about, its reason, duration and warnings.
 
-    `who` is what the person is called whose connection it is; without it, as the event says.
+    `who` is the name of the connection's person; without it, the name in the event is used.
     """
-    pieces = list(_what(event, who))
+    pieces = list(_parts(event, who))
     if event.reason:
-        pieces += _why(event)
-    if (lived := event.lived_s) is not None:
+        pieces += _reason(event)
+    if (lived := event.lasted_s) is not None:
         did = "recorded" if isinstance(event, ArchiveEvent) else "lasted"
-        crooked = f"ended {duration(-lived)} before it began "
-        pieces.append(("dim", f"{did} {duration(lived)} " if lived >= 0 else crooked))
+        negative = f"ended {duration(-lived)} before it began "
+        pieces.append(("dim", f"{did} {duration(lived)} " if lived >= 0 else negative))
     if event.warnings:
         more = f" (+{len(event.warnings) - 1} more)" if len(event.warnings) > 1 else ""
         pieces.append(("warning", f"! {disarm(event.warnings[0])}{more}"))
     return pieces
 
 
-def _what(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
+def _parts(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - one return per shape
     match event:
         case ConnectionEvent():
             return _connection(event.connection, who)
@@ -72,7 +72,7 @@ def _what(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 - 
 
 @lru_cache(maxsize=8192)
 def handle_of(identifier: str) -> Piece:
-    """The short handle of an id."""
+    """The short handle of an ID."""
     return colour_of(identifier), handle(identifier) + " "
 
 
@@ -80,7 +80,7 @@ def _connection(connection: Connection | None, who: str | None) -> list[Piece]:
     if connection is None:
         return []
     pieces = [handle_of(connection.id)] if connection.id else []
-    if name := who or (person(connection.data) if connection.data else None):
+    if name := who or (name_in_data(connection.data) if connection.data else None):
         pieces.append(("name", short(name) + " "))
     return pieces
 
@@ -165,9 +165,9 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
         yield "name", f'"{short(event.event)}" '
-    if event.telling:
-        key, said = event.telling
-        yield "name", f"{key}={short(said)} "
+    if event.status_like:
+        key, text = event.status_like
+        yield "name", f"{key}={short(text)} "
     if event.event and (near := meant(event.event)):
         yield "warning", f"did you mean {near}? "
     else:
@@ -185,22 +185,22 @@ def _listed(keys: Sequence[str]) -> str:
     return ", ".join([short(key) or '""' for key in keys[:_MOST_KEYS]] + more)
 
 
-def _why(event: Event) -> Iterator[Piece]:
-    reason, entry = event.reason, ALL[event.type]
-    if not reason or reason in entry.ordinary_reasons:
+def _reason(event: Event) -> Iterator[Piece]:
+    reason, event_type = event.reason, ALL[event.type]
+    if not reason or reason in event_type.ordinary_reasons:
         return
-    meaning = entry.reasons.get(reason)
+    meaning = event_type.reasons.get(reason)
     style = "failed" if event.status == "failed" else "warning"
     yield style, short(reason) + (": " if meaning else " ")
     if meaning:
         yield "dim", meaning.rstrip(".") + " "
 
 
-_LONGEST = 60
+_MAX_LENGTH = 60
 
 
 def short(text: str) -> str:
-    """A stranger's text, harmless and not so long that it hides the rest."""
-    if len(text) <= _LONGEST:
+    """Sanitize received text, and truncate it."""
+    if len(text) <= _MAX_LENGTH:
         return disarm(text)
-    return disarm(text[: _LONGEST + 1])[:_LONGEST] + "…"
+    return disarm(text[: _MAX_LENGTH + 1])[:_MAX_LENGTH] + "…"

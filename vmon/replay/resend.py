@@ -1,4 +1,4 @@
-"""Sends what an app did not take again."""
+"""Resend deliveries that an app rejected, from a forwarding journal."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from vmon.search.filter import Filter
 
 _BATCH = 100
-"""What was sent is written into the journal so many at a time; after a crash it is sent again."""
+"""Accepted deliveries are written to the journal in such batches; after a crash they repeat."""
 
 
 class ResendCallbacks(NamedTuple):
-    """What makes of an entry what is sent, and who gets its outcome."""
+    """Called for each entry: `prepare` makes the delivery to send, `note` gets the outcome."""
 
     prepare: Callable[[Entry], Delivery]
     note: Callable[[Entry, Outcome], None]
 
 
 class Resend:
-    """Sends what a journal has left for one of its targets."""
+    """Resends the deliveries that a journal has left for one of its targets."""
 
     def __init__(self, left: LeftJournal, target: int) -> None:
         self._journal = left.journal
@@ -46,31 +46,31 @@ class Resend:
     def send(
         self,
         target: Target,
-        width: int,
+        concurrency: int,
         deliveries: Iterator[ScheduledDelivery],
         callbacks: ResendCallbacks,
     ) -> None:
-        """Send it, in its order within each session, and write into the journal what was taken."""
+        """Send deliveries in order within each session; accepted ones are marked in the journal."""
 
         def note(entry: Entry, outcome: Outcome) -> None:
             self._note(entry, outcome)
             callbacks.note(entry, outcome)
 
-        sender = Sender(target, width, note, callbacks.prepare)
+        sender = Sender(target, concurrency, note, callbacks.prepare)
         try:
             event_loop.run(sender.send_all(deliveries))
         finally:
-            self._write()
+            self._flush()
 
-    def deliveries(self, chosen: Filter) -> Iterator[ScheduledDelivery]:
-        """What is to be sent, as far as a filter lets it through."""
+    def deliveries(self, event_filter: Filter) -> Iterator[ScheduledDelivery]:
+        """The deliveries to send that match a filter."""
         for start in self._starts:
             line = self._reader.at(start)
             try:
                 entry = read_line(line)
-            except ValueError:  # somebody changed the capture
+            except ValueError:  # the capture was changed
                 continue
-            if chosen(entry):
+            if event_filter(entry):
                 self._start_of[entry.delivery.id] = start
                 yield ScheduledDelivery(0.0, entry, line, 0.0)
 
@@ -79,9 +79,9 @@ class Resend:
         if outcome.ok:
             self._done.append(start)
         if len(self._done) >= _BATCH:
-            self._write()
+            self._flush()
 
-    def _write(self) -> None:
+    def _flush(self) -> None:
         if self._done:
             self._journal.write([JournalLine(to=self._target, done=tuple(self._done))])
             self._done = []

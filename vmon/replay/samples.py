@@ -1,4 +1,4 @@
-"""Events that were never sent: the catalogue's samples with fresh, consistent ids and times."""
+"""Sample events: the catalogue's samples with new, consistent IDs and times."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ STORY = (
     "archive",
     "sessionDestroyed",
 )
-"""One session from its first client to its last, every type once, in causal order."""
+"""A whole session: every event type once, in causal order."""
 
 _LAG_MS = 120
-"""How long the platform takes to tell of what happened, in samples."""
-_MOMENTS = frozenset({"createdAt", "updatedAt", "timestamp"})
+"""The event delay in samples: from the creation of something to its event."""
+_TIME_FIELDS = frozenset({"createdAt", "updatedAt", "timestamp"})
 
 
 class Scenario:
-    """Makes samples that belong together: one session, its connection, stream, archive, call.
+    """Makes samples of the same session: its connection, stream, archive, call.
 
     With `unified`, the samples of a Unified application instead of an OpenTok project.
     """
@@ -47,38 +47,38 @@ class Scenario:
     def __init__(self, now_ms: int, *, unified: bool = False) -> None:
         self._unified = unified
         self._ids: dict[str, str] = {}
-        self._born: dict[str, int] = {}
-        self._began_ms = now_ms
+        self._created_ms: dict[str, int] = {}
+        self._start_ms = now_ms
 
     def payload(self, name: str, at_ms: int, changes: Iterable[tuple[str, Any]] = ()) -> bytes:
-        """The body of a sample of that type, as sent at `at_ms` (ms since the epoch, UTC)."""
-        entry = TYPES[name]
-        sample = (entry.sample_unified if self._unified else None) or entry.sample
-        fresh: dict[str, Any] = self._fresh(sample, at_ms)
+        """Make the body of a sample of a type, as sent at `at_ms` (ms since the epoch, UTC)."""
+        event_type = TYPES[name]
+        sample = (event_type.sample_unified if self._unified else None) or event_type.sample
+        payload: dict[str, Any] = self._renewed(sample, at_ms)
         for path, value in changes:
-            change(fresh, path, value)
-        return json.dumps(fresh, separators=(",", ":"), ensure_ascii=False).encode()
+            change(payload, path, value)
+        return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
 
-    def _fresh(self, value: Any, at_ms: int, key: str = "") -> Any:
+    def _renewed(self, value: Any, at_ms: int, key: str = "") -> Any:
         match value:
             case dict():
-                renewed = {name: self._fresh(inner, at_ms, name) for name, inner in value.items()}
-                return self._dated(renewed, at_ms)
+                fields = {name: self._renewed(inner, at_ms, name) for name, inner in value.items()}
+                return self._dated(fields, at_ms)
             case list():
-                return [self._fresh(inner, at_ms, key) for inner in value]
+                return [self._renewed(inner, at_ms, key) for inner in value]
             case str() if key in {"id", "sessionId"} or key.endswith("Id"):
                 return self._ids.setdefault(value, self._new_id(value, key)) if value else value
             case _:
                 return value
 
     def _dated(self, value: dict[str, Any], at_ms: int) -> dict[str, Any]:
-        """The object with its times about `at_ms`; what has an id keeps the time it was born at."""
-        for name in _MOMENTS & value.keys():
+        """Set the times of an object to about `at_ms`; `createdAt` stays the same for an ID."""
+        for name in _TIME_FIELDS & value.keys():
             if type(value[name]) is int:
                 value[name] = at_ms
         if "createdAt" in value:
             identifier = value.get("id") or value.get("captionsId") or ""
-            value["createdAt"] = self._born.setdefault(identifier, at_ms - _LAG_MS)
+            value["createdAt"] = self._created_ms.setdefault(identifier, at_ms - _LAG_MS)
         return value
 
     def _new_id(self, old: str, key: str) -> str:
@@ -87,11 +87,11 @@ class Scenario:
         if key != "sessionId":
             return str(uuid4())
         parts = old[2:] + "=" * (-len(old[2:]) % 4)
-        return _session_id(parts, self._began_ms, old[:2])
+        return _session_id(parts, self._start_ms, old[:2])
 
 
 def _session_id(coded: str, created_ms: int, prefix: str) -> str:
-    """A session ID of the same project: see events.session_parts for what is in it."""
+    """Make a session ID of the same project; see `events.session_id` for its parts."""
     from base64 import urlsafe_b64decode
 
     project = urlsafe_b64decode(coded).decode("latin-1").split("~")[1]
@@ -100,7 +100,7 @@ def _session_id(coded: str, created_ms: int, prefix: str) -> str:
 
 
 def parse_change(text: str) -> tuple[str, Any]:
-    """`stream.name=Ann` as a path and a value: JSON where it is JSON, else the text itself."""
+    """Parse `stream.name=Ann` into a path and a value: JSON if it is valid JSON, else the text."""
     path, equals, value = text.partition("=")
     if not equals or not path:
         raise WrongUse(f"--set needs FIELD=VALUE, not {text!r}", hint="use --set stream.name=Ann")
@@ -115,14 +115,14 @@ def _no_constant(name: str) -> Any:
 
 
 def change(payload: dict[str, Any], path: str, value: Any) -> None:
-    """Set what stands at a dotted path, objects on the way made where they are missing."""
-    *way, last = path.split(".")
-    inside = payload
-    for name in way:
-        inside = inside.setdefault(name, {})
-        if not isinstance(inside, dict):
+    """Set the value at a dotted path; missing objects on the way are created."""
+    *parents, last = path.split(".")
+    target = payload
+    for name in parents:
+        target = target.setdefault(name, {})
+        if not isinstance(target, dict):
             raise WrongUse(
                 f"cannot set {path!r}: {name!r} is not an object",
                 hint="run vmon events TYPE for the fields",
             )
-    inside[last] = value
+    target[last] = value

@@ -1,4 +1,4 @@
-"""When stored deliveries are due again: in their own time, faster, and without the long pauses."""
+"""Schedule stored deliveries: at their original pace, faster, and with shorter pauses."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class PlaybackSpeed(Struct, frozen=True):
-    """How time passes: so many times as fast, and no pause longer than `max_gap_s`.
+    """The speed of a replay: `speed` times as fast, and no pause longer than `max_gap_s`.
 
-    Time is that of receipt, or, with `by_event`, that which events tell.
+    Times are those of receipt, or, with `by_event`, those in the events.
     """
 
     speed: float = 1.0
@@ -25,12 +25,12 @@ class PlaybackSpeed(Struct, frozen=True):
     by_event: bool = False
 
     def at_s(self, entry: Entry) -> float:
-        """When an entry was, in seconds since the epoch."""
+        """The time of an entry, in seconds since the epoch."""
         return entry.occurred_ms / 1000 if self.by_event else entry.delivery.received_at.timestamp()
 
 
 class ScheduledDelivery(Struct, frozen=True):
-    """An entry, when it is due (seconds after the start), and the pause that was cut short."""
+    """An entry, its due time (seconds after the start), and how much its pause was shortened."""
 
     at_s: float
     entry: Entry
@@ -39,21 +39,21 @@ class ScheduledDelivery(Struct, frozen=True):
 
 
 def schedule(
-    entries: Iterable[tuple[bytes, Entry]], pace: PlaybackSpeed
+    entries: Iterable[tuple[bytes, Entry]], speed: PlaybackSpeed
 ) -> Iterator[ScheduledDelivery]:
-    """When each entry is due: pauses as they were, shortened; never back in time."""
+    """Schedule entries: pauses are kept up to the maximum; due times never decrease."""
     at_s, last = 0.0, None
     for line, entry in entries:
-        then = pace.at_s(entry)
-        pause = 0.0 if last is None else max(0.0, then - last)
-        waited = min(pause, pace.max_gap_s)
-        at_s += waited / pace.speed
-        last = then if last is None else max(last, then)
-        yield ScheduledDelivery(at_s, entry, line, pause - waited if pace.speed != inf else 0.0)
+        time_s = speed.at_s(entry)
+        pause = 0.0 if last is None else max(0.0, time_s - last)
+        shortened = min(pause, speed.max_gap_s)
+        at_s += shortened / speed.speed
+        last = time_s if last is None else max(last, time_s)
+        yield ScheduledDelivery(at_s, entry, line, pause - shortened if speed.speed != inf else 0.0)
 
 
 class ReplayEstimate(Struct):
-    """What a replay would be, without its being done: `--dry-run`."""
+    """The estimate of a replay, for `--dry-run`; `span_s` of the entries, `takes_s` to replay."""
 
     deliveries: int = 0
     span_s: float = 0.0
@@ -63,18 +63,18 @@ class ReplayEstimate(Struct):
     types: Counter[str] = field(default_factory=Counter)
 
 
-def estimate(entries: Iterable[tuple[bytes, Entry]], pace: PlaybackSpeed) -> ReplayEstimate:
-    """Count entries, and say how long they would take.
+def estimate(entries: Iterable[tuple[bytes, Entry]], speed: PlaybackSpeed) -> ReplayEstimate:
+    """Count entries, and estimate how long their replay takes.
 
-    Out of order is what was received (or happened) before the one ahead of it.
+    An entry is out of order if its time is before that of the previous one.
     """
-    result, first, last, before = ReplayEstimate(), None, None, None
-    for delivery in schedule(entries, pace):
-        then = pace.at_s(delivery.entry)
-        first = then if first is None else min(first, then)
-        last = then if last is None else max(last, then)
-        result.out_of_order += before is not None and then < before
-        before = then
+    result, first, last, previous = ReplayEstimate(), None, None, None
+    for delivery in schedule(entries, speed):
+        time_s = speed.at_s(delivery.entry)
+        first = time_s if first is None else min(first, time_s)
+        last = time_s if last is None else max(last, time_s)
+        result.out_of_order += previous is not None and time_s < previous
+        previous = time_s
         result.deliveries += 1
         result.types[delivery.entry.type] += 1
         result.takes_s = delivery.at_s

@@ -1,4 +1,4 @@
-"""What a replay has come to."""
+"""Counts of a replay: played deliveries, outcomes, shortened pauses, duplicates."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """What a replay has come to."""
+    """Counts of a replay: played deliveries, outcomes, shortened pauses, duplicates."""
 
     def __init__(self) -> None:
         self.played = 0
         self.cut = 0
-        self.copies = 0
+        self.duplicates = 0
         self.outcomes: Counter[int | str | None] = Counter()
-        self.refused = 0
+        self.rejected = 0
         self.started = time.monotonic()
 
     def note(self, outcome: Outcome) -> None:
-        """Count what an app answered."""
+        """Count an outcome."""
         self.outcomes[outcome.status or outcome.problem] += 1
-        self.refused += not outcome.ok
+        self.rejected += not outcome.ok

@@ -1,7 +1,7 @@
-"""`--where`: an expression in CEL over what a delivery says, checked once, total ever after.
+"""`--where`: a CEL expression over the fields of a delivery, checked once; it never raises later.
 
-The language is Google's Common Expression Language, less what could run for long: loops in loops
-and the macros that build lists. Evaluation raises nothing: what fails is no match.
+The language is Google's Common Expression Language without what could run for long: nested loops,
+and macros that build lists. An evaluation that fails is no match.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 LONGEST = 2000
-"""Characters of an expression: what the parser takes without running out of stack."""
+"""The longest expression in characters: what the parser takes without running out of stack."""
 MOST_LOOPED = 1 << 14
-"""Bytes of a body that a loop may go over: a loop's time grows with the square of it."""
-_MOST_KNOWN = 4096
-_LONGEST_KNOWN = 512
+"""The largest body in bytes that a loop runs over: its time grows with the square of that."""
+_CACHE_SIZE = 4096
+_LONGEST_CACHED_KEY = 512
 
 
-_EVER_NEW = frozenset({"received_at", "lag"})
+_UNCACHED = frozenset({"received_at", "lag"})
 
 
 class Expression:
-    """A compiled expression: callable on an entry, true where the expression is.
+    """A compiled expression: callable with an entry, true where the expression is.
 
-    A field that is not there makes it false. WrongUse, with the place, for what is no expression,
-    or names what no event has.
+    A missing field makes it false. WrongUse, with the position, for an invalid expression, or one
+    with a name that no event has.
     """
 
     def __init__(self, source: str) -> None:
         if len(source) > LONGEST:
             raise WrongUse(f"--where is longer than {LONGEST} characters")
         self.source = source
-        self._program = _compiled(source)
+        self._program = _compile(source)
         tokens = list(_tokens(source))
         _check_calls(tokens)
         bound = _bound(tokens)
@@ -63,42 +63,42 @@ class Expression:
         _check_all_seen(uses, bound, set(self._program.variables()))
         self._loops = any(token.text in _LOOPS and token.kind == "name" for token in tokens)
         self._tree = _tree(use.parts for use in uses)
-        self._known: dict[str, bool] | None = None if self._tree.keys() & _EVER_NEW else {}
+        self._cache: dict[str, bool] | None = None if self._tree.keys() & _UNCACHED else {}
         self.types, self.needle = required_conditions(tokens)
         self._check_result()
 
     def __call__(self, entry: Entry) -> bool:
-        """Whether the expression is true of the entry; False where it cannot be told."""
+        """Whether the expression is true of the entry; False where it cannot be evaluated."""
         if self._loops and len(entry.delivery.body) > MOST_LOOPED:
             return False
         variables = self._variables(entry)
-        if self._known is None:
-            return self._evaluated(variables) is True
+        if self._cache is None:
+            return self._evaluate(variables) is True
         key = repr(variables)
-        known = self._known.get(key)
-        if known is None:
-            known = self._evaluated(variables) is True
-            if len(self._known) < _MOST_KNOWN and len(key) < _LONGEST_KNOWN:
-                self._known[key] = known
-        return known
+        result = self._cache.get(key)
+        if result is None:
+            result = self._evaluate(variables) is True
+            if len(self._cache) < _CACHE_SIZE and len(key) < _LONGEST_CACHED_KEY:
+                self._cache[key] = result
+        return result
 
     def _variables(self, entry: Entry) -> dict[str, Any]:
-        """The variables that the expression names, and no others: each value costs the language."""
+        """Collect the variables that the expression uses, and no others: each costs time."""
         variables = {}
         value: Any = None
         for name, tree in self._tree.items():
             if own := _OWN.get(name):
-                found = own(entry)
-                if found is None and name == "lag":
+                own_value = own(entry)
+                if own_value is None and name == "lag":
                     continue
-                variables[name] = _pruned(found, tree)
+                variables[name] = _pruned(own_value, tree)
             else:
                 value = value if value is not None else _value(entry)
                 if type(value) is dict and name in value:
                     variables[name] = _pruned(value[name], tree)
         return variables
 
-    def _evaluated(self, variables: dict[str, Any]) -> object:
+    def _evaluate(self, variables: dict[str, Any]) -> object:
         try:
             return self._program.execute(variables)
         except (KeyboardInterrupt, SystemExit):
@@ -107,11 +107,11 @@ class Expression:
             return error
 
     def _check_result(self) -> None:
-        """See on the samples that there is a truth value to be had."""
+        """Check on the samples that the result is a boolean."""
         from vmon.events.catalogue import TYPES
 
         for entry in map(_sampled, TYPES):
-            result = self._evaluated({"lag": 0.0} | self._variables(entry))
+            result = self._evaluate({"lag": 0.0} | self._variables(entry))
             if not isinstance(result, bool | BaseException):
                 kind = type(result).__name__
                 raise WrongUse(
@@ -120,21 +120,21 @@ class Expression:
                 )
 
     def __str__(self) -> str:
-        """As it is told."""
+        """Describe it, as a filter does."""
         return f"where {disarm(self.source)}"
 
 
 def _pruned(value: Any, tree: _Tree) -> Any:
-    """A value with only those of its fields that are used; whole where the tree ends."""
+    """Reduce a value to the fields that are used; whole at the leaves of the tree."""
     if not tree or type(value) is not dict:
         return value
     return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
 
 
 def _tree(paths: Iterable[tuple[str, ...]]) -> _Tree:
-    """The paths as one tree; what is used as a whole has nothing below it."""
+    """Merge paths into a tree; a path that is used as a whole is a leaf."""
     tree: _Tree = {}
-    for path in sorted(set(paths), key=len):  # the shorter ones first: they are the wholes
+    for path in sorted(set(paths), key=len):  # shorter ones first: they are the leaves
         here = tree
         for part in path:
             if here.get(part) == {}:
@@ -155,7 +155,7 @@ def _sampled(name: str) -> Entry:
 
 @cache
 def _cel() -> ModuleType:
-    """The language: its extension module alone, without the command line that is around it."""
+    """Load the CEL extension module alone, without the command line of its package."""
     from importlib.machinery import PathFinder
     from importlib.util import find_spec, module_from_spec
 
@@ -171,19 +171,19 @@ def _cel() -> ModuleType:
     return module
 
 
-def _compiled(source: str) -> Any:
+def _compile(source: str) -> Any:
     try:
         return _cel().compile(source)
     except (KeyboardInterrupt, SystemExit, WrongUse):
         raise
     except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
-        raise _no_expression(source, str(error)) from None
+        raise _invalid_expression(source, str(error)) from None
 
 
-def _no_expression(source: str, said: str) -> WrongUse:
-    found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*)", said)
+def _invalid_expression(source: str, message: str) -> WrongUse:
+    found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*)", message)
     if not found:
-        return WrongUse("--where is not a valid CEL expression", hint=disarm(said[-200:]))
+        return WrongUse("--where is not a valid CEL expression", hint=disarm(message[-200:]))
     lines = source.split("\n")
     at = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2])
     why = (
@@ -198,9 +198,9 @@ def _no_expression(source: str, said: str) -> WrongUse:
 
 
 def required_conditions(tokens: list[_Token]) -> tuple[frozenset[str] | None, str | None]:
-    """What holds wherever the expression is true: the types, and a word in the line.
+    """Extract what holds wherever the expression is true: the types, and a string in the line.
 
-    Read from the comparisons that are joined by && at the outermost level, and from nothing else.
+    Only comparisons joined by && at the outermost level are considered.
     """
     types: frozenset[str] | None = None
     needles: list[str] = []
@@ -231,7 +231,7 @@ _PLAIN = re.compile(r"[\"'][A-Za-z0-9_@:+-]*[\"']")
 
 
 def _comparison(part: list[_Token]) -> tuple[tuple[str, ...], list[str]]:
-    """The path and the plain strings of `path == "text"` or `path in ["a", "b"]`; else nothing."""
+    """Parse `path == "text"` or `path in ["a", "b"]` to path and plain strings; else empty."""
     if part[1:2] and part[1].text == "==" and part[0].kind == "string":
         part = [*part[2:], part[1], part[0]]
     texts = [token.text for token in part if token.kind == "string"]

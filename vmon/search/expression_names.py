@@ -1,4 +1,4 @@
-"""Names in an expression, checked against what events have."""
+"""The names in an expression, checked against the fields of events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(
 _CONSTANTS = frozenset({"true", "false", "null", "in"})
 
 
-_KINDS = frozenset({"int", "uint", "double", "string", "bytes", "bool", "list", "map", "null_type"})
+_TYPES = frozenset({"int", "uint", "double", "string", "bytes", "bool", "list", "map", "null_type"})
 
 
 _LOOPS = frozenset({"all", "exists", "exists_one"})
@@ -53,7 +53,7 @@ class _Token(NamedTuple):
 
 
 class _Use(NamedTuple):
-    """A name with the fields asked of it, `stream.videoType`, and where each part stands."""
+    """A name with its field path, `stream.videoType`, and the position of each part."""
 
     parts: tuple[str, ...]
     at: tuple[int, ...]
@@ -76,14 +76,14 @@ _OWN: dict[str, Callable[[Entry], Any]] = {
     "verdict": lambda entry: entry.verdict.kind if entry.verdict else None,
     "body": lambda entry: _value(entry),  # noqa: PLW0108 - it is defined below
 }
-"""What a delivery says beside the fields of its body; `body` is the whole of that."""
+"""The variables of a delivery besides the fields of its body; `body` is all of it."""
 
 
 _Tree = dict[str, Any]
 
 
 def _value(entry: Entry) -> Any:
-    """The decoded body; None where it is nested so deeply that the language would break."""
+    """Return the decoded body; None where it is nested too deeply for the CEL library."""
     from vmon.events.payload import DEEPEST
 
     payload = entry.payload
@@ -99,7 +99,7 @@ def _tokens(source: str) -> Iterator[_Token]:
 
 
 def _check_calls(tokens: list[_Token]) -> None:
-    """Refuse functions that do not exist, and what could take long."""
+    """Reject unknown functions, and what could run for long."""
     loops: list[int] = []
     depth = 0
     for token, after in zip(tokens, [*tokens[1:], _Token("sign", "", 0)], strict=True):
@@ -108,7 +108,7 @@ def _check_calls(tokens: list[_Token]) -> None:
         if token.kind != "name" or after.text != "(" or token.text in _FUNCTIONS:
             continue
         if token.text not in _LOOPS | _BUILDERS:
-            raise _unlike("function", token, _FUNCTIONS | _LOOPS)
+            raise _unknown_with_hint("function", token, _FUNCTIONS | _LOOPS)
         if loops or token.text in _BUILDERS:
             what = f"{token.text}() is" if token.text in _BUILDERS else "nested loops are"
             raise WrongUse(
@@ -119,30 +119,30 @@ def _check_calls(tokens: list[_Token]) -> None:
 
 
 def _bound(tokens: list[_Token]) -> set[str]:
-    """The names that loops give to what they go over."""
+    """Return the loop variables."""
     triples = zip(tokens, tokens[1:], tokens[2:], strict=False)
     return {name.text for loop, sign, name in triples if loop.text in _LOOPS and sign.text == "("}
 
 
 def _uses(tokens: list[_Token], bound: set[str]) -> Iterator[_Use]:
-    """The names that stand for values, but for constants, kinds and what a loop names."""
+    """Yield the names of values: not constants, types or loop variables."""
     none = _Token("sign", "", 0)
     padded = [none, *tokens, none, none, none]
     for at, token in enumerate(tokens, 1):
         if token.kind != "name" or padded[at - 1].text == "." or padded[at + 1].text == "(":
             continue
-        if token.text not in _CONSTANTS | bound | _KINDS:
+        if token.text not in _CONSTANTS | bound | _TYPES:
             parts = [token]
             while [one.kind for one in padded[at + 1 : at + 3]] == ["sign", "name"]:
                 if padded[at + 1].text != "." or padded[at + 3].text == "(":
                     break
                 parts.append(padded[at + 2])
-                at += 2  # noqa: PLW2901 - what follows a dot is passed over above
+                at += 2  # noqa: PLW2901 - a name after a dot is skipped above
             yield _Use(tuple(part.text for part in parts), tuple(part.at for part in parts))
 
 
 def _check_names(uses: list[_Use]) -> None:
-    """Refuse a name, or a field of a known thing, that no type of event has."""
+    """Reject a name or field that no event type has."""
     fields = _fields()
     for parts, at in uses:
         if parts[0] in _OWN:
@@ -150,25 +150,27 @@ def _check_names(uses: list[_Use]) -> None:
         here = fields
         for depth, part in enumerate(parts):
             if here and part not in here:
-                raise _no_name(parts[:depth], _Token("name", part, at[depth]), here)
+                raise _unknown_name(parts[:depth], _Token("name", part, at[depth]), here)
             here = here.get(part, {})
 
 
 def _check_all_seen(uses: list[_Use], bound: set[str], variables: set[str]) -> None:
-    """Refuse what was read in another way here than by the language: nothing goes unchecked."""
+    """Reject what this tokenizer and the CEL library parse differently: nothing goes unchecked."""
     seen = {use.parts[0] for use in uses}
-    odd = (seen - variables) | (variables - seen - bound - _KINDS)
+    odd = (seen - variables) | (variables - seen - bound - _TYPES)
     if odd:
         raise WrongUse("--where uses a name in an unsupported place", hint=", ".join(sorted(odd)))
 
 
-def _no_name(above: tuple[str, ...], token: _Token, here: _Tree) -> WrongUse:
+def _unknown_name(above: tuple[str, ...], token: _Token, here: _Tree) -> WrongUse:
     if above:
-        return _unlike(f"field of {'.'.join(above)}", token, here)
-    return _unlike("name", token, {*here, *_OWN}, f"; for any other field use body.{token.text}")
+        return _unknown_with_hint(f"field of {'.'.join(above)}", token, here)
+    return _unknown_with_hint(
+        "name", token, {*here, *_OWN}, f"; for any other field use body.{token.text}"
+    )
 
 
-def _unlike(kind: str, token: _Token, known: Iterable[str], more: str = "") -> WrongUse:
+def _unknown_with_hint(kind: str, token: _Token, known: Iterable[str], more: str = "") -> WrongUse:
     from difflib import get_close_matches
 
     by_lower = {name.lower(): name for name in known}
@@ -182,7 +184,7 @@ def _unlike(kind: str, token: _Token, known: Iterable[str], more: str = "") -> W
 
 @cache
 def _fields() -> _Tree:
-    """The fields that events have, as a tree; empty where anything may stand."""
+    """Return the fields of events as a tree; empty where any field may be."""
     from typing import get_args
 
     from vmon.events.models import Event, Undecodable

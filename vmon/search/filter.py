@@ -1,4 +1,4 @@
-"""The one filter: which deliveries a command is about; it can say itself in words."""
+"""The filter of every command: selects deliveries, and describes itself in words."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 _IDS = ("session", "connection", "stream", "archive", "call", "project")
 _WORDS = ("reason", "status", "path")
 _HANDLE = 10
-"""What is longer is an id, or the beginning of one, and not a handle."""
+"""A longer value is an ID or a prefix of one, not a handle."""
 _ENOUGH_TO_WARN = 1000
 
 
 class Filter(NamedTuple):
-    """What must hold for a delivery to be chosen; several values of one field are alternatives.
+    """The conditions on a delivery, joined by AND; several values of one field are joined by OR.
 
-    Ids match by prefix, sessions also by the handle that drawings show. `reason` and `status`
-    match whole words in any case, `path` a part of the path, `verdict` the kind of a verdict.
-    `since` and `until` are aware UTC and about when a delivery was received.
+    IDs match by prefix, sessions also by the handle that is shown for them. `reason` and `status`
+    match whole, ignoring case, `path` a part of the path, `verdict` the kind of a verdict.
+    `since` and `until` are aware UTC and compared with the time of receipt.
     """
 
     types: frozenset[str] | None = None
@@ -47,34 +47,34 @@ class Filter(NamedTuple):
     invert: bool = False
 
     @property
-    def chooses_all(self) -> bool:
-        """No condition is set: every delivery passes."""
+    def selects_all(self) -> bool:
+        """Whether no condition is set, so that every delivery passes."""
         return self == Filter()
 
     @property
     def needs_body(self) -> bool:
-        """A condition is set that only the body can decide."""
+        """Whether a condition is set that needs the decoded body."""
         ids = self.connection or self.stream or self.archive or self.call or self.project
         return bool(ids or self.reason or self.status)
 
     def __call__(self, entry: Entry) -> bool:
-        """Whether the filter chooses this entry."""
-        return self._holds(entry) is not self.invert
+        """Whether this entry passes the filter."""
+        return self._matches(entry) is not self.invert
 
-    def _holds(self, entry: Entry) -> bool:
+    def _matches(self, entry: Entry) -> bool:
         delivery = entry.delivery
         return (
             (self.types is None or entry.type in self.types)
             and (self.since is None or delivery.received_at >= self.since)
             and (self.until is None or delivery.received_at < self.until)
             and (not self.session or session_matches(entry.session, self.session))
-            and (not self.verdict or _judged(entry) in self.verdict)
+            and (not self.verdict or _verdict_kind(entry) in self.verdict)
             and (not self.path or any(part in delivery.path for part in self.path))
-            and (not self.needs_body or self._holds_of_body(entry))
+            and (not self.needs_body or self._matches_body(entry))
             and (self.where is None or self.where(entry))
         )
 
-    def _holds_of_body(self, entry: Entry) -> bool:
+    def _matches_body(self, entry: Entry) -> bool:
         event = entry.event
         ids = (
             (self.connection, event.connection_id),
@@ -91,9 +91,9 @@ class Filter(NamedTuple):
         )
 
     def __str__(self) -> str:
-        """The filter in plain English: `streamCreated or streamDestroyed, session OTk4N2`."""
-        said = ", ".join(self._clauses()) or "everything"
-        return f"not ({said})" if self.invert else said
+        """Describe the filter: `streamCreated or streamDestroyed, session OTk4N2`."""
+        text = ", ".join(self._clauses()) or "everything"
+        return f"not ({text})" if self.invert else text
 
     def _clauses(self) -> Iterable[str]:
         if self.types is not None:
@@ -114,7 +114,7 @@ class Filter(NamedTuple):
             yield str(self.where)
 
 
-def _judged(entry: Entry) -> str | None:
+def _verdict_kind(entry: Entry) -> str | None:
     return entry.verdict.kind if entry.verdict else None
 
 
@@ -128,7 +128,7 @@ def _types_in_words(types: frozenset[str]) -> str:
 
 
 def session_matches(session: str | None, values: tuple[str, ...]) -> bool:
-    """Whether a session id begins with one of the values, or has one of them as its handle."""
+    """Whether a session ID starts with one of the values, or has one of them as its handle."""
     if session is None:
         return False
     return session.startswith(values) or handle(session, "session") in values
@@ -139,7 +139,7 @@ def _starts(value: str | None, values: tuple[str, ...]) -> bool:
 
 
 class Prefixes:
-    """Which ids the prefixes of a filter stood for: a prefix is meant to be unique."""
+    """The IDs that each prefix of a filter matched: a prefix is meant to be unique."""
 
     def __init__(self, chosen: Filter) -> None:
         values = {
@@ -150,7 +150,7 @@ class Prefixes:
         }
 
     def note(self, chosen: Iterable[Entry | None]) -> None:
-        """Remember which ids of chosen entries the prefixes stood for."""
+        """Remember which IDs of selected entries the prefixes matched."""
         if not self._seen:
             return
         for entry in chosen:
@@ -160,7 +160,7 @@ class Prefixes:
                     seen.add(value)
 
     def ambiguous(self) -> Iterable[str]:
-        """A sentence for each prefix that stood for several ids."""
+        """Yield a sentence for each prefix that matched several IDs."""
         for (name, prefix), seen in self._seen.items():
             if len(seen) > 1:
                 yield f"--{name} {disarm(prefix)} matches {count(len(seen), name)}"

@@ -1,4 +1,4 @@
-"""What a command says that found nothing: the one sentence, why, and the way out; exit code 1."""
+"""The error of a command that found nothing: what, where, the filter, and a hint; exit code 1."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 def nothing_found(
     what: str, sources: tuple[str | None, ...], chosen: Filter | None = None
 ) -> Refused:
-    """The error that nothing of a kind was found in sources, by a filter where there is one.
+    """Make the error that sources contain nothing of a kind, or nothing that passes a filter.
 
-    `what` follows a `no`: `deliveries`, `sessions`, `minutes`.
+    `what` follows `no`: `deliveries`, `sessions`, `minutes`.
     """
     where = source_name(sources[0]) if len(sources) == 1 else f"{len(sources):,} files"
-    said = f"no {what} found in {disarm(where)}"
-    if chosen is None or chosen.chooses_all:
+    text = f"no {what} found in {disarm(where)}"
+    if chosen is None or chosen.selects_all:
         return Refused(
-            said, hint="capture events with vmon listen, or send samples with vmon trigger"
+            text, hint="capture events with vmon listen, or send samples with vmon trigger"
         )
-    return Refused(f"{said} (filter: {chosen})", hint=_way_out(chosen))
+    return Refused(f"{text} (filter: {chosen})", hint=_hint(chosen))
 
 
-def _way_out(chosen: Filter) -> str:
-    for one in (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call):
+def _hint(chosen: Filter) -> str:
+    for value in (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call):
         from vmon.events.names import is_two_words  # costs an empty file nothing
 
-        if is_two_words(one):
+        if is_two_words(value):
             return (
-                f"{one} is vmon's label for a connection without a name; use the ID that "
+                f"{value} is vmon's label for a connection without a name; use the ID that "
                 "vmon sessions shows beside it"
             )
     return "run vmon stats for an overview, vmon sessions for IDs"

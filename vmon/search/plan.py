@@ -1,6 +1,6 @@
-"""How a filter goes about a file: the tests a line has to pass, the cheapest first.
+"""The query plan of a filter: the tests that a line has to pass, the cheapest first.
 
-Type by how a line begins, time and ids by the header, needles before any decoding.
+Types are tested by the prefix of a line, time and IDs in its header, needles before any decoding.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Plan(NamedTuple):
-    """How a filter looks at capture lines, the cheapest test first.
+    """The tests of a filter, the cheapest first.
 
-    A chosen capture line begins with one of `begins`, has one of `needles` in it where there are
-    any, and passes the filter itself; the filter is needless when the plan is `exact`, or where
-    `settled` stands right after the type's name. A line that is no capture's has one of `signs` in
-    it, where there are any. It passes the filter where its type is one of `types`, if these are all
-    that the filter asks for. With `any_case` needles and signs are looked for in lower case; with
-    `numbers` they do not hold among lines that have a number like 1e3 or 2.5.
+    A selected capture line starts with one of `begins`, contains one of `needles` if there are any,
+    and passes the filter itself; the filter is redundant when the plan is `exact`, or where
+    `settled` follows the type. A selected bare body contains one of `signs` if there are any. It
+    passes the filter if its type is one of `types`, where these are the whole filter. With
+    `any_case` needles and signs are searched in lower case; with `numbers` they cannot be used for
+    lines that contain a number like 1e3 or 2.5.
     """
 
     begins: tuple[bytes, ...] = (START,)
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(chosen: Filter) -> Plan:
-    """The plan of a filter."""
+    """Make the plan of a filter."""
     if chosen.invert:
         return Plan()
     types = chosen.types
@@ -52,16 +52,16 @@ def plan_of(chosen: Filter) -> Plan:
     )
     if chosen == Filter(types=chosen.types):
         return plan._replace(exact=True, types=types)
-    return next((plan._replace(**sought) for sought in _sought(chosen)), plan)
+    return next((plan._replace(**parts) for parts in _required(chosen)), plan)
 
 
-def _sought(chosen: Filter) -> Iterator[dict[str, Any]]:
-    """What a chosen line has in it, as parts of a plan: the rarest come first."""
+def _required(chosen: Filter) -> Iterator[dict[str, Any]]:
+    """Yield what a selected line must contain, as parts of a plan: the rarest first."""
     if found := _ids(chosen.session):
         alone = chosen == Filter(types=chosen.types, session=chosen.session)
         one = alone and len(chosen.session) == 1 and bool(found.get("signs"))
         settled = b'","session":"' + chosen.session[0].encode() if one else None
-        # In a capture it stands in the header, as it is.
+        # In a capture it is in the header, unescaped.
         yield found | {"needles": tuple(map(_quoted, chosen.session)), "settled": settled}
     for values in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
         if found := _ids(values):
@@ -85,7 +85,7 @@ def _ids(values: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _from_body(needles: tuple[bytes, ...]) -> dict[str, Any]:
-    """One of these, or what may hide it from the eye: an escape, or base64."""
+    """Require one of the needles, or what may hide it: an escape, or base64."""
     if all(map(_WORD.fullmatch, needles)):
         hidden = (*needles, _ESCAPE, _BASE64)
         return {"needles": hidden, "signs": hidden}
@@ -93,7 +93,7 @@ def _from_body(needles: tuple[bytes, ...]) -> dict[str, Any]:
 
 
 def _in_any_case(found: dict[str, Any]) -> dict[str, Any]:
-    """The same in lower case; one more letter than k is a k there, the sign of the Kelvin."""
+    """Lower the needles' case; the Kelvin sign lowers to k as well."""
     return {
         part: (*(one.lower() for one in needles), *_KELVIN)
         for part, needles in found.items()
@@ -102,14 +102,14 @@ def _in_any_case(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _quoted(text: str) -> bytes:
-    """A text as it stands between the quotes of a capture line."""
+    """Encode a text as it is between the quotes of a capture line."""
     from vmon.capture.codec import quote
 
     return quote(text)[1:-1]
 
 
 def explain(chosen: Filter) -> str:
-    """What a filter selects, and how it goes about it, in three lines of plain English."""
+    """Explain in three lines what a filter selects, and how it scans."""
     plan = plan_of(chosen)
     timed = "" if chosen.invert or not span_of(chosen) else "skip blocks by time; "
     return (
@@ -142,24 +142,24 @@ def _by(needles: tuple[bytes, ...], plan: Plan) -> str:
 
 
 _WORD = re.compile(rb"[A-Za-z0-9_@:+=~-]+")
-"""What JSON can write in another way only with `\\u00`."""
+"""Characters that JSON can write in another way only with `\\u00`."""
 _ESCAPE = b"\\u00"
 _BASE64 = b'"body_base64"'
 _KELVIN = ("\N{KELVIN SIGN}".encode(), b"\\u212a")
 _HIDING = frozenset({_ESCAPE, _BASE64, b"\\", *_KELVIN})
 NUMBER = re.compile(rb'"[ \t\r\n]*:[ \t\r\n]*-?[0-9]+[.eE]')
-"""A number that is not written as an ID would be."""
+"""A number that is not written as an ID is."""
 _SHAPES = {
     "broadcast": (b'"broadcastUrls"',),
     "captions": (b'"captionsId"', b'"captionId"'),
     "archive": (b'"outputMode"', b'"partnerId"', b'"duration"'),
     "render": (b'"status"',),
 }
-"""What a body has in it that is of the type without naming it: see `decode`."""
+"""The keys of a body of each type that does not name the type: see `payload`."""
 
 
 def _signs_of_types(types: frozenset[str]) -> tuple[bytes, ...]:
-    """What a line of one of the types has in it, one of them; empty where that may be anything."""
+    """List strings of which a line of one of the types contains one; empty where unknown."""
     if not types or types & {"unknown", "undecodable"}:
         return ()
     names = sorted(types)
@@ -171,15 +171,15 @@ _OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*|e[+-]?[0-9]*|\.[0-9]*e[+-]?[0-9]*)|i|in|inf)
 
 
 def _stands_as_it_is(text: str) -> bool:
-    """Whether what matches this has it in its line.
+    """Whether a line that matches this value contains it literally.
 
-    Not so a handle with characters disarmed, nor a number with a point, an exponent or a sign.
+    False for a handle with disarmed characters, and for a number with a point, exponent or sign.
     """
     return text.isascii() and " " not in text and not re.fullmatch(_OF_A_NUMBER, text)
 
 
 def span_of(chosen: Filter) -> tuple[bytes, bytes] | None:
-    """From when to when, as lines have it, quote included; None where no time is asked for."""
+    """Return `since` and `until` as lines have them, with the quote; None where neither is set."""
     if chosen.since is None and chosen.until is None:
         return None
     since = iso(chosen.since) + '"' if chosen.since else ""

@@ -1,4 +1,4 @@
-"""Reading stored deliveries: the one loop over sources, their batches, lines and entries."""
+"""Read stored deliveries: the one loop over sources, in batches, lines or entries."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from vmon.search.matching import BadLine, DecodedLine, StoredLine
 
 _TOGETHER = 64
-"""So many entries are decoded in one go: one by one, with an app to be sent something in between,
-each takes twice as long, for by then the processor's caches hold other things."""
+"""How many entries are decoded at once: one by one, with a request to an app in between, each takes
+twice as long, because the processor's caches hold other data by then."""
 
 
-def batches(  # noqa: PLR0913 - one for each thing that can be asked of reading
+def batches(  # noqa: PLR0913 - one for each option of reading
     sources: Iterable[str | None],
     chosen: Filter,
     bad: Callable[[BadLine], None] = scan.say_bad,
@@ -31,11 +31,11 @@ def batches(  # noqa: PLR0913 - one for each thing that can be asked of reading
     opened: Callable[[Stream], object] | None = None,
     entries: bool = True,
 ) -> Iterator[list[StoredLine]]:
-    """The chosen lines of the sources (None is standard input), a block at a time, as they stand.
+    """Yield the selected lines of the sources (None is standard input), a block at a time.
 
-    `opened` gets each source's stream; a source that is followed is read from `start` and has no
-    end. Without `entries` no bare body is decoded for more than what the filter asks. WrongUse
-    where a source cannot be read, Unread where nobody reads on while it is followed.
+    `opened` gets each source's stream; a followed source is read from `start` and has no end.
+    Without `entries`, bare bodies are decoded only as far as the filter needs. WrongUse where a
+    source cannot be read, Unread where the reader of the output is gone while following.
     """
     for source in sources:
         with inputs.open_input(source, follow=follow, start=start) as stream:
@@ -52,7 +52,7 @@ def decoded_batches(
     *,
     follow: bool = False,
 ) -> Iterator[list[DecodedLine]]:
-    """The same, each line with its entry; a torn line is reported to `bad` and left out."""
+    """Yield the same batches, each line with its entry; torn lines are reported and left out."""
     for source in sources:
         name = inputs.source_name(source)
         for batch in batches((source,), chosen, bad, follow=follow):
@@ -64,7 +64,7 @@ def lines(
     chosen: Filter,
     bad: Callable[[BadLine], None] = scan.say_bad,
 ) -> Iterator[DecodedLine]:
-    """The chosen lines of the sources one by one, each with its entry."""
+    """Yield the selected lines of the sources one by one, each with its entry."""
     for source in sources:
         name = inputs.source_name(source)
         for batch in batches((source,), chosen, bad):
@@ -77,9 +77,9 @@ def entries(
     chosen: Filter,
     bad: Callable[[BadLine], None] = scan.say_bad,
 ) -> Iterator[Entry]:
-    """The chosen entries of the sources one by one, for commands that read all and then end.
+    """Yield the selected entries of the sources, for commands that read everything and then exit.
 
-    From then on the process collects no garbage: what is read makes no cycles, and is much.
+    Disables the garbage collector for good: entries are many, and form no cycles.
     """
     gc.disable()
     for _, entry in lines(sources, chosen, bad):

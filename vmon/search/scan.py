@@ -1,8 +1,8 @@
-"""Choosing among stored deliveries: captures and bare bodies, whatever stream they come from.
+"""Scan a stream for the deliveries that a filter selects: captures, bare bodies, documents.
 
-What a file holds is told by how it begins and ends: capture lines make it a capture, anything
-else is decoded line by line. In a capture a filter by type decodes nothing: it looks for the
-canonical beginning of a line, block by block.
+The first and last line of a block decide what it is: a capture, or else lines to decode one by one.
+In a capture, a filter by type decodes nothing: it searches for the canonical prefix of a line,
+block by block.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from vmon.search.matching import (
     BadLine,
     LineMatcher,
     StoredLine,
-    _begun,
     _entry,
-    _looks_whole,
+    _lines_with,
     _place,
-    _signed,
+    _whole_lines,
+    _with_prefix,
 )
 from vmon.search.plan import NUMBER, Plan, plan_of, span_of
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 
 def say_bad(bad: BadLine) -> None:
-    """Warn of a line that holds nothing, on standard error."""
+    """Warn on standard error of a line without a delivery."""
     sys.stderr.write(f"warning: {bad}\n")
 
 
-def select(  # noqa: PLR0913 - one for each thing that can be asked of reading
+def select(  # noqa: PLR0913 - one for each option of reading
     stream: Readable,
     name: str,
     chosen: Filter,
@@ -48,22 +48,22 @@ def select(  # noqa: PLR0913 - one for each thing that can be asked of reading
     only_lines: bool = False,
     entries: bool = True,
 ) -> Iterator[list[StoredLine]]:
-    """The chosen lines of a stream in their order, a block at a time; `bad` is told of bad lines.
+    """Yield the selected lines of a stream in order, a block at a time; `bad` gets bad lines.
 
-    With `only_lines` it is taken for lines, however it begins. A bad line is told of where every
-    line is looked at, and has its number where all before it are counted. Without `entries` no bare
-    body is read for more than what the filter asks.
+    With `only_lines` the stream is never taken for a document. A bad line is reported where every
+    line is decoded, and numbered where all lines before it were counted. Without `entries`, bare
+    bodies are decoded only as far as the filter needs.
     """
-    judge = LineMatcher(name, chosen, bad)
+    matcher = LineMatcher(name, chosen, bad)
     blocks = Blocks(stream, ahead=isinstance(stream, Stream) and stream.is_long)
     try:
-        yield from _chosen(blocks, chosen, judge, only_lines=only_lines, entries=entries)
+        yield from _selected(blocks, chosen, matcher, only_lines=only_lines, entries=entries)
     finally:
         blocks.close()
 
 
-def _chosen(
-    blocks: Blocks, chosen: Filter, judge: LineMatcher, *, only_lines: bool, entries: bool
+def _selected(
+    blocks: Blocks, chosen: Filter, matcher: LineMatcher, *, only_lines: bool, entries: bool
 ) -> Iterator[list[StoredLine]]:
     whole = plan_of(chosen)
     span = None if chosen.invert else span_of(chosen)
@@ -71,61 +71,61 @@ def _chosen(
     first = not only_lines
     while blocks.fill():
         capture, plan = blocks.is_capture(), whole
-        if capture and span and (placed := _place(blocks, span)):
+        if capture and span and (place := _place(blocks, span)):
             first = False
-            if placed == "outside":
-                judge.lose_count()
+            if place == "outside":
+                matcher.stop_counting()
                 continue
             plan = in_time
         if first and not capture and is_document(blocks.begin()):
             break
-        chosen_of = _of_capture if capture else _of_bodies
-        yield chosen_of(blocks, plan, judge, entries=entries)
+        select_from = _of_capture if capture else _of_bodies
+        yield select_from(blocks, plan, matcher, entries=entries)
         first = False
     if first and (blocks.end > blocks.start or is_document(blocks.rest)):
-        yield judge.all(documents(blocks.remaining()))
+        yield matcher.all(documents(blocks.remaining()))
     else:
-        yield judge.all([blocks.rest])
+        yield matcher.all([blocks.rest])
 
 
 def _of_capture(
-    blocks: Blocks, plan: Plan, judge: LineMatcher, *, entries: bool
+    blocks: Blocks, plan: Plan, matcher: LineMatcher, *, entries: bool
 ) -> list[StoredLine]:
-    """The chosen lines of a block of capture lines."""
-    del entries  # they are read when they are wanted
+    """Select the lines of a block of capture lines."""
+    del entries  # capture lines are decoded lazily
     if plan.needles and not (plan.numbers and blocks.has(NUMBER)):
-        judge.lose_count()
-        signed = (line for _, line in _signed(blocks, plan.needles, any_case=plan.any_case))
-        return judge.some((line for line in signed if line.startswith(plan.begins)), plan.settled)
+        matcher.stop_counting()
+        signed = (line for _, line in _lines_with(blocks, plan.needles, any_case=plan.any_case))
+        return matcher.some((line for line in signed if line.startswith(plan.begins)), plan.settled)
     if plan.begins == (START,):
         lines = blocks.lines()
-        return judge.as_they_are(lines) if plan.exact else judge.all(lines)
+        return matcher.undecoded(lines) if plan.exact else matcher.all(lines)
     if len(plan.begins) > 1 and not plan.exact:
-        return judge.all(blocks.lines(), plan.begins)
-    judge.lose_count()
-    begun = _begun(blocks, plan.begins)
-    return begun if plan.exact else judge.some((line for line, _ in begun), None)
+        return matcher.all(blocks.lines(), plan.begins)
+    matcher.stop_counting()
+    found = _with_prefix(blocks, plan.begins)
+    return found if plan.exact else matcher.some((line for line, _ in found), None)
 
 
 def _of_bodies(
-    blocks: Blocks, plan: Plan, judge: LineMatcher, *, entries: bool
+    blocks: Blocks, plan: Plan, matcher: LineMatcher, *, entries: bool
 ) -> list[StoredLine]:
-    """The chosen lines of a block of bare bodies."""
-    holds = plan.signs and not (plan.numbers and blocks.has(NUMBER))
-    if holds and (lines := _looks_whole(blocks)):
-        signed = _signed(blocks, plan.signs, any_case=plan.any_case)
-        found = judge.placed(signed, blocks, None if entries else plan.types)
-        judge.pass_over(lines)
+    """Select the lines of a block of bare bodies."""
+    can_search = plan.signs and not (plan.numbers and blocks.has(NUMBER))
+    if can_search and (lines := _whole_lines(blocks)):
+        signed = _lines_with(blocks, plan.signs, any_case=plan.any_case)
+        found = matcher.at_places(signed, blocks, None if entries else plan.types)
+        matcher.skip(lines)
         return found
-    return judge.all(blocks.lines())
+    return matcher.all(blocks.lines())
 
 
 def with_entries(
     batch: Iterable[StoredLine], name: str, bad: Callable[[BadLine], None]
 ) -> Iterator[DecodedLine]:
-    """The lines that hold something, each with its entry: nobody may have looked at them yet.
+    """Yield the lines with their entries, decoding the lines where it was not done yet.
 
-    One torn by `kill -9` begins as a capture line does, and holds nothing.
+    A line torn by `kill -9` starts as a capture line does, but has no entry.
     """
     for line, stored in batch:
         if entry := stored or _entry(line, name, bad):

@@ -1,7 +1,7 @@
-"""Several sources as one, in the order of what is in them.
+"""Merge several sources into one stream, sorted by time of receipt or by event time.
 
-A source is opened when its time has come, so that a folder of a hundred captures, one after the
-other, costs the memory of one.
+A source is opened when its first delivery is due, so that a folder of a hundred captures that do
+not overlap takes the memory of one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Sort = Literal["received", "event", "none"]
 
 BOUND = 10_000
-"""How many deliveries are held back to sort by the event's own time."""
+"""How many deliveries are buffered to sort by event time."""
 
 _BATCH = 512
 _RECEIVED = re.compile(rb'","received_at":"([0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z)"')
@@ -37,11 +37,11 @@ def merged(
     read: Read,
     order: Sort,
 ) -> Iterator[list[matching.StoredLine]]:
-    """What is found in the sources, some at a time; by the event's time as far as BOUND goes."""
-    found = _by_receipt(sources, read)
+    """Merge the lines of the sources, in batches; event time is sorted within BOUND deliveries."""
+    lines = _by_receipt(sources, read)
     batch: list[matching.StoredLine] = []
-    for one in found if order == "received" else by_event(found):
-        batch.append(one)
+    for stored in lines if order == "received" else by_event(lines):
+        batch.append(stored)
         if len(batch) >= _BATCH:
             yield batch
             batch = []
@@ -77,9 +77,9 @@ def _push(
 
 
 def _received(stored: matching.StoredLine) -> str:
-    """When a line's delivery was received, so that text sorts as time.
+    """Return the time of receipt of a line as text that sorts as time does.
 
-    A torn line tells nothing, and goes out at once: behind the one that it stands behind.
+    Empty for a torn line, which is therefore sent at once: after the line before it.
     """
     line, _ = stored
     if line.startswith(START) and (found := _RECEIVED.search(line)):
@@ -91,7 +91,7 @@ def _received(stored: matching.StoredLine) -> str:
 
 
 def _begins(source: str | None) -> str:
-    """When the first delivery of a source was received; what is no capture begins at once."""
+    """Return the time of receipt of a source's first delivery; empty where it is no capture."""
     if source is None:
         return ""
     head = memoryview(bytearray(_HEAD))
@@ -103,7 +103,7 @@ def _begins(source: str | None) -> str:
 
 
 def by_event(lines: Iterable[matching.StoredLine]) -> Iterator[matching.DecodedLine]:
-    """Lines in the order of their events' own times, as far as BOUND goes."""
+    """Sort lines by event time, within BOUND deliveries."""
     heap: list[tuple[int, int, matching.DecodedLine]] = []
     for number, stored in enumerate(lines):
         entry = matching.entry_of(stored)

@@ -1,7 +1,7 @@
-"""The last deliveries of a file that a filter chooses, read from its end.
+"""Read the last deliveries of a file that pass a filter, from its end.
 
-A huge file is read backwards, in pieces that grow; what has no lines to go by (documents), and what
-cannot be read backwards (pipes, compressed files), is read whole, and only the last are kept.
+A file is read backwards, in growing pieces; documents, which have no lines, and sources that cannot
+be read backwards (pipes, compressed files) are read in full, and only the last lines are kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STEP = 1 << 16
 
 
 class _Window:
-    """A part of a file, as a stream."""
+    """A range of a file as a stream."""
 
     def __init__(self, fd: int, start: int, end: int) -> None:
         self._fd = fd
@@ -42,9 +42,9 @@ def last(
     path: str | None, number: int, chosen: Filter, bad: Callable[[matching.BadLine], None], *,
     whole_lines: bool = False,
 ) -> tuple[list[matching.StoredLine], int]:  # fmt: skip # one thing a line
-    """So many of the chosen lines, in their order, and where reading may go on.
+    """Return the last `number` selected lines, in order, and the offset at which to read on.
 
-    With `whole_lines`, a last line that has no newline yet is left to be read then.
+    With `whole_lines`, a last line without a newline yet is left for later.
     """
     name = inputs.source_name(path)
     if path is not None and documents.has_lines(path):
@@ -82,12 +82,12 @@ def _backwards(
 
 
 def _uncounted(bad: Callable[[matching.BadLine], None]) -> Callable[[matching.BadLine], None]:
-    """What tells of bad lines whose number nobody knows."""
-    return lambda one: bad(one._replace(number=0))
+    """Wrap a reporter of bad lines: their numbers are unknown."""
+    return lambda bad_line: bad(bad_line._replace(number=0))
 
 
 def _line_start(fd: int, at: int) -> int:
-    """Where the line begins in which `at` is: `at` itself where one begins there."""
+    """Return the offset at which the line around `at` starts: `at` itself if one starts there."""
     while at > 0:
         step = min(at, _STEP)
         piece = os.pread(fd, step, at - step)

@@ -1,6 +1,6 @@
-"""What stands between a public URL and the receiver: a request is ours, or a stranger's.
+"""Access control of the public URL: requests without the secret path are blocked.
 
-A stranger is answered 404 and nothing else, whatever it asks for: there is nothing to be found.
+A blocked request gets 404 and nothing else, whatever it asks for.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-"""The names under which a receiver is asked for on its own machine."""
+"""The host names of requests from the receiver's own machine."""
 _FORWARDED = frozenset(
     {b"x-forwarded-for", b"x-forwarded-host", b"forwarded", b"cf-connecting-ip", b"x-real-ip"}
 )
-"""Headers that a tunnel adds: with one, a request is from outside, whatever its Host says."""
+"""Headers that tunnels add: a request with one is not local, whatever its Host is."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+?)\.?(:[0-9]*)?")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,128}")
-_KEPT = "path"
-_MOST_KEPT = 16
+_STATE_NAME = "path"
+_MAX_REMEMBERED = 16
 _QUIET_S = 10.0
 
 
 class Guard(Struct, frozen=True):
-    """Judges requests before they become deliveries.
+    """Decides which requests become deliveries.
 
-    From outside, the first segment of the path has to be `prefix` (None: none is asked for), and
+    From outside, the first segment of the path has to be `prefix` (None: any path is allowed), and
     Host one of `hosts`, the public names, in lower case. A request whose Host is a loopback name
-    and that no tunnel has marked is local, and needs no prefix. A tunnel that passes a
-    stranger's bytes on as they are (ssh -R, TCP) lets a stranger claim any Host: `everyone` asks
-    the prefix of local requests too.
+    and without a tunnel's headers is local, and needs no prefix. Through a tunnel that passes
+    bytes on unchanged (ssh -R, TCP) a client can claim any Host: with `everyone` local requests
+    need the prefix, too.
     """
 
     prefix: str | None
@@ -48,9 +48,9 @@ class Guard(Struct, frozen=True):
     everyone: bool = False
 
     def admits(self, headers: Sequence[tuple[bytes, bytes]], path: str) -> bool:
-        """Whether a request is ours, by its headers and its target, both as received."""
-        named = [value for name, value in headers if name.lower() == b"host"]
-        host = host_name(named[0].decode("latin-1")) if len(named) == 1 else None
+        """Whether a request is allowed, by its headers and its target, both as received."""
+        hosts = [value for name, value in headers if name.lower() == b"host"]
+        host = host_name(hosts[0].decode("latin-1")) if len(hosts) == 1 else None
         if host not in LOOPBACK and host not in self.hosts:
             return False
         if self.prefix is None:
@@ -63,7 +63,7 @@ class Guard(Struct, frozen=True):
         return path[:1] == "/" and compare_digest(first, (self.prefix or "").encode())
 
     def inner_path(self, path: str) -> str:
-        """The path without the prefix, as an app and a reader want it."""
+        """The path without the prefix, as it is shown and forwarded."""
         if self.prefix is None or not self._has_prefix(path):
             return path
         rest = path[1 + len(self.prefix) :]
@@ -71,9 +71,9 @@ class Guard(Struct, frozen=True):
 
 
 def host_name(host: str) -> str | None:
-    """The name in a Host header, in lower case and without its port; None when it is none."""
-    found = _HOST.fullmatch(host.strip().lower())
-    return found[1] if found else None
+    """The name in a Host header, in lower case and without port; None if it is invalid."""
+    match = _HOST.fullmatch(host.strip().lower())
+    return match[1] if match else None
 
 
 def _first(path: str) -> str:
@@ -82,60 +82,60 @@ def _first(path: str) -> str:
 
 
 class BlockedRequests:
-    """Counts strangers, and says so now and then: a scanner is not to flood the screen."""
+    """Counts blocked requests, and limits how often they are reported: scanners send many."""
 
     def __init__(self) -> None:
         self.total = 0
-        self._untold = 0
+        self._unreported = 0
         self._quiet_until = 0.0
 
     def note(self, what: str, now_s: float | None = None) -> str | None:
-        """Count one; the sentence to tell, or None when one was told a moment ago."""
+        """Count a blocked request; the message to show, or None if one was shown a moment ago."""
         now_s = time.monotonic() if now_s is None else now_s
         self.total += 1
         if now_s < self._quiet_until:
-            self._untold += 1
+            self._unreported += 1
             return None
-        more = f" ({count(self._untold, 'more', 'more')} since the last report)"
-        told = f"blocked: {what} (404)" + (more if self._untold else "")
-        self._untold, self._quiet_until = 0, now_s + _QUIET_S
-        return told
+        more = f" ({count(self._unreported, 'more', 'more')} since the last report)"
+        text = f"blocked: {what} (404)" + (more if self._unreported else "")
+        self._unreported, self._quiet_until = 0, now_s + _QUIET_S
+        return text
 
 
-def secret_path(asked: str | None = None) -> str:
-    """The prefix of the public URL: the one asked for, else the one remembered, else a new one.
+def secret_path(given: str | None = None) -> str:
+    """The secret path of the public URL: the given one, else the remembered one, else a new one.
 
-    It is remembered, so that a URL that was pasted into a dashboard stays valid. WrongUse for
-    what cannot be guarded with or kept.
+    It is remembered, so that a URL pasted into a dashboard stays valid. WrongUse if the given one
+    is invalid or cannot be stored.
     """
-    if asked is None:
-        return made_once(_KEPT, lambda: secrets.token_urlsafe(16))
-    if not _TOKEN.fullmatch(asked):
+    if given is None:
+        return made_once(_STATE_NAME, lambda: secrets.token_urlsafe(16))
+    if not _TOKEN.fullmatch(given):
         raise WrongUse(
-            f"invalid secret path {asked!r}: use 8 to 128 letters, digits, - and _",
+            f"invalid secret path {given!r}: use 8 to 128 letters, digits, - and _",
             hint="omit --secret-path for a random one",
         )
-    known = remembered(_KEPT)
-    if known[:1] != [asked]:
-        remember(_KEPT, [asked, *(one for one in known if one != asked)][:_MOST_KEPT])
-    return asked
+    known = remembered(_STATE_NAME)
+    if known[:1] != [given]:
+        remember(_STATE_NAME, [given, *(path for path in known if path != given)][:_MAX_REMEMBERED])
+    return given
 
 
 def known_paths() -> tuple[str, ...]:
-    """The prefixes that are remembered; none where they cannot be read."""
+    """The remembered secret paths; none if they cannot be read."""
     try:
-        return tuple(remembered(_KEPT))
-    except WrongUse:  # what needs one says so itself
+        return tuple(remembered(_STATE_NAME))
+    except WrongUse:  # reported where one is needed
         return ()
 
 
 def stored_path() -> Callable[[str], str]:
-    """What takes from a stored path the prefix it came with, where that one is remembered."""
+    """The function that strips a remembered secret path from a stored path."""
     known = {prefix: Guard(prefix) for prefix in known_paths()}
-    begins = tuple(f"/{prefix}" for prefix in known)
+    prefixes = tuple(f"/{prefix}" for prefix in known)
 
     def inner(path: str) -> str:
-        if not path.startswith(begins):
+        if not path.startswith(prefixes):
             return path
         guard = known.get(_first(path))
         return guard.inner_path(path) if guard else path

@@ -1,4 +1,4 @@
-"""Secrets masked."""
+"""Mask secrets in what is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MASK = "••••"
 
 
 SECRETS = frozenset({"password", "streamName"})
-"""Keys of payloads whose values open something: an archive, a live stream."""
+"""Keys of payloads whose values are secrets: of an archive, of a live stream."""
 
 
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -25,21 +25,21 @@ _SECRET_TEXT = re.compile(
     r'("(?:password|streamName)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[\[{](?!\s*[\]}]).*|[^\s,{}\[\]"]+)',
     re.DOTALL,
 )
-"""A secret's key, and its value: a string, a scalar, or all that follows the start of more."""
+"""A secret's key and value: a string, a scalar, or all text after the start of a container."""
 
 
-_KEYED = re.compile(r'(?P<indent>\s*)(?P<key>"(?:[^"\\]|\\.)*"): (?P<said>.+?)(?P<comma>,?)')
-"""A line of laid-out JSON that begins with a key."""
+_KEY_LINE = re.compile(r'(?P<indent>\s*)(?P<key>"(?:[^"\\]|\\.)*"): (?P<value>.+?)(?P<comma>,?)')
+"""A line of indented JSON that begins with a key."""
 
 
-_SIGNS = (*SECRETS, "\\u")
+_SECRET_HINTS = (*SECRETS, "\\u")
 
 
-_NOTHING = frozenset({"null", '""', "[]", "{}", "false"})
+_EMPTY = frozenset({"null", '""', "[]", "{}", "false"})
 
 
 def masked(value: Any) -> Any:
-    """A payload in which nobody sees a secret."""
+    """Mask the secrets of a payload."""
     try:
         return _masked(value)
     except RecursionError:
@@ -49,7 +49,7 @@ def masked(value: Any) -> Any:
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _masked_field(key, inner) for key, inner in value.items()}
-    return [_masked(one) for one in value] if isinstance(value, list) else value
+    return [_masked(item) for item in value] if isinstance(value, list) else value
 
 
 def _masked_field(key: str, value: Any) -> Any:
@@ -58,8 +58,8 @@ def _masked_field(key: str, value: Any) -> Any:
 
 
 def masked_layout(text: str) -> str:
-    """JSON laid out, a key a line, without its secrets; all else stays as it is spelt."""
-    if not any(sign in text for sign in _SIGNS):
+    """Mask the secrets of indented JSON, which has one key per line; the rest is unchanged."""
+    if not any(hint in text for hint in _SECRET_HINTS):
         return text
     return "\n".join(_masked_lines(text.split("\n")))
 
@@ -68,23 +68,23 @@ def _masked_lines(lines: Iterable[str]) -> Iterator[str]:
     ends: tuple[str, ...] = ()
     head = ""
     for line in lines:
-        found = None if ends else _KEYED.fullmatch(line)
+        match = None if ends else _KEY_LINE.fullmatch(line)
         if ends and line.startswith(ends):
             yield f'{head}"{MASK}"' + "," * line.endswith(",")
             ends = ()
-        elif found and json.loads(found["key"]) in SECRETS and found["said"] not in _NOTHING:
-            head = f"{found['indent']}{found['key']}: "
-            if found["said"] in {"{", "["}:  # the secret's own lines follow
-                ends = (found["indent"] + "}", found["indent"] + "]")
+        elif match and json.loads(match["key"]) in SECRETS and match["value"] not in _EMPTY:
+            head = f"{match['indent']}{match['key']}: "
+            if match["value"] in {"{", "["}:  # the secret's own lines follow
+                ends = (match["indent"] + "}", match["indent"] + "]")
             else:
-                yield f'{head}"{MASK}"{found["comma"]}'
+                yield f'{head}"{MASK}"{match["comma"]}'
         elif not ends:
             yield line
 
 
 def masked_body(body: bytes, payload: Payload) -> bytes:
-    """A body as it came; where it holds secrets and was understood, its JSON without them."""
-    if payload.problem is not None or not any(sign.encode() in body for sign in _SIGNS):
+    """Mask the secrets of a body: it is JSON again then; a body without secrets is unchanged."""
+    if payload.problem is not None or not any(hint.encode() in body for hint in _SECRET_HINTS):
         return body
     try:
         return json.dumps(masked(payload.value)).encode()
@@ -93,12 +93,12 @@ def masked_body(body: bytes, payload: Payload) -> bytes:
 
 
 def masked_text(text: str) -> str:
-    """Text that is no JSON, without the secrets that can be made out in it."""
+    """Mask the recognizable secrets of text that is not JSON."""
     return _SECRET_TEXT.sub(rf'\1"{MASK}"', text)
 
 
 def masked_header(name: str, value: str, mask: str = MASK) -> str:
-    """The value of a header; of credentials, only their scheme."""
+    """Mask the value of a header with credentials, except for its scheme."""
     if name.lower() not in _CREDENTIALS:
         return value
     scheme, space, _ = value.partition(" ")

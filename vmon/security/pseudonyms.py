@@ -1,7 +1,7 @@
-"""Taking out what is not for others' eyes: secrets masked, personal fields under pseudonyms.
+"""Redaction: secrets are masked, personal fields get pseudonyms.
 
-A pseudonym is the same wherever its value stands, so that events can still be joined, and cannot
-be turned back by guessing: it is made with a key that this user keeps.
+Equal values get equal pseudonyms, so that events can still be joined. Pseudonyms cannot be
+reversed by guessing: they are keyed hashes, with a key of this user.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from vmon.events.delivery import Delivery
     from vmon.events.verdict import Verdict
 
-_OF_THE_BODY = frozenset({"content-encoding", "content-md5", "digest", "content-digest", "etag"})
-"""Headers that are about the very bytes of a body, and tell a hash of them."""
+_BODY_HEADERS = frozenset({"content-encoding", "content-md5", "digest", "content-digest", "etag"})
+"""Headers about the exact bytes of a body, such as a hash of them."""
 _WORDS = {"data": "person", "name": "person"}
 _LOOKS_SECRET = re.compile(r"^/(?=[^/]*[a-z])(?=[^/]*[A-Z])[A-Za-z0-9_-]{22}(?=[/?]|$)")
-_LONG_ENOUGH = 4
-"""A shorter value is looked for as a whole string only: as a part it stands anywhere."""
+_MIN_SUBSTRING = 4
+"""A shorter value is replaced as a whole string only: as a substring it would match anywhere."""
 
 
 def paths_of(values: Iterable[str]) -> tuple[str, ...]:
-    """The dotted paths of `--redact` values, which may be comma lists."""
+    """Parse `--redact` values, comma lists, into dotted paths."""
     paths = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
     for path in paths:
         if not all(path.split(".")):
@@ -51,7 +51,7 @@ def paths_of(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def redactor_of(paths: tuple[str, ...]) -> Redactor:
-    """The redactor for these paths, with this user's key."""
+    """Make a redactor for these paths, with this user's key."""
     import secrets
 
     key = made_once("redact.key", lambda: secrets.token_hex(32))
@@ -59,50 +59,55 @@ def redactor_of(paths: tuple[str, ...]) -> Redactor:
 
 
 class Redactor:
-    """Entry → entry: pseudonyms at some paths, and no secret, in its body or anywhere about it.
+    """Redacts entries: pseudonyms at some paths and no secrets, in the body, headers and path.
 
-    A path is dotted, `*` is any one key, lists do not count; it means every place that ends so:
-    `connection.data` also `stream.connection.data`. The paths that were met are in `met`.
+    A path is dotted, `*` is any key, lists are skipped; it matches every path with this end:
+    `connection.data` also `stream.connection.data`. `met` has the paths that matched.
     """
 
     def __init__(
         self, paths: Iterable[str], key: bytes, secret_paths: tuple[str, ...] = ()
     ) -> None:
-        self._asked = [(path, tuple(path.split("."))) for path in paths]
+        self._paths = [(path, tuple(path.split("."))) for path in paths]
         self._key = key
         self._secret_paths = dict.fromkeys(secret_paths, "secret-path")
         self.met: set[str] = set()
-        # Names and paths come again and again.
+        # Names and paths repeat.
         self._code = lru_cache(4096)(self._make_code)
-        self._asked_at = lru_cache(4096)(self._find_asked)
+        self._matching_paths = lru_cache(4096)(self._find_matching_paths)
 
     @property
     def unmet(self) -> list[str]:
-        """The paths that no entry had."""
-        return [path for path, _ in self._asked if path not in self.met]
+        """The paths that matched no entry."""
+        return [path for path, _ in self._paths if path not in self.met]
 
     def __call__(self, entry: Entry) -> Entry:
-        """The entry that may be shown."""
-        found = self._secret_paths.copy()
-        body = self._body(entry, found)
-        scrub = _Scrub(found)
+        """Redact an entry."""
+        replacements = self._secret_paths.copy()
+        body = self._body(entry, replacements)
+        scrub = _Scrub(replacements)
         delivery = self._delivery(entry.delivery, scrub, body)
         payload = read_body(body)
         session = payload.session if entry.session and payload.session else None
         if entry.session and session is None:
             session = scrub(entry.session)
-        return Entry(delivery, payload, (entry.type, session), _judged(entry.verdict, scrub))
+        return Entry(
+            delivery, payload, (entry.type, session), _scrubbed_verdict(entry.verdict, scrub)
+        )
 
     def at(self, path: str, text: str) -> str:
-        """The text that may be shown for what stands at a path."""
+        """Redact a text that is at a path."""
         keys = tuple(path.split("."))
-        return str(self._pseudonym(text, _word(keys), {})) if self._asked_at(keys) else text
+        return str(self._pseudonym(text, _word(keys), {})) if self._matching_paths(keys) else text
 
     def _delivery(self, delivery: Delivery, scrub: _Scrub, body: bytes) -> Delivery:
         headers = tuple(
-            (scrub(name), str(len(body)) if lower == "content-length" else scrub.header(name, said))
-            for name, said in delivery.headers
-            if (lower := name.lower()) not in _OF_THE_BODY
+            (
+                scrub(name),
+                str(len(body)) if lower == "content-length" else scrub.header(name, value),
+            )
+            for name, value in delivery.headers
+            if (lower := name.lower()) not in _BODY_HEADERS
         )
         return replace(
             delivery,
@@ -112,92 +117,92 @@ class Redactor:
         )
 
     def _path(self, path: str) -> str:
-        """The path without a secret first part: one that is known, or looks like one."""
+        """The path without a secret first segment: a known one, or one that looks like it."""
         for prefix in self._secret_paths:
             path = Guard(prefix).inner_path(path)
         inner = _LOOKS_SECRET.sub("", path, count=1)
         return inner if inner.startswith("/") else f"/{inner}"
 
-    def _body(self, entry: Entry, found: dict[str, str]) -> bytes:
-        """The body again as JSON; where it is not, only how much of it there was."""
+    def _body(self, entry: Entry, replacements: dict[str, str]) -> bytes:
+        """The redacted body as JSON; if it is not JSON, only its size."""
         payload = entry.payload
         try:
             if payload.problem is None:
-                value = self._walk(payload.value, (), found)
-                return _json(_Scrub(found).all(value))
+                value = self._walk(payload.value, (), replacements)
+                return _json(_Scrub(replacements).all(value))
         except (ValueError, RecursionError):
-            pass  # said below
+            pass  # handled below
         return f"(redacted: {size(len(entry.delivery.body))}, not JSON)".encode()
 
-    def _walk(self, value: Any, path: tuple[str, ...], found: dict[str, str]) -> Any:
+    def _walk(self, value: Any, path: tuple[str, ...], replacements: dict[str, str]) -> Any:
         if isinstance(value, list):
-            return [self._walk(one, path, found) for one in value]
+            return [self._walk(item, path, replacements) for item in value]
         if not isinstance(value, dict):
             return value
-        return {key: self._field(one, (*path, key), found) for key, one in value.items()}
+        return {key: self._field(item, (*path, key), replacements) for key, item in value.items()}
 
-    def _field(self, value: Any, path: tuple[str, ...], found: dict[str, str]) -> Any:
+    def _field(self, value: Any, path: tuple[str, ...], replacements: dict[str, str]) -> Any:
         if path[-1] in SECRETS and value:
-            _note(value, lambda _text: MASK, found)
+            _note(value, lambda _text: MASK, replacements)
             return MASK
-        asked = self._asked_at(path)
-        if not asked:
-            return self._walk(value, path, found)
-        self.met.update(asked)
-        return self._pseudonym(value, _word(path), found)
+        matching = self._matching_paths(path)
+        if not matching:
+            return self._walk(value, path, replacements)
+        self.met.update(matching)
+        return self._pseudonym(value, _word(path), replacements)
 
-    def _find_asked(self, path: tuple[str, ...]) -> list[str]:
-        return [given for given, way in self._asked if _ends(path, way)]
+    def _find_matching_paths(self, path: tuple[str, ...]) -> list[str]:
+        return [text for text, keys in self._paths if _ends_with(path, keys)]
 
     def _make_code(self, text: str) -> str:
-        said = digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
-        return b32encode(said)[:8].decode().lower()
+        hashed = digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")
+        return b32encode(hashed)[:8].decode().lower()
 
-    def _pseudonym(self, value: Any, word: str, found: dict[str, str]) -> Any:
-        def named(text: str) -> str:
+    def _pseudonym(self, value: Any, word: str, replacements: dict[str, str]) -> Any:
+        def pseudonym(text: str) -> str:
             return f"{word}-{self._code(text)}"
 
-        _note(value, named, found)
+        _note(value, pseudonym, replacements)
         match value:
             case None | "" | [] | {}:
                 return value
             case bool():
                 return None
             case int() | float():
-                said = digest(self._key, str(value).encode(), "sha256")
-                return int.from_bytes(said[:4], "big")
+                hashed = digest(self._key, str(value).encode(), "sha256")
+                return int.from_bytes(hashed[:4], "big")
             case str():
-                return named(value)
+                return pseudonym(value)
             case _:
-                return named(json.dumps(value, sort_keys=True))
+                return pseudonym(json.dumps(value, sort_keys=True))
 
 
-def _ends(path: tuple[str, ...], way: tuple[str, ...]) -> bool:
-    end = path[-len(way) :]
-    return len(end) == len(way) and all(b in (a, "*") for a, b in zip(end, way, strict=True))
+def _ends_with(path: tuple[str, ...], keys: tuple[str, ...]) -> bool:
+    end = path[-len(keys) :]
+    return len(end) == len(keys) and all(b in (a, "*") for a, b in zip(end, keys, strict=True))
 
 
 def _word(path: tuple[str, ...]) -> str:
-    """What a pseudonym calls itself: after its key, which may itself be anything."""
+    """The prefix of a pseudonym: its key, or "value" if the key is not a plain word."""
     leaf = path[-2] if path[-1] == "id" and len(path) > 1 else path[-1].removesuffix("Id")
     word = _WORDS.get(leaf, leaf)
     return word if re.fullmatch("[a-zA-Z]{2,20}", word) else "value"
 
 
-def _note(value: Any, named: Callable[[str], str], found: dict[str, str]) -> None:
-    """Note every scalar of a value that goes: it may stand elsewhere, too."""
+def _note(value: Any, pseudonym: Callable[[str], str], replacements: dict[str, str]) -> None:
+    """Note every scalar of a replaced value: it may occur elsewhere, too."""
     match value:
         case dict():
-            for key, one in value.items():
-                _note("" if key in _vocabulary() else key, named, found)
-                _note(one, named, found)
+            for key, item in value.items():
+                _note("" if key in _vocabulary() else key, pseudonym, replacements)
+                _note(item, pseudonym, replacements)
         case list():
-            for one in value:
-                _note(one, named, found)
+            for item in value:
+                _note(item, pseudonym, replacements)
         case None | bool() | "":
             pass
         case _:
-            found.setdefault(str(value), named(str(value)))
+            replacements.setdefault(str(value), pseudonym(str(value)))
 
 
 def _json(value: Any) -> bytes:
@@ -210,64 +215,67 @@ def _json(value: Any) -> bytes:
 
 
 class _Scrub:
-    """Replaces what was found to be redacted wherever else it stands, in whatever spelling."""
+    """Replaces redacted values wherever else they occur, in any encoding."""
 
-    def __init__(self, found: dict[str, str]) -> None:
-        self._found = found
-        spelt = {
-            way: new
-            for old, new in found.items()
-            if len(old) >= _LONG_ENOUGH
-            for way in _spellings(old)
+    def __init__(self, replacements: dict[str, str]) -> None:
+        self._replacements = replacements
+        self._encodings = {
+            encoded: new
+            for old, new in replacements.items()
+            if len(old) >= _MIN_SUBSTRING
+            for encoded in _encodings(old)
         }
-        self._spelt = spelt
 
     def __call__(self, text: str) -> str:
-        if (new := self._found.get(text)) is not None:
+        if (new := self._replacements.get(text)) is not None:
             return new
-        return self._any.sub(lambda hit: self._spelt[hit[0]], text) if self._is_in(text) else text
+        return (
+            self._pattern.sub(lambda hit: self._encodings[hit[0]], text)
+            if self._is_in(text)
+            else text
+        )
 
     def _is_in(self, text: str) -> bool:
-        return any(way in text for way in self._spelt)
+        return any(encoded in text for encoded in self._encodings)
 
     @cached_property
-    def _any(self) -> re.Pattern[str]:
-        """What finds them all in one go; made only for a text that has one: it takes its time."""
-        return re.compile("|".join(map(re.escape, sorted(self._spelt, key=len, reverse=True))))
+    def _pattern(self) -> re.Pattern[str]:
+        """The pattern that matches them all; compiled on first match only, because that is slow."""
+        return re.compile("|".join(map(re.escape, sorted(self._encodings, key=len, reverse=True))))
 
     def all(self, value: Any) -> Any:
-        """A payload with all its strings, keys and numbers looked at."""
+        """Scrub all strings, keys and numbers of a payload."""
         match value:
             case dict():
                 return {
-                    self._key(key): one if key == "event" and _is_type(one) else self.all(one)
-                    for key, one in value.items()
+                    self._key(key): item if key == "event" and _is_type(item) else self.all(item)
+                    for key, item in value.items()
                 }
             case list():
-                return [self.all(one) for one in value]
+                return [self.all(item) for item in value]
             case str():
                 return self(value)
             case int() | float() if not isinstance(value, bool):
-                return self._spelt.get(str(value), value)
+                return self._encodings.get(str(value), value)
             case _:
                 return value
 
     def _key(self, key: str) -> str:
-        """A key: one that Vonage uses is not somebody's name, even if somebody is called so."""
-        known = len(key) < _LONG_ENOUGH or key in _vocabulary()
+        """Scrub a key, unless it is one of Vonage's, even if a person has that name."""
+        known = len(key) < _MIN_SUBSTRING or key in _vocabulary()
         return key if known else self(key)
 
     def encoded(self, text: str) -> str:
-        """Text that may be percent-encoded in a way that nobody foresaw: then it goes whole."""
-        done = self(text)
-        if self._spelt and "%" in done:
-            plain = unquote_to_bytes(done.encode("utf-8", "surrogatepass"))
+        """Scrub text that may be percent-encoded; an unexpected encoding is replaced as a whole."""
+        scrubbed = self(text)
+        if self._encodings and "%" in scrubbed:
+            plain = unquote_to_bytes(scrubbed.encode("utf-8", "surrogatepass"))
             if self._is_in(plain.decode("utf-8", "replace")):
                 return "/redacted"
-        return done
+        return scrubbed
 
     def header(self, name: str, value: str) -> str:
-        """A header's value, in which a byte is a character: ASCII goes in its place."""
+        """Scrub and mask the value of a header; the mask is ASCII."""
         return masked_header(name, self.encoded(value), "****")
 
 
@@ -277,21 +285,21 @@ def _is_type(value: Any) -> bool:
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    """The keys of payloads that are known."""
-    return frozenset(_keys([[one.sample, one.sample_unified] for one in TYPES.values()]))
+    """The known keys of payloads."""
+    return frozenset(_keys([[each.sample, each.sample_unified] for each in TYPES.values()]))
 
 
 def _keys(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         yield from value
     if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _keys(one)
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _keys(item)
 
 
 @lru_cache(4096)
-def _spellings(text: str) -> set[str]:
-    """How a text may stand in another: as it is, escaped in JSON, in a URL, as bytes."""
+def _encodings(text: str) -> set[str]:
+    """The encodings of a text: plain, escaped in JSON, in a URL, as Latin-1."""
     as_bytes = text.encode("utf-8", "surrogatepass")
     return {
         text,
@@ -304,5 +312,5 @@ def _spellings(text: str) -> set[str]:
     }
 
 
-def _judged(verdict: Verdict | None, scrub: _Scrub) -> Verdict | None:
+def _scrubbed_verdict(verdict: Verdict | None, scrub: _Scrub) -> Verdict | None:
     return verdict and replace(verdict, why=scrub(verdict.why))

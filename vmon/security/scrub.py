@@ -1,7 +1,7 @@
-"""What of a delivery may be shown to others: the same request without its secrets.
+"""Scrub secrets from deliveries before they are exported.
 
-Left out are headers and query values that let somebody in, passwords of archives and live stream
-keys. A body without any stays byte for byte; of the others only the secrets change.
+Removed are credentials in headers and in the query, passwords of archives and live stream
+keys. A body without secrets stays the same byte for byte; in the others only secrets change.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 REMOVED = "left-out"
-"""What stands in a secret's place."""
+"""The replacement of a secret."""
 
 _NAMES = re.compile(
     r"auth|cookie|token|secret|passw|api[-_]?key|signature|credential", re.IGNORECASE
@@ -34,31 +34,31 @@ _IN_TEXT = re.compile(
 
 
 def scrub(entry: Entry) -> tuple[Delivery, tuple[str, ...]]:
-    """The delivery without its secrets, and what they were called."""
-    delivery, found = entry.delivery, []
+    """Remove the secrets of a delivery; returns the delivery and the secrets' names."""
+    delivery, names = entry.delivery, []
     headers = []
     for name, value in delivery.headers:
         if _NAMES.search(name):
-            found.append(name)
+            names.append(name)
         else:
             headers.append((name, value))
-    path = _QUERY.sub(lambda match: _without(match, found), delivery.path)
-    body, plain = _sealed_body(entry, found)
-    if plain:
-        headers = [one for one in headers if one[0].lower() != "content-encoding"]
+    path = _QUERY.sub(lambda match: _scrub_parameter(match, names), delivery.path)
+    body, is_decoded = _scrub_body(entry, names)
+    if is_decoded:
+        headers = [header for header in headers if header[0].lower() != "content-encoding"]
     changed = replace(delivery, path=path, headers=tuple(headers), body=body)
-    return changed, tuple(found)
+    return changed, tuple(names)
 
 
 class ScrubPolicy:
-    """What becomes of secrets: removed and counted by name in `removed`, unless `keep` is set."""
+    """Removes secrets and counts them by name in `removed`, unless `keep` is set."""
 
     def __init__(self, removed: Counter[str], *, keep: bool) -> None:
         self._removed = removed
         self._keep = keep
 
     def __call__(self, entry: Entry) -> Delivery:
-        """The delivery as it may be shown."""
+        """Scrub the delivery of an entry."""
         if self._keep:
             return entry.delivery
         delivery, names = scrub(entry)
@@ -66,66 +66,66 @@ class ScrubPolicy:
         return delivery
 
 
-def sealed_url(url: str) -> str:
-    """The URL without the secret values in its query."""
-    return _QUERY.sub(lambda match: _without(match, []), url)
+def scrub_url(url: str) -> str:
+    """Remove the secrets in the query of a URL."""
+    return _QUERY.sub(lambda match: _scrub_parameter(match, []), url)
 
 
-def _without(match: re.Match[str], found: list[str]) -> str:
+def _scrub_parameter(match: re.Match[str], names: list[str]) -> str:
     if not _NAMES.search(match[2]) or match[3] in {"", REMOVED}:
         return match[0]
-    found.append(match[2])
+    names.append(match[2])
     return f"{match[1]}{match[2]}={REMOVED}"
 
 
-def _sealed_body(entry: Entry, found: list[str]) -> tuple[bytes, bool]:
-    """The body without its secrets; and whether it is no longer encoded as it was."""
+def _scrub_body(entry: Entry, removed: list[str]) -> tuple[bytes, bool]:
+    """Remove the secrets of the body; returns it, and whether it was decoded for that."""
     body, payload = entry.delivery.body, entry.payload
     names: list[str] = []
-    value = _walked(payload.value, names)
+    value = _scrub_value(payload.value, names)
     if payload.json is None or not names:
         names = []
-        text = _IN_TEXT.sub(lambda match: _cut(match, names), body)
-        found += names
+        text = _IN_TEXT.sub(lambda match: _scrub_text(match, names), body)
+        removed += names
         return (text, False) if names else (body, False)
-    found += names
-    again: list[str] = []
-    text = _IN_TEXT.sub(lambda match: _cut(match, again), payload.json)
+    removed += names
+    repeated: list[str] = []
+    text = _IN_TEXT.sub(lambda match: _scrub_text(match, repeated), payload.json)
     if _is_clean(text):
         return text, True
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"), True
 
 
 def _is_clean(text: bytes) -> bool:
-    left: list[str] = []
+    remaining: list[str] = []
     try:
-        _walked(json.loads(text), left)
+        _scrub_value(json.loads(text), remaining)
     except (ValueError, RecursionError):
         return False
-    return not left
+    return not remaining
 
 
-def _cut(match: re.Match[bytes], names: list[str]) -> bytes:
+def _scrub_text(match: re.Match[bytes], names: list[str]) -> bytes:
     if match[0] == match[1] + REMOVED.encode() + match[2] or match[0] == match[1] + match[2]:
         return match[0]
     names.append(match[1].split(b'"')[1].decode("latin-1"))
     return match[1] + REMOVED.encode() + match[2]
 
 
-def _walked(value: Any, names: list[str]) -> Any:
-    """The value with its secrets replaced; what they are called goes to `names`."""
+def _scrub_value(value: Any, names: list[str]) -> Any:
+    """Replace the secrets in a value; their names are added to `names`."""
     match value:
         case dict():
-            return {key: _kept(key, one, names) for key, one in value.items()}
+            return {key: _scrub_field(key, item, names) for key, item in value.items()}
         case list():
-            return [_walked(one, names) for one in value]
+            return [_scrub_value(item, names) for item in value]
         case _:
             return value
 
 
-def _kept(key: str, value: Any, names: list[str]) -> Any:
-    plain = key.replace("_", "").replace("-", "").lower()
-    if plain not in _KEYS or value in (None, "", REMOVED) or isinstance(value, bool):
-        return _walked(value, names)
+def _scrub_field(key: str, value: Any, names: list[str]) -> Any:
+    normalized = key.replace("_", "").replace("-", "").lower()
+    if normalized not in _KEYS or value in (None, "", REMOVED) or isinstance(value, bool):
+        return _scrub_value(value, names)
     names.append(key)
     return REMOVED

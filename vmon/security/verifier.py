@@ -1,4 +1,4 @@
-"""Whose deliveries are believed: secrets as a user gives them, verdicts, and signing."""
+"""Verifying and signing deliveries with the secrets that a user gives."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from vmon.events.verdict import Verdict
 
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_*.-]{0,39})=(.*[^=].*)")
-"""`name=secret`; a secret that merely ends in the padding of base64 has no name."""
+"""`name=secret`; a secret that ends in the padding of base64 has no name."""
 
 
 class Verifier(Struct, frozen=True):
-    """What signatures are judged by; `required` turns away what is not valid."""
+    """Verifies signatures; with `required` deliveries that are not valid are rejected."""
 
     secrets: tuple[Secret, ...] = ()
     max_age_s: float | None = None
     required: bool = False
 
     def verdict(self, delivery: Delivery) -> Verdict | None:
-        """The verdict on a delivery; None where there is neither a signature nor a secret."""
+        """Verify a delivery; None if there is neither a signature nor a secret."""
         if not self.secrets and not header(delivery, "authorization"):
             return None
-        judged = verify(
+        verdict = verify(
             delivery.headers,
             delivery.body,
             self.secrets,
@@ -45,46 +45,50 @@ class Verifier(Struct, frozen=True):
             max_age_s=self.max_age_s,
             method=delivery.method,
         )
-        if judged.kind == "unsigned" and not self.secrets:
+        if verdict.kind == "unsigned" and not self.secrets:
             return None
-        if self.required and judged.kind != "valid":
-            return msgspec.structs.replace(judged, refused=True)
-        return judged
+        if self.required and verdict.kind != "valid":
+            return msgspec.structs.replace(verdict, refused=True)
+        return verdict
 
 
 def secrets_of(values: Iterable[str], files: Iterable[str]) -> tuple[Secret, ...]:
-    """The secrets given one by one, then those in files, a line each: `name=secret` or bare."""
-    given = [Secret(f"#{number}", value) for number, value in enumerate(values, 1)]
-    return (*given, *(secret for name in files for secret in _in_file(Path(name))))
+    """Parse secrets: the values, then the lines of the files; each is `name=secret` or a secret."""
+    secrets = [Secret(f"#{number}", value) for number, value in enumerate(values, 1)]
+    return (*secrets, *(secret for name in files for secret in _read_file(Path(name))))
 
 
-def _in_file(path: Path) -> list[Secret]:
+def _read_file(path: Path) -> list[Secret]:
     try:
         lines = path.read_text().splitlines()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a text file"
         raise WrongUse(f"cannot read secrets from {path}: {why}") from None
-    given = [(number, line.strip()) for number, line in enumerate(lines, 1)]
-    found = [_in_line(path, *one) for one in given if one[1] and not one[1].startswith("#")]
-    if not found:
+    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1)]
+    secrets = [
+        _parse_line(path, number, line)
+        for number, line in numbered
+        if line and not line.startswith("#")
+    ]
+    if not secrets:
         raise WrongUse(f"no secrets in {path}", hint="write one per line: NAME=SECRET or SECRET")
-    return found
+    return secrets
 
 
-def _in_line(path: Path, number: int, line: str) -> Secret:
+def _parse_line(path: Path, number: int, line: str) -> Secret:
     if named := _NAMED.fullmatch(line):
         return Secret(named[1], named[2])
     return Secret(f"{path.name}:{number}", line)
 
 
 class Signer(Struct, frozen=True):
-    """Signs deliveries as Vonage would; without `api_key`, in the name of their project."""
+    """Signs deliveries as Vonage does; without `api_key`, for their project."""
 
     secret: Secret
     api_key: str | None = None
 
     def __call__(self, entry: Entry) -> Delivery:
-        """The delivery with a signature of now in place of what it had."""
+        """Sign the delivery of an entry; an existing signature is replaced."""
         delivery, project = entry.delivery, entry.event.project_id
         value = sign(
             delivery.body,

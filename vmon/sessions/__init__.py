@@ -1,1 +1,1 @@
-"""Who is in which session: the state that events add up to."""
+"""The state of sessions, reduced from their events."""

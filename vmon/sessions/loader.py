@@ -1,4 +1,4 @@
-"""What the commands that look at sessions read: a book, and the order in which it is looked at."""
+"""Load sessions from stored deliveries, and order them for display."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
 
 
 class SessionLoader:
-    """A book, the order of its sessions, and when the last delivery was received."""
+    """A session store, the order of its sessions, and when the last delivery was received."""
 
     def __init__(self, name_of: Callable[[str | None], str | None]) -> None:
-        self.book = SessionStore(name_of)
-        self.order = Order(self.book.session)
+        self.store = SessionStore(name_of)
+        self.order = Order(self.store.session)
 
-    def enter(self, entry: Entry) -> ApplyResult:
-        """Enter a delivery."""
+    def apply(self, entry: Entry) -> ApplyResult:
+        """Apply a delivery to the store; what it changed."""
         if entry.session is not None:
             self.order.note(entry.session)
-        return self.book.apply(entry)
+        return self.store.apply(entry)
 
     @property
     def last_ms(self) -> int:
         """When the last delivery was received, ms since the epoch; 0 when there was none."""
-        return self.book.newest_ms
+        return self.store.newest_ms
 
-    def as_it_was(self, at_ms: int) -> Order:
-        """The order of the sessions as they stood at an instant."""
+    def order_as_of(self, at_ms: int) -> Order:
+        """Order the sessions by their state at an instant."""
 
         def find(identifier: str) -> Session | None:
-            session = self.book.session(identifier)
+            session = self.store.session(identifier)
             return as_of(session, at_ms) if session else None
 
         order = Order(find)
-        for session in self.book.sessions():
+        for session in self.store.sessions():
             order.note(session.id)
         return order
 
 
 def now_ms_of(sources: tuple[str | None, ...], last_ms: int) -> int:
-    """Until when what is open goes on: now while somebody writes, else the end of the capture."""
-    if any(one is not None and is_in_use(Path(one)) for one in sources):
+    """Return the end of open spans, ms: now while a capture is being written, else its end."""
+    if any(source is not None and is_in_use(Path(source)) for source in sources):
         return int(time.time() * 1000)
     return last_ms

@@ -1,9 +1,9 @@
-"""What is known of a session: the facts that its events told, whatever order they came in.
+"""The session model: the state reduced from a session's events, in whatever order they arrive.
 
-Every fact is merged so that order and repetition change nothing: the earliest beginning, the
-earliest end, the set of what was seen; of names and the like that differ, the first by alphabet.
-Times are ms since the epoch, UTC, by Vonage's clock; where an event tells none (render, captions),
-by the receiver's, at its first copy; 0 where neither is known (a bare body that tells no time).
+Merging is commutative and idempotent: the earliest beginning, the earliest end, the set of what was
+seen; of names and the like that differ, the first in alphabetical order.
+Times are ms since the epoch, UTC, by Vonage's clock; where an event has none (render, captions), by
+the receiver's, at its first copy; 0 where neither is known (a bare body without a timestamp).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BEGUN, ENDED, NAMED, SECONDS = 1, 2, 4, 8
-"""How a thing was seen: by its own begin event, its own end event, in another thing's event;
-and whether a time of it was told in seconds, where ms are due (it stands in ms here)."""
+"""Flags of `seen`: by the part's own begin event, by its own end event, named in another part's
+event; and whether a timestamp of it was in seconds instead of ms (it is in ms here)."""
 
 
 class ConnectionState(Struct, gc=False):
@@ -47,7 +47,7 @@ class StreamState(Struct, gc=False):
 
 
 class Call(Struct, gc=False):
-    """A SIP call, the id of its connection (in `people`), and when each state was first told."""
+    """A SIP call, the id of its connection (in `people`), and when each state was first seen."""
 
     id: str
     seen: int = 0
@@ -62,9 +62,9 @@ Kind = Literal["archive", "broadcast", "render", "captions"]
 
 
 class OutputState(Struct, gc=False):
-    """An archive, broadcast, render or captions: when each status and reason was first told.
+    """An archive, broadcast, render or captions: when each status and reason was first seen.
 
-    `reason` is the newest of `reasons`; `duration_s` and `size` (bytes) are the largest told;
+    `reason` is the newest of `reasons`; `duration_s` and `size` (bytes) are the largest stated;
     `stream` is the one that a render publishes; `tag` tells archives or broadcasts of one session
     apart.
     """
@@ -88,11 +88,11 @@ Part = ConnectionState | StreamState | Call | OutputState
 
 
 class Session(Struct, gc=False):
-    """A session id: its rounds of created and destroyed, and all that was in it.
+    """The state of a session ID: its rounds of created and destroyed, and all of its parts.
 
     `created_ms` and `destroyed` (with reasons) hold one instant per round; `first_ms` and `last_ms`
     are the oldest and newest event's; `events` counts without `duplicates`, `seconds` those of them
-    that told a time in seconds.
+    with a timestamp in seconds.
     """
 
     id: str
@@ -105,74 +105,74 @@ class Session(Struct, gc=False):
     duplicates: int = 0
     seconds: int = 0
     people: dict[str, ConnectionState] = field(default_factory=dict)
-    feeds: dict[str, StreamState] = field(default_factory=dict)
+    streams: dict[str, StreamState] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
-    jobs: dict[tuple[Kind, str], OutputState] = field(default_factory=dict)
+    outputs: dict[tuple[Kind, str], OutputState] = field(default_factory=dict)
 
 
 class Totals(Struct):
-    """What stays of sessions when all else is forgotten; time without an end counts as none."""
+    """The totals of sessions that the store has forgotten; spans without an end count as 0."""
 
     sessions: int = 0
     people: int = 0
-    feeds: int = 0
+    streams: int = 0
     connected_ms: int = 0
     published_ms: int = 0
     events: int = 0
     duplicates: int = 0
 
     def add(self, session: Session) -> None:
-        """Count a session in."""
+        """Add a session."""
         self.sessions += 1
         self.people += len(session.people)
-        self.feeds += len(session.feeds)
-        self.connected_ms += sum(lived_ms(one) for one in session.people.values())
-        self.published_ms += sum(lived_ms(one) for one in session.feeds.values())
+        self.streams += len(session.streams)
+        self.connected_ms += sum(lasted_ms(person) for person in session.people.values())
+        self.published_ms += sum(lasted_ms(stream) for stream in session.streams.values())
         self.events += session.events
         self.duplicates += session.duplicates
 
 
-def lived_ms(one: ConnectionState | StreamState | Call) -> int:
-    """How long a thing lived, in ms; 0 while one of its ends is not known, or by crooked clocks."""
-    return max(0, one.ended_ms - one.created_ms) if one.ended_ms and one.created_ms else 0
+def lasted_ms(part: ConnectionState | StreamState | Call) -> int:
+    """Return the duration of a part, ms; 0 where an end is unknown, or clocks disagree."""
+    return max(0, part.ended_ms - part.created_ms) if part.ended_ms and part.created_ms else 0
 
 
-def began_ms_of(one: Part) -> int | None:
-    """When a thing began, as far as it was told."""
-    if one.created_ms is not None:
-        return one.created_ms
-    told = (
-        one.states
-        if isinstance(one, Call)
-        else one.statuses
-        if isinstance(one, OutputState)
+def began_ms_of(part: Part) -> int | None:
+    """Return when a part began: its creation, else its first state or status; None if unknown."""
+    if part.created_ms is not None:
+        return part.created_ms
+    seen = (
+        part.states
+        if isinstance(part, Call)
+        else part.statuses
+        if isinstance(part, OutputState)
         else {}
     )
-    return min(told.values(), default=None)
+    return min(seen.values(), default=None)
 
 
-def there(session: Session) -> tuple[int, int, int]:
-    """How many people, streams and calls are there now, as far as events told.
+def active_counts(session: Session) -> tuple[int, int, int]:
+    """Count the connections, streams and calls that are active now, as far as events say.
 
-    Whatever is of a round that was destroyed, or of a connection that is gone, has ended too.
+    All parts of a round that was destroyed, or of a connection that has ended, have ended too.
     """
-    now = list(_of_now(session))
-    people, feeds, calls = (
-        sum(isinstance(one, kind) and _is_there(session, one) for one in now)
+    current = list(_of_last_round(session))
+    people, streams, calls = (
+        sum(isinstance(part, kind) and _is_active(session, part) for part in current)
         for kind in (ConnectionState, StreamState, Call)
     )
-    return people, feeds, calls
+    return people, streams, calls
 
 
 def is_open(session: Session) -> bool:
-    """Whether its last round goes on: what `snapshot` says too, without laying it out.
+    """Whether the last round is open; agrees with `snapshot` and costs less.
 
-    As open as who is in it; a round that nobody entered is open until it is destroyed. Where
-    neither is known it is as open as its archives and the like, or else open.
+    Open while one of its parts is active; a round without parts is open until it is destroyed.
+    Where neither is known it is open while one of its outputs is, or where it has none.
     """
     is_empty = True
-    for one in _of_now(session):
-        if _is_there(session, one):
+    for part in _of_last_round(session):
+        if _is_active(session, part):
             return True
         is_empty = False
     if not is_empty:
@@ -181,40 +181,42 @@ def is_open(session: Session) -> bool:
         return True
     if session.destroyed:
         return False
-    return not session.jobs or any(job.ended_ms is None for job in session.jobs.values())
+    return not session.outputs or any(
+        output.ended_ms is None for output in session.outputs.values()
+    )
 
 
-def _of_now(session: Session) -> Iterator[ConnectionState | StreamState | Call]:
-    """Those that came after the session was last destroyed."""
-    gone_ms = max(session.destroyed, default=-1)
-    things: Iterator[ConnectionState | StreamState | Call]
-    things = chain(session.people.values(), session.feeds.values(), session.calls.values())
-    for one in things:
-        if _came_ms(session, one) > gone_ms:
-            yield one
+def _of_last_round(session: Session) -> Iterator[ConnectionState | StreamState | Call]:
+    """Yield the parts that began after the session was last destroyed."""
+    destroyed_ms = max(session.destroyed, default=-1)
+    parts: Iterator[ConnectionState | StreamState | Call]
+    parts = chain(session.people.values(), session.streams.values(), session.calls.values())
+    for part in parts:
+        if _begin_ms(session, part) > destroyed_ms:
+            yield part
 
 
-def _came_ms(session: Session, one: ConnectionState | StreamState | Call) -> int:
-    """When a thing began; where nobody told it, with its session."""
-    began = began_ms_of(one)
-    return session.first_ms if began is None else began
+def _begin_ms(session: Session, part: ConnectionState | StreamState | Call) -> int:
+    """Return when a part began; where that is unknown, when its session did."""
+    began_ms = began_ms_of(part)
+    return session.first_ms if began_ms is None else began_ms
 
 
-def _is_there(session: Session, one: ConnectionState | StreamState | Call) -> bool:
-    """Whether it has no end, nor the connection it is of."""
-    if one.ended_ms is not None or isinstance(one, ConnectionState):
-        return one.ended_ms is None
-    owner = session.people.get(one.connection or "")
+def _is_active(session: Session, part: ConnectionState | StreamState | Call) -> bool:
+    """Whether neither the part nor its connection has ended."""
+    if part.ended_ms is not None or isinstance(part, ConnectionState):
+        return part.ended_ms is None
+    owner = session.people.get(part.connection or "")
     if owner is None:
         return True
-    gone_ms = max(session.destroyed, default=-1)
-    return owner.ended_ms is None and _came_ms(session, owner) > gone_ms
+    destroyed_ms = max(session.destroyed, default=-1)
+    return owner.ended_ms is None and _begin_ms(session, owner) > destroyed_ms
 
 
 def latest_end_ms(began_ms: int, destroyed: list[int], owner_ms: int | None) -> int | None:
-    """When that ended of which no end was told, at the latest; None: it may go on.
+    """Return the latest possible end of a part without an end event; None: it may be open.
 
-    That is with its round (sorted ends of its session) or with its owner, its connection.
+    That is the end of its round (`destroyed` is sorted) or of its owner, its connection.
     """
     at = bisect_left(destroyed, began_ms)
     limits = destroyed[at : at + 1] + ([] if owner_ms is None else [max(began_ms, owner_ms)])
@@ -222,7 +224,7 @@ def latest_end_ms(began_ms: int, destroyed: list[int], owner_ms: int | None) -> 
 
 
 def first_after(instants: list[int], after: int, until: int | None = None) -> int | None:
-    """The first of sorted instants beyond one, and not beyond another."""
+    """Return the first of sorted instants later than `after` and not later than `until`."""
     at = bisect_right(instants, after)
     if at == len(instants) or (until is not None and instants[at] > until):
         return None

@@ -1,4 +1,4 @@
-"""What the book keeps of a session beside its facts, and the two packed small and back again."""
+"""The records of the session store, and their compression: pack and unpack."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from vmon.sessions.model import Session, is_open
 
 
 class StoredSession(Struct, gc=False):
-    """A session and the marks of the bodies it was told by.
+    """A session and the hashes of the bodies it was reduced from.
 
-    `marks` maps the mark of each body to when it was first received (ms), `copies` those that came
-    more than once to how often; `tokens` the marks of verified tokens with their bodies to when.
-    `unstamped` are the events without a time of their own, and when they were first received;
+    `seen_bodies` maps the hash of each body to when it was first received (ms), `copies` those
+    received more than once to how often; `tokens` hashes of a verified token and its body to when.
+    `unstamped` are the events without a timestamp, and when they were first received;
     `rounds` those that open and close the session: when, whether it opens, why it closed.
-    `stamped_ms` is the newest time that an event told, `newest_ms` the newest receipt.
+    `stamped_ms` is the newest timestamp of an event, `newest_ms` the newest receipt.
     """
 
     session: Session
-    marks: dict[int, int] = field(default_factory=dict)
+    seen_bodies: dict[int, int] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
     unstamped: dict[int, int] = field(default_factory=dict)
     tokens: dict[int, int] = field(default_factory=dict)
@@ -34,25 +34,25 @@ class StoredSession(Struct, gc=False):
 
 
 def weight(record: StoredSession) -> int:
-    """How many marks a record holds."""
-    return len(record.marks) + len(record.tokens)
+    """Count the hashes that a record holds."""
+    return len(record.seen_bodies) + len(record.tokens)
 
 
 def drop(record: StoredSession, before_ms: int) -> None:
-    """Drop the marks of what was first received before then: no copy of it comes any more."""
-    gone = [mark for mark, at_ms in record.marks.items() if at_ms < before_ms]
-    for mark in gone:
-        del record.marks[mark]
-        record.copies.pop(mark, None)
-        record.stamped_ms = max(record.stamped_ms, record.unstamped.pop(mark, 0))
-    record.tokens = {mark: at for mark, at in record.tokens.items() if at >= before_ms}
+    """Drop the hashes of bodies first received before an instant: no copy of them can arrive."""
+    expired = [key for key, at_ms in record.seen_bodies.items() if at_ms < before_ms]
+    for key in expired:
+        del record.seen_bodies[key]
+        record.copies.pop(key, None)
+        record.stamped_ms = max(record.stamped_ms, record.unstamped.pop(key, 0))
+    record.tokens = {key: at for key, at in record.tokens.items() if at >= before_ms}
 
 
 class Packed(Struct, gc=False):
-    """A record in few bytes. Marks look like noise, and are left out of the compression."""
+    """A compressed record. Hashes do not compress, and are stored raw."""
 
-    facts: bytes
-    marks: bytes
+    fields: bytes
+    seen_bodies: bytes
     tokens: bytes
     newest_ms: int
     open: bool
@@ -74,19 +74,19 @@ _decode = msgspec.msgpack.Decoder(_Facts).decode
 
 
 def pack(record: StoredSession) -> Packed:
-    """Pack a record; nothing is lost."""
-    facts = _Facts(
+    """Compress a record, without loss."""
+    fields = _Facts(
         record.session,
-        _steps(list(record.marks.values())),
-        _steps(list(record.tokens.values())),
+        _deltas(list(record.seen_bodies.values())),
+        _deltas(list(record.tokens.values())),
         record.copies,
         record.unstamped,
         record.rounds,
         record.stamped_ms,
     )
     return Packed(
-        zlib.compress(_encoded(facts), 1),
-        array("q", record.marks).tobytes(),
+        zlib.compress(_encoded(fields), 1),
+        array("q", record.seen_bodies).tobytes(),
         array("q", record.tokens).tobytes(),
         record.newest_ms,
         is_open(record.session),
@@ -94,41 +94,40 @@ def pack(record: StoredSession) -> Packed:
 
 
 def unpack(packed: Packed) -> StoredSession:
-    """The record that was packed."""
-    facts = _decoded(zlib.decompress(packed.facts))
-    marks = _numbers(packed.marks)
+    """Decompress a record."""
+    fields = _decoded(zlib.decompress(packed.fields))
     return StoredSession(
-        facts.session,
-        dict(zip(marks, accumulate(facts.received), strict=True)),
-        facts.copies,
-        facts.unstamped,
-        dict(zip(_numbers(packed.tokens), accumulate(facts.verified), strict=True)),
-        facts.rounds,
-        facts.stamped_ms,
+        fields.session,
+        dict(zip(_numbers(packed.seen_bodies), accumulate(fields.received), strict=True)),
+        fields.copies,
+        fields.unstamped,
+        dict(zip(_numbers(packed.tokens), accumulate(fields.verified), strict=True)),
+        fields.rounds,
+        fields.stamped_ms,
         packed.newest_ms,
     )
 
 
-def _encoded(facts: _Facts) -> bytes:
+def _encoded(fields: _Facts) -> bytes:
     try:
-        return _encode(facts)
+        return _encode(fields)
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can escape: rare
-        return _PICKLED + pickle.dumps(facts)
+        return _PICKLED + pickle.dumps(fields)
 
 
 def _decoded(data: bytes) -> _Facts:
     if data.startswith(_PICKLED):
-        facts: _Facts = pickle.loads(data[1:])  # noqa: S301 - made above, and never left memory
-        return facts
+        fields: _Facts = pickle.loads(data[1:])  # noqa: S301 - made above, and never left memory
+        return fields
     return _decode(data)
 
 
 def _numbers(packed: bytes) -> array[int]:
-    found = array("q")
-    found.frombytes(packed)
-    return found
+    numbers = array("q")
+    numbers.frombytes(packed)
+    return numbers
 
 
-def _steps(numbers: list[int]) -> list[int]:
-    """Each number less the one before it: small ones, in few bytes."""
+def _deltas(numbers: list[int]) -> list[int]:
+    """Delta-encode numbers: small ones, in few bytes."""
     return [after - before for before, after in zip([0, *numbers], numbers, strict=False)]

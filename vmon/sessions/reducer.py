@@ -1,4 +1,4 @@
-"""An event → the facts of its session: in what order events come, and how often, is one."""
+"""The reducer: merges an event into its session; commutative and idempotent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _Number = TypeVar("_Number", int, float)
 def reduce_event(
     session: Session, event: Event, at_ms: int, name_of: Callable[[str | None], str | None]
 ) -> bool:
-    """Enter what an event of `at_ms` tells; whether it told a creation in seconds, not in ms."""
+    """Merge an event of `at_ms` into its session; whether its createdAt was in seconds, not ms."""
     if type(event) is ConnectionEvent:
         return _connection(session, event, at_ms, name_of)
     if type(event) is StreamEvent:
@@ -48,7 +48,7 @@ def reduce_event(
     if type(event) is CallEvent:
         return _call(session, event, at_ms)
     if isinstance(event, ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent):
-        return _job(session, event, at_ms)
+        return _output(session, event, at_ms)
     return False
 
 
@@ -58,157 +58,157 @@ def _connection(
     at_ms: int,
     name_of: Callable[[str | None], str | None],
 ) -> bool:
-    told = event.connection
-    if told is None or not (identifier := told.id):
+    stated = event.connection
+    if stated is None or not (identifier := stated.id):
         return False
-    one = session.people.get(identifier)
-    if one is None:
-        one = session.people[identifier] = ConnectionState(identifier)
+    person = session.people.get(identifier)
+    if person is None:
+        person = session.people[identifier] = ConnectionState(identifier)
     if event.event == "connectionCreated":
-        merge_begin(one, at_ms)
+        merge_begin(person, at_ms)
     else:
-        _ended(one, at_ms, event.reason)
-    if told.data and (name := name_of(told.data)):
-        one.name = earliest(one.name, name)
-    return told.created_at != one.created_ms and merge_created(one, told.created_at)
+        _merge_end(person, at_ms, event.reason)
+    if stated.data and (name := name_of(stated.data)):
+        person.name = earliest(person.name, name)
+    return stated.created_at != person.created_ms and merge_created(person, stated.created_at)
 
 
 def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
-    told = event.stream
-    if told is None or not (identifier := told.id):
+    stated = event.stream
+    if stated is None or not (identifier := stated.id):
         return False
-    one = session.feeds.get(identifier)
-    if one is None:
-        one = session.feeds[identifier] = StreamState(identifier)
+    stream = session.streams.get(identifier)
+    if stream is None:
+        stream = session.streams[identifier] = StreamState(identifier)
     if event.event == "streamCreated":
-        merge_begin(one, at_ms)
+        merge_begin(stream, at_ms)
     else:
-        _ended(one, at_ms, event.reason)
-    if told.name and told.name != one.name:
-        one.name = earliest(one.name, told.name)
-    if (kind := told.video_type) and kind != one.video_type:
-        one.video_type = earliest(one.video_type, intern(kind))
-    by = told.connection
-    odd = by is not None and _published(session, one, by)
-    return merge_created(one, told.created_at) or odd
+        _merge_end(stream, at_ms, event.reason)
+    if stated.name and stated.name != stream.name:
+        stream.name = earliest(stream.name, stated.name)
+    if (kind := stated.video_type) and kind != stream.video_type:
+        stream.video_type = earliest(stream.video_type, intern(kind))
+    publisher = stated.connection
+    in_seconds = publisher is not None and _publisher(session, stream, publisher)
+    return merge_created(stream, stated.created_at) or in_seconds
 
 
-def _published(session: Session, one: StreamState, by: Connection) -> bool:
-    if not (identifier := by.id):
+def _publisher(session: Session, stream: StreamState, stated: Connection) -> bool:
+    if not (identifier := stated.id):
         return False
     owner = session.people.get(identifier)
     if owner is None:
         owner = session.people[identifier] = ConnectionState(identifier)
     owner.seen |= NAMED
-    if one.connection != identifier:
-        one.connection = earliest(one.connection, owner.id)
-    return by.created_at != owner.created_ms and merge_created(owner, by.created_at)
+    if stream.connection != identifier:
+        stream.connection = earliest(stream.connection, owner.id)
+    return stated.created_at != owner.created_ms and merge_created(owner, stated.created_at)
 
 
 def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
     if not (identifier := event.call_id):
         return False
-    one = session.calls.setdefault(identifier, Call(identifier))
+    call = session.calls.setdefault(identifier, Call(identifier))
     if event.event == "callCreated":
-        merge_begin(one, at_ms)
+        merge_begin(call, at_ms)
     elif event.event == "callDestroyed":
-        _ended(one, at_ms, event.reason)
-    _first_told(one.states, event.status, at_ms)
-    if by := event.connection_id:
-        caller = session.people.get(by)
-        one.connection = earliest(one.connection, caller.id if caller else by)
-    return merge_created(one, event.created_ms)
+        _merge_end(call, at_ms, event.reason)
+    _note_first(call.states, event.status, at_ms)
+    if connection := event.connection_id:
+        caller = session.people.get(connection)
+        call.connection = earliest(call.connection, caller.id if caller else connection)
+    return merge_created(call, event.created_ms)
 
 
-def _job(
+def _output(
     session: Session,
     event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent,
     at_ms: int,
 ) -> bool:
-    if not (identifier := _job_id(event)):
+    if not (identifier := _output_id(event)):
         return False
     kind = cast("Kind", intern(event.type))
-    one = session.jobs.setdefault((kind, identifier), OutputState(identifier, kind))
-    _first_told(one.statuses, event.status, at_ms)
+    output = session.outputs.setdefault((kind, identifier), OutputState(identifier, kind))
+    _note_first(output.statuses, event.status, at_ms)
     if event.status in ENDED_STATUSES:
-        one.ended_ms = earliest_of(one.ended_ms, at_ms)
-    if _first_told(one.reasons, event.reason, at_ms):
-        one.reason = max(one.reasons, key=lambda reason: (one.reasons[reason], reason))
+        output.ended_ms = earliest_of(output.ended_ms, at_ms)
+    if _note_first(output.reasons, event.reason, at_ms):
+        output.reason = max(output.reasons, key=lambda reason: (output.reasons[reason], reason))
     if isinstance(event, ArchiveEvent):
-        one.name = earliest(one.name, event.name or None)
-        one.duration_s = _most(one.duration_s, event.lived_s)
-        one.size = _most(one.size, event.size)
-        one.tag = earliest(one.tag, event.multi_archive_tag)
+        output.name = earliest(output.name, event.name or None)
+        output.duration_s = _max(output.duration_s, event.lasted_s)
+        output.size = _max(output.size, event.size)
+        output.tag = earliest(output.tag, event.multi_archive_tag)
     elif isinstance(event, BroadcastEvent):
-        one.tag = earliest(one.tag, event.multi_broadcast_tag)
+        output.tag = earliest(output.tag, event.multi_broadcast_tag)
     elif isinstance(event, RenderEvent):
-        one.name = earliest(one.name, event.name)
-        one.stream = earliest(one.stream, event.stream or None)
-    # Captions turn theirs into ms themselves; here it matters how it was told.
+        output.name = earliest(output.name, event.name)
+        output.stream = earliest(output.stream, event.stream or None)
+    # created_ms of captions is normalized to ms; merge_created needs the original unit.
     return merge_created(
-        one, event.created_at if isinstance(event, CaptionsEvent) else event.created_ms
+        output, event.created_at if isinstance(event, CaptionsEvent) else event.created_ms
     )
 
 
-def _job_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> str | None:
+def _output_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> str | None:
     return (
         event.captions_id or event.caption_id if isinstance(event, CaptionsEvent) else event.id
     ) or None
 
 
-# The merges: each gives the same whichever of two comes first, and for one that comes twice.
+# The merges: commutative and idempotent.
 
 
 def merge_created(
-    one: ConnectionState | StreamState | Call | OutputState, told: float | None
+    part: ConnectionState | StreamState | Call | OutputState, stated: float | None
 ) -> bool:
-    """A thing was told to have been created then; whether that was in seconds."""
-    if told is None or (at_ms := in_ms(told)) is None:
+    """Merge a createdAt into a part; whether it was in seconds."""
+    if stated is None or (at_ms := in_ms(stated)) is None:
         return False
-    if not one.created_ms or at_ms < one.created_ms:
-        one.created_ms = at_ms
-    if told < FIRST_MS:
-        one.seen |= SECONDS
+    if not part.created_ms or at_ms < part.created_ms:
+        part.created_ms = at_ms
+    if stated < FIRST_MS:
+        part.seen |= SECONDS
         return True
     return False
 
 
-def merge_begin(one: ConnectionState | StreamState | Call, at_ms: int) -> None:
-    """Something began at this time; the earliest one told counts."""
-    one.seen |= BEGUN
-    if not one.created_ms or at_ms < one.created_ms:
-        one.created_ms = earliest_of(one.created_ms, at_ms)
+def merge_begin(part: ConnectionState | StreamState | Call, at_ms: int) -> None:
+    """Merge a begin event into a part: the earliest one counts."""
+    part.seen |= BEGUN
+    if not part.created_ms or at_ms < part.created_ms:
+        part.created_ms = earliest_of(part.created_ms, at_ms)
 
 
-def _ended(one: ConnectionState | StreamState | Call, at_ms: int, reason: str | None) -> None:
-    """A thing was told to have ended; the earliest counts, with its reason."""
-    one.seen |= ENDED
-    if one.ended_ms == at_ms:
-        one.reason = earliest(one.reason, reason)
-    elif earliest_of(one.ended_ms, at_ms) == at_ms:
-        one.ended_ms, one.reason = at_ms, intern(reason) if reason else None
+def _merge_end(part: ConnectionState | StreamState | Call, at_ms: int, reason: str | None) -> None:
+    """Merge an end event into a part: the earliest one counts, with its reason."""
+    part.seen |= ENDED
+    if part.ended_ms == at_ms:
+        part.reason = earliest(part.reason, reason)
+    elif earliest_of(part.ended_ms, at_ms) == at_ms:
+        part.ended_ms, part.reason = at_ms, intern(reason) if reason else None
 
 
 def earliest_of(one: int | None, other: int) -> int:
-    """The earlier of two instants; 0 (not known) gives way to any other."""
+    """Return the earlier of two instants; 0 (unknown) yields to any other."""
     return min(one, other) if one and other else one or other
 
 
-def _first_told(told: dict[str, int], what: str | None, at_ms: int) -> bool:
-    """Whether that was not told before, or later only."""
-    if not what:
+def _note_first(first_ms: dict[str, int], value: str | None, at_ms: int) -> bool:
+    """Note when a value was first seen; whether that changed."""
+    if not value:
         return False
-    known = told.get(what)
-    if known is not None and earliest_of(known, at_ms) == known:
+    known_ms = first_ms.get(value)
+    if known_ms is not None and earliest_of(known_ms, at_ms) == known_ms:
         return False
-    told[intern(what)] = at_ms
+    first_ms[intern(value)] = at_ms
     return True
 
 
 def earliest(one: str | None, other: str | None) -> str | None:
-    """The first of two by alphabet; an empty one tells nothing, and is None."""
+    """Return the alphabetically first of two; an empty one counts as None."""
     return min(one, other) if one and other else one or other or None
 
 
-def _most(one: _Number | None, other: _Number | None) -> _Number | None:
+def _max(one: _Number | None, other: _Number | None) -> _Number | None:
     return one if other is None else other if one is None else max(one, other)

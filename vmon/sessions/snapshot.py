@@ -1,7 +1,7 @@
-"""Who is where at an instant: a session's rounds, what of it is open, and since when.
+"""Snapshots of sessions: the rounds, and the span of each connection, stream, call and output.
 
-What an event did not tell is worked out, and marked: a thing whose end nobody told ended with its
-connection or its session. Instants are ms since the epoch, UTC.
+A begin or end without an event is inferred, and marked as such: a part without an end event ended
+with its connection or its session. Instants are ms since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Span(NamedTuple):
-    """From when to when: `ended_ms` None is open; `begin_told` and `end_told` say how sure it is.
+    """A begin and an end; `ended_ms` None is open, `begin_told` and `end_told` false are inferred.
 
-    An end that was not told is the latest that it can have been; a begin likewise the earliest.
+    An inferred end is the latest possible, an inferred begin the earliest possible.
     """
 
     began_ms: int
@@ -42,47 +42,47 @@ class Span(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """It goes on."""
+        """Whether it has no end yet."""
         return self.ended_ms is None
 
     def lasted_s(self, now_ms: int) -> float:
-        """How long, in seconds; until now where it goes on."""
+        """Return its duration in seconds; of an open one, until now."""
         ended_ms = now_ms if self.ended_ms is None else self.ended_ms
         return max(0, ended_ms - self.began_ms) / 1000
 
 
 class TimedPart(NamedTuple):
-    """A thing and its span."""
+    """A part of a session, and its span."""
 
     thing: Part
     span: Span
 
 
 class Member(NamedTuple):
-    """A person, and the streams and calls that are theirs."""
+    """A connection, with its streams and calls."""
 
     person: ConnectionState
     span: Span
-    feeds: list[TimedPart]
+    streams: list[TimedPart]
     calls: list[TimedPart]
 
 
 class SessionSnapshot(NamedTuple):
-    """A session laid out: rounds in their order, and all that was in it by its beginning.
+    """A session with its rounds in order, and its parts sorted by their begin.
 
-    `feeds` and `calls` are those whose connection nobody told of.
+    `streams` and `calls` are those whose connection is unknown.
     """
 
     session: Session
     rounds: list[Span]
     members: list[Member]
-    feeds: list[TimedPart]
+    streams: list[TimedPart]
     calls: list[TimedPart]
-    jobs: list[TimedPart]
+    outputs: list[TimedPart]
 
     @property
     def is_open(self) -> bool:
-        """The last round goes on."""
+        """Whether the last round is open."""
         return self.rounds[-1].is_open
 
     @property
@@ -91,27 +91,27 @@ class SessionSnapshot(NamedTuple):
         return self.rounds[0].began_ms
 
     def lasted_s(self, now_ms: int) -> float:
-        """How long the last round lasted, in seconds.
+        """Return the duration of the last round, in seconds.
 
         An open one lasts until now, or to the session's last event where clocks disagree.
         """
         return self.rounds[-1].lasted_s(max(now_ms, self.session.last_ms))
 
-    def all_feeds(self) -> Iterator[TimedPart]:
-        """Every stream."""
+    def all_streams(self) -> Iterator[TimedPart]:
+        """Yield every stream."""
         for member in self.members:
-            yield from member.feeds
-        yield from self.feeds
+            yield from member.streams
+        yield from self.streams
 
     def all_calls(self) -> Iterator[TimedPart]:
-        """Every call."""
+        """Yield every call."""
         for member in self.members:
             yield from member.calls
         yield from self.calls
 
 
 def snapshot(session: Session) -> SessionSnapshot:
-    """The session laid out."""
+    """Take a snapshot of a session: infer its rounds, and the spans of its parts."""
     ends = sorted(session.destroyed)
     people = {one.id: _span(session, one, ends) for one in session.people.values()}
 
@@ -119,103 +119,111 @@ def snapshot(session: Session) -> SessionSnapshot:
         owner = people.get(one.connection or "")
         return TimedPart(one, _span(session, one, ends, owner.ended_ms if owner else None))
 
-    feeds = _by_begin(owned(one) for one in session.feeds.values())
+    streams = _by_begin(owned(one) for one in session.streams.values())
     calls = _by_begin(owned(one) for one in session.calls.values())
-    jobs = _by_begin(TimedPart(one, _span(session, one, ends)) for one in session.jobs.values())
-    members = sorted(
-        _members(session, people, feeds, calls), key=lambda one: (one.span.began_ms, one.person.id)
+    outputs = _by_begin(
+        TimedPart(one, _span(session, one, ends)) for one in session.outputs.values()
     )
-    alone = [one for one in feeds if _connection(one) not in people]
-    ringing = [one for one in calls if _connection(one) not in people]
-    lives = [one.span for one in (*feeds, *calls)] + list(people.values())
-    rounds = _rounds(session, ends, lives, [one.span for one in jobs])
-    return SessionSnapshot(session, rounds, members, alone, ringing, jobs)
+    members = sorted(
+        _members(session, people, streams, calls),
+        key=lambda one: (one.span.began_ms, one.person.id),
+    )
+    spans = [one.span for one in (*streams, *calls)] + list(people.values())
+    rounds = _rounds(session, ends, spans, [one.span for one in outputs])
+    other_streams = [one for one in streams if _connection(one) not in people]
+    other_calls = [one for one in calls if _connection(one) not in people]
+    return SessionSnapshot(session, rounds, members, other_streams, other_calls, outputs)
 
 
 def _members(
-    session: Session, people: dict[str, Span], feeds: list[TimedPart], calls: list[TimedPart]
+    session: Session, people: dict[str, Span], streams: list[TimedPart], calls: list[TimedPart]
 ) -> Iterator[Member]:
-    theirs = _by_connection(feeds), _by_connection(calls)
-    for one in session.people.values():
-        yield Member(one, people[one.id], theirs[0].get(one.id, []), theirs[1].get(one.id, []))
+    own_streams, own_calls = _by_connection(streams), _by_connection(calls)
+    for person in session.people.values():
+        key = person.id
+        yield Member(person, people[key], own_streams.get(key, []), own_calls.get(key, []))
 
 
-def _by_connection(seen: list[TimedPart]) -> dict[str, list[TimedPart]]:
-    found: dict[str, list[TimedPart]] = {}
-    for one in seen:
-        found.setdefault(_connection(one), []).append(one)
-    return found
+def _by_connection(parts: list[TimedPart]) -> dict[str, list[TimedPart]]:
+    grouped: dict[str, list[TimedPart]] = {}
+    for part in parts:
+        grouped.setdefault(_connection(part), []).append(part)
+    return grouped
 
 
-def _connection(one: TimedPart) -> str:
-    return (one.thing.connection if isinstance(one.thing, StreamState | Call) else None) or ""
+def _connection(part: TimedPart) -> str:
+    return (part.thing.connection if isinstance(part.thing, StreamState | Call) else None) or ""
 
 
-def _by_begin(seen: Iterable[TimedPart]) -> list[TimedPart]:
-    return sorted(seen, key=lambda one: (one.span.began_ms, one.thing.id))
+def _by_begin(parts: Iterable[TimedPart]) -> list[TimedPart]:
+    return sorted(parts, key=lambda part: (part.span.began_ms, part.thing.id))
 
 
-def _span(session: Session, one: Part, ends: list[int], other_ms: int | None = None) -> Span:
-    """The span of a thing; `other_ms` is the end of what it cannot outlive."""
-    told = began_ms_of(one)
-    began_ms = session.first_ms if told is None else told
-    if one.ended_ms is not None:
-        began_ms = min(began_ms, one.ended_ms) if told is None else began_ms
-        return Span(began_ms, max(began_ms, one.ended_ms), one.reason, told is not None)
-    ended_ms = latest_end_ms(began_ms, ends, other_ms)
-    return Span(began_ms, ended_ms, None, told is not None, ended_ms is None)
+def _span(session: Session, part: Part, ends: list[int], owner_ms: int | None = None) -> Span:
+    """Infer the span of a part; `owner_ms` is the end of its connection."""
+    known_ms = began_ms_of(part)
+    began_ms = session.first_ms if known_ms is None else known_ms
+    if part.ended_ms is not None:
+        began_ms = min(began_ms, part.ended_ms) if known_ms is None else began_ms
+        return Span(began_ms, max(began_ms, part.ended_ms), part.reason, known_ms is not None)
+    ended_ms = latest_end_ms(began_ms, ends, owner_ms)
+    return Span(began_ms, ended_ms, None, known_ms is not None, ended_ms is None)
 
 
-def _rounds(session: Session, ends: list[int], lives: list[Span], jobs: list[Span]) -> list[Span]:
-    """The rounds of a session: each ends when it is destroyed, and begins with what follows."""
-    found: list[Span] = []
-    created, begins = sorted(session.created_ms), sorted(one.began_ms for one in lives)
+def _rounds(
+    session: Session, ends: list[int], spans: list[Span], outputs: list[Span]
+) -> list[Span]:
+    """Infer the rounds: each ends when the session is destroyed; the next begins after that."""
+    rounds: list[Span] = []
+    created, begins = sorted(session.created_ms), sorted(span.began_ms for span in spans)
     after = -1
     for end in ends:
         began = first_after(created, after, end), first_after(begins, after, end)
-        if began == (None, None) and found:
-            continue  # told twice
-        told = [one for one in began if one is not None] or [min(session.first_ms, end)]
+        if began == (None, None) and rounds:
+            continue  # the same end again
+        known = [at_ms for at_ms in began if at_ms is not None] or [min(session.first_ms, end)]
         reason = session.destroyed[end]
-        found.append(Span(min(told), end, reason, began[0] is not None))
+        rounds.append(Span(min(known), end, reason, began[0] is not None))
         after = end
-    opened, alive = first_after(created, after), [one for one in lives if one.began_ms > after]
-    if opened is not None or alive or not found:
-        found.append(_last_round(session, opened, alive, jobs))
-    return found
+    opened, later = first_after(created, after), [span for span in spans if span.began_ms > after]
+    if opened is not None or later or not rounds:
+        rounds.append(_last_round(session, opened, later, outputs))
+    return rounds
 
 
-def _last_round(session: Session, opened: int | None, lives: list[Span], jobs: list[Span]) -> Span:
-    """The round that nobody told the end of: as open as who is in it, or else what."""
-    inside = lives or ([] if opened is not None else jobs)
-    begins = [one.began_ms for one in inside] + ([] if opened is None else [opened])
+def _last_round(
+    session: Session, opened: int | None, spans: list[Span], outputs: list[Span]
+) -> Span:
+    """Infer the round without an end event: open while one of its parts, else outputs, is open."""
+    inside = spans or ([] if opened is not None else outputs)
+    begins = [span.began_ms for span in inside] + ([] if opened is None else [opened])
     began_ms = min(begins, default=session.first_ms)
-    if not inside or any(one.is_open for one in inside):
+    if not inside or any(span.is_open for span in inside):
         return Span(began_ms, None, begin_told=opened is not None)
-    ended_ms = max(began_ms, *(one.ended_ms or 0 for one in inside))
+    ended_ms = max(began_ms, *(span.ended_ms or 0 for span in inside))
     return Span(began_ms, ended_ms, None, opened is not None, end_told=False)
 
 
-# As it was.
+# Earlier states.
 
 
 def as_of(session: Session, at_ms: int) -> Session | None:
-    """The session as it stood at an instant; None when it had not begun. Events are not counted."""
+    """Return the session as of an instant, without counts of events; None before its begin."""
     began_ms = snapshot(session).began_ms
     if began_ms > at_ms:
         return None
     return replace(
         session,
-        created_ms={one for one in session.created_ms if one <= at_ms},
-        destroyed={one: why for one, why in session.destroyed.items() if one <= at_ms},
+        created_ms={ms for ms in session.created_ms if ms <= at_ms},
+        destroyed={ms: reason for ms, reason in session.destroyed.items() if ms <= at_ms},
         first_ms=min(session.first_ms, at_ms),
         last_ms=min(session.last_ms, at_ms),
         events=0,
         duplicates=0,
         people=_until(session.people, at_ms),
-        feeds=_until(session.feeds, at_ms),
+        streams=_until(session.streams, at_ms),
         calls={key: _call(one, at_ms) for key, one in _until(session.calls, at_ms).items()},
-        jobs={key: _job(one, at_ms) for key, one in _until(session.jobs, at_ms).items()},
+        outputs={key: _output(one, at_ms) for key, one in _until(session.outputs, at_ms).items()},
     )
 
 
@@ -223,42 +231,42 @@ _Key = TypeVar("_Key")
 _Any = TypeVar("_Any", ConnectionState, StreamState, Call, OutputState)
 
 
-def _until(things: dict[_Key, _Any], at_ms: int) -> dict[_Key, _Any]:
-    """The things that had begun, those that had not ended yet without their end."""
-    begun = {key: one for key, one in things.items() if (began_ms_of(one) or 0) <= at_ms}
+def _until(parts: dict[_Key, _Any], at_ms: int) -> dict[_Key, _Any]:
+    """Select the parts that had begun by an instant; a later end is removed from them."""
+    begun = {key: part for key, part in parts.items() if (began_ms_of(part) or 0) <= at_ms}
     return {
-        key: replace(one, ended_ms=None, reason=None) if (one.ended_ms or 0) > at_ms else one
-        for key, one in begun.items()
+        key: replace(part, ended_ms=None, reason=None) if (part.ended_ms or 0) > at_ms else part
+        for key, part in begun.items()
     }
 
 
-def _call(one: Call, at_ms: int) -> Call:
-    return replace(one, states={key: ms for key, ms in one.states.items() if ms <= at_ms})
+def _call(call: Call, at_ms: int) -> Call:
+    return replace(call, states={key: ms for key, ms in call.states.items() if ms <= at_ms})
 
 
-def _job(one: OutputState, at_ms: int) -> OutputState:
-    kept = {key: ms for key, ms in one.statuses.items() if ms <= at_ms}
-    if len(kept) < len(one.statuses):  # told only at its end, as far as anyone knows
-        return replace(one, statuses=kept, duration_s=None, size=None)
-    return one
+def _output(output: OutputState, at_ms: int) -> OutputState:
+    statuses = {key: ms for key, ms in output.statuses.items() if ms <= at_ms}
+    if len(statuses) < len(output.statuses):  # duration and size are stated at the end
+        return replace(output, statuses=statuses, duration_s=None, size=None)
+    return output
 
 
-def status_of(one: OutputState) -> str | None:
-    """The status a job has: the newest told, though `stopped` may come after what follows it."""
-    told = one.statuses
-    return max(told, key=lambda name: (name in FILED_STATUSES, told[name], name), default=None)
+def status_of(output: OutputState) -> str | None:
+    """Return the newest status of an output; whatever may follow `stopped` is newer than it."""
+    seen = output.statuses
+    return max(seen, key=lambda name: (name in FILED_STATUSES, seen[name], name), default=None)
 
 
-def state_of(one: Call) -> str | None:
-    """The state a call has: the newest told."""
-    return max(one.states, key=lambda name: (one.states[name], name), default=None)
+def state_of(call: Call) -> str | None:
+    """Return the newest state of a call."""
+    return max(call.states, key=lambda name: (call.states[name], name), default=None)
 
 
 class Order:
-    """Sessions as they are looked at: open ones first, then those that began last.
+    """The display order of sessions: open ones first, then the newest begin.
 
-    `find` gives the session of an id. Only what changed is worked out anew, and nothing stays laid
-    out: of many, few are drawn.
+    `find` returns the session of an ID. Only sessions that changed are sorted again, and no
+    snapshot is kept: of many, few are shown.
     """
 
     def __init__(self, find: Callable[[str], Session | None]) -> None:
@@ -267,11 +275,11 @@ class Order:
         self._changed: set[str] = set()
 
     def note(self, identifier: str) -> None:
-        """A session changed."""
+        """Note that a session changed."""
         self._changed.add(identifier)
 
     def settle(self) -> None:
-        """Work out where those stand that changed."""
+        """Update the sort keys of the sessions that changed."""
         for identifier in self._changed:
             if session := self._find(identifier):
                 last = snapshot(session).rounds[-1]
@@ -279,12 +287,12 @@ class Order:
         self._changed.clear()
 
     def first(self, most: int | None = None) -> Iterator[SessionSnapshot]:
-        """The first so many laid out, or all."""
+        """Yield the snapshots of the first `most` sessions, or of all."""
         keys = self._keys.values()
         for _, _, identifier in sorted(keys) if most is None else nsmallest(most, keys):
             if session := self._find(identifier):
                 yield snapshot(session)
 
     def counts(self) -> tuple[int, int]:
-        """How many sessions there are, and how many of them are open."""
+        """Count the sessions, and the open ones among them."""
         return len(self._keys), sum(not is_closed for is_closed, _, _ in self._keys.values())

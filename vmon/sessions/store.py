@@ -1,8 +1,8 @@
-"""The session book: events → who is where, since when, and how it ended.
+"""The session store: reduces deliveries to the state of their sessions.
 
-A fold that does not depend on the order of what it is given, nor on repetition: see `session`.
-Sessions that were not heard of for longest are packed when there is much, and unpacked when they
-are heard of again (see `record`).
+The result does not depend on the order of deliveries, nor on duplicates: see `model`. The least
+recently used sessions are compressed when memory is short, and decompressed with their next
+delivery (see `packing`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon.events.models import Event, Monitored, SessionEvent
-from vmon.events.names import person
+from vmon.events.names import name_in_data
 from vmon.events.redelivery import RETRIED_MS
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
 from vmon.security.signature import claims_of
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 _ROOM = 400_000
-"""So many marks (of events, more or less) are held unpacked: some 100 MB with all their facts."""
+"""How many body hashes (about one per event) are held unpacked: some 100 MB with their sessions."""
 
-_SILENT_MS = 7 * 24 * 3_600_000  # what was not closed by then never will be
+_SILENT_MS = 7 * 24 * 3_600_000  # a session silent for so long will not be closed any more
 _TIDIES_MS = 600_000
 _MOST_STRAYS = 20_000
 _LIGHT = 100
-"""Unpacking more marks than that makes room for the rest: a session larger than all the room would
-else be packed and unpacked with every delivery of it."""
+"""Unpacking more hashes than that raises the limit: a session larger than the limit would otherwise
+be packed and unpacked with each of its deliveries."""
 
 
 class ApplyResult(Struct, frozen=True, gc=False):
-    """What a delivery changed.
+    """The result of applying a delivery.
 
-    `session` is the book's own, and no longer so after the next delivery: do not keep it. `copies`
+    `session` is the store's own object, valid until the next delivery: do not keep it. `copies`
     is which copy of the same body it is (1: the first), `since_first_s` how long after the first
-    copy it was received; `sure` that a verified token says so too, by the same `jti`: else two
-    events might be told in the same words. `late_s` is how much older it is than the newest event
-    seen before of its session (0: in order), by event time. `elsewhere` is how many of the copies
+    copy it was received; `sure` that a verified token confirms it by the same `jti`: otherwise two
+    events might have identical bodies. `late_s` is how much older it is than the newest event
+    of its session before (0: in order), by event time. `elsewhere` is how many of the copies
     before it came at other paths.
     """
 
@@ -62,17 +62,17 @@ class ApplyResult(Struct, frozen=True, gc=False):
 
 
 class SessionStore:
-    """All sessions that events told of.
+    """The sessions of all deliveries applied.
 
-    With `on_forgotten`, which is told their IDs, only the `totals` are kept of sessions that are
-    closed and were not heard of for 25 h (after that no retry comes), or open and not for a week.
-    `room` is how many marks of bodies are held unpacked; `newest_ms` when the last delivery was
+    With `on_forgotten`, which is called with their IDs, only the `totals` are kept of sessions that
+    are closed and silent for 25 h (no retry arrives after that), or open and silent for a week.
+    `room` is how many body hashes are held unpacked; `newest_ms` when the last delivery was
     received.
     """
 
     def __init__(
         self,
-        name_of: Callable[[str | None], str | None] = person,
+        name_of: Callable[[str | None], str | None] = name_in_data,
         *,
         on_forgotten: Callable[[str], None] | None = None,
         room: int = _ROOM,
@@ -89,44 +89,45 @@ class SessionStore:
         self._tidies_ms = 0
 
     def apply(self, entry: Entry) -> ApplyResult:
-        """Enter a delivery; what it changed."""
+        """Apply a delivery; what it changed."""
         delivery, verdict, received_ms = entry.delivery, entry.verdict, entry.received_ms
         if received_ms > self.newest_ms:  # noqa: PLR1730 - a call of max takes four times as long
             self.newest_ms = received_ms
         if not delivery.body and entry.session is None:
-            return ApplyResult(None)  # a probe is like every other
+            return ApplyResult(None)  # probes are all alike: no duplicates
         if received_ms > self._tidies_ms or self._held > self._packs_at:
             self._tidy(received_ms)
         record = self._sessions.get(entry.session or "")
         if type(record) is not StoredSession:
-            record = self._fetched(entry.session)
+            record = self._fetch(entry.session)
         if received_ms > record.newest_ms:  # noqa: PLR1730 - as above
             record.newest_ms = received_ms
-        marks, mark = record.marks, hash(delivery.body)
-        sure = verdict is not None and self._is_known_token(record, entry, mark)
-        if mark in marks:
-            return self._again(record, entry, mark, received_ms, sure=sure)
-        marks[mark] = received_ms
-        self._paths.first(record.session.id, mark, delivery.path)
+        seen_bodies, body_hash = record.seen_bodies, hash(delivery.body)
+        sure = verdict is not None and self._is_known_token(record, entry, body_hash)
+        if body_hash in seen_bodies:
+            return self._apply_copy(record, entry, body_hash, received_ms, sure=sure)
+        seen_bodies[body_hash] = received_ms
+        self._paths.first(record.session.id, body_hash, delivery.path)
         self._held += 1
         if record is self._strays:
             return ApplyResult(None)
-        return ApplyResult(
-            record.session, 1, 0.0, self._first(record, entry.fields, mark, received_ms)
-        )
+        late_s = self._apply_first(record, entry.fields, body_hash, received_ms)
+        return ApplyResult(record.session, 1, 0.0, late_s)
 
     def sessions(self) -> Iterator[Session]:
-        """All sessions, in the order in which they were first heard of."""
+        """Yield all sessions, in the order of their first delivery."""
         for held in list(self._sessions.values()):
             yield _opened(held).session
 
     def session(self, identifier: str) -> Session | None:
-        """The session of an id."""
+        """Return the session of an ID."""
         held = self._sessions.get(identifier)
         return None if held is None else _opened(held).session
 
-    def _first(self, record: StoredSession, event: Event, mark: int, received_ms: int) -> float:
-        """Enter an event not heard of before; how late it is."""
+    def _apply_first(
+        self, record: StoredSession, event: Event, body_hash: int, received_ms: int
+    ) -> float:
+        """Apply the first copy of an event; how late it is, in seconds."""
         session, seconds = record.session, False
         project: str | None
         if isinstance(event, Monitored):
@@ -136,7 +137,7 @@ class SessionStore:
         if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
             seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
         if at_ms is None:
-            at_ms = record.unstamped[mark] = received_ms
+            at_ms = record.unstamped[body_hash] = received_ms
         elif at_ms > record.stamped_ms:
             record.stamped_ms = at_ms
         late_ms = session.last_ms - at_ms if at_ms else 0
@@ -145,64 +146,64 @@ class SessionStore:
         session.events += 1
         if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
-        if self._enter(record, event, mark, at_ms) or seconds:
+        if self._reduce(record, event, body_hash, at_ms) or seconds:
             session.seconds += 1
         return late_ms / 1000 if late_ms > 0 else 0.0
 
-    def _again(
-        self, record: StoredSession, entry: Entry, mark: int, received_ms: int, *, sure: bool
+    def _apply_copy(
+        self, record: StoredSession, entry: Entry, body_hash: int, received_ms: int, *, sure: bool
     ) -> ApplyResult:
-        """Count a copy of a body; one without a time of its own counts when it first came."""
-        copies = record.copies[mark] = record.copies.get(mark, 1) + 1
+        """Count a copy of a body; an event without a timestamp moves to its earliest receipt."""
+        copies = record.copies[body_hash] = record.copies.get(body_hash, 1) + 1
         record.session.duplicates += 1
-        first_ms = record.marks[mark]
+        first_ms = record.seen_bodies[body_hash]
         if received_ms and (received_ms < first_ms or not first_ms):  # 0: a bare body
-            record.marks[mark] = first_ms = received_ms
-            if mark in record.unstamped:
-                record.unstamped[mark] = received_ms
+            record.seen_bodies[body_hash] = first_ms = received_ms
+            if body_hash in record.unstamped:
+                record.unstamped[body_hash] = received_ms
                 newest_ms = max(record.unstamped.values())
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
-                self._enter(record, entry.fields, mark, received_ms)
+                self._reduce(record, entry.fields, body_hash, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
-        elsewhere = self._paths.again(record.session.id, mark, entry.delivery.path)
+        elsewhere = self._paths.again(record.session.id, body_hash, entry.delivery.path)
         return ApplyResult(session, copies, since_ms / 1000, sure=sure, elsewhere=elsewhere)
 
-    def _enter(self, record: StoredSession, event: Event, mark: int, at_ms: int) -> bool:
+    def _reduce(self, record: StoredSession, event: Event, body_hash: int, at_ms: int) -> bool:
         session = record.session
         if at_ms and (at_ms < session.first_ms or not session.first_ms):
             session.first_ms = at_ms
         if type(event) is SessionEvent:
-            return _round(record, event, mark, at_ms)
+            return _reduce_round(record, event, body_hash, at_ms)
         return reduce_event(session, event, at_ms, self._name_of)
 
-    def _is_known_token(self, record: StoredSession, entry: Entry, mark: int) -> bool:
-        """Whether this body came under this verified token before; it is remembered."""
+    def _is_known_token(self, record: StoredSession, entry: Entry, body_hash: int) -> bool:
+        """Whether this body came with this verified token before; remembers the pair."""
         verdict = entry.verdict
         if verdict is None or verdict.kind not in {"valid", "stale"}:
             return False
         claims = verdict.claims or claims_of(entry.delivery.headers)
         if claims is None or claims.jti is None:
             return False
-        token = hash((mark, claims.jti))
+        token = hash((body_hash, claims.jti))
         known = token in record.tokens
         if not known:
             record.tokens[token] = record.newest_ms
             self._held += 1
         return known
 
-    # What is held, and how.
+    # Memory.
 
-    def _fetched(self, identifier: str | None) -> StoredSession:
-        """The record of a session, made or unpacked."""
+    def _fetch(self, identifier: str | None) -> StoredSession:
+        """Return the record of a session, created or unpacked where necessary."""
         if not identifier:
             return self._strays
         held = self._sessions.get(identifier)
         record = StoredSession(Session(identifier)) if held is None else _opened(held)
         self._sessions[record.session.id] = record
-        marks = weight(record)
-        self._held += marks
-        self._packs_at += max(0, marks - _LIGHT)
+        hashes = weight(record)
+        self._held += hashes
+        self._packs_at += max(0, hashes - _LIGHT)
         return record
 
     def _tidy(self, now_ms: int) -> None:
@@ -214,29 +215,29 @@ class SessionStore:
                 self._forget(now_ms, self._on_forgotten)
 
     def _pack(self) -> None:
-        """Pack what was not heard of for longest, until there is room again."""
+        """Pack the least recently used sessions, until three quarters of the limit are held."""
         records = [held for held in self._sessions.values() if type(held) is StoredSession]
-        for record in sorted(records, key=lambda one: one.newest_ms):
+        for record in sorted(records, key=lambda record: record.newest_ms):
             if self._held <= self._room * 3 // 4:
                 break
             self._sessions[record.session.id] = pack(record)
             self._held -= weight(record)
         self._packs_at = max(self._room, self._held + self._room // 4)
 
-    def _forget(self, now_ms: int, tell: Callable[[str], None]) -> None:
-        """Let go of what is over and of which no retry comes any more."""
+    def _forget(self, now_ms: int, on_forgotten: Callable[[str], None]) -> None:
+        """Forget the sessions that are over and of which no retry can arrive any more."""
         for identifier, held in list(self._sessions.items()):
             silent_ms = now_ms - held.newest_ms
             if silent_ms > (_SILENT_MS if _is_open(held) else RETRIED_MS):
                 self.totals.add(_opened(held).session)
                 self._held -= weight(held) if isinstance(held, StoredSession) else 0
                 del self._sessions[identifier]
-                tell(identifier)
+                on_forgotten(identifier)
             elif isinstance(held, StoredSession):
                 self._held -= weight(held)
                 drop(held, now_ms - RETRIED_MS)
                 self._held += weight(held)
-        if len(self._strays.marks) > _MOST_STRAYS:
+        if len(self._strays.seen_bodies) > _MOST_STRAYS:
             self._held -= weight(self._strays)
             self._strays = StoredSession(Session(""))
 
@@ -249,16 +250,17 @@ def _opened(held: StoredSession | Packed) -> StoredSession:
     return held if isinstance(held, StoredSession) else unpack(held)
 
 
-def _round(record: StoredSession, event: SessionEvent, mark: int, at_ms: int) -> bool:
-    """Enter that a session was opened or closed; it tells no creation."""
+def _reduce_round(record: StoredSession, event: SessionEvent, body_hash: int, at_ms: int) -> bool:
+    """Merge sessionCreated or sessionDestroyed; False, as they have no createdAt."""
     if event.event not in {"sessionCreated", "sessionDestroyed"}:
         return False
     opens = event.event == "sessionCreated"
-    again, record.rounds[mark] = mark in record.rounds, (at_ms, opens, event.reason)
+    is_known = body_hash in record.rounds
+    record.rounds[body_hash] = at_ms, opens, event.reason
     session = record.session
-    if again:  # it was received earlier than was known
+    if is_known:  # an earlier receipt of the same event
         session.created_ms, session.destroyed = set(), {}
-    for at, opens, reason in record.rounds.values() if again else (record.rounds[mark],):
+    for at, opens, reason in record.rounds.values() if is_known else (record.rounds[body_hash],):
         if opens:
             session.created_ms.add(at)
         else:

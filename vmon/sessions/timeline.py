@@ -1,4 +1,4 @@
-"""A session over time: rows of bars and marks, and the ticks of their axis; no drawing yet.
+"""The timeline of a session as data: rows of spans and marks. Formatters draw it.
 
 Instants are ms since the epoch, UTC.
 """
@@ -17,7 +17,7 @@ from vmon.events.models import (
     RenderEvent,
     StreamEvent,
 )
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
 from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
     from vmon.sessions.store import ApplyResult
 
 Key = tuple[str, str]
-"""The kind and the id of a thing."""
+"""The kind and the ID of a part of a session."""
 
 Fault = Literal["failed", "late", "again"]
 
 
 class Mark(NamedTuple):
-    """A single event that stands out: something failed, it came late, or it came again."""
+    """A single event to mark on the timeline: a failure, a late event, or a duplicate."""
 
     at_ms: int
     fault: Fault
     key: Key
-    said: str
+    text: str
 
 
 class Row(NamedTuple):
-    """A line of the chart. `kind` is a group of the catalogue; `name` is harmless."""
+    """A row of the chart. `kind` is a group of the catalogue; `name` is disarmed."""
 
     kind: str
     name: str
@@ -70,36 +70,36 @@ class Chart(NamedTuple):
     rows: tuple[Row, ...]
 
     def at(self, at_ms: int) -> float:
-        """Where an instant is between the left edge (0) and the right one (1)."""
-        whole = self.until_ms - self.from_ms
-        return min(1.0, max(0.0, (at_ms - self.from_ms) / whole))
+        """Return the position of an instant between the left edge (0) and the right edge (1)."""
+        width_ms = self.until_ms - self.from_ms
+        return min(1.0, max(0.0, (at_ms - self.from_ms) / width_ms))
 
 
 # Marks.
 
 _LATE_S = 1.0
-"""What is less out of order than this happened at once; nor can be late what nobody received."""
+"""Less is out of order, not late; a bare body, which was not received over HTTP, is never late."""
 _BREAKS = frozenset({"networkDisconnected", "Internal server failure", "failure"})
 _CLEARED = "700"
 
 
 def marks_of(entry: Entry, change: ApplyResult) -> Iterator[Mark]:
-    """What stands out about a delivery that was entered in a book."""
+    """Yield the marks of a delivery that was applied to the session store."""
     event, at_ms = entry.event, entry.occurred_ms
     if change.copies > 1:
         again = again_in_words(entry.delivery.path, change.copies_here, change.since_first_s)
-        said = f"{disarm(event.type)}, {again}"
-        yield Mark(at_ms, "again", key_of(event), said)
+        text = f"{disarm(event.type)}, {again}"
+        yield Mark(at_ms, "again", key_of(event), text)
         return
-    if why := failure_of(event):
-        yield Mark(at_ms, "failed", key_of(event), why)
+    if failure := failure_of(event):
+        yield Mark(at_ms, "failed", key_of(event), failure)
     if change.late_s >= _LATE_S and entry.delivery.remote is not None:
-        said = f"{disarm(event.type)}, {duration(change.late_s)} late"
-        yield Mark(at_ms, "late", key_of(event), said)
+        text = f"{disarm(event.type)}, {duration(change.late_s)} late"
+        yield Mark(at_ms, "late", key_of(event), text)
 
 
 def failure_of(event: Event) -> str | None:
-    """How an event says that something failed; None when it does not."""
+    """Describe the failure that an event reports; None when it reports none."""
     reason = disarm(event.reason or "")
     if event.status == "failed":
         return f"failed: {reason}" if reason else "failed"
@@ -109,76 +109,75 @@ def failure_of(event: Event) -> str | None:
 
 
 def key_of(event: Event) -> Key:
-    """The thing an event is about; the session where it is no other."""
+    """Return the key of the part that an event is about; else of the session."""
+    kind, identifier = "session", event.session_id
     match event:
         case ConnectionEvent():
-            found = "connection", event.connection_id
+            kind, identifier = "connection", event.connection_id
         case StreamEvent():
-            found = "stream", event.stream_id
+            kind, identifier = "stream", event.stream_id
         case CallEvent():
-            found = "call", event.call_id
+            kind, identifier = "call", event.call_id
         case CaptionsEvent():
-            found = "captions", event.captions_id or event.caption_id
+            kind, identifier = "captions", event.captions_id or event.caption_id
         case ArchiveEvent() | BroadcastEvent() | RenderEvent():
-            found = event.type, event.id
+            kind, identifier = event.type, event.id
         case _:
-            found = "session", event.session_id
-    kind, identifier = found
+            pass
     return (kind, identifier) if identifier else ("session", event.session_id or "")
 
 
 # Rows.
 
 _LONG_AGO_MS = 7 * 86_400_000
-"""What began so long before the session's first event does not stretch the chart."""
+"""The chart begins at most so long before the session's first event."""
 _LEAST_MS = 1000
 
 
-def chart(laid: SessionSnapshot, marks: Iterable[Mark], now_ms: int) -> Chart:
-    """The chart of a session; what is open goes on until `now_ms`."""
+def chart(snapshot: SessionSnapshot, marks: Iterable[Mark], now_ms: int) -> Chart:
+    """Lay out the chart of a session; open spans extend to `now_ms`."""
     by_key: dict[Key, list[Mark]] = {}
     for mark in sorted(marks):
         by_key.setdefault(mark.key, []).append(mark)
-    rows = tuple(_rows(laid, by_key))
+    rows = tuple(_rows(snapshot, by_key))
     spans = [span for row in rows for span in row.spans]
-    known = [mark.at_ms for row in rows for mark in row.marks]
-    earliest = laid.session.first_ms - _LONG_AGO_MS
-    from_ms = max(earliest, min([*(one.began_ms for one in spans), *known]))
-    ends = [now_ms if one.ended_ms is None else one.ended_ms for one in spans]
-    until_ms = max(*ends, *known, from_ms + _LEAST_MS)
-    return Chart(laid.session.id, from_ms, until_ms, now_ms, rows)
+    marked = [mark.at_ms for row in rows for mark in row.marks]
+    earliest = snapshot.session.first_ms - _LONG_AGO_MS
+    from_ms = max(earliest, min([*(span.began_ms for span in spans), *marked]))
+    ends = [now_ms if span.ended_ms is None else span.ended_ms for span in spans]
+    until_ms = max(*ends, *marked, from_ms + _LEAST_MS)
+    return Chart(snapshot.session.id, from_ms, until_ms, now_ms, rows)
 
 
-def _rows(laid: SessionSnapshot, marks: dict[Key, list[Mark]]) -> Iterator[Row]:
-    session = laid.session
-    told = {("session", session.id)}
-    rows = [_row(one, depth) for one, depth in _things(laid)]
-    told |= {(row.kind, row.id) for row in rows}
-    own = [mark for key, some in marks.items() if key not in told for mark in some]
+def _rows(snapshot: SessionSnapshot, marks: dict[Key, list[Mark]]) -> Iterator[Row]:
+    session = snapshot.session
+    rows = [_row(part, depth) for part, depth in _parts(snapshot)]
+    keys = {("session", session.id)} | {(row.kind, row.id) for row in rows}
+    own = [mark for key, some in marks.items() if key not in keys for mark in some]
     own += marks.get(("session", session.id), [])
     name = f"session {handle(session.id, 'session')}"
-    reason = laid.rounds[-1].reason
-    yield Row("session", name, session.id, 0, tuple(laid.rounds), tuple(sorted(own)), reason)
+    reason = snapshot.rounds[-1].reason
+    yield Row("session", name, session.id, 0, tuple(snapshot.rounds), tuple(sorted(own)), reason)
     for row in rows:
         yield row._replace(marks=tuple(marks.get((row.kind, row.id), ())))
 
 
-def _things(laid: SessionSnapshot) -> Iterator[tuple[TimedPart, int]]:
-    """Everything in a session with how deep it stands: who publishes, then what."""
+def _parts(snapshot: SessionSnapshot) -> Iterator[tuple[TimedPart, int]]:
+    """Yield the parts of a session with their depth: each publisher, then its streams and calls."""
     from vmon.sessions.snapshot import TimedPart
 
-    for member in laid.members:
+    for member in snapshot.members:
         yield TimedPart(member.person, member.span), 0
-        for one in (*member.feeds, *member.calls):
-            yield one, 1
-    for one in (*laid.feeds, *laid.calls, *laid.jobs):
-        yield one, 0
+        for part in (*member.streams, *member.calls):
+            yield part, 1
+    for part in (*snapshot.streams, *snapshot.calls, *snapshot.outputs):
+        yield part, 0
 
 
-def _row(seen: TimedPart, depth: int) -> Row:
-    thing, span = seen
-    kind = _kind(thing)
-    return Row(kind, _name(thing), thing.id, depth, (span,), (), odd_reason(thing, span))
+def _row(timed: TimedPart, depth: int) -> Row:
+    part, span = timed
+    kind = _kind(part)
+    return Row(kind, _name(part), part.id, depth, (span,), (), odd_reason(part, span))
 
 
 _ENDS = {
@@ -188,17 +187,17 @@ _ENDS = {
 }
 
 
-def odd_reason(thing: Part, span: Span) -> str | None:
-    """Why a thing ended or stands where it does, where that is not the ordinary reason."""
-    if isinstance(thing, OutputState):
-        reason, type_ = thing.reason, str(thing.kind)
+def odd_reason(part: Part, span: Span) -> str | None:
+    """Return the reason of a part's end or status; None for the ordinary reasons."""
+    if isinstance(part, OutputState):
+        reason, type_ = part.reason, str(part.kind)
     else:
-        reason, type_ = span.reason, _ENDS[type(thing)]
+        reason, type_ = span.reason, _ENDS[type(part)]
     return reason if reason and reason not in ALL[type_].ordinary_reasons else None
 
 
-def _kind(thing: Part) -> str:
-    match thing:
+def _kind(part: Part) -> str:
+    match part:
         case ConnectionState():
             return "connection"
         case StreamState():
@@ -206,33 +205,30 @@ def _kind(thing: Part) -> str:
         case Call():
             return "call"
         case OutputState():
-            return thing.kind
+            return part.kind
 
 
-def _name(thing: Part) -> str:
-    match thing:
+def _name(part: Part) -> str:
+    match part:
         case ConnectionState():
-            return disarm(called(thing.id, thing.name))
+            return disarm(display_name(part.id, part.name))
         case StreamState():
-            kind, name, tag = thing.video_type or "audio only", thing.name, None
+            kind, name, tag = part.video_type or "audio only", part.name, None
         case Call():
-            kind, name, tag = f"call {state_of(thing) or ''}".strip(), None, None
+            kind, name, tag = f"call {state_of(part) or ''}".strip(), None, None
         case OutputState():
-            kind = f"{thing.kind} {status_of(thing) or ''}".strip()
-            name, tag = thing.name, thing.tag
+            kind = f"{part.kind} {status_of(part) or ''}".strip()
+            name, tag = part.name, part.tag
     called_so = f' "{disarm(name)}"' if name else ""
     return disarm(kind) + called_so + (f" tag {disarm(tag)}" if tag else "")
 
 
-def told(made: Chart) -> list[tuple[Mark, str]]:
-    """The marks in their order, each with the name of what it is about: `camera of Ann`."""
-    found: list[tuple[Mark, str]] = []
+def labelled_marks(chart: Chart) -> list[tuple[Mark, str]]:
+    """List the marks in order, each with the name of the part it is about: `camera of Ann`."""
+    labelled: list[tuple[Mark, str]] = []
     owner = ""
-    for row in made.rows:
+    for row in chart.rows:
         owner = owner if row.depth else row.name
         name = f"{row.name} of {owner}" if row.depth else row.name
-        found += [(mark, name) for mark in row.marks]
-    return sorted(found)
-
-
-# Ticks.
+        labelled += [(mark, name) for mark in row.marks]
+    return sorted(labelled)

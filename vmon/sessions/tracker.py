@@ -1,6 +1,6 @@
-"""The sessions of a run as deliveries come: who is there, what is repeated, what is late.
+"""Track the sessions of a run as deliveries arrive: occupancy, duplicates, late events.
 
-Every delivery is applied, in the order of receipt; an `Annotation` is what was known of it then.
+Every delivery is applied, in the order of receipt; its `Annotation` is the state of that moment.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.events.models import ArchiveEvent
-from vmon.events.names import person, two_words
+from vmon.events.names import name_in_data, two_words
 from vmon.histogram import Histogram
 from vmon.humanize import duration
-from vmon.sessions.model import is_open, there
+from vmon.sessions.model import active_counts, is_open
 from vmon.sessions.paths import again_in_words
 from vmon.sessions.store import SessionStore
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from vmon.sessions.store import ApplyResult
 
 _ROUNDED_S = 1.0
-"""An archive's times are rounded to a second: less is no lateness."""
+"""An archive's timestamps are rounded to a second: less than that is not late."""
 _MOST_CHANGED = 10_000
-"""Sessions that may have changed before they are counted again, asked for or not."""
+"""How many sessions may change before the occupancy is updated without a reader."""
 
 
 class Annotation(NamedTuple):
-    """What is known of a delivery that it does not say itself.
+    """What the session store adds to a delivery.
 
-    `who` is what the person is called whose connection it is about; `copies` is 1 for the first
-    that has this body at this path, `elsewhere` is how many came at others; `badge` says that it
-    comes again, or late, or is empty.
+    `who` is the display name of its connection; `copies` is which copy of this body at its path it
+    is (1: the first), `elsewhere` how many were received at other paths before; `badge` marks a
+    duplicate or a late event, or is empty.
     """
 
     who: str | None = None
@@ -44,7 +44,7 @@ class Annotation(NamedTuple):
 
 
 class Occupancy(NamedTuple):
-    """How many are there now, as far as events told."""
+    """How many sessions, connections (`people`) and streams are active now, by their events."""
 
     sessions: int = 0
     people: int = 0
@@ -52,15 +52,17 @@ class Occupancy(NamedTuple):
 
 
 class SessionTracker:
-    """The session store of a run, and the figures that follow from it.
+    """The session store of a run, and the figures derived from it.
 
-    With `forgets` the store lets go of sessions that are long over; `on_forgotten` gets their ids.
+    With `forgets` the store forgets sessions that are long over; `on_forgotten` gets their IDs.
     """
 
     def __init__(
         self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
     ) -> None:
-        self.store = SessionStore(name_of or person, on_forgotten=self._forget if forgets else None)
+        self.store = SessionStore(
+            name_of or name_in_data, on_forgotten=self._forget if forgets else None
+        )
         self.lags = Histogram()
         self.slowest_s: float | None = None
         self.duplicates = 0
@@ -86,7 +88,7 @@ class SessionTracker:
         return result
 
     def occupancy(self) -> Occupancy:
-        """Who is there now: only sessions that changed since the last time are counted again."""
+        """Return the occupancy now; recounts only sessions that changed since the last call."""
         sessions, people, streams = self._total
         for identifier in self._changed:
             session = self.store.session(identifier)
@@ -102,37 +104,37 @@ class SessionTracker:
         return self._total
 
     def _forget(self, identifier: str) -> None:
-        """The store has let go of a session: nobody is counted as being there any more."""
+        """Remove a session that the store has forgotten from the occupancy."""
         self._changed.add(identifier)
         self.on_forgotten(identifier)
 
 
 def occupancy_of(session: Session) -> Occupancy:
-    """Who is in a session now; nobody in one that has ended."""
-    people, streams, _ = there(session)
+    """Return the occupancy of one session: zero once it has ended."""
+    people, streams, _ = active_counts(session)
     return Occupancy(int(is_open(session)), people, streams)
 
 
 def _who(session: Session, event: Event) -> str | None:
-    """What the person is called whose connection an event is about."""
+    """Return the display name of an event's connection; None where it has none."""
     identifier = event.connection_id
     if not identifier:
         return None
-    known = session.people.get(identifier)
-    return (known.name if known else None) or two_words(identifier)
+    person = session.people.get(identifier)
+    return (person.name if person else None) or two_words(identifier)
 
 
 def annotate(entry: Entry, change: ApplyResult) -> Annotation:
-    """What there is to say beside a delivery that has just been entered."""
+    """Annotate a delivery that has just been applied."""
     session, event = change.session, entry.fields
     who = _who(session, event) if session is not None else None
     return Annotation(who, change.copies_here, badge(entry, change), change.elsewhere)
 
 
 def badge(entry: Entry, change: ApplyResult) -> str:
-    """`retry #3 +35 s`, `duplicate #2 +0.2 s`, `also at /hooks`, `↩ 3.2 s late`, or nothing.
+    """Return the badge: `retry #3 +35 s`, `duplicate #2 +0.2 s`, `also at /b`, `↩ 3.2 s late`, "".
 
-    Which retry a copy is, is a guess by the time it came (see `provider`).
+    Which retry a copy is, is a guess by the time of its receipt (see `redelivery`).
     """
     if change.copies > 1:
         path = entry.delivery.path

@@ -1,4 +1,4 @@
-"""The changes of one tunnel, from whoever notices them to the one who reads them."""
+"""The queue of a tunnel's state changes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,23 +10,23 @@ LAST = (State.FAILED, State.CLOSED)
 
 
 class Changes:
-    """A tunnel's changes in their order; after the last one nothing more is taken."""
+    """A tunnel's state changes in order; nothing is added after FAILED or CLOSED."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Change] = asyncio.Queue()
-        self._over = False
+        self._ended = False
 
-    def tell(
+    def publish(
         self, state: State, *, url: str | None = None, detail: str = "", code: str | None = None
     ) -> None:
         """Add a change that happens now."""
-        if self._over:
+        if self._ended:
             return
-        self._over = state in LAST
+        self._ended = state in LAST
         self._queue.put_nowait(Change(state, datetime.now(UTC), url, detail, code))
 
     async def read(self) -> AsyncIterator[Change]:
-        """Every change up to the last; waits for those to come."""
+        """Yield every change up to the last, waiting for each."""
         while True:
             change = await self._queue.get()
             yield change

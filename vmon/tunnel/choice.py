@@ -1,4 +1,4 @@
-"""Which tunnel is wanted, as the command line says it, and the tunnel made from it."""
+"""The choice of a tunnel: `--tunnel` parsed, and the tunnel opened from it."""
 
 import difflib
 import re
@@ -14,11 +14,11 @@ NAMES = ("ngrok", "cloudflared", "ssh:USER@HOST", "none")
 SSH_TARGET = re.compile(
     r"(?:(?P<user>[\w.+][\w.+-]*)@)?(?P<host>[A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?"
 )
-LAST_PORT = 65535
+MAX_PORT = 65535
 
 
 class NoTunnel(Struct, frozen=True):
-    """The receiver is reached by itself, or not from outside at all."""
+    """No tunnel: the receiver is reached directly, or not from outside."""
 
 
 class ViaNgrok(Struct, frozen=True):
@@ -38,7 +38,7 @@ class ViaSsh(Struct, frozen=True):
 
 
 class ViaPublicUrl(Struct, frozen=True):
-    """Through something that the user runs, at this URL."""
+    """Through the user's own proxy or tunnel, at this URL."""
 
     url: str
 
@@ -47,7 +47,7 @@ Choice = NoTunnel | ViaNgrok | ViaCloudflared | ViaSsh | ViaPublicUrl
 
 
 def parse(spec: str) -> Choice:
-    """What `--tunnel` says: ngrok, cloudflared, ssh:[USER@]HOST[:PORT] or none."""
+    """Parse `--tunnel`: ngrok, cloudflared, ssh:[USER@]HOST[:PORT] or none."""
     provider, _, target = spec.partition(":")
     match provider, target:
         case "ngrok", "":
@@ -62,7 +62,7 @@ def parse(spec: str) -> Choice:
 
 
 def named(choice: Choice) -> str:
-    """What a choice is called where it is told of."""
+    """The name of a choice, as it is shown."""
     match choice:
         case NoTunnel():
             return "none"
@@ -77,7 +77,7 @@ def named(choice: Choice) -> str:
 
 
 def open_tunnel(choice: Choice, options: TunnelOptions) -> Tunnel | None:
-    """The tunnel that was chosen, not yet started; None where there is to be none."""
+    """Make the chosen tunnel, not yet started; None for NoTunnel."""
     match choice:
         case NoTunnel():
             return None
@@ -100,24 +100,24 @@ def open_tunnel(choice: Choice, options: TunnelOptions) -> Tunnel | None:
 
 
 def _parse_ssh(target: str) -> ViaSsh:
-    found = SSH_TARGET.fullmatch(target)
-    port = int(found["port"]) if found and found["port"] else None
-    if not found or (port is not None and not 1 <= port <= LAST_PORT):
+    match = SSH_TARGET.fullmatch(target)
+    port = int(match["port"]) if match and match["port"] else None
+    if not match or (port is not None and not 1 <= port <= MAX_PORT):
         raise WrongUse(
             f"invalid ssh server {target!r}", hint="use ssh:USER@HOST or ssh:USER@HOST:PORT"
         )
-    return ViaSsh(found["host"].strip("[]"), found["user"], port)
+    return ViaSsh(match["host"].strip("[]"), match["user"], port)
 
 
 def _suggest(provider: str) -> str:
     names = [name.partition(":")[0] for name in NAMES]
     close = difflib.get_close_matches(provider.lower(), names, n=1, cutoff=0.5)
-    meant = f"did you mean {NAMES[names.index(close[0])]}? " if close else ""
-    return f"{meant}known providers: {', '.join(NAMES)}"
+    suggestion = f"did you mean {NAMES[names.index(close[0])]}? " if close else ""
+    return f"{suggestion}known providers: {', '.join(NAMES)}"
 
 
 class TunnelRequest(Struct, frozen=True):
-    """Which tunnel to open, and how; the receiver's URL is added when it is known."""
+    """The tunnel to open and its options; the receiver's URL is added when it is known."""
 
     choice: Choice
     domain: str | None = None
@@ -127,11 +127,11 @@ class TunnelRequest(Struct, frozen=True):
 
     @property
     def marks_requests(self) -> bool:
-        """Whether every request through it has a header that tells it from a local one."""
+        """Whether requests through it have a header that distinguishes them from local ones."""
         return isinstance(self.choice, ViaNgrok | ViaCloudflared)
 
     def tunnel(self, local_url: str) -> Tunnel:
-        """A tunnel to the receiver, not yet started."""
+        """Make a tunnel to the receiver, not yet started."""
         options = TunnelOptions(
             local_url=local_url,
             state_dir=state_dir(),
@@ -140,7 +140,7 @@ class TunnelRequest(Struct, frozen=True):
             url_template=self.url_template,
             remote_port=self.remote_port,
         )
-        opened = open_tunnel(self.choice, options)
-        if opened is None:
+        tunnel = open_tunnel(self.choice, options)
+        if tunnel is None:
             raise WrongUse("no tunnel provider chosen")
-        return opened
+        return tunnel

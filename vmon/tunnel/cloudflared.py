@@ -1,4 +1,4 @@
-"""Cloudflare's quick tunnels: no account, a new URL at every start."""
+"""Cloudflare quick tunnels: no account, a new URL at every start."""
 
 import os
 import re
@@ -12,12 +12,12 @@ LOST = ("Lost connection with the edge", "Retrying connection in up to", "Unregi
 
 
 def cloudflared(options: TunnelOptions) -> EngineTunnel:
-    """A quick tunnel to the receiver."""
+    """Make a quick tunnel to the receiver."""
     return EngineTunnel(Cloudflared(options.local_url), options)
 
 
 class Cloudflared:
-    """The cloudflared program; keeps which of its connections to the edge stand."""
+    """The cloudflared program; keeps which of its connections to the edge are up."""
 
     name = "cloudflared"
     program = "cloudflared"
@@ -26,16 +26,16 @@ class Cloudflared:
     def __init__(self, local_url: str) -> None:
         self._local_url = local_url
         self._url: str | None = None
-        self._standing: set[str] = set()
+        self._connections: set[str] = set()
         self._down = False
 
     def arguments(self) -> tuple[str, ...]:
-        """A quick tunnel, whatever the user's own configuration says."""
+        """The arguments for a quick tunnel, without the user's own configuration."""
         own = ("--no-autoupdate", "--config", os.devnull)
         return ("tunnel", *own, "--url", self._local_url)
 
     def parse_line(self, line: str) -> EngineEvent | None:
-        """The URL counts once a connection is registered: before that the edge answers 530."""
+        """Parse a line; the URL works, and is reported, once a connection is registered."""
         if boxed := BOXED_URL.search(line):
             self._url = boxed[1]
         elif "Registered tunnel connection" in line:
@@ -45,7 +45,7 @@ class Cloudflared:
         return None
 
     def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
-        """Cloudflare hands out quick tunnels without promise: nothing here is fatal."""
+        """Explain the exit; it is never fatal, because quick tunnels come without guarantees."""
         last = tail[-1] if tail else f"exit code {returncode}"
         if any("429" in line or "error code: 1015" in line for line in tail):
             return CannotTunnel(
@@ -56,19 +56,19 @@ class Cloudflared:
         return CannotTunnel(f"cloudflared exited: {last}", code="ENDED")
 
     def _registered(self, connection: str) -> EngineEvent | None:
-        first = not self._standing
-        self._standing.add(connection)
+        first = not self._connections
+        self._connections.add(connection)
         self._down = False
         return EngineEvent(State.ONLINE, self._url) if first else None
 
     def _lost(self, connection: str, line: str) -> EngineEvent | None:
-        self._standing.discard(connection)
-        if self._standing or self._down:
+        self._connections.discard(connection)
+        if self._connections or self._down:
             return None
         self._down = True
         return EngineEvent(State.RECONNECTING, detail=line)
 
 
 def _connection(line: str) -> str:
-    found = CONNECTION.search(line)
-    return found[1] if found else "0"
+    match = CONNECTION.search(line)
+    return match[1] if match else "0"

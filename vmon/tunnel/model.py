@@ -1,4 +1,4 @@
-"""What every tunnel is, whichever engine carries it: its options, its changes, its failures."""
+"""The model of tunnels: protocol, options, state changes, errors."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from vmon.errors import TunnelFailed
 
 
 class State(StrEnum):
-    """Where a tunnel stands."""
+    """The state of a tunnel."""
 
     ONLINE = "online"
     RECONNECTING = "reconnecting"
@@ -21,10 +21,10 @@ class State(StrEnum):
 
 
 class Change(Struct, frozen=True):
-    """A tunnel went to another state.
+    """A state change of a tunnel.
 
     `at` is aware UTC; `url` is the public base URL and set when online; `detail` is one line;
-    `code` is the engine's own word for an error (ERR_NGROK_107) or vmon's (NETWORK).
+    `code` is the engine's error code (ERR_NGROK_107) or vmon's (NETWORK).
     """
 
     state: State
@@ -35,17 +35,17 @@ class Change(Struct, frozen=True):
 
 
 class TunnelOptions(Struct, frozen=True, kw_only=True):
-    """What a tunnel is asked for.
+    """Options of a tunnel.
 
-    `local_url` is the receiver's whole base URL, http://127.0.0.1:8000, already listening.
-    `state_dir` is this user's, for the private folder of each running agent; made if missing.
+    `local_url` is the receiver's base URL, http://127.0.0.1:8000, already listening.
+    `state_dir` is this user's, for the private folder of each running agent; created if missing.
     `start_timeout_s` bounds the time to a public URL; ending a late agent takes up to 5 s more.
-    `binary` is the engine to run in place of the one that is found.
-    `domain` is a reserved name, for engines that have such a thing.
-    `methods` are the only ones the edge lets through; empty: all (ngrok only).
-    `inspect` lets the engine keep bodies for its own inspector (ngrok only).
+    `binary` is the engine's program; None finds it.
+    `domain` is a reserved domain, for engines that support it.
+    `methods` are the allowed request methods; empty: all (ngrok only).
+    `inspect` enables the engine's own request inspector (ngrok only).
     `url_template`, as https://hooks.example:{port}, is for an own ssh server, which prints no URL.
-    `remote_port` is the port asked of an ssh server; `ssh_args` go before its host.
+    `remote_port` is the port to request from an ssh server; `ssh_args` go before its host.
     """
 
     local_url: str
@@ -61,15 +61,15 @@ class TunnelOptions(Struct, frozen=True, kw_only=True):
     ssh_args: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        # The generated one would carry the authtoken into tracebacks and logs.
+        # The generated repr would put the authtoken into tracebacks and logs.
         return f"TunnelOptions(local_url={self.local_url!r}, domain={self.domain!r})"
 
 
 class CannotTunnel(TunnelFailed):
-    """A tunnel did not come up.
+    """A tunnel could not be opened.
 
-    `fatal`: trying again cannot help. `lingers`: it may pass by itself within seconds where our
-    own agent has just died, because the service has not noticed yet.
+    `fatal`: retrying cannot help. `lingers`: it may resolve itself within seconds if our own
+    agent has just died, because the service has not noticed yet.
     """
 
     def __init__(
@@ -88,24 +88,20 @@ class CannotTunnel(TunnelFailed):
 
 
 class Tunnel(Protocol):
-    """One public URL to one receiver, from start to close; it is not started twice."""
+    """A public URL for a receiver, from start to close; it is started only once."""
 
     @property
     def name(self) -> str:
         """The provider's name, as on the command line."""
 
-    @property
-    def stable_url(self) -> bool:
-        """Whether the next start gets the same URL."""
-
     async def start(self) -> str:
-        """Open it and give its public base URL, without a slash at its end.
+        """Open it and return its public base URL, without a trailing slash.
 
-        Ends within the start timeout and 5 s, with the URL or CannotTunnel.
+        Takes at most the start timeout plus 5 s; CannotTunnel if it fails.
         """
 
     def changes(self) -> AsyncIterator[Change]:
-        """What happens after the start, for one reader; the last is FAILED or CLOSED."""
+        """The state changes after the start, for one reader; the last is FAILED or CLOSED."""
 
     async def close(self) -> None:
-        """End it, within 5 s, leaving no process and no file; again is nothing."""
+        """Close it within 5 s, leaving no process and no file; a second call does nothing."""

@@ -1,8 +1,8 @@
-"""The private folder of each running agent, and the agents that outlived the vmon they served.
+"""The private folder of each running agent, and stale agents, whose vmon is gone.
 
-A folder `tunnel-XXXXXXXX` (0700) in the state folder holds `agent.json`, the record that says
-whose it is, and whatever the engine needs. Who closes a tunnel removes it; a vmon that was
-killed cannot, and the next one reads there which agent was its own. Never by a process's name.
+A folder `tunnel-XXXXXXXX` (0700) in the state folder holds `agent.json`, the record of its owner
+and agent, and the engine's files. Closing a tunnel removes it; a vmon that was killed cannot,
+and the next one finds its agent by the record. Agents are never found by a process's name.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ import msgspec
 from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel
-from vmon.tunnel.processes import END, GRACE_S, KILL, KILL_S, look, send
+from vmon.tunnel.processes import END, GRACE_S, KILL, KILL_S, process_info, send
 
 RECORD = "agent.json"
 TICK_S = 0.02
 
 
 class Record(Struct, frozen=True):
-    """Who runs which agent: pids, their start instants as the system counts, the command's end."""
+    """Owner (vmon) and agent: PIDs, start times in the system's unit, end of the command line."""
 
     provider: str
     host: str
@@ -39,7 +39,7 @@ class Record(Struct, frozen=True):
 
 
 class Leftover(Struct, frozen=True):
-    """An agent of a vmon that is gone."""
+    """A stale agent: its vmon is gone."""
 
     provider: str
     pid: int
@@ -49,9 +49,9 @@ class Leftover(Struct, frozen=True):
 
 
 def claim_folder(state_dir: Path, provider: str) -> Path:
-    """Make the private folder of an agent that is about to start; CannotTunnel if impossible."""
-    us = look(os.getpid())
-    record = Record(provider, platform.node(), os.getpid(), us.started if us else "")
+    """Create the private folder of an agent that is about to start; CannotTunnel if impossible."""
+    own = process_info(os.getpid())
+    record = Record(provider, platform.node(), os.getpid(), own.started if own else "")
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="tunnel-", dir=state_dir))
@@ -65,14 +65,14 @@ def claim_folder(state_dir: Path, provider: str) -> Path:
     return folder
 
 
-def note_agent(folder: Path, pid: int, ending: Sequence[str]) -> None:
-    """Write down which process the agent is; `ending`: the last words of its command line."""
-    record, agent = _read(folder), look(pid)
+def record_agent(folder: Path, pid: int, ending: Sequence[str]) -> None:
+    """Record the process of the agent; `ending` are the last words of its command line."""
+    record, agent = _read(folder), process_info(pid)
     if record and agent:
         words = " ".join(ending)
-        noted = msgspec.structs.replace(record, pid=pid, started=agent.started, ending=words)
-        with suppress(OSError):  # a full disk is no reason to go without the tunnel
-            _write(folder, noted)
+        updated = msgspec.structs.replace(record, pid=pid, started=agent.started, ending=words)
+        with suppress(OSError):  # the tunnel works without it
+            _write(folder, updated)
 
 
 def release_folder(folder: Path) -> None:
@@ -81,11 +81,11 @@ def release_folder(folder: Path) -> None:
 
 
 def leftovers(state_dir: Path) -> list[Leftover]:
-    """The agents still alive whose vmon is not; folders that nobody uses any more are removed."""
-    if sys.platform == "win32":  # nothing there tells when a process started
+    """List the stale agents; the folders of dead ones are removed."""
+    if sys.platform == "win32":  # start times are not available there
         return []
-    found = (_leftover(folder) for folder in sorted(state_dir.glob("tunnel-*")))
-    return [leftover for leftover in found if leftover]
+    candidates = (_leftover(folder) for folder in sorted(state_dir.glob("tunnel-*")))
+    return [leftover for leftover in candidates if leftover]
 
 
 def _leftover(folder: Path) -> Leftover | None:
@@ -101,34 +101,34 @@ def _leftover(folder: Path) -> Leftover | None:
 
 
 def is_alive(leftover: Leftover) -> bool:
-    """Whether that very agent still runs, and not another process under its pid."""
-    seen = look(leftover.pid)
-    if seen is None or seen.started != leftover.started:
+    """Whether this agent is still running, and not another process with its PID."""
+    process = process_info(leftover.pid)
+    if process is None or process.started != leftover.started:
         return False
-    return seen.command.endswith(leftover.ending)
+    return process.command.endswith(leftover.ending)
 
 
 async def end(leftover: Leftover) -> None:
-    """End a leftover agent, kindly and then not, and remove its folder; takes up to 4 s."""
+    """Stop a stale agent, by SIGTERM, then SIGKILL, and remove its folder; takes up to 4 s."""
     await _signal(leftover, END, GRACE_S)
     await _signal(leftover, KILL, KILL_S)
     if not is_alive(leftover):
         release_folder(leftover.folder)
 
 
-async def _signal(leftover: Leftover, number: Signals, patience_s: float) -> None:
+async def _signal(leftover: Leftover, number: Signals, timeout_s: float) -> None:
     if not is_alive(leftover):
         return
     send(leftover.pid, number)
     loop = asyncio.get_running_loop()
-    late = loop.time() + patience_s
-    while is_alive(leftover) and loop.time() < late:  # noqa: ASYNC110 - no child of ours, so
+    deadline = loop.time() + timeout_s
+    while is_alive(leftover) and loop.time() < deadline:  # noqa: ASYNC110 - no child of ours, so
         await asyncio.sleep(TICK_S)  # nobody tells when it ends
 
 
 def _owner_lives(record: Record) -> bool:
-    seen = look(record.owner)
-    return seen is not None and seen.started == record.owner_started
+    process = process_info(record.owner)
+    return process is not None and process.started == record.owner_started
 
 
 def _read(folder: Path) -> Record | None:
@@ -139,6 +139,6 @@ def _read(folder: Path) -> Record | None:
 
 
 def _write(folder: Path, record: Record) -> None:
-    fresh = folder / f"{RECORD}.new"
-    fresh.write_bytes(msgspec.json.encode(record))
-    fresh.replace(folder / RECORD)
+    temporary = folder / f"{RECORD}.new"
+    temporary.write_bytes(msgspec.json.encode(record))
+    temporary.replace(folder / RECORD)

@@ -1,4 +1,4 @@
-"""Tunnels through `ssh -R`: an own server with a known URL, or a hosted one that prints it."""
+"""Tunnels by `ssh -R`: through the user's server with a known URL, or a service that prints it."""
 
 import re
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ HOSTED = (
     "pinggy.online",
 )
 NOT_A_TUNNEL = ("admin", "dashboard", "console", "docs", "www")
-# Every option vmon relies on is said, because the user's ~/.ssh/config may say otherwise: a
-# control socket or a fork to the background would leave us with a child that ends at once.
-SETTLED = {
+# Every option vmon relies on is set, because the user's ~/.ssh/config may differ: a
+# control socket or a fork to the background would leave a child that ends at once.
+SSH_OPTIONS = {
     "BatchMode": "yes",
     "ControlMaster": "no",
     "ControlPath": "none",
@@ -39,8 +39,8 @@ SETTLED = {
 }
 
 
-class Why(Struct, frozen=True):
-    """What a line of ssh's tells: a pattern in it, and what vmon makes of it."""
+class Failure(Struct, frozen=True):
+    """A known failure of ssh: the pattern in its output, and vmon's code, message and hint."""
 
     pattern: str
     code: str
@@ -50,33 +50,33 @@ class Why(Struct, frozen=True):
     lingers: bool = False
 
 
-WHYS = (
-    Why(
+FAILURES = (
+    Failure(
         r"Permission denied",
         "AUTH",
         "permission denied by the ssh server",
         "set a key in ~/.ssh/config, or load it with ssh-add",
     ),
-    Why(
+    Failure(
         r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED",
         "HOST_KEY",
         "the host key of the ssh server has changed",
         "if the change is expected, run ssh-keygen -R HOST",
     ),
-    Why(
+    Failure(
         r"remote port forwarding failed",
         "PORT_IN_USE",
         "the ssh server refused to forward: port in use, or forwarding disabled",
         "use another --ssh-remote-port, or set AllowTcpForwarding yes in its sshd_config",
         lingers=True,
     ),
-    Why(
+    Failure(
         r"Bad configuration option|Unsupported option|unknown option|no argument after keyword",
         "OPTIONS",
         "ssh rejected an option",
         "check ~/.ssh/config",
     ),
-    Why(
+    Failure(
         r"Could not resolve|refused|timed out|not responding|closed by|unreachable|reset by peer"
         r"|Broken pipe",
         "NETWORK",
@@ -88,12 +88,12 @@ WHYS = (
 
 
 def ssh(user: str | None, host: str, port: int | None, options: TunnelOptions) -> EngineTunnel:
-    """A forwarding from an ssh server to the receiver; port None: as ~/.ssh/config says."""
+    """Make a forwarding from an ssh server to the receiver; port None is that of ~/.ssh/config."""
     return EngineTunnel(Ssh(user, host, port, options), options)
 
 
 class Ssh:
-    """The OpenSSH client, told to forward one port."""
+    """The OpenSSH client, which forwards one port."""
 
     name = "ssh"
     program = "ssh"
@@ -108,41 +108,41 @@ class Ssh:
         self._options = options
 
     def arguments(self) -> tuple[str, ...]:
-        """An own server needs no session (-N); a hosted one prints its URL in it."""
-        own = self._options.url_template is not None
-        asked = (word for setting in self._settled() for word in ("-o", "=".join(setting)))
+        """The arguments; a service prints its URL in a session, a user's server needs none (-N)."""
+        has_template = self._options.url_template is not None
+        settings = (word for setting in self._ssh_options() for word in ("-o", "=".join(setting)))
         forward = ("-R", f"{self._remote_port()}:{urlsplit(self._options.local_url).netloc}")
         port = ("-p", str(self._port)) if self._port else ()
-        session = ("-T", "-N") if own else ("-T",)
-        return (*self._options.ssh_args, *session, *asked, *port, *forward, "--", self._target)
+        session = ("-T", "-N") if has_template else ("-T",)
+        return (*self._options.ssh_args, *session, *settings, *port, *forward, "--", self._target)
 
     def parse_line(self, line: str) -> EngineEvent | None:
-        """The port the own server gave, put into the template, or the hosted one's URL."""
+        """Parse a line: the URL of a service, or the template with the port of a user's server."""
         template = self._options.url_template
         if template is None:
-            url = next(self._printed(line), None)
+            url = next(self._urls_in(line), None)
             return EngineEvent(State.ONLINE, url) if url else None
-        if given := ALLOCATED.search(line) or FORWARDED.search(line):
-            return EngineEvent(State.ONLINE, template.replace("{port}", given[1]).rstrip("/"))
+        if match := ALLOCATED.search(line) or FORWARDED.search(line):
+            return EngineEvent(State.ONLINE, template.replace("{port}", match[1]).rstrip("/"))
         return None
 
     def explain(self, returncode: int | None, tail: list[str]) -> CannotTunnel:
-        """The exit code is 255 for everything; the last lines tell more."""
-        said = " | ".join(tail[-3:])
-        for why in WHYS:
-            if re.search(why.pattern, said):
+        """Explain the exit by the last lines, because the exit code is always 255."""
+        text = " | ".join(tail[-3:])
+        for failure in FAILURES:
+            if re.search(failure.pattern, text):
                 return CannotTunnel(
-                    f"{why.message} (ssh: {said})",
-                    code=why.code,
-                    hint=why.hint,
-                    fatal=why.fatal,
-                    lingers=why.lingers,
+                    f"{failure.message} (ssh: {text})",
+                    code=failure.code,
+                    hint=failure.hint,
+                    fatal=failure.fatal,
+                    lingers=failure.lingers,
                 )
-        return CannotTunnel(f"ssh exited with code {returncode}: {said}", code="ENDED")
+        return CannotTunnel(f"ssh exited with code {returncode}: {text}", code="ENDED")
 
-    def _settled(self) -> Iterator[tuple[str, str]]:
-        yield from SETTLED.items()
-        # A port that we chose ourselves is confirmed at this level only.
+    def _ssh_options(self) -> Iterator[tuple[str, str]]:
+        yield from SSH_OPTIONS.items()
+        # A requested port is confirmed at this log level only.
         confirmed = self._options.url_template is not None and self._remote_port() != 0
         yield "LogLevel", "DEBUG1" if confirmed else "INFO"
         yield "ConnectTimeout", str(max(1, int(self._options.start_timeout_s)))
@@ -150,14 +150,14 @@ class Ssh:
     def _remote_port(self) -> int:
         if self._options.remote_port is not None:
             return self._options.remote_port
-        chosen = self._options.url_template is not None or self._host.endswith("pinggy.io")
-        return 0 if chosen else 80
+        server_chooses = self._options.url_template is not None or self._host.endswith("pinggy.io")
+        return 0 if server_chooses else 80
 
-    def _printed(self, line: str) -> Iterator[str]:
-        for found in PRINTED_URL.finditer(line):
-            name = urlsplit(found[0]).hostname or ""
+    def _urls_in(self, line: str) -> Iterator[str]:
+        for match in PRINTED_URL.finditer(line):
+            name = urlsplit(match[0]).hostname or ""
             if name.partition(".")[0] not in NOT_A_TUNNEL and self._is_of_the_service(name):
-                yield found[0]
+                yield match[0]
 
     def _is_of_the_service(self, name: str) -> bool:
         family = ".".join(self._host.split(".")[-2:])

@@ -1,4 +1,4 @@
-"""A tunnel that stays up: opened again when it ends, and what of that is worth telling."""
+"""Keep a tunnel up: reopen it when it ends, and report outages."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,21 +9,21 @@ from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel, Change, State, Tunnel
 
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 30.0
-LINGERING_TRIES = 6
-"""With pauses of 1 to 30 s: a minute, the time a service takes to miss an agent that died."""
+MIN_PAUSE_S = 1.0
+MAX_PAUSE_S = 30.0
+MAX_LINGERING_TRIES = 6
+"""With pauses of 1 to 30 s: a minute, after which a service has noticed that an agent died."""
 
 
 class Up(Struct, frozen=True):
-    """The tunnel is there for the first time. Instants are aware UTC here and below."""
+    """The tunnel is up for the first time. Times are aware UTC here and below."""
 
     at: datetime
     url: str
 
 
 class Down(Struct, frozen=True):
-    """There is no tunnel, for the first time or no more; told once, however often it is tried."""
+    """The tunnel is down; reported once per outage, whatever the number of retries."""
 
     at: datetime
     detail: str
@@ -32,7 +32,7 @@ class Down(Struct, frozen=True):
 
 
 class Back(Struct, frozen=True):
-    """The tunnel is there again under its URL, after `down_s` seconds."""
+    """The tunnel is up again with the same URL, after `down_s` seconds."""
 
     at: datetime
     url: str
@@ -40,7 +40,7 @@ class Back(Struct, frozen=True):
 
 
 class Moved(Struct, frozen=True):
-    """The tunnel has another URL: whoever calls `was` no longer reaches us."""
+    """The tunnel has a new URL: requests to `was` no longer arrive."""
 
     at: datetime
     url: str
@@ -53,66 +53,66 @@ Notice = Up | Down | Back | Moved
 
 async def keep_up(
     make: Callable[[], Tunnel],
-    tell: Callable[[Notice], None],
+    notify: Callable[[Notice], None],
     *,
-    first_pause_s: float = FIRST_PAUSE_S,
-    longest_pause_s: float = LONGEST_PAUSE_S,
+    min_pause_s: float = MIN_PAUSE_S,
+    max_pause_s: float = MAX_PAUSE_S,
 ) -> NoReturn:
-    """Keep a tunnel open until cancelled; a fatal CannotTunnel ends it too.
+    """Keep a tunnel open until cancelled; raises a fatal CannotTunnel.
 
-    Pauses between tries double from the first to the longest; one that stood for the longest
-    pause starts over. The tunnel is closed when this ends, which takes up to 5 s.
+    Pauses between retries double from `min_pause_s` to `max_pause_s`, and start over after a
+    tunnel was up for `max_pause_s`. The tunnel is closed at the end, which takes up to 5 s.
     """
-    story = _Story(tell)
-    pause_s = first_pause_s
+    notifier = _Notifier(notify)
+    pause_s = min_pause_s
     while True:
-        stood_s = await _once(make(), story)
-        if stood_s >= longest_pause_s:
-            pause_s = first_pause_s
+        up_s = await _once(make(), notifier)
+        if up_s >= max_pause_s:
+            pause_s = min_pause_s
         await asyncio.sleep(pause_s)
-        pause_s = min(pause_s * 2, longest_pause_s)
+        pause_s = min(pause_s * 2, max_pause_s)
 
 
-async def _once(tunnel: Tunnel, story: "_Story") -> float:
+async def _once(tunnel: Tunnel, notifier: "_Notifier") -> float:
     clock = asyncio.get_running_loop().time
     up_at = clock()
     try:
         url = await tunnel.start()
         up_at = clock()
-        story.online(url, datetime.now(UTC))
+        notifier.online(url, datetime.now(UTC))
         async for change in tunnel.changes():
-            story.follow(change)
+            notifier.follow(change)
     except CannotTunnel as error:
         up_at = clock()
-        story.failed(error)
+        notifier.failed(error)
     finally:
         await tunnel.close()
     return clock() - up_at
 
 
-class _Story:
-    """What was told so far: the URL, and since when there is none."""
+class _Notifier:
+    """Reports outages; keeps the last URL, and since when the tunnel is down."""
 
-    def __init__(self, tell: Callable[[Notice], None]) -> None:
-        self._tell = tell
+    def __init__(self, notify: Callable[[Notice], None]) -> None:
+        self._notify = notify
         self._url: str | None = None
         self._down_at: datetime | None = None
         self._lingering = 0
 
     def online(self, url: str, at: datetime) -> None:
-        """Tell that there is a URL, unless it was there all along."""
+        """Report the URL, unless it was up already."""
         was, down_at = self._url, self._down_at
         self._url, self._down_at, self._lingering = url, None, 0
         down_s = (at - down_at).total_seconds() if down_at else 0.0
         if was is None:
-            self._tell(Up(at, url))
+            self._notify(Up(at, url))
         elif was != url:
-            self._tell(Moved(at, url, was, down_s))
+            self._notify(Moved(at, url, was, down_s))
         elif down_at is not None:
-            self._tell(Back(at, url, down_s))
+            self._notify(Back(at, url, down_s))
 
     def follow(self, change: Change) -> None:
-        """Tell what a change means."""
+        """Report a state change."""
         match change.state:
             case State.ONLINE:
                 self.online(change.url or self._url or "", change.at)
@@ -120,16 +120,16 @@ class _Story:
                 self._down(Down(change.at, change.detail, change.code))
 
     def failed(self, error: CannotTunnel) -> None:
-        """Tell that a try failed; raise it where another would fail too."""
+        """Report a failed attempt; raises it if retrying cannot help."""
         if error.fatal and not self._may_pass(error):
             raise error
         self._down(Down(datetime.now(UTC), error.message, error.code, error.hint))
 
     def _may_pass(self, error: CannotTunnel) -> bool:
         self._lingering += 1
-        return error.lingers and self._url is not None and self._lingering < LINGERING_TRIES
+        return error.lingers and self._url is not None and self._lingering < MAX_LINGERING_TRIES
 
     def _down(self, notice: Down) -> None:
         if self._down_at is None:
             self._down_at = notice.at
-            self._tell(notice)
+            self._notify(notice)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     Run = Callable[..., tuple[int, str, str]]
 
 
-def test_every_code_is_whole_and_said_in_sentences() -> None:
+def test_every_code_is_complete_and_in_sentences() -> None:
     for name, code in CODES.items():
         assert name == code.name == name.lower()
         assert code.severity in SEVERITIES

@@ -28,7 +28,7 @@ def test_three_cameras_are_one_oddity_and_a_camera_whose_end_is_lost_is_none() -
     three = [begun(name, "ann", 7 + at, 1) for at, name in enumerate("abc")]
     (odd,) = survey([*ANN, *three, opened(60, session="2_o")])
     assert (odd.code, odd.ids, odd.at_ms) == ("two-cameras", ("ann", "a", "b", "c"), ms(8))
-    assert "published 3 cameras at once: stream a, stream b, stream c" in odd.said
+    assert "published 3 cameras at once: stream a, stream b, stream c" in odd.text
     lost = [begun("a", "ann", 7, 1), begun("b", "ann", 30, 1), ended("b", "ann", 59, 30, 1), *GONE]
     found = survey([*ANN, *lost])
     assert [odd.code for odd in found] == ["stream-outlives-connection"]
@@ -53,7 +53,7 @@ def test_a_failure_of_the_platform_is_one_of_the_session_and_of_the_call(reason:
 
 
 @pytest.mark.parametrize("name", ["broadcast", "render", "captions"])
-def test_whatever_fails_is_told(name: str) -> None:
+def test_every_failed_output_is_reported(name: str) -> None:
     (odd,) = survey([sample(name, status="failed", reason="no\x1b[2Jway")])
     assert (odd.code, odd.severity) == ("failed", "error")
-    assert odd.said.endswith("failed: no␛[2Jway")
+    assert odd.text.endswith("failed: no␛[2Jway")

@@ -12,13 +12,13 @@ from tests.support.odd_bodies import (
     came,
     closed,
     ended,
+    event_body,
     left,
     ms,
     opened,
-    said,
     survey,
 )
-from vmon.events.names import called
+from vmon.events.names import display_name
 
 if TYPE_CHECKING:
     Body = dict[str, Any]
@@ -31,31 +31,33 @@ def test_what_began_before_the_capture_is_an_info() -> None:
     ]
     old = call("callDestroyed", 91) | {"call": {"id": "c", "createdAt": ms(-60)}}
     gone = [left("ann", 30, -600), ended("s", "bob", 31, -500, -600), closed(90), old]
-    found = survey([said("muteForced", 0), *another, *gone])
+    found = survey([event_body("muteForced", 0), *another, *gone])
     assert {odd.severity for odd in found} == {"info"}
     assert {odd.code for odd in found} == {
         "destroyed-without-created",
         "unknown-connection",
         "call-without-connection",
     }
-    assert found[0].said == (
-        f"connection ann ({called('ann', None)}) was destroyed, but no connectionCreated was "
+    assert found[0].text == (
+        f"connection ann ({display_name('ann', None)}) was destroyed, but no connectionCreated was "
         "received; it started before the capture"
     )
 
 
 def test_what_is_not_known_to_be_younger_than_the_capture_is_an_info() -> None:
-    body = said("connectionDestroyed", 30, connection={"id": "ann"}, reason="clientDisconnected")
+    body = event_body(
+        "connectionDestroyed", 30, connection={"id": "ann"}, reason="clientDisconnected"
+    )
     (odd,) = survey([opened(), body])
     assert (odd.code, odd.severity) == ("destroyed-without-created", "info")
-    assert odd.said.endswith("; it may have started before the capture")
+    assert odd.text.endswith("; it may have started before the capture")
 
 
 def test_what_the_end_of_the_capture_may_have_cut_off_is_an_info() -> None:
     story = [*ANN, begun("s", "ann", 7, 1), left("ann", 60, 1)]
     (odd,) = survey(story)
     assert (odd.code, odd.severity) == ("stream-outlives-connection", "info")
-    assert odd.said.endswith("; the capture ends there, so it may still arrive")
+    assert odd.text.endswith("; the capture ends there, so it may still arrive")
 
 
 def test_a_person_of_a_later_round_is_not_in_the_one_that_ended() -> None:
@@ -72,7 +74,7 @@ def test_a_round_that_was_never_opened_is_told_by_itself() -> None:
 def test_a_session_that_everybody_left_and_nothing_destroyed_is_a_ghost() -> None:
     (odd,) = survey([*ANN, left("ann", 60, 1), LATER])
     assert (
-        odd.said
+        odd.text
         == "everyone left the session 19 h 59 min ago, but no sessionDestroyed was received"
     )
     assert odd.at_ms == ms(60 + 12 * HOUR)

@@ -109,7 +109,7 @@ def test_a_ghost_is_told_when_its_time_comes_and_nobody_touched_it() -> None:
 
 def test_an_archive_that_is_stuck_is_told_when_its_time_comes() -> None:
     watch, one = OddityMonitor(settle_s=0), session()
-    one.jobs["archive", "a"] = OutputState("a", "archive", statuses={"stopped": T0})
+    one.outputs["archive", "a"] = OutputState("a", "archive", statuses={"stopped": T0})
     assert watch.look(one, T0) == []
     assert watch.due(T0 + 3_600_000) == ["2_A"]
     assert [odd.code for odd in watch.look(one, T0 + 3_600_000)] == ["archive-stuck"]
@@ -316,7 +316,7 @@ async def test_what_is_odd_in_a_payload_is_reported_at_once_and_once_a_run() -> 
         live.receive("sessionCreated", at_s, shard=7)
         live.receive("roomOpened", at_s)
     live.oddities.close()
-    assert [(one.code, one.said) for one in live.reported] == [
+    assert [(one.code, one.text) for one in live.reported] == [
         ("failed", "transcription of archive 832641bf failed"),
         ("unknown-field", 'broadcast: unknown field "size"'),
         ("failed", "HLS of broadcast 1748b707 failed"),

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     Make = Callable[..., Entry]
 
 
-def told(make: Make, *bodies: dict[str, Any] | bytes) -> list[tuple[str, str]]:
+def findings(make: Make, *bodies: dict[str, Any] | bytes) -> list[tuple[str, str]]:
     """Code and sentence of what these bodies bring."""
     one = PayloadChecks()
     for body in bodies:
         one.note(make(body if isinstance(body, bytes) else json.dumps(body).encode()))
-    return [(odd.code, odd.said) for odd in one.oddities()]
+    return [(odd.code, odd.text) for odd in one.oddities()]
 
 
 def sample(name: str, **more: Any) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def sample(name: str, **more: Any) -> dict[str, Any]:
 
 
 def test_no_sample_is_odd() -> None:
-    assert told(make_entry, *(one.sample for one in TYPES.values())) == []
-    assert told(make_entry, *(one.sample_unified or {} for one in TYPES.values())) == []
+    assert findings(make_entry, *(one.sample for one in TYPES.values())) == []
+    assert findings(make_entry, *(one.sample_unified or {} for one in TYPES.values())) == []
 
 
 def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
@@ -52,7 +52,7 @@ def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
     assert {"undecodable", "malformed-body", "unknown-event", "wrong-type"} <= {
         odd.code for odd in found
     }
-    assert all(odd.said.isprintable() for odd in found)
+    assert all(odd.text.isprintable() for odd in found)
 
 
 class Asked(dict[str, Any]):
@@ -93,7 +93,7 @@ def _nested(said: Any) -> Any:
 
 def unknown(body: dict[str, Any]) -> list[str]:
     """What is said of the fields of a body that are not known."""
-    return [said for code, said in told(make_entry, body) if code == "unknown-field"]
+    return [said for code, said in findings(make_entry, body) if code == "unknown-field"]
 
 
 def test_no_field_of_vonages_own_sdk_is_unknown() -> None:
@@ -122,10 +122,10 @@ def test_no_field_of_the_opentok_sdk_is_unknown() -> None:
 
 def test_no_field_that_captions_were_seen_with_is_unknown() -> None:
     seen = {"provider": "aws-transcribe", "updatedAt": 1_651_253_837_000, "duration": 360}
-    assert told(make_entry, sample("captions", **seen)) == []
+    assert findings(make_entry, sample("captions", **seen)) == []
 
 
-def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted() -> None:
+def test_one_kind_is_one_oddity_of_its_first_event_with_a_count() -> None:
     early, late = sample("streamCreated", timestamp=1_470_258_000_000), sample("streamCreated")
     one = PayloadChecks()
     for body in (late, early, late):
@@ -133,12 +133,12 @@ def test_one_kind_is_one_oddity_told_of_its_first_event_and_counted() -> None:
         one.note(make_entry(json.dumps(body | {"stream": stream}).encode()))
     (odd,) = one.oddities()
     assert odd.at_ms == 1_470_258_000_000
-    assert odd.said == (
+    assert odd.text == (
         'streamCreated: unknown field stream."codec" (3 deliveries, this is the first)'
     )
 
 
-def test_a_listener_is_told_of_a_kind_when_it_is_new() -> None:
+def test_only_a_new_kind_is_returned() -> None:
     one = PayloadChecks()
     entry = make_entry(json.dumps(sample("sessionCreated", region="eu", shard=7)).encode())
     assert [odd.code for odd in one.note(entry)] == ["unknown-field", "unknown-field"]
@@ -151,15 +151,15 @@ def test_copies_are_not_counted() -> None:
     one.note(entry)
     one.note(entry, is_copy=True)
     (odd,) = one.oddities()
-    assert odd.said.endswith('"region"')
+    assert odd.text.endswith('"region"')
 
 
-def test_fields_are_known_as_deep_as_the_shapes_go() -> None:
+def test_unknown_fields_are_found_at_every_level() -> None:
     archive = sample("archive", streams=[{"streamId": "s", "lang": "de"}, {"lang": "en"}])
     broadcast = sample("broadcast", settings={"anything": {"goes": 1}})
     urls = broadcast["broadcastUrls"]
     broadcast["broadcastUrls"] = urls | {"rtmp": [urls["rtmp"][0] | {"bitrate": 1}]}
-    assert told(make_entry, archive, broadcast) == [
+    assert findings(make_entry, archive, broadcast) == [
         ("unknown-field", 'archive: unknown field streams."lang"'),
         (
             "unknown-field",
@@ -168,30 +168,30 @@ def test_fields_are_known_as_deep_as_the_shapes_go() -> None:
     ]
 
 
-def test_of_what_nobody_knows_no_field_is_told_and_its_times_are() -> None:
+def test_of_an_unknown_type_timestamps_are_checked_but_not_fields() -> None:
     body = {"event": "roomOpened", "colour": "red", "timestamp": 1_470_257_700}
-    assert told(make_entry, body) == [
+    assert findings(make_entry, body) == [
         ("unknown-event", 'unknown event "roomOpened"'),
         ("seconds-for-ms", "unknown: timestamp is in seconds, not milliseconds: 1470257700"),
     ]
-    assert told(make_entry, {"colour": "red"}) == [
+    assert findings(make_entry, {"colour": "red"}) == [
         ("unknown-event", 'JSON of an unknown type, without an `event`: keys "colour"')
     ]
-    assert told(make_entry, b"[]") == [
+    assert findings(make_entry, b"[]") == [
         ("unknown-event", "JSON of an unknown type, without an `event`"),
         ("malformed-body", "unknown: a list, not an object"),
     ]
 
 
 def test_an_unknown_event_that_is_nearly_known_is_told_with_the_name_it_should_have() -> None:
-    assert told(make_entry, sample("connectionCreated", event="ConnectionCreated")) == [
+    assert findings(make_entry, sample("connectionCreated", event="ConnectionCreated")) == [
         ("unknown-event", 'unknown event "ConnectionCreated"; did you mean connectionCreated?')
     ]
 
 
 def test_json_of_another_service_is_told_by_its_status_and_its_keys() -> None:
     body = {"id": "p1", "type": "payment.succeeded", "a": 1, "b": 2, "c": 3, "d": 4}
-    assert told(make_entry, body) == [
+    assert findings(make_entry, body) == [
         (
             "unknown-event",
             (
@@ -205,7 +205,7 @@ def test_json_of_another_service_is_told_by_its_status_and_its_keys() -> None:
 def test_what_only_looks_like_a_render_is_one_hint() -> None:
     body = {"id": "o1", "sessionId": "abc", "status": "paid", "amount": 3, "user": "u"}
     more = body | {"status": "refunded", "currency": "EUR", "shop": 1}
-    assert told(make_entry, body, more) == [
+    assert findings(make_entry, body, more) == [
         (
             "unknown-event",
             (
@@ -214,7 +214,7 @@ def test_what_only_looks_like_a_render_is_one_hint() -> None:
             ),
         )
     ]
-    assert told(make_entry, more | {"event": "order"}) == [
+    assert findings(make_entry, more | {"event": "order"}) == [
         (
             "unknown-event",
             (
@@ -227,15 +227,15 @@ def test_what_only_looks_like_a_render_is_one_hint() -> None:
 
 def test_a_render_that_says_so_is_told_field_by_field() -> None:
     body = sample("render", event="render", status="resting", depth=1)
-    assert [code for code, _ in told(make_entry, body)] == ["unknown-status", "unknown-field"]
-    assert told(make_entry, sample("render", event="renderChanged")) == [
+    assert [code for code, _ in findings(make_entry, body)] == ["unknown-status", "unknown-field"]
+    assert findings(make_entry, sample("render", event="renderChanged")) == [
         ("unknown-event", 'unknown event "renderChanged", treated as render')
     ]
 
 
 def test_an_event_taken_for_another_says_for_which() -> None:
     body = sample("broadcast", event="broadcastChanged")
-    assert told(make_entry, body) == [
+    assert findings(make_entry, body) == [
         (
             "unknown-event",
             'unknown event "broadcastChanged", treated as broadcast',
@@ -247,33 +247,33 @@ def test_a_body_that_is_not_json_is_so_once() -> None:
     one = PayloadChecks()
     for body in (b"", b"rubbish"):
         one.note(make_entry(body))
-    assert [odd.said for odd in one.oddities()] == [
+    assert [odd.text for odd in one.oddities()] == [
         "body is not JSON: empty body",
         "body is not JSON: expecting value at byte 0",
     ]
 
 
 def test_a_state_of_a_call_is_called_so() -> None:
-    assert told(make_entry, sample("callUpdated", state="LIMBO")) == [
+    assert findings(make_entry, sample("callUpdated", state="LIMBO")) == [
         ("unknown-status", 'callUpdated: unknown state "LIMBO"')
     ]
 
 
 def test_reasons_that_are_free_text_are_never_unknown() -> None:
-    assert told(make_entry, sample("archive", reason="because")) == []
-    assert told(make_entry, sample("streamDestroyed", reason="because")) == [
+    assert findings(make_entry, sample("archive", reason="because")) == []
+    assert findings(make_entry, sample("streamDestroyed", reason="because")) == [
         ("unknown-reason", 'streamDestroyed: unknown reason "because"')
     ]
 
 
 @pytest.mark.parametrize("at", [0, -5, 10**15, 10**30, 1e300])
-def test_a_time_that_cannot_be_is_told_as_it_came(at: float) -> None:
+def test_an_impossible_time_is_quoted_as_received(at: float) -> None:
     stream = sample("streamCreated")["stream"] | {"createdAt": at}
-    found = told(make_entry, sample("streamCreated", stream=stream))
-    ((code, said),) = [one for one in found if one[0] != "wrong-type"]
+    found = findings(make_entry, sample("streamCreated", stream=stream))
+    ((code, text),) = [one for one in found if one[0] != "wrong-type"]
     assert code == "impossible-time"
-    assert said.startswith("streamCreated: stream.createdAt is not a time in milliseconds: ")
-    assert len(said) < 120
+    assert text.startswith("streamCreated: stream.createdAt is not a time in milliseconds: ")
+    assert len(text) < 120
 
 
 def test_seconds_are_put_where_they_belong_in_time() -> None:
@@ -282,11 +282,11 @@ def test_seconds_are_put_where_they_belong_in_time() -> None:
     assert odd.at_ms == 1_000_000_000_000
 
 
-def test_failures_inside_a_body_are_told() -> None:
+def test_failures_inside_a_body_are_reported() -> None:
     archive = sample("archive", transcription={"status": "failed", "reason": "no speech"})
     broadcast = sample("broadcast")
     broadcast["broadcastUrls"] = {"hlsStatus": "error", "rtmp": {"id": "main", "status": "error"}}
-    assert told(make_entry, archive, broadcast) == [
+    assert findings(make_entry, archive, broadcast) == [
         ("failed", "transcription of archive 832641bf failed: no speech"),
         ("failed", "HLS of broadcast 1748b707 failed"),
         ("failed", "broadcast 1748b707 cannot reach its RTMP target main"),
@@ -300,7 +300,7 @@ def test_rtmp_targets_keyed_by_their_id_are_read_each_by_itself() -> None:
         "bar": {"serverUrl": "rtmps://b.example.com/app", "status": "error"},
         "baz": target | {"status": "error", "bitrate": 1},
     }
-    assert told(make_entry, sample("broadcast", broadcastUrls={"rtmp": keyed})) == [
+    assert findings(make_entry, sample("broadcast", broadcastUrls={"rtmp": keyed})) == [
         ("unknown-field", 'broadcast: unknown field broadcastUrls.rtmp."bitrate"'),
         ("failed", "broadcast 1748b707 cannot reach its RTMP target bar"),
         ("failed", "broadcast 1748b707 cannot reach its RTMP target main"),
@@ -311,21 +311,21 @@ def test_whoever_makes_up_fields_hides_no_failure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(payloads, "_MOST", 10)
     made_up = sample("sessionCreated") | {f"f{number}": 1 for number in range(50)}
     archive = sample("archive", transcription={"status": "failed"})
-    assert told(make_entry, made_up, archive)[10:] == [
+    assert findings(make_entry, made_up, archive)[10:] == [
         ("failed", "transcription of archive 832641bf failed")
     ]
 
 
-def test_what_strangers_wrote_is_disarmed_and_cut() -> None:
+def test_untrusted_text_is_disarmed_and_cut() -> None:
     body = {"event": "\x1b[2J" + "x" * 500, "sessionId": "\u202e"}
-    ((_, said),) = told(make_entry, body)
-    assert said.startswith('unknown event "␛[2Jxxx')
-    assert len(said) < 100
+    ((_, text),) = findings(make_entry, body)
+    assert text.startswith('unknown event "␛[2Jxxx')
+    assert len(text) < 100
     long = json.dumps(sample("sessionCreated") | {"\x1b" + "y" * 500: 1}).encode()
-    ((code, said),) = told(make_entry, long)
+    ((code, text),) = findings(make_entry, long)
     assert code == "unknown-field"
-    assert "␛yyy" in said
-    assert len(said) < 130
+    assert "␛yyy" in text
+    assert len(text) < 130
 
 
 def test_whoever_makes_up_fields_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,4 +341,4 @@ def test_a_type_that_a_capture_made_up_is_disarmed() -> None:
     one, made = PayloadChecks(), make_entry(json.dumps(sample("streamCreated")).encode())
     one.note(Entry(made.delivery, None, ("zzz\x1b[31m", "S")))
     (odd,) = one.oddities()
-    assert odd.said == 'unknown event "streamCreated", treated as zzz␛[31m'
+    assert odd.text == 'unknown event "streamCreated", treated as zzz␛[31m'

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_code_is_told_where_it_holds_and_nowhere_else(code: str) -> None:
+def test_a_code_is_reported_where_it_applies_and_nowhere_else(code: str) -> None:
     odd, even = STORIES[code]
     assert codes(odd).get(code) == CODES[code].severity
     assert code not in codes(even)
@@ -45,9 +45,9 @@ def test_the_whole_story_is_odd_in_its_call_alone() -> None:
 # What cannot be known is an info.
 
 
-def test_what_strangers_named_is_disarmed_and_short() -> None:
+def test_untrusted_names_are_disarmed_and_cut() -> None:
     named = came("bob", 5)
     named["connection"]["data"] = json.dumps({"name": "\x1b[31m\u202e" + "x" * 100})
     found = survey([*ANN, named, *GONE, opened(HOUR)])
-    assert "␛[31m‹U+202E›xxx" in found[0].said
-    assert max(len(odd.said) for odd in found) < 200
+    assert "␛[31m‹U+202E›xxx" in found[0].text
+    assert max(len(odd.text) for odd in found) < 200

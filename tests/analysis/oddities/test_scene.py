@@ -14,9 +14,9 @@ def scene(now_ms: int = 100_000, began_ms: int = 1000) -> Scene:
 
 def test_an_oddity_is_as_severe_as_its_code_and_an_info_where_it_is_in_doubt() -> None:
     sure = scene().odd("failed", 5, ["a"], "it failed")
-    assert (sure.severity, sure.said, sure.session, sure.ids) == ("error", "it failed", "S", ("a",))
+    assert (sure.severity, sure.text, sure.session, sure.ids) == ("error", "it failed", "S", ("a",))
     unsure = scene().odd("failed", 5, ["a"], "it failed", doubt="it may not have")
-    assert (unsure.severity, unsure.said) == ("info", "it failed; it may not have")
+    assert (unsure.severity, unsure.text) == ("info", "it failed; it may not have")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_what_the_capture_ends_with_is_in_doubt_for_ten_seconds() -> None:
     assert scene().unsettled(90_000) is None
 
 
-def test_things_are_named_by_kind_handle_and_harmless_name() -> None:
+def test_parts_are_named_by_kind_handle_and_disarmed_name() -> None:
     assert what_is("connection", ANN) == "connection c053fcc8 (Ann␛)"
     nameless = ConnectionState("5d2451b8-1")
     assert what_is("connection", nameless) == f"connection 5d2451b8 ({two_words(nameless.id)})"
@@ -48,7 +48,7 @@ def test_things_are_named_by_kind_handle_and_harmless_name() -> None:
     assert what_is("call", Call("b0a5a8c7-d")) == "call b0a5a8c7"
 
 
-def test_an_owner_that_nobody_told_of_is_named_all_the_same() -> None:
+def test_an_unknown_owner_is_named_by_its_id() -> None:
     assert owner_of(SESSION, ANN.id) == what_is("connection", ANN)
     assert owner_of(SESSION, "5d2451b8-1").startswith("connection 5d2451b8 (")
 

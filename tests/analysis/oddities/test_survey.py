@@ -56,10 +56,10 @@ def test_a_time_far_in_the_future_makes_no_ghosts() -> None:
     assert one.oddities() == []
 
 
-def test_events_that_name_two_projects_are_told_by_their_session() -> None:
+def test_events_with_two_projects_are_reported_for_their_session() -> None:
     (odd,) = survey([*ANN, archive("started", 9, projectId=7, partnerId=7, applicationId="7")])
     assert (odd.code, odd.ids) == ("another-project", ("13112571", "7"))
-    assert odd.said == "events of this session name 2 projects: 13112571, 7"
+    assert odd.text == "events of this session name 2 projects: 13112571, 7"
 
 
 def test_what_the_session_id_says_counts_only_where_no_event_does() -> None:
@@ -84,7 +84,7 @@ def analysed(chosen: Filter | None, *bodies: Body | bytes) -> OddityAnalysis:
     return one
 
 
-def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() -> None:
+def test_a_filter_selects_the_sessions_reported_and_all_events_are_applied() -> None:
     chosen = Filter(types=frozenset({"connectionDestroyed"}))
     elsewhere = left("eve", 30, 5) | {"sessionId": "2_other", "event": "streamDestroyed"}
     one = analysed(chosen, *TWICE, elsewhere, b"hello")
@@ -101,7 +101,7 @@ def test_a_filter_chooses_whose_oddities_are_told_and_sees_all_of_a_session() ->
 def test_an_analysis_gives_the_changes_of_its_sessions() -> None:
     one, body = OddityAnalysis(), entry(ANN[0])
     assert [one.note(body).copies, one.note(body).copies] == [1, 2]
-    (session,) = one.book.sessions()
+    (session,) = one.store.sessions()
     assert session.duplicates == 1
 
 
@@ -111,7 +111,7 @@ def test_oddities_come_in_the_order_of_time() -> None:
     assert len(found) == 3
 
 
-def test_without_any_time_told_the_receipt_says_how_old_something_is() -> None:
+def test_without_timestamps_the_time_of_receipt_counts() -> None:
     render = {"id": "r", "sessionId": S, "status": "started"}
     assert analysed(None, render, render).oddities() == []
     assert OddityAnalysis().oddities() == []

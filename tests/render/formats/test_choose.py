@@ -57,7 +57,7 @@ def test_no_entries_are_a_document_too(name: Format) -> None:
 
 
 @pytest.mark.parametrize("kind", ["curl", "httpie", "har", "pytest"])
-def test_secrets_are_left_out_unless_they_are_asked_for(kind: Export) -> None:
+def test_secrets_are_removed_unless_they_are_kept(kind: Export) -> None:
     body = (
         b'{"event":"broadcast",  "broadcastUrls":{"rtmp":[{"streamName":"s3cret"}]},'
         b'"password":"s3cret\\"s3cret","p\\u0061ssword":"s3cret","pass_word":["s3cret"]}'

@@ -34,7 +34,7 @@ DETAILS = """\
 """
 
 
-def test_json_is_chosen_or_because_nobody_is_looking() -> None:
+def test_json_is_chosen_by_option_or_outside_a_terminal() -> None:
     assert Form("json").is_json
     assert Form("auto").is_json
     assert not Form("line").is_json
@@ -55,7 +55,7 @@ def test_in_a_pipe_lines_are_dated_and_as_long_as_they_are() -> None:
 
 
 @pytest.mark.usefixtures("utc")
-def test_details_stand_below_their_line() -> None:
+def test_details_are_below_their_line() -> None:
     assert LineFormatter(Form("detail")).entry(make_entry(BODY)).decode() == LINE + DETAILS
     assert LineFormatter(Form("line", 1)).entry(make_entry(BODY)).decode() == LINE + DETAILS
     both = LineFormatter(Form("detail", 2)).entry(make_entry(BODY)).decode()
@@ -79,7 +79,7 @@ def test_a_redacted_line_has_no_name_from_elsewhere() -> None:
     assert "² copy".encode() in text
 
 
-def test_on_a_terminal_the_date_stands_above_the_first_of_another_day(
+def test_on_a_terminal_the_date_is_above_the_first_line_of_another_day(
     terminal: Callable[[int], None],
 ) -> None:
     terminal(80)

@@ -18,7 +18,7 @@ def test_entries_are_capture_lines() -> None:
     ]
 
 
-def test_a_line_that_is_there_goes_out_as_it_stands() -> None:
+def test_a_capture_line_is_printed_unchanged() -> None:
     line = b'{ "event" : "archive" }\n'
     assert JsonFormatter().entry(make_entry(BODY), line) == line
     assert JsonFormatter().lines([line, line]) == line * 2

@@ -12,7 +12,7 @@ import pytest
 from tests.support.factories import make_entry
 from vmon.capture.codec import write_line
 from vmon.errors import WrongUse
-from vmon.render.formats.table import USUAL, TableFormatter, TableKind, field, fields_of
+from vmon.render.formats.table import DEFAULT_FIELDS, TableFormatter, TableKind, field, fields_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_field_that_nothing_has_is_known_in_the_end(entry: Entry) -> None:
 
 def test_fields_are_a_comma_list() -> None:
     assert fields_of("a, b.c") == ("a", "b.c")
-    assert fields_of(None) == USUAL
+    assert fields_of(None) == DEFAULT_FIELDS
     with pytest.raises(WrongUse, match="empty field"):
         fields_of("a,,b")
 
@@ -102,7 +102,7 @@ def test_the_filter_writes_tables_and_bodies(vmon_run: Run, capture: Path) -> No
     assert (code, out) == (0, "type,strem\nstreamCreated,\n")
     assert err == "warning: no match has a field strem\n"
     out = vmon_run("filter", capture, "--format", "csv")[1]
-    assert out.splitlines()[0] == ",".join(USUAL)
+    assert out.splitlines()[0] == ",".join(DEFAULT_FIELDS)
     assert json.loads(vmon_run("filter", capture, "--format", "body")[1]) == BODY
     assert vmon_run("filter", capture, "--fields", "type", "--format", "har")[0] == 2
     assert vmon_run("filter", capture, "--fields", "type", "--count")[1] == "1\n"

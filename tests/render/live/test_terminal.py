@@ -302,7 +302,7 @@ async def test_a_run_that_never_began_has_no_summary_and_its_bugs_are_told(show:
     run.terminal.say_summary(run.pipeline, run.bugs)
     assert run.err == ""
     run.bugs.note(ZeroDivisionError("x"))
-    run.terminal.say_summary(run.pipeline, run.bugs)
+    run.terminal.say_bugs(run.bugs)
     assert run.err.startswith("error: there is a bug in vmon\nhint: please report it")
     assert run.err.endswith("ZeroDivisionError: x\n")
 

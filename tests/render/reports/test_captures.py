@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vmon.analysis.captures import Gone, Held, Kept
-from vmon.render.reports.captures import CapturesReport, as_json, going
+from vmon.render.reports.captures import CapturesReport, as_json, removal_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +57,9 @@ def test_what_is_in_use_or_has_journals_or_cannot_be_read_says_so(capture: Kept)
 
 
 def test_what_goes_is_named_with_what_goes_with_it(capture: Kept) -> None:
-    assert going(Gone(capture, 0)) == "/captures/a.jsonl, 2 d old, 1.8 MB"
+    assert removal_line(Gone(capture, 0)) == "/captures/a.jsonl, 2 d old, 1.8 MB"
     with_journal = capture._replace(journals=(FOLDER / "a.forward",))
-    assert going(Gone(with_journal, 2)) == (
+    assert removal_line(Gone(with_journal, 2)) == (
         "/captures/a.jsonl, 2 d old, 1.8 MB, with 1 forwarding journal, "
         "2 deliveries not accepted by your app"
     )

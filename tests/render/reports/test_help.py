@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from vmon.render.reports.help import laid_out, show
+from vmon.render.reports.help import markdown_of, show
 
 TOPIC = """\
 # Topic: what it is about
@@ -24,11 +24,11 @@ See [filters](filters.md). A command:
 def printed(width: int, height: int = 40) -> list[str]:
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, markup=False, highlight=False)
-    console.print(laid_out(TOPIC))
+    console.print(markdown_of(TOPIC))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_a_topic_is_laid_out_without_marks_and_links() -> None:
+def test_a_topic_is_formatted_without_comments_and_links() -> None:
     assert printed(90) == [
         "Topic: what it is about", "", "See filters. A command:", "",
         "  vmon filter --event 'stream*'", "",
@@ -36,7 +36,7 @@ def test_a_topic_is_laid_out_without_marks_and_links() -> None:
     ]  # fmt: skip # as on a screen
 
 
-def test_where_it_is_narrow_cells_stand_one_under_the_other() -> None:
+def test_on_a_narrow_terminal_cells_are_stacked() -> None:
     assert printed(50)[-3:] == [
         "--event",
         "    Only these types, however long it takes to say",

@@ -58,7 +58,7 @@ but connection c053fcc8 (Ann) is gone
 
 @pytest.mark.usefixtures("utc")
 @pytest.mark.parametrize(("width", "expected"), [(40, AT_40), (80, AT_80), (200, AT_200)])
-def test_on_a_terminal_words_stay_whole_and_the_date_stands_once(
+def test_on_a_terminal_words_stay_whole_and_the_date_is_shown_once(
     width: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
@@ -82,7 +82,7 @@ def test_every_code_is_explained_within_any_width(monkeypatch: pytest.MonkeyPatc
             assert any(row.startswith(code.name) for row in rows[1:])
 
 
-def test_a_time_that_nobody_told_is_drawn_as_none() -> None:
+def test_an_unknown_time_is_shown_as_none() -> None:
     odd = Oddity("failed", "error", 0, S, (), "render 80abaf0d failed")
     assert OdditiesReport().rows(odd).startswith("---------- --------  error ")
 

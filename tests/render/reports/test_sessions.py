@@ -34,15 +34,15 @@ def session() -> Session:
         ),
         ConnectionState("c2-aaaaaaaa", BEGUN, NOON + MIN, name="Ann"),
     )
-    feeds = (
+    streams = (
         StreamState("s1", BEGUN, NOON + 2 * MIN, connection="c2-aaaaaaaa", video_type="screen"),
         StreamState(
             "s2", ENDED, None, NOON + 5 * MIN, "mediaStopped", "c2-aaaaaaaa", "desk", "camera"
         ),
         StreamState("s3", BEGUN, NOON + MIN, connection="c9"),
     )
-    job = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, "failure", "x", 60.0, 1_804_219)
-    job.statuses = {"started": NOON, "failed": NOON + MIN}
+    output = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, "failure", "x", 60.0, 1_804_219)
+    output.statuses = {"started": NOON, "failed": NOON + MIN}
     return Session(
         "2_A",
         created_ms={NOON - 9 * MIN, NOON},
@@ -52,9 +52,9 @@ def session() -> Session:
         events=1204,
         duplicates=2,
         people={one.id: one for one in people},
-        feeds={one.id: one for one in feeds},
+        streams={one.id: one for one in streams},
         calls={"k": Call("k", BEGUN, NOON, connection="c1-aaaaaaaa", states={"RINGING": NOON})},
-        jobs={("archive", "a1"): job},
+        outputs={("archive", "a1"): output},
     )
 
 
@@ -64,7 +64,7 @@ HEAD = (
 )
 
 
-def test_who_is_there_comes_first_and_what_was_not_told_is_said(session: Session) -> None:
+def test_open_connections_come_first_and_missing_events_are_noted(session: Session) -> None:
     assert tree(session) == [
         HEAD,
         "├─ ● Ann  8 min  c2-aaaaa",
@@ -83,7 +83,7 @@ def test_no_line_is_wider_than_the_terminal(session: Session) -> None:
     assert max(map(len, lines)) == 40
 
 
-def test_of_many_who_left_the_last_are_drawn_and_the_others_counted() -> None:
+def test_of_many_who_left_the_last_are_shown_and_the_others_counted() -> None:
     people = {
         str(n): ConnectionState(str(n), BEGUN | ENDED, NOON + n, NOON + MIN) for n in range(25)
     }
@@ -96,12 +96,12 @@ def test_of_many_who_left_the_last_are_drawn_and_the_others_counted() -> None:
     assert folded[-1] == "└─ … 5 more who left"
 
 
-def test_a_stranger_clock_makes_no_negative_time() -> None:
+def test_a_clock_that_differs_makes_no_negative_time() -> None:
     ahead = Session("2_A", first_ms=NOON + 20 * MIN, last_ms=NOON + 30 * MIN)
     ahead.people["a"] = ConnectionState("a", BEGUN, NOON + 20 * MIN, name="Ann")
     assert tree(ahead)[1] == "└─ ● Ann  10 min  a"
 
 
 def test_two_archives_are_told_apart_by_their_tags(session: Session) -> None:
-    session.jobs["archive", "a1"].tag = "left\x1b"
+    session.outputs["archive", "a1"].tag = "left\x1b"
     assert tree(session)[-1] == '└─ ○ archive "x" tag left␛  failed  1 min  1.8 MB  failure  a1'

@@ -21,8 +21,8 @@ def session() -> Session:
     ann = ConnectionState("c1-aaaaaaaa", BEGUN | ENDED, NOON, NOON + MIN, "forced", "Ann\x1b")
     camera = StreamState("s1", BEGUN, NOON, connection="c1-aaaaaaaa", video_type="camera")
     lost = StreamState("s2", BEGUN, NOON + MIN, connection="c9")
-    job = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, None, "x", 60.0, 7, tag="left")
-    job.statuses = {"started": NOON, "uploaded": NOON + MIN}
+    output = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, None, "x", 60.0, 7, tag="left")
+    output.statuses = {"started": NOON, "uploaded": NOON + MIN}
     return Session(
         "2_A",
         created_ms={NOON},
@@ -31,9 +31,9 @@ def session() -> Session:
         events=12,
         duplicates=2,
         people={ann.id: ann},
-        feeds={camera.id: camera, lost.id: lost},
+        streams={camera.id: camera, lost.id: lost},
         calls={"k": Call("k", BEGUN, NOON, connection="c1-aaaaaaaa", states={"RINGING": NOON})},
-        jobs={("archive", "a1"): job},
+        outputs={("archive", "a1"): output},
     )
 
 

@@ -67,7 +67,7 @@ def test_on_a_narrow_terminal_no_line_is_wider(
     assert "archive 4" in lines
 
 
-def test_the_busiest_sessions_come_first_and_no_more_than_asked_for(stats: Stats) -> None:
+def test_the_busiest_sessions_come_first_up_to_the_limit(stats: Stats) -> None:
     assert busiest(stats, 1) == [("2_A", 3)]
     assert busiest(stats, 9) == [("2_A", 3), ("2_B", 1)]
     assert busiest(stats, 0) == []

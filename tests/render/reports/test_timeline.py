@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vmon.render.reports.timeline import drawn
+from vmon.render.reports.timeline import chart_lines
 from vmon.render.style import LineStyle, Paint
 from vmon.sessions.snapshot import Span
 from vmon.sessions.timeline import Chart, Fault, Mark, Row
@@ -20,7 +20,7 @@ def bars(*spans: Span, marks: tuple[Mark, ...] = (), kind: str = "stream") -> st
     row = Row(kind, "a", "a", 0, spans, marks, None)
     ruler = Row("session", "r" * 20, "r", 0, (Span(BEGIN, BEGIN + 20 * MIN),), (), None)
     made = Chart("2_A", BEGIN, BEGIN + 20 * MIN, BEGIN + 20 * MIN, (row, ruler))
-    line = list(drawn(made, LineStyle(Paint(), 19 + 40 + 7)))[1]
+    line = list(chart_lines(made, LineStyle(Paint(), 19 + 40 + 7)))[1]
     return line[19:59].replace("┊", " ").rstrip()
 
 
@@ -44,17 +44,17 @@ def test_what_began_before_the_chart_has_an_arrow_too() -> None:
     assert bars(minutes(-9, 2)) == "◀━━━"
 
 
-def test_what_was_not_told_is_dashed_but_not_a_session() -> None:
+def test_inferred_ends_are_dashed_but_not_of_a_session() -> None:
     assert bars(minutes(1, 3, end_told=False)) == "  ╍╍╍╍"
     assert bars(minutes(1, 3, begin_told=False)) == "  ╍╍╍╍"
     assert bars(minutes(1, 3, end_told=False), kind="session") == "  ━━━━"
 
 
-def test_rounds_stand_in_one_row() -> None:
+def test_rounds_are_in_one_row() -> None:
     assert bars(minutes(0, 2), minutes(4, 5), kind="session") == "━━━━    ━━"
 
 
-def test_a_mark_stands_in_its_place_and_the_heaviest_wins() -> None:
+def test_a_mark_is_at_its_time_and_the_heaviest_wins() -> None:
     faults: tuple[Fault, ...] = ("failed", "late", "again")
     marks = [Mark(BEGIN + 2 * MIN, fault, ("stream", "a"), "") for fault in faults]
     assert bars(minutes(1, 3), marks=(marks[2],)) == "  ━━²━"
@@ -65,18 +65,18 @@ def test_a_mark_stands_in_its_place_and_the_heaviest_wins() -> None:
 def test_many_rows_have_the_axis_below_them_too() -> None:
     rows = tuple(Row("stream", "a", str(n), 0, (minutes(0, 20),), (), None) for n in range(31))
     made = Chart("2_A", BEGIN, BEGIN + 20 * MIN, BEGIN + 20 * MIN, rows)
-    lines = list(drawn(made, PLAIN))
+    lines = list(chart_lines(made, PLAIN))
     assert lines[0] == lines[-1]
     assert "12:05" in lines[0]
 
 
-def test_marks_below_are_told_as_far_as_asked() -> None:
+def test_marks_are_listed_below_up_to_the_limit() -> None:
     marks = tuple(Mark(BEGIN + n, "failed", ("stream", "a"), f"no {n}") for n in range(5))
     row = Row("stream", "a", "a", 0, (minutes(0, 20),), marks, None)
     made = Chart("2_A", BEGIN, BEGIN + 20 * MIN, BEGIN + 20 * MIN, (row,))
-    assert list(drawn(made, PLAIN, most_marks=2))[2:] == [
+    assert list(chart_lines(made, PLAIN, max_marks=2))[2:] == [
         "! 12:00:00  a  no 0",
         "! 12:00:00  a  no 1",
         "… 3 more marks",
     ]
-    assert len(list(drawn(made, PLAIN))) == 7
+    assert len(list(chart_lines(made, PLAIN))) == 7

@@ -65,7 +65,7 @@ def test_what_would_act_on_a_reader_is_disarmed() -> None:
     ET.fromstring(text)
 
 
-def test_an_inferred_end_is_drawn_faintly() -> None:
+def test_an_inferred_end_is_shown_faintly() -> None:
     assert 'class="stream guessed"' in svg(chart(end_told=False))
     assert 'class="stream guessed"' not in svg(chart())
 

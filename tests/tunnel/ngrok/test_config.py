@@ -52,7 +52,7 @@ def test_the_users_file_may_be_of_any_version(
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "agent: 3"])
-def test_a_users_file_that_cannot_be_read_is_told_where_it_is_needed(
+def test_a_users_file_that_cannot_be_read_is_an_error_where_it_is_needed(
     user_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     user_file.write_text(text)

@@ -26,12 +26,12 @@ def test_an_unknown_code_is_shown_with_its_page() -> None:
     assert error.hint == "see https://ngrok.com/docs/errors/err_ngrok_7777"
 
 
-def test_a_network_that_fails_is_told_apart() -> None:
+def test_a_network_failure_is_distinguished() -> None:
     error = explain(["failed to dial ngrok server: dial tcp: lookup x: no such host"])
     assert (error.code, error.fatal) == ("NETWORK", False)
 
 
-def test_silence_is_told_too() -> None:
+def test_silence_is_explained_too() -> None:
     error = explain([])
     assert error.code == "ENDED"
     assert error.message == "the ngrok agent could not open a tunnel: no reason given"

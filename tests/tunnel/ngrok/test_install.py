@@ -159,7 +159,7 @@ def plan_for(url: str, tmp_path: Path) -> InstallPlan:
     return InstallPlan(url, tmp_path / "place" / "ngrok", None, replaces=False)
 
 
-def test_a_download_that_breaks_off_is_told(shop: Shop, tmp_path: Path) -> None:
+def test_an_incomplete_download_is_an_error(shop: Shop, tmp_path: Path) -> None:
     shop.goods["/agent"] = tgz()
     shop.cut = True
     with pytest.raises(CannotTunnel, match=r"incomplete download|IncompleteRead"):
@@ -179,12 +179,12 @@ def test_a_server_that_does_not_go_on_is_given_up(
 def test_a_download_that_does_not_end_is_given_up(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LARGEST_DOWNLOAD", 1000)
+    monkeypatch.setattr(module, "MAX_DOWNLOAD", 1000)
     shop.goods["/agent"] = tgz()
     with pytest.raises(CannotTunnel, match="too large"):
         install(plan_for(f"{shop.url}/agent", tmp_path), lambda *_: None)
     monkeypatch.undo()
-    monkeypatch.setattr(module, "LARGEST_AGENT", 1000)
+    monkeypatch.setattr(module, "MAX_AGENT_SIZE", 1000)
     with pytest.raises(CannotTunnel, match="too large"):
         install(plan_for(f"{shop.url}/agent", tmp_path), lambda *_: None)
 
@@ -196,14 +196,14 @@ def test_what_is_not_https_is_not_downloaded(shop: Shop, tmp_path: Path) -> None
             install(plan_for(url, tmp_path), lambda *_: None)
 
 
-def test_a_server_that_is_not_there_is_told_and_its_size_is_unknown(tmp_path: Path) -> None:
+def test_a_server_that_does_not_respond_is_an_error_and_its_size_is_unknown(tmp_path: Path) -> None:
     plan = install_plan("http://127.0.0.1:9/agent", tmp_path / "ngrok")
     assert (plan.size, plan.replaces) == (None, False)
     with pytest.raises(CannotTunnel, match="refused"):
         install(plan, lambda *_: None)
 
 
-def test_a_machine_that_ngrok_has_no_agent_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_an_ngrok_agent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "armv9z-of-mine")
     monkeypatch.setattr("platform.system", lambda: "Plan9")
     with pytest.raises(CannotTunnel, match="not a supported system"):

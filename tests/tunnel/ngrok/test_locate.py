@@ -17,7 +17,7 @@ def program(path: Path, text: str = "#!/bin/sh\n") -> Path:
     return path
 
 
-def test_the_given_agent_is_taken_or_refused_but_never_replaced(
+def test_the_given_agent_is_used_or_rejected_but_never_replaced(
     tmp_path: Path, fake_ngrok: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(fake_ngrok.parent))

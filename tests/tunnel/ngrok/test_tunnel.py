@@ -15,7 +15,7 @@ from vmon.tunnel.ngrok import agent
 from vmon.tunnel.ngrok import config as ngrok_config
 from vmon.tunnel.ngrok.tunnel import NgrokTunnel
 from vmon.tunnel.orphans import end, leftovers
-from vmon.tunnel.processes import bound_to_us, look
+from vmon.tunnel.processes import parent_death_command, process_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ async def test_the_token_is_in_a_file_of_ones_own_and_in_no_command_line(
     monkeypatch.setenv("NGROK_AUTHTOKEN", TOKEN)
     tunnel = NgrokTunnel(ngrok_options(authtoken=None))
     await opened(tunnel)
-    seen = look(pid_of(tunnel))
+    seen = process_info(pid_of(tunnel))
     assert seen
     assert TOKEN not in seen.command
     folder = folder_of(state_dir)
@@ -162,7 +162,7 @@ async def test_a_slow_agent_is_waited_for(
     assert await call(await opened(NgrokTunnel(ngrok_options()))) == 200
 
 
-async def test_a_cancelled_start_leaves_nobody(
+async def test_a_cancelled_start_leaves_no_process(
     ngrok_options: Options, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.setenv("FAKE_NGROK", "hang")
@@ -174,7 +174,7 @@ async def test_a_cancelled_start_leaves_nobody(
     assert starting.cancelled()
 
 
-async def test_a_drop_and_its_end_are_told(
+async def test_an_outage_and_its_end_are_reported(
     ngrok_options: Options, opened: Opened, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_NGROK_DROP", "0.3")
@@ -218,7 +218,7 @@ async def test_two_tunnels_have_an_agent_each(
     assert sorted([await call(url) for url in urls]) == [0, 200]
 
 
-async def test_a_proxy_in_the_environment_does_not_stand_between_us_and_the_agent(
+async def test_a_proxy_in_the_environment_is_not_used_for_the_agents_api(
     ngrok_options: Options, opened: Opened, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("no_proxy", "NO_PROXY"):
@@ -291,7 +291,7 @@ asyncio.run(main())
     return pid
 
 
-@pytest.mark.skipif(not bound_to_us(), reason="only setpriv ends a child with its parent")
+@pytest.mark.skipif(not parent_death_command(), reason="only setpriv ends a child with its parent")
 async def test_the_agent_does_not_outlive_a_vmon_that_was_killed(
     ngrok_options: Options, alive: Callable[[int], bool], until: Until, state_dir: Path
 ) -> None:
@@ -309,7 +309,9 @@ async def test_an_agent_that_did_outlive_its_vmon_is_found_by_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FAKE_NGROK", "quiet")
-    pid = await killed_vmon(ngrok_options(), before="ngrok_config.bound_to_us = lambda: ()")
+    pid = await killed_vmon(
+        ngrok_options(), before="ngrok_config.parent_death_command = lambda: ()"
+    )
     assert alive(pid)
     await opened(NgrokTunnel(ngrok_options()))
     (left,) = leftovers(state_dir)
@@ -318,7 +320,7 @@ async def test_an_agent_that_did_outlive_its_vmon_is_found_by_the_next(
     assert not alive(pid)
 
 
-async def test_a_program_that_is_no_agent_is_told_apart(
+async def test_a_program_that_is_not_an_agent_is_distinguished(
     ngrok_options: Options, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"

@@ -1,4 +1,4 @@
-"""What can be odd about what was received: one table, and what is told of it is made from it.
+"""The codes of oddities: one table, from which messages and documentation are generated.
 
 A code is part of the command line's contract: its name and meaning do not change.
 """
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Code(NamedTuple):
-    """One kind of oddity: a sentence, what usually causes it, and what to do about it.
+    """A kind of oddity: its meaning, the usual cause, and the remedy.
 
-    `severity` is the highest it has: what began before the capture is an info at most.
+    `severity` is the highest it can have: of what began before the capture it is info at most.
     """
 
     name: str
@@ -27,11 +27,11 @@ class Code(NamedTuple):
 
 
 class Oddity(Struct, frozen=True):
-    """Something that does not add up.
+    """An anomaly in the deliveries received.
 
-    `ids` are those of the things concerned, `at_ms` is when it came about (ms since the epoch, by
-    Vonage's clock where that tells); `said` is a sentence, safe to show; `missing` the event type
-    whose absence it is.
+    `ids` are those of the parts concerned, `at_ms` is when it arose (ms since the epoch, by
+    Vonage's clock where there is a timestamp); `text` is a sentence, disarmed; `missing` the event
+    type that is missing, if any.
     """
 
     code: str
@@ -39,13 +39,13 @@ class Oddity(Struct, frozen=True):
     at_ms: int
     session: str | None
     ids: tuple[str, ...]
-    said: str
+    text: str
     missing: str | None = None
 
 
 def order(one: Oddity) -> tuple[int, str, str, tuple[str, ...], str]:
-    """Sort oddities by time, and what is of one time always in the same way."""
-    return one.at_ms, one.session or "", one.code, one.ids, one.said
+    """Return the sort key of oddities: by time, then in a stable order."""
+    return one.at_ms, one.session or "", one.code, one.ids, one.text
 
 
 CODES: dict[str, Code] = {
@@ -221,4 +221,4 @@ CODES: dict[str, Code] = {
         ),
     )
 }
-"""All codes, those of a session's course first."""
+"""All codes, those about the state of sessions first."""

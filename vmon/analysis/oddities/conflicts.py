@@ -1,4 +1,4 @@
-"""Oddities of things that contradict each other."""
+"""Rules for contradictory events: two cameras, republishing, stuck archives, failures."""
 
 from __future__ import annotations
 
@@ -21,40 +21,41 @@ _OVERLAP_MS = 2_000  # a camera is changed by publishing the new one first
 _AT_ONCE_MS = 10_000
 
 
-_STUCK_MS = 3_600_000
+STUCK_MS = 3_600_000
 
 
 _FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
 
 
-def _cameras(scene: Scene) -> Iterator[Oddity]:
+def two_cameras(scene: Scene) -> Iterator[Oddity]:
+    """Find connections that published two cameras at once."""
     session = scene.session
     published: dict[str, list[tuple[int, int, str]]] = {}
-    for feed in session.feeds.values():
-        born = feed.created_ms
-        if feed.video_type == "camera" and feed.connection and born is not None:
-            until = _published_until(scene, feed, born)
-            published.setdefault(feed.connection, []).append((born, until, feed.id))
+    for stream in session.streams.values():
+        born = stream.created_ms
+        if stream.video_type == "camera" and stream.connection and born is not None:
+            until = _published_until(scene, stream, born)
+            published.setdefault(stream.connection, []).append((born, until, stream.id))
     for connection, spans in published.items():
         for group in _overlapping(sorted(spans)):
             ids = [identifier for _, _, identifier in group]
             streams = ", ".join(f"stream {handle(one)}" for one in ids)
-            said = (
+            text = (
                 f"{owner_of(session, connection)} published {len(ids)} cameras at once: {streams}"
             )
-            yield scene.odd("two-cameras", group[1][0], (connection, *ids), said)
+            yield scene.odd("two-cameras", group[1][0], (connection, *ids), text)
 
 
-def _published_until(scene: Scene, feed: StreamState, born_ms: int) -> int:
-    """The last instant at which a stream was surely published."""
-    owner = scene.session.people.get(feed.connection or "")
-    if feed.ended_ms is None and owner and owner.ended_ms is not None:
-        return born_ms + _OVERLAP_MS + 1  # its end was never told: nobody knows when that was
-    return scene.now_ms if feed.ended_ms is None else feed.ended_ms
+def _published_until(scene: Scene, stream: StreamState, born_ms: int) -> int:
+    """Return the last instant at which a stream was certainly published."""
+    owner = scene.session.people.get(stream.connection or "")
+    if stream.ended_ms is None and owner and owner.ended_ms is not None:
+        return born_ms + _OVERLAP_MS + 1  # no end event: its end is unknown
+    return scene.now_ms if stream.ended_ms is None else stream.ended_ms
 
 
 def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
-    """Those of sorted (from, to, id) that run into one another, in groups of two and more."""
+    """Group sorted (from, to, id) that overlap, in groups of two or more."""
     group, until = spans[:1], spans[0][1]
     for span in spans[1:]:
         if until - span[0] <= _OVERLAP_MS:
@@ -68,58 +69,64 @@ def _overlapping(spans: list[tuple[int, int, str]]) -> Iterator[list[tuple[int, 
         yield group
 
 
-def _again(scene: Scene) -> Iterator[Oddity]:
-    """Streams that were published right after another one of the connection was made to stop."""
-    feeds = scene.session.feeds.values()
-    begun: dict[str | None, list[tuple[int, str]]] = {}
-    for one in feeds:
-        if one.created_ms is not None:
-            begun.setdefault(one.connection, []).append((one.created_ms, one.id))
-    for those in begun.values():
-        those.sort()
-    for stopped in feeds:
+def republished(scene: Scene) -> Iterator[Oddity]:
+    """Find streams published right after another of the connection was force-unpublished."""
+    streams = scene.session.streams.values()
+    begins: dict[str | None, list[tuple[int, str]]] = {}
+    for stream in streams:
+        if stream.created_ms is not None:
+            begins.setdefault(stream.connection, []).append((stream.created_ms, stream.id))
+    for own in begins.values():
+        own.sort()
+    for stopped in streams:
         ended = stopped.ended_ms
         if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
             continue
-        those = begun.get(stopped.connection, [])
-        at = bisect_left(those, (ended, ""))
-        after = [one for one in those[at : at + 2] if one[1] != stopped.id]
+        own = begins.get(stopped.connection, [])
+        at = bisect_left(own, (ended, ""))
+        after = [begin for begin in own[at : at + 2] if begin[1] != stopped.id]
         if after and after[0][0] - ended <= _AT_ONCE_MS:
             born, identifier = after[0]
-            said = (
+            text = (
                 f"{owner_of(scene.session, stopped.connection)} published stream "
                 f"{handle(identifier)} {duration((born - ended) / 1000)} after "
                 f"{what_is('stream', stopped)} was force-unpublished"
             )
             ids = (stopped.connection, stopped.id, identifier)
-            yield scene.odd("publish-after-unpublish", born, ids, said)
+            yield scene.odd("publish-after-unpublish", born, ids, text)
 
 
-def _stuck(scene: Scene) -> Iterator[Oddity]:
-    for job in scene.session.jobs.values():
-        if _is_stopped(job) and scene.now_ms - (stopped := job.statuses["stopped"]) >= _STUCK_MS:
+def stuck_archives(scene: Scene) -> Iterator[Oddity]:
+    """Find archives that stopped long ago, but whose file never arrived."""
+    for output in scene.session.outputs.values():
+        if not is_stopped(output):
+            continue
+        if scene.now_ms - (stopped := output.statuses["stopped"]) >= STUCK_MS:
             for_s = duration((scene.now_ms - stopped) / 1000)
-            said = f"{what_is('archive', job)} stopped {for_s} ago, but its file never arrived"
-            yield scene.odd("archive-stuck", stopped + _STUCK_MS, (job.id,), said)
+            text = f"{what_is('archive', output)} stopped {for_s} ago, but its file never arrived"
+            yield scene.odd("archive-stuck", stopped + STUCK_MS, (output.id,), text)
 
 
-def _is_stopped(job: OutputState) -> bool:
-    """Whether it is an archive of which nothing was told after it stopped."""
-    is_archive = job.kind == "archive" and "stopped" in job.statuses
-    return is_archive and not FILED_STATUSES & job.statuses.keys()
+def is_stopped(output: OutputState) -> bool:
+    """Whether it is an archive without a later status than `stopped`."""
+    is_archive = output.kind == "archive" and "stopped" in output.statuses
+    return is_archive and not FILED_STATUSES & output.statuses.keys()
 
 
-def _failed(scene: Scene) -> Iterator[Oddity]:
+def failed_parts(scene: Scene) -> Iterator[Oddity]:
+    """Find failed outputs, calls and sessions."""
     session = scene.session
-    for job in session.jobs.values():
-        if (at_ms := job.statuses.get("failed")) is not None:
-            why = f": {shortened(job.reason)}" if job.reason else ""
-            yield scene.odd("failed", at_ms, (job.id,), f"{what_is(job.kind, job)} failed{why}")
+    for output in session.outputs.values():
+        if (at_ms := output.statuses.get("failed")) is not None:
+            why = f": {shortened(output.reason)}" if output.reason else ""
+            yield scene.odd(
+                "failed", at_ms, (output.id,), f"{what_is(output.kind, output)} failed{why}"
+            )
     for call in session.calls.values():
         if call.ended_ms is not None and call.reason in _FAILURES:
-            said = f"{what_is('call', call)} was ended by the platform: {call.reason}"
-            yield scene.odd("failed", call.ended_ms, (call.id,), said)
+            text = f"{what_is('call', call)} was ended by the platform: {call.reason}"
+            yield scene.odd("failed", call.ended_ms, (call.id,), text)
     for at_ms, reason in session.destroyed.items():
         if reason in _FAILURES:
-            said = f"the platform ended the session: {reason}"
-            yield scene.odd("failed", at_ms, (), said)
+            text = f"the platform ended the session: {reason}"
+            yield scene.odd("failed", at_ms, (), text)

@@ -1,4 +1,4 @@
-"""Oddities of events that never came."""
+"""Rules for missing events: no created, no destroyed, an unknown connection, ghosts."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ if TYPE_CHECKING:
     from vmon.analysis.oddities.codes import Oddity
 
 
-def _without_created(scene: Scene) -> Iterator[Oddity]:
+def without_created(scene: Scene) -> Iterator[Oddity]:
+    """Find parts and sessions with a destroyed event, but without a created event."""
     session, code = scene.session, "destroyed-without-created"
     groups: tuple[tuple[str, Iterable[ConnectionState | StreamState | Call]], ...] = (
         ("connection", session.people.values()),
-        ("stream", session.feeds.values()),
+        ("stream", session.streams.values()),
         ("call", session.calls.values()),
     )
     for kind, things in groups:
         for one in things:
             if one.seen & (BEGUN | ENDED) == ENDED and one.ended_ms is not None:
-                said = f"{what_is(kind, one)} was destroyed, but no {kind}Created was received"
+                text = f"{what_is(kind, one)} was destroyed, but no {kind}Created was received"
                 doubt = scene.unseen(one.created_ms) or scene.unsettled(one.ended_ms)
-                yield scene.odd(code, one.ended_ms, (one.id,), said, f"{kind}Created", doubt)
-    said = "the session was destroyed, but no sessionCreated was received"
+                yield scene.odd(code, one.ended_ms, (one.id,), text, f"{kind}Created", doubt)
+    text = "the session was destroyed, but no sessionCreated was received"
     for at_ms, born in _unopened(session):
         doubt = scene.unseen(born) or scene.unsettled(at_ms)
-        yield scene.odd(code, at_ms, (), said, "sessionCreated", doubt)
+        yield scene.odd(code, at_ms, (), text, "sessionCreated", doubt)
 
 
 def _unopened(session: Session) -> Iterator[tuple[int, int]]:
-    """The ends of rounds that have no beginning, and the first sign of life in that round."""
+    """Yield the ends of rounds without sessionCreated, each with the first event of its round."""
     things: tuple[ConnectionState | StreamState, ...] = (
         *session.people.values(),
-        *session.feeds.values(),
+        *session.streams.values(),
     )
     born = sorted(one.created_ms for one in things if one.created_ms is not None)
     opened = sorted(session.created_ms)
@@ -56,110 +57,115 @@ def _unopened(session: Session) -> Iterator[tuple[int, int]]:
             yield at_ms, min(first_after(born, before) or at_ms, first, at_ms)
 
 
-def _unknown_connections(scene: Scene) -> Iterator[Oddity]:
+def unknown_connections(scene: Scene) -> Iterator[Oddity]:
+    """Find streams and ended calls whose connection had no event."""
     session, missing = scene.session, "connectionCreated"
-    for feed in session.feeds.values():
-        owner = session.people.get(feed.connection or "")
-        if feed.connection and _is_unheard_of(owner):
-            whose = owner_of(session, feed.connection)
-            what = what_is("stream", feed)
-            said = f"no connectionCreated was received for {whose}, the publisher of {what}"
-            born = feed.created_ms if feed.seen & BEGUN else feed.ended_ms
+    for stream in session.streams.values():
+        owner = session.people.get(stream.connection or "")
+        if stream.connection and _is_unknown(owner):
+            whose = owner_of(session, stream.connection)
+            what = what_is("stream", stream)
+            text = f"no connectionCreated was received for {whose}, the publisher of {what}"
+            born = stream.created_ms if stream.seen & BEGUN else stream.ended_ms
             at_ms = born or session.first_ms
             doubt = scene.unseen(owner.created_ms if owner else None)
-            doubt, ids = doubt or scene.unsettled(at_ms), (feed.id, feed.connection)
-            yield scene.odd("unknown-connection", at_ms, ids, said, missing, doubt)
+            doubt, ids = doubt or scene.unsettled(at_ms), (stream.id, stream.connection)
+            yield scene.odd("unknown-connection", at_ms, ids, text, missing, doubt)
     for call in session.calls.values():
-        if call.ended_ms is not None and _is_unheard_of(session.people.get(call.connection or "")):
+        if call.ended_ms is not None and _is_unknown(session.people.get(call.connection or "")):
             what = what_is("call", call)
-            said = f"{what} ended, but no connectionCreated was received for its connection"
+            text = f"{what} ended, but no connectionCreated was received for its connection"
             doubt = scene.unseen(call.created_ms) or scene.unsettled(call.ended_ms)
             of = (call.id, call.connection) if call.connection else (call.id,)
-            yield scene.odd("call-without-connection", call.ended_ms, of, said, missing, doubt)
+            yield scene.odd("call-without-connection", call.ended_ms, of, text, missing, doubt)
 
 
-def _is_unheard_of(person: ConnectionState | None) -> bool:
+def _is_unknown(person: ConnectionState | None) -> bool:
     return person is None or not person.seen & (BEGUN | ENDED)
 
 
-def _outliving(scene: Scene) -> Iterator[Oddity]:
+def outliving_streams(scene: Scene) -> Iterator[Oddity]:
+    """Find streams still published after their connection ended."""
     session = scene.session
-    for feed in session.feeds.values():
-        owner = session.people.get(feed.connection or "")
-        if owner and owner.ended_ms is not None and feed.ended_ms is None:
-            what, whose = what_is("stream", feed), what_is("connection", owner)
-            said, ids = f"{what} is still published, but {whose} is gone", (feed.id, owner.id)
+    for stream in session.streams.values():
+        owner = session.people.get(stream.connection or "")
+        if owner and owner.ended_ms is not None and stream.ended_ms is None:
+            what, whose = what_is("stream", stream), what_is("connection", owner)
+            text, ids = f"{what} is still published, but {whose} is gone", (stream.id, owner.id)
             at_ms, doubt = owner.ended_ms, scene.unsettled(owner.ended_ms)
             code, missing = "stream-outlives-connection", "streamDestroyed"
-            yield scene.odd(code, at_ms, ids, said, missing, doubt)
+            yield scene.odd(code, at_ms, ids, text, missing, doubt)
 
 
-def _ended_with_people(scene: Scene) -> Iterator[Oddity]:
-    session, crowds = scene.session, dict[int, list[ConnectionState]]()
+def ended_with_people(scene: Scene) -> Iterator[Oddity]:
+    """Find ends of the session at which connections were still open."""
+    session, groups = scene.session, dict[int, list[ConnectionState]]()
     code, missing = "session-ended-with-people", "connectionDestroyed"
     ends = sorted(session.destroyed)
-    for one in session.people.values():
-        if (left_ms := _left_behind_ms(one, ends, scene.settle_s)) is not None:
-            crowds.setdefault(left_ms, []).append(one)
-    for at_ms, inside in sorted(crowds.items()):
-        inside.sort(key=lambda one: (one.created_ms or 0, one.id))
-        ids = tuple(one.id for one in inside)
+    for person in session.people.values():
+        if (ended_ms := _outlived_end_ms(person, ends, scene.settle_s)) is not None:
+            groups.setdefault(ended_ms, []).append(person)
+    for at_ms, people in sorted(groups.items()):
+        people.sort(key=lambda person: (person.created_ms or 0, person.id))
+        ids = tuple(person.id for person in people)
         why = f" ({shortened(reason)})" if (reason := session.destroyed[at_ms]) else ""
-        said = f"the session was destroyed{why} with {_crowd(inside)}"
-        yield scene.odd(code, at_ms, ids, said, missing, scene.unsettled(at_ms))
+        text = f"the session was destroyed{why} with {_participants(people)}"
+        yield scene.odd(code, at_ms, ids, text, missing, scene.unsettled(at_ms))
 
 
-def _crowd(people: list[ConnectionState]) -> str:
-    """`2 open connections: c053fcc8 (Ann), 5d2451b8`."""
+def _participants(people: list[ConnectionState]) -> str:
+    """Describe connections: `2 open connections: c053fcc8 (Ann), 5d2451b8`."""
     named, more = people[:3], len(people) - 3
-    names = ", ".join(what_is("connection", one).removeprefix("connection ") for one in named)
+    shown = (what_is("connection", person) for person in named)
+    names = ", ".join(text.removeprefix("connection ") for text in shown)
     rest = f" and {more:,} more" if more > 0 else ""
     return f"{count(len(people), 'open connection')}: {names}{rest}"
 
 
-def _left_behind_ms(one: ConnectionState, ends: list[int], settle_s: float) -> int | None:
-    """The end of the session that somebody did not leave at, nor soon after it."""
-    born = one.created_ms
-    at_ms = first_after(ends, born) if one.seen & BEGUN and born is not None else None
+def _outlived_end_ms(person: ConnectionState, ends: list[int], settle_s: float) -> int | None:
+    """Return the end of the session at or soon after which a connection did not end; else None."""
+    born = person.created_ms
+    at_ms = first_after(ends, born) if person.seen & BEGUN and born is not None else None
     if at_ms is None:
         return None
     slack_ms = max(settle_s, SETTLE_S) * 1000
-    return at_ms if one.ended_ms is None or one.ended_ms > at_ms + slack_ms else None
+    return at_ms if person.ended_ms is None or person.ended_ms > at_ms + slack_ms else None
 
 
-def _ghosts(scene: Scene) -> Iterator[Oddity]:
-    """Those of whom no end was told, each once: not the streams of a ghost, nor what is told."""
+def ghosts(scene: Scene) -> Iterator[Oddity]:
+    """Find parts without an end for too long: not the streams of a ghost, which it lists."""
     session = scene.session
     last_end = max(session.destroyed, default=0)
-    feeds_of: dict[str | None, list[str]] = {}
-    for feed in session.feeds.values():
-        feeds_of.setdefault(feed.connection, []).append(feed.id)
-    for kind, one in _unended(session):
+    streams_of: dict[str | None, list[str]] = {}
+    for stream in session.streams.values():
+        streams_of.setdefault(stream.connection, []).append(stream.id)
+    for kind, one in open_parts(session):
         born = one.created_ms
         due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
         if born is not None and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
-            said = f"{what_is(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
-            ids = one.id, *sorted(feeds_of.get(one.id, ()))
-            yield scene.odd("ghost", due_ms, ids, said, f"{kind}Destroyed")
-    yield from _empty(scene)
+            text = f"{what_is(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
+            ids = one.id, *sorted(streams_of.get(one.id, ()))
+            yield scene.odd("ghost", due_ms, ids, text, f"{kind}Destroyed")
+    yield from _abandoned_session(scene)
 
 
-def _unended(session: Session) -> Iterator[tuple[str, ConnectionState | StreamState | Call]]:
+def open_parts(session: Session) -> Iterator[tuple[str, ConnectionState | StreamState | Call]]:
+    """Yield open connections, streams of unknown ones, and open calls without an open one."""
     for person in session.people.values():
         if person.ended_ms is None:
             yield "connection", person
-    for feed in session.feeds.values():
-        if feed.ended_ms is None and feed.connection not in session.people:
-            yield "stream", feed
+    for stream in session.streams.values():
+        if stream.ended_ms is None and stream.connection not in session.people:
+            yield "stream", stream
     for call in session.calls.values():
         owner = session.people.get(call.connection or "")
         if call.ended_ms is None and (owner is None or owner.ended_ms is not None):
             yield "call", call
 
 
-def _empty(scene: Scene) -> Iterator[Oddity]:
-    """A session that everybody left, and that was not destroyed."""
+def _abandoned_session(scene: Scene) -> Iterator[Oddity]:
+    """Find a session whose connections have all ended, but without sessionDestroyed."""
     session = scene.session
     opened, last_end = max(session.created_ms, default=0), max(session.destroyed, default=0)
     ends = [one.ended_ms for one in session.people.values()]
@@ -169,5 +175,5 @@ def _empty(scene: Scene) -> Iterator[Oddity]:
     due_ms = int(left_ms + scene.ghost_after_s * 1000)
     if due_ms <= scene.now_ms:
         for_s = duration((scene.now_ms - left_ms) / 1000)
-        said = f"everyone left the session {for_s} ago, but no sessionDestroyed was received"
-        yield scene.odd("ghost", due_ms, (), said, "sessionDestroyed")
+        text = f"everyone left the session {for_s} ago, but no sessionDestroyed was received"
+        yield scene.odd("ghost", due_ms, (), text, "sessionDestroyed")

@@ -1,4 +1,4 @@
-"""What does not add up now: the oddities that are new to a listener, each told once."""
+"""Monitor a run for oddities: each is reported once, after it has settled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
 from vmon.analysis.oddities.payloads import PayloadChecks
-from vmon.analysis.oddities.rules import comes_of_age, oddities_of
+from vmon.analysis.oddities.rules import due_times, oddities_of
 from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S
 
 if TYPE_CHECKING:
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from vmon.sessions.store import ApplyResult, SessionStore
 
 _MOST_SESSIONS = 10_000
-_TOLD = -1
+_REPORTED = -1
 _SOON_MS = 1000
 _BEAT_S = 0.5
-"""How often the sessions of a run that changed are looked at."""
+"""The interval between checks of the sessions that changed."""
 _LOOK_S = 0.005
 _Key = tuple[str, tuple[str, ...]]
 
 
 class OddityMonitor:
-    """Tells a listener of each oddity once, when it has stood for `settle_s` seconds of its clock.
+    """Reports each oddity once, when it has persisted for `settle_s` seconds.
 
-    Events come in any order, and a late one may put right what seemed odd: nothing is told before
-    it was seen to be odd twice, so long apart. `touch` a session when something of it was entered;
-    every second or so, `look` at those that are `due`. `began_ms` is when listening began; all
-    instants are ms since the epoch by the receiver's clock.
+    Events arrive in any order, and a late one may resolve an oddity: none is reported before it was
+    found twice, so long apart. `touch` a session when a delivery of it was applied; every second or
+    so, `look` at those that are `due`. `began_ms` is when the run began; all instants are ms since
+    the epoch by the receiver's clock.
     """
 
     def __init__(
@@ -49,31 +49,31 @@ class OddityMonitor:
         self._due: dict[str, int] = {}
 
     def touch(self, session: str, now_ms: int) -> None:
-        """Something of a session was entered: it is due soon, whatever else comes until then."""
+        """Schedule a session that changed: it is due soon, however often it changes until then."""
         soon = now_ms + _SOON_MS
         self._due[session] = min(self._due.get(session, soon), soon)
 
     @property
     def waits(self) -> bool:
-        """Whether a session is to be looked at, now or later."""
+        """Whether any session is scheduled to be checked."""
         return bool(self._due)
 
     def due(self, now_ms: int) -> list[str]:
-        """The sessions to look at now."""
+        """Return the sessions to check now."""
         return [session for session, at in self._due.items() if at <= now_ms]
 
     def look(self, session: Session, now_ms: int) -> list[Oddity]:
-        """The oddities of a session that are to be told now."""
+        """Check a session; the oddities to report now."""
         known, settled = self._since.get(session.id, {}), list[Oddity]()
-        standing: dict[_Key, int] = {key: at for key, at in known.items() if at == _TOLD}
+        current: dict[_Key, int] = {key: at for key, at in known.items() if at == _REPORTED}
         for one in oddities_of(session, now_ms, self._ghost_after_s, self._began_ms, 0.0):
             key = _key(one)
             since = known.get(key, now_ms)
-            if since != _TOLD and now_ms - since >= self._settle_ms:
+            if since != _REPORTED and now_ms - since >= self._settle_ms:
                 settled.append(one)
-                since = _TOLD
-            standing[key] = since
-        self._remember(session, standing, now_ms)
+                since = _REPORTED
+            current[key] = since
+        self._remember(session, current, now_ms)
         return sorted(settled, key=order)
 
     def skip(self, session: str) -> None:
@@ -81,18 +81,18 @@ class OddityMonitor:
         self._due.pop(session, None)
 
     def forget(self, session: str) -> None:
-        """A session that the book does not have any more."""
+        """Forget a session that the store has forgotten."""
         self._since.pop(session, None)
         self._due.pop(session, None)
 
-    def _remember(self, session: Session, standing: dict[_Key, int], now_ms: int) -> None:
-        due = [since + self._settle_ms for since in standing.values() if since != _TOLD]
-        due += (ms for ms in comes_of_age(session, self._ghost_after_s) if ms > now_ms)
+    def _remember(self, session: Session, current: dict[_Key, int], now_ms: int) -> None:
+        due = [since + self._settle_ms for since in current.values() if since != _REPORTED]
+        due += (ms for ms in due_times(session, self._ghost_after_s) if ms > now_ms)
         self.forget(session.id)
         if due:
             self._due[session.id] = min(due)
-        if standing:
-            self._since[session.id] = standing
+        if current:
+            self._since[session.id] = current
         if len(self._since) > _MOST_SESSIONS:
             self.forget(next(iter(self._since)))
 
@@ -100,8 +100,8 @@ class OddityMonitor:
 class LiveOddities:
     """Reports each oddity of a run once: of a payload at once, of a session when it has settled.
 
-    Give it each delivery and what it changed (`note`) and the sessions that the store has let go of
-    (`forget`). A look takes `_LOOK_S` at most; the rest is looked at the next time.
+    Pass it each delivery with its result (`note`) and the sessions that the store has forgotten
+    (`forget`). A check takes `_LOOK_S` at most; the rest is checked the next time.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class LiveOddities:
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, entry: Entry, result: ApplyResult) -> None:
-        """Report what is new in a payload; look soon at the session that it changed."""
+        """Report what is new in a payload; schedule a check of the session that it changed."""
         if result.copies == 1:
             for oddity in self._payloads.note(entry):
                 self.total += 1
@@ -134,11 +134,11 @@ class LiveOddities:
                 self._later()
 
     def forget(self, session: str) -> None:
-        """The store does not have this session any more."""
+        """Forget a session that the store has forgotten."""
         self._monitor.forget(session)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._timer:
             self._timer.cancel()
 
@@ -150,13 +150,13 @@ class LiveOddities:
         try:
             for oddity in self.look(int(time() * 1000), _LOOK_S):
                 self._report(oddity)
-        except Exception as error:  # noqa: BLE001 - a bug ends this look, and not the run
+        except Exception as error:  # noqa: BLE001 - a bug ends this check, not the run
             self._on_bug(error)
         if self._changed or self._monitor.waits:
             self._later()
 
     def look(self, now_ms: int, within_s: float) -> list[Oddity]:
-        """The oddities that are to be reported now, as far as they are found in that time."""
+        """Check due sessions for at most `within_s` seconds; the oddities to report now."""
         found: list[Oddity] = []
         end_s = perf_counter() + within_s
         for identifier in self._changed:
@@ -181,6 +181,6 @@ class LiveOddities:
 
 
 def _key(one: Oddity) -> _Key:
-    """What makes it the same oddity: who is concerned; where they may grow fewer, when it was."""
+    """Return the identity of an oddity: its IDs, or its time where the IDs may change."""
     by_time = not one.ids or one.code == "session-ended-with-people"
     return one.code, (str(one.at_ms),) if by_time else one.ids

@@ -1,6 +1,6 @@
-"""What single deliveries tell that does not add up: what nobody documented, and wrong times.
+"""Check single payloads for oddities: undocumented types and fields, invalid timestamps.
 
-Each kind is one oddity, however many deliveries have it: of its first one by event time.
+Each kind is one oddity, however many deliveries have it: that of the first one by event time.
 """
 
 from __future__ import annotations
@@ -36,19 +36,17 @@ if TYPE_CHECKING:
 _Kind = tuple[str, str, str]
 """A code, the event type, and what is odd about it."""
 
-_MOST = (
-    1000  # kinds of a code that are told apart: made-up names fill no memory, and hide no others
-)
+_MOST = 1000  # distinct kinds of a code: made-up names must not exhaust memory, nor hide others
 
 
 class _Found(NamedTuple):
     code: str
     what: str
-    said: str
+    text: str
 
 
 class PayloadChecks:
-    """The kinds of oddities that deliveries brought, in a bounded amount of memory."""
+    """The kinds of oddities found in payloads, in bounded memory."""
 
     def __init__(self) -> None:
         self._first: dict[_Kind, Oddity] = {}
@@ -56,7 +54,7 @@ class PayloadChecks:
         self._kinds: Counter[str] = Counter()
 
     def note(self, entry: Entry, *, is_copy: bool = False) -> list[Oddity]:
-        """Look at a delivery; the kinds that are new. A copy does not count."""
+        """Check a delivery; the oddities of new kinds. A copy is not counted."""
         new = []
         for found in {(one.code, one.what): one for one in _found(entry)}.values():
             kind = found.code, entry.type, found.what
@@ -72,13 +70,13 @@ class PayloadChecks:
         return new
 
     def oddities(self) -> Iterator[Oddity]:
-        """All kinds, each with how many deliveries have it."""
+        """Yield one oddity of each kind, with the number of deliveries that have it."""
         from msgspec.structs import replace
 
         for kind, odd in self._first.items():
             often = self._count[kind]
             more = f" ({often:,} deliveries, this is the first)" if often > 1 else ""
-            yield replace(odd, said=odd.said + more)
+            yield replace(odd, text=odd.text + more)
 
 
 def _oddity(entry: Entry, found: _Found) -> Oddity:
@@ -87,7 +85,7 @@ def _oddity(entry: Entry, found: _Found) -> Oddity:
     one = next(filter(None, (*about, getattr(event, "id", None))), None)
     severity = CODES[found.code].severity
     ids = (one,) if one else ()
-    return Oddity(found.code, severity, entry.occurred_ms, entry.session, ids, found.said)
+    return Oddity(found.code, severity, entry.occurred_ms, entry.session, ids, found.text)
 
 
 def _found(entry: Entry) -> Iterator[_Found]:
@@ -104,7 +102,7 @@ def _found(entry: Entry) -> Iterator[_Found]:
     if isinstance(value, dict):
         shape = SHAPES.get(entry.type)
         _walk(_known(shape or UnknownEvent), value, "", name, found)
-        if shape is None:  # of what nobody knows, no field is known either
+        if shape is None:  # an unknown type has no known fields either
             found = [one for one in found if one.code != "unknown-field"]
         elif is_guess(entry.type, value):
             found = _doubted(name, found)
@@ -121,25 +119,25 @@ def _doubted(name: str, found: list[_Found]) -> list[_Found]:
     doubts = [one for one in found if one.code in _DOUBTS]
     if all(one.code == "unknown-event" for one in doubts):
         return found
-    said = [f"{one.code.replace('-', ' ')} {one.what}" for one in doubts[:_MOST_DOUBTS]]
-    more = f" and {len(doubts) - len(said):,} more" if len(doubts) > len(said) else ""
+    listed = [f"{one.code.replace('-', ' ')} {one.what}" for one in doubts[:_MOST_DOUBTS]]
+    more = f" and {len(doubts) - len(listed):,} more" if len(doubts) > len(listed) else ""
     named = next((one.what for one in doubts if one.code == "unknown-event"), "")
-    hint = f"perhaps a {name}, perhaps none of Vonage's: {', '.join(said)}{more}"
+    hint = f"perhaps a {name}, perhaps none of Vonage's: {', '.join(listed)}{more}"
     rest = [one for one in found if one.code not in _DOUBTS]
     return [_Found("unknown-event", named, hint), *rest]
 
 
 def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
-    said = value.get("event") if isinstance(value, dict) else None
-    if isinstance(said, str) and said != name:
-        what = _quoted(said)
-        taken = "" if name == "unknown" else f", treated as {name}"
-        near = meant(said) if name == "unknown" else None
+    stated = value.get("event") if isinstance(value, dict) else None
+    if isinstance(stated, str) and stated != name:
+        what = _quoted(stated)
+        treated = "" if name == "unknown" else f", treated as {name}"
+        near = meant(stated) if name == "unknown" else None
         hint = f"; did you mean {near}?" if near else ""
-        yield _Found("unknown-event", what, f"unknown event {what}{taken}{hint}")
+        yield _Found("unknown-event", what, f"unknown event {what}{treated}{hint}")
     elif name == "unknown":
-        said = "JSON of an unknown type, without an `event`"
-        yield _Found("unknown-event", "", said + _told(event))
+        text = "JSON of an unknown type, without an `event`"
+        yield _Found("unknown-event", "", text + _contents(event))
     entry = TYPES.get(name)
     if entry is None:
         return
@@ -151,34 +149,36 @@ def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:
         yield _Found("unknown-status", what, f"{name}: unknown {which} {what}")
 
 
-def _told(event: Event) -> str:
+def _contents(event: Event) -> str:
     """What JSON of no known type has instead of an `event`: `: status "paid", keys "id"`."""
     if not isinstance(event, UnknownEvent) or not event.keys:
         return ""
     keys = ", ".join(_quoted(key) for key in event.keys[:_MOST_KEYS])
     more = ", …" if len(event.keys) > _MOST_KEYS else ""
-    telling = f"{event.telling[0]} {_quoted(event.telling[1])}, " if event.telling else ""
-    return f": {telling}keys {keys}{more}"
+    status_like = (
+        f"{event.status_like[0]} {_quoted(event.status_like[1])}, " if event.status_like else ""
+    )
+    return f": {status_like}keys {keys}{more}"
 
 
 _MOST_KEYS = 5
-_TOLD_BETTER = ("unknown ", "perhaps a ", "timestamp is not in milliseconds since the epoch")
+_REPORTED_PRECISELY = ("unknown ", "perhaps a ", "timestamp is not in milliseconds since the epoch")
 
 
 def _warned(name: str, event: Event) -> Iterator[_Found]:
-    """What decoding found, but for what is told more exactly here."""
+    """Convert the decoder's warnings, except those that are reported more precisely here."""
     for warning in event.warnings:
-        if not warning.startswith(_TOLD_BETTER):
+        if not warning.startswith(_REPORTED_PRECISELY):
             what = disarm(warning)
             code = "wrong-type" if " should be " in what else "malformed-body"
             yield _Found(code, re.sub(r"\d+", "#", what), f"{name}: {what}")
 
 
-# Fields and times: what a shape knows, as deep as the shapes go.
+# Unknown fields and invalid timestamps, at every level of the struct.
 
 
 class _Known(NamedTuple):
-    """The names of an object's fields, and what is known of those that are objects themselves.
+    """The field names of an object, and the same for its nested objects.
 
     With `keyed` there may be several of it in an object, keyed by their IDs.
     """
@@ -191,12 +191,12 @@ class _Known(NamedTuple):
 @cache
 def _known(shape: type) -> _Known:
     found = _inside(inspect.type_info(shape))
-    assert found  # noqa: S101 - said to mypy
+    assert found  # noqa: S101 - narrows the type for mypy
     return found
 
 
-def _inside(told: inspect.Type) -> _Known | None:
-    match told:
+def _inside(info: inspect.Type) -> _Known | None:
+    match info:
         case inspect.Metadata(type=inner) | inspect.ListType(item_type=inner):
             return _inside(inner)
         case inspect.UnionType(types=types):
@@ -210,17 +210,17 @@ def _inside(told: inspect.Type) -> _Known | None:
             return None
 
 
-_MOMENTS = ("createdAt", "updatedAt", "timestamp")
+_TIMESTAMPS = ("createdAt", "updatedAt", "timestamp")
 
 
 def _walk(known: _Known, value: dict[str, Any], path: str, name: str, found: list[_Found]) -> None:
-    """Find the fields that are not known, and times that are no milliseconds."""
+    """Find unknown fields, and timestamps that are not in milliseconds."""
     if not value.keys() <= known.names:
         for key in [key for key in value if key not in known.names]:
             what = disarm(path) + _quoted(key)
-            said = f"{name}: unknown field {what}"
-            found.append(_Found("unknown-field", what, said))
-    for key in _MOMENTS:
+            text = f"{name}: unknown field {what}"
+            found.append(_Found("unknown-field", what, text))
+    for key in _TIMESTAMPS:
         at: Any = value.get(key)
         if type(at) in {int, float} and not FIRST_MS <= at <= LAST_MS and key in known.names:
             found.append(_time(name, path + key, at))
@@ -243,25 +243,25 @@ def _time(name: str, where: str, at: float) -> _Found:
         return _Found(
             "seconds-for-ms", where, f"{name}: {where} is in seconds, not milliseconds: {at:.15g}"
         )
-    said = f"{name}: {where} is not a time in milliseconds: {_number(at)}"
-    return _Found("impossible-time", where, said)
+    text = f"{name}: {where} is not a time in milliseconds: {_number(at)}"
+    return _Found("impossible-time", where, text)
 
 
 def _number(value: float) -> str:
-    """A number as a stranger sent it, but for one of thousands of digits."""
+    """Format an untrusted number, which may have thousands of digits."""
     return str(value) if abs(value) <= _LONGEST_NUMBER else "more than 18 digits"
 
 
 _LONGEST_NUMBER = 10**18
 
 
-# What failed and is no fact of a session.
+# Failures that are not part of the session's state.
 
 
 def _failed(event: Event) -> Iterator[_Found]:
     match event:
-        case ArchiveEvent(transcription=told) if told and told.status == "failed":
-            why = f": {disarm(told.reason[:60])}" if told.reason else ""
+        case ArchiveEvent(transcription=result) if result and result.status == "failed":
+            why = f": {disarm(result.reason[:60])}" if result.reason else ""
             which = handle(event.id or "")
             yield _Found("failed", event.id or "", f"transcription of archive {which} failed{why}")
         case BroadcastEvent(broadcast_urls=urls) if urls:
@@ -276,8 +276,8 @@ def _unreachable(broadcast: str, urls: BroadcastUrls) -> Iterator[_Found]:
     for target in urls.targets:
         if target.status == "error":
             name = disarm((target.id or "")[:40])
-            said = f"broadcast {handle(broadcast)} cannot reach its RTMP target {name}".rstrip()
-            yield _Found("failed", f"{broadcast} RTMP {name}", said)
+            text = f"broadcast {handle(broadcast)} cannot reach its RTMP target {name}".rstrip()
+            yield _Found("failed", f"{broadcast} RTMP {name}", text)
 
 
 _LONGEST = 60

@@ -1,11 +1,11 @@
-"""What the rules look at: a session as of an instant, and how it is named."""
+"""The input of the rules: a session as of an instant; and names of its parts in sentences."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.analysis.oddities.codes import CODES, Oddity
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.humanize import handle
 from vmon.sanitize import disarm
 from vmon.sessions.model import Call, ConnectionState, OutputState, Session, StreamState
@@ -17,11 +17,11 @@ GHOST_AFTER_S = 12 * 3600.0
 
 
 SETTLE_S = 10.0
-"""Events come in any order: so long what is missing may still be on its way."""
+"""Events arrive in any order: a missing one may still arrive for so long."""
 
 
 class Scene(NamedTuple):
-    """A session, and what it is looked at by: `now_ms` is the capture's end, or now.
+    """A session with the parameters of the rules: `now_ms` is the capture's end, or now.
 
     `began_ms` is the capture's first event.
     """
@@ -37,32 +37,32 @@ class Scene(NamedTuple):
         code: str,
         at_ms: int,
         ids: Iterable[str],
-        said: str,
+        text: str,
         missing: str | None = None,
         doubt: str | None = None,
     ) -> Oddity:
-        """An oddity of the session, of the severity its code has; an info where it is in doubt."""
+        """Make an oddity of the session with its code's severity; info where there is a doubt."""
         severity = "info" if doubt else CODES[code].severity
-        said = f"{said}; {doubt}" if doubt else said
-        return Oddity(code, severity, at_ms, self.session.id, tuple(ids), said, missing)
+        text = f"{text}; {doubt}" if doubt else text
+        return Oddity(code, severity, at_ms, self.session.id, tuple(ids), text, missing)
 
     def unseen(self, born_ms: int | None) -> str | None:
-        """The doubt about what may have been told before the capture began."""
+        """Return the doubt that the missing event was sent before the capture began; else None."""
         if born_ms is None:
             return "it may have started before the capture"
         return "it started before the capture" if born_ms <= self.began_ms else None
 
     def unsettled(self, at_ms: int) -> str | None:
-        """The doubt about what may still come."""
+        """Return the doubt that the missing event may still arrive; else None."""
         soon = self.now_ms - at_ms < self.settle_s * 1000
         return "the capture ends there, so it may still arrive" if soon else None
 
 
 def what_is(kind: str, one: ConnectionState | StreamState | Call | OutputState) -> str:
-    """A thing in words: `connection c053fcc8 (Ann)`, `stream 63245362 (desk)`."""
+    """Name a part: `connection c053fcc8 (Ann)`, `stream 63245362 (desk)`."""
     match one:
         case ConnectionState():
-            name: str | None = called(one.id, one.name)
+            name: str | None = display_name(one.id, one.name)
         case StreamState():
             name = one.name
         case OutputState():
@@ -74,7 +74,7 @@ def what_is(kind: str, one: ConnectionState | StreamState | Call | OutputState) 
 
 
 def owner_of(session: Session, connection: str) -> str:
-    """The connection that something belongs to, as a sentence names it."""
+    """Name the connection that a part belongs to."""
     return what_is("connection", session.people.get(connection) or ConnectionState(connection))
 
 
@@ -82,6 +82,6 @@ _LONGEST = 40
 
 
 def shortened(text: str) -> str:
-    """A text of the sender made harmless and no longer than 40 characters."""
+    """Disarm untrusted text, and cut it to 40 characters."""
     safe = disarm(text[: _LONGEST + 1])
     return safe if len(text) <= _LONGEST else safe[:_LONGEST] + "…"

@@ -1,7 +1,7 @@
-"""How severe an oddity is; without an import of msgspec."""
+"""The severities of oddities; imports no msgspec, so that the command line may use it."""
 
 from typing import Literal, get_args
 
 Severity = Literal["info", "warning", "error"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-"""From what may well be meant to what went wrong."""
+"""In ascending order."""

@@ -1,1 +1,1 @@
-"""Forms of output for deliveries: lines, tables, commands, documents."""
+"""Output formats of deliveries: lines, tables, commands, documents."""

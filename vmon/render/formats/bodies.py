@@ -1,4 +1,4 @@
-"""Bodies alone, one a line."""
+"""Bodies, one per line."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class BodyFormatter:
-    """The bodies alone, one a line: JSON on one line, anything else as it came."""
+    """Formats entries as their bodies, one per line: JSON compact, anything else unchanged."""
 
     def __init__(self, *, for_people: bool) -> None:
         self._for_people = for_people
 
     def begin(self) -> bytes:
-        """Nothing: bodies have no header."""
+        """Nothing: there is no header."""
         return b""
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The bodies of entries."""
+        """Format the bodies of entries."""
         return b"".join([self._line(entry) for entry in entries])
 
     def _line(self, entry: Entry) -> bytes:
@@ -34,5 +34,5 @@ class BodyFormatter:
         return body + b"\n"
 
     def end(self) -> bytes:
-        """Nothing: bodies have no end."""
+        """Nothing: there is no footer."""
         return b""

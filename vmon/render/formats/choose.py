@@ -1,4 +1,4 @@
-"""The choice of an output format: eleven, by the name that `--format` and `--as` have for each."""
+"""Output formats by their names in `--format` and `--as`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct, field
 
 from vmon.config import LISTENER
-from vmon.render.formats.table import USUAL
+from vmon.render.formats.table import DEFAULT_FIELDS
 from vmon.security.scrub import ScrubPolicy
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ def _without_secrets() -> ScrubPolicy:
 
 
 class FormatOptions(Struct, frozen=True):
-    """What formats need: exports a policy for secrets, commands a URL, tables their fields."""
+    """Options of formats: a scrub policy (exports), a URL (commands), field names (tables)."""
 
     scrub: ScrubPolicy = field(default_factory=_without_secrets)
     to: str = LISTENER
-    names: tuple[str, ...] = USUAL
+    names: tuple[str, ...] = DEFAULT_FIELDS
     verbosity: int = 0
 
 
 def formatter_of(name: Format, options: FormatOptions | None = None) -> Formatter:
-    """The formatter of that name, for standard output."""
+    """The formatter with a name, for standard output."""
     options = options or FormatOptions()
     match name:
         case "line" | "detail" | "json":
@@ -80,6 +80,6 @@ def entry_formatter(
         from vmon.render.formats.json_lines import JsonFormatter
 
         return JsonFormatter(redact, for_people=sys.stdout.isatty())
-    from vmon.render.formats.entries import LineFormatter  # rich, which no pipe needs
+    from vmon.render.formats.entries import LineFormatter  # imports rich, which JSON does not need
 
     return LineFormatter(form, redact, tracker)

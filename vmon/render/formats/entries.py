@@ -1,4 +1,4 @@
-"""Entries for people: as lines, with their fields, with headers and body."""
+"""Entries as lines, with their fields, with headers and body."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Form(Struct, frozen=True):
 
     @property
     def is_json(self) -> bool:
-        """Entries go out as capture lines: chosen, or because nobody is looking."""
+        """Entries are printed as capture lines: by option, or because stdout is not a terminal."""
         return self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
 
 
 class LineFormatter:
-    """Entries as lines for standard output, as wide as the terminal is now; more of each with `-v`.
+    """Formats entries as lines for standard output, as wide as the terminal; with details for `-v`.
 
-    On a terminal the date stands above the first of another day than today; else in each line.
-    With `redact` an entry is redacted first, with `tracker` it is annotated from those before it.
+    On a terminal the date is above the first line of a day that is not today; else in each line.
+    With `redact` an entry is redacted first, with `tracker` annotated from earlier entries.
     """
 
     def __init__(
@@ -50,51 +50,51 @@ class LineFormatter:
         self._console = console(sys.stdout)
         self._paint = Paint(self._console)
         self._is_terminal = sys.stdout.isatty()
-        self._depth = max(form.verbosity, 1 if form.kind == "detail" else 0)
+        self._detail = max(form.verbosity, 1 if form.kind == "detail" else 0)
         self._day = day_of(datetime.now(UTC))
-        self.style = self._measured()
+        self.style = self._line_style()
 
     def measure(self) -> None:
-        """Take the terminal's width as it is now; in a pipe lines are as long as they are."""
-        self.style = self._measured()
+        """Update the width to the terminal's; in a pipe lines have no limit."""
+        self.style = self._line_style()
 
-    def _measured(self) -> LineStyle:
+    def _line_style(self) -> LineStyle:
         width = self._console.width if self._is_terminal else None
         return LineStyle(self._paint, width, is_dated=not self._is_terminal)
 
     def begin(self) -> bytes:
-        """Nothing: lines have no header."""
+        """Nothing: there is no header."""
         return b""
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The lines of entries."""
+        """Format entries as lines."""
         return b"".join([self.entry(entry) for entry in entries])
 
     def entry(
         self, entry: Entry, _line: bytes | None = None, note: Annotation | None = None
     ) -> bytes:
-        """The line of an entry, and what there is of it below, newline included."""
+        """Format an entry as a line with its details below, newline included."""
         if self._tracker:
             note = annotate(entry, self._tracker.apply(entry))
         if self._redact:
             entry, note = self._redact(entry), note._replace(who=None) if note else None
-        text = self._date_above(entry) + line(entry, self.style, note) + "\n"
-        return (text + "".join([row + "\n" for row in self._below(entry)])).encode()
+        text = self._date_line(entry) + line(entry, self.style, note) + "\n"
+        return (text + "".join([row + "\n" for row in self._details(entry)])).encode()
 
-    def _date_above(self, entry: Entry) -> str:
-        """The date, where it is another one than above."""
+    def _date_line(self, entry: Entry) -> str:
+        """The line with the date, if it changed."""
         day = day_of(entry.delivery.received_at)
         if not self._is_terminal or day == self._day:
             return ""
         self._day = day
         return self._paint("dim", day) + "\n"
 
-    def _below(self, entry: Entry) -> Iterator[str]:
-        if self._depth:
+    def _details(self, entry: Entry) -> Iterator[str]:
+        if self._detail:
             yield from fields(entry, self.style)
-        if self._depth > 1:
+        if self._detail > 1:
             yield from whole(entry, self.style)
 
     def end(self) -> bytes:
-        """Nothing: lines have no end."""
+        """Nothing: there is no footer."""
         return b""

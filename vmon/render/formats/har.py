@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 
 class HarFormatter:
-    """A HAR 1.2 document; a body that is no UTF-8 is in base64."""
+    """Formats entries as a HAR 1.2 document; a body that is not UTF-8 is in base64."""
 
     def __init__(self, scrub: ScrubPolicy) -> None:
         self._scrub = scrub
-        self._between = b"\n"
+        self._separator = b"\n"
 
     def begin(self) -> bytes:
-        """The beginning of the document."""
+        """Begin the document."""
         creator = json.dumps({"name": "vmon", "version": __version__})
         return b'{"log":{"version":"1.2","creator":%b,"entries":[' % creator.encode()
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The document's next deliveries."""
+        """Format the document's next deliveries."""
         out = []
         for entry in entries:
-            out += [self._between, json.dumps(_record(self._scrub(entry))).encode()]
-            self._between = b",\n"
+            out += [self._separator, json.dumps(_record(self._scrub(entry))).encode()]
+            self._separator = b",\n"
         return b"".join(out)
 
     def end(self) -> bytes:
-        """The end of the document."""
+        """End the document."""
         return b"\n]}}\n"
 
 
@@ -68,7 +68,7 @@ def _record(delivery: Delivery) -> dict[str, object]:
     response = {
         "status": 200, "statusText": "OK", "httpVersion": "HTTP/1.1", "cookies": [], "headers": [],
         "content": content, "redirectURL": "", "headersSize": -1, "bodySize": 0,
-    }  # fmt: skip # what HAR wants and a capture does not keep
+    }  # fmt: skip # required by HAR, not in a capture
     return {
         "_id": delivery.id,
         "_remote": delivery.remote,

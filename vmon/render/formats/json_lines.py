@@ -1,4 +1,4 @@
-"""Entries as JSON lines: as a capture has them."""
+"""Entries as JSON lines, as in a capture."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
 
 
 class JsonFormatter:
-    """Capture lines, unchanged; `for_people` (on a terminal) escapes what could act on it."""
+    """Formats entries as capture lines, unchanged; `for_people` escapes control characters."""
 
     def __init__(self, redact: Redactor | None = None, *, for_people: bool = False) -> None:
         self._redact = redact
         self._for_people = for_people
 
     def begin(self) -> bytes:
-        """Nothing: lines have no header."""
+        """Nothing: there is no header."""
         return b""
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The lines of entries."""
+        """Format entries as lines."""
         return b"".join([self.entry(entry) for entry in entries])
 
     def entry(
         self, entry: Entry, line: bytes | None = None, _note: Annotation | None = None
     ) -> bytes:
-        """The line of an entry; redacted it is never the line of the capture, which has all."""
+        """Format an entry; its capture line `line` is used unless the entry is redacted."""
         if self._redact:
             entry, line = self._redact(entry), None
         line = line or _encoded(entry)
         return disarm_json(line) if self._for_people else line
 
     def lines(self, lines: Iterable[bytes]) -> bytes:
-        """Lines that are there already, with nothing to redact."""
+        """Join capture lines that need no redaction."""
         return b"".join(map(disarm_json, lines) if self._for_people else lines)
 
     def measure(self) -> None:
-        """Nothing: lines are as long as they are."""
+        """Nothing: lines have no limit."""
 
     def end(self) -> bytes:
-        """Nothing: lines have no end."""
+        """Nothing: there is no footer."""
         return b""
 
 
 def _encoded(entry: Entry) -> bytes:
-    from vmon.capture.codec import write_line  # lines that are there already need no encoder
+    from vmon.capture.codec import write_line  # not needed for capture lines
 
     return write_line(entry)

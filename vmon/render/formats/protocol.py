@@ -1,4 +1,4 @@
-"""What every output format is: a formatter."""
+"""The protocol of output formats."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
 
 
 class Formatter(Protocol):
-    """An output format: turns entries into the bytes of a document, some at a time."""
+    """Formats entries as the bytes of a document, in batches."""
 
     def begin(self) -> bytes:
-        """What comes before the first entry."""
+        """The bytes before the first entry."""
 
     def each(self, entries: Iterable[Entry], /) -> bytes:
-        """The next entries."""
+        """Format the next entries."""
 
     def end(self) -> bytes:
-        """What comes after the last entry."""
+        """The bytes after the last entry."""
 
 
 class EntryFormatter(Formatter, Protocol):
-    """A format in which an entry stands alone, as on a live screen."""
+    """Formats single entries, as on a live screen."""
 
     def entry(
         self, entry: Entry, line: bytes | None = None, note: Annotation | None = None, /
     ) -> bytes:
-        """One entry, newline included; `line` is its capture line, `note` what else is known."""
+        """Format an entry, newline included; `line` is its capture line."""
 
     def measure(self) -> None:
-        """Take the terminal's width as it is now."""
+        """Update the width to the terminal's."""
 
 
 class Redacted:
-    """Another format, in which every entry is redacted first."""
+    """Redacts entries before another formatter formats them."""
 
     def __init__(self, formatter: Formatter, redact: Redactor) -> None:
         self._redact = redact
@@ -46,5 +46,5 @@ class Redacted:
         self.begin, self.end = formatter.begin, formatter.end
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The next entries, redacted."""
+        """Format the next entries, redacted."""
         return self._formatter.each([self._redact(entry) for entry in entries])

@@ -96,28 +96,28 @@ DELIVERIES = [
 
 
 class PytestFormatter:
-    """A test module: the test, then the deliveries as Python literals."""
+    """Formats entries as a test module: the test, then the deliveries as Python literals."""
 
     def __init__(self, scrub: ScrubPolicy) -> None:
         self._scrub = scrub
-        self._inner_path = stored_path()
+        self._path_of = stored_path()
 
     def begin(self) -> bytes:
-        """The beginning of the document."""
+        """Begin the module."""
         return _MODULE.encode()
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The module's next deliveries."""
+        """Format the module's next deliveries."""
         return b"".join([self._literal(entry) for entry in entries])
 
     def _literal(self, entry: Entry) -> bytes:
         delivery = self._scrub(entry)
         what = f"{entry.type} {delivery.id}"
-        path = origin_form(self._inner_path(delivery.path))
+        path = origin_form(self._path_of(delivery.path))
         parts = (what, delivery.method, path, list(headers_to_send(delivery)), delivery.body)
         lines = "".join(f"        {part!a},\n" for part in parts)
         return f"    (\n{lines}    ),\n".encode()
 
     def end(self) -> bytes:
-        """The end of the document."""
+        """End the module."""
         return b"]\n"

@@ -17,69 +17,69 @@ if TYPE_CHECKING:
 
     from vmon.security.scrub import ScrubPolicy
 
-_LONGEST_WORD = 100_000
-"""Bytes of a word of a command line: Linux takes 128 KiB."""
+_MAX_WORD = 100_000
+"""Maximum bytes of a command-line argument: Linux allows 128 KiB."""
 _TRICKY = re.compile(rb"[^A-Za-z0-9 ,.:;/=+_{}\[\]()<>@#&*?|~^]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class ShellFormatter:
-    """A command for each delivery, in a script that any POSIX shell runs."""
+    """Formats entries as a POSIX shell script with a command for each delivery."""
 
     def __init__(self, scrub: ScrubPolicy, to: str, command: Command) -> None:
         self._scrub = scrub
         self._to = to
         self._command = command
-        self._inner_path = stored_path()
+        self._path_of = stored_path()
 
     def begin(self) -> bytes:
-        """Nothing: a script needs no header."""
+        """Nothing: there is no header."""
         return b""
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The commands of the next deliveries."""
+        """Format the commands of the next deliveries."""
         return b"".join([self._command_of(entry) for entry in entries])
 
     def _command_of(self, entry: Entry) -> bytes:
         delivery = self._scrub(entry)
-        about = f"# {disarm(entry.type)}, {iso(delivery.received_at)}, {disarm(delivery.id)}\n"
-        url = url_for(self._to, self._inner_path(delivery.path))
-        return about.encode() + self._command(delivery, url) + b"\n"
+        comment = f"# {disarm(entry.type)}, {iso(delivery.received_at)}, {disarm(delivery.id)}\n"
+        url = url_for(self._to, self._path_of(delivery.path))
+        return comment.encode() + self._command(delivery, url) + b"\n"
 
     def end(self) -> bytes:
-        """Nothing: a script needs no end."""
+        """Nothing: there is no footer."""
         return b""
 
 
 class Command(Protocol):
-    """Makes the command that sends a delivery to a URL."""
+    """A function that formats the command that sends a delivery to a URL."""
 
     def __call__(self, delivery: Delivery, url: str, /) -> bytes:
-        """The command."""
+        """Format the command."""
 
 
 def curl(delivery: Delivery, url: str) -> bytes:
-    """A curl command that sends a delivery to a URL."""
+    """Format the curl command that sends a delivery to a URL."""
     words = [b"curl -sS --globoff --path-as-is -X " + _word(delivery.method.encode())]
-    sent = list(headers_to_send(delivery))
-    for name, value in sent:
-        text = f"{name}: {value}" if value else f"{name};"  # curl's way to write an empty one
+    headers = list(headers_to_send(delivery))
+    for name, value in headers:
+        text = f"{name}: {value}" if value else f"{name};"  # curl's syntax for an empty value
         words.append(b"-H " + _word(_wire(text)))
-    if not any(name.lower() == "content-type" for name, _ in sent):
-        words.append(b"-H 'Content-Type:'")  # else curl makes one up
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        words.append(b"-H 'Content-Type:'")  # else curl adds one
     return _piped(delivery.body, words, b"--data-raw ", b"--data-binary @-", _word(_wire(url)))
 
 
 def httpie(delivery: Delivery, url: str) -> bytes:
-    """An HTTPie command that sends a delivery to a URL."""
+    """Format the HTTPie command that sends a delivery to a URL."""
     items = []
     for name, value in headers_to_send(delivery):
         if not _is_utf8(_wire(value)):  # HTTPie cannot send it
             continue
         escaped = "\\" + value if value.startswith(("=", "@", ":", "\\")) else value
         items.append(_word(_wire(f"{name}:{escaped}" if value else f"{name};")))
-    where = _word(delivery.method.encode()) + b" " + _word(_wire(url))
-    words = [b"http --path-as-is", where, *items]
+    request = _word(delivery.method.encode()) + b" " + _word(_wire(url))
+    words = [b"http --path-as-is", request, *items]
     if delivery.body and _is_plain(delivery.body):
         words.insert(1, b"--ignore-stdin --raw=" + _word(delivery.body))
         return b" ".join(words)
@@ -87,22 +87,22 @@ def httpie(delivery: Delivery, url: str) -> bytes:
 
 
 def _piped(body: bytes, words: list[bytes], as_word: bytes, as_input: bytes, last: bytes) -> bytes:
-    """The command with its body as a word, or in a pipe where it is none."""
+    """Join the command, with its body as an argument, or piped in if it cannot be one."""
     if _is_plain(body):
         return b" ".join((*words, as_word + _word(body), last))
     return _octal(body) + b" | " + b" ".join((*words, as_input, last))
 
 
 def headers_to_send(delivery: Delivery) -> Iterable[tuple[str, str]]:
-    """The headers that are the delivery's own and can be sent again."""
+    """The end-to-end headers of a delivery that can be sent again."""
     for name, value in delivery.headers:
-        whole = _TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value)
-        if whole and name.lower() not in HOP_BY_HOP:
+        is_valid = _TOKEN.fullmatch(name) and not re.search(r"[\r\n\0]", value)
+        if is_valid and name.lower() not in HOP_BY_HOP:
             yield name, value
 
 
 def _wire(text: str) -> bytes:
-    """The bytes of text of a request's head, of which each character is one."""
+    """Encode text of a request's head, in which each character is a byte."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -118,21 +118,21 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _is_plain(word: bytes) -> bool:
-    """Whether the bytes can stand in a command as they are, and deceive nobody who reads it."""
+    """Whether bytes can be in a command unchanged, without hidden or misleading characters."""
     try:
         text = word.decode()
     except UnicodeDecodeError:
         return False
-    return len(word) <= _LONGEST_WORD and disarm(text.replace("\n", "")) == text.replace("\n", "")
+    return len(word) <= _MAX_WORD and disarm(text.replace("\n", "")) == text.replace("\n", "")
 
 
 def _word(word: bytes) -> bytes:
-    """A word of a shell; what cannot be shown comes out of printf."""
+    """Quote a shell word; bytes that are not plain are written by printf."""
     if _is_plain(word):
         return shlex.quote(word.decode()).encode()
     return b'"$(' + _octal(word.replace(b"\0", b"")) + b')"'
 
 
 def _octal(data: bytes) -> bytes:
-    """A printf that puts the bytes out."""
+    """The printf command that writes the bytes."""
     return b"printf '" + _TRICKY.sub(lambda match: b"\\%03o" % match[0][0], data) + b"'"

@@ -1,4 +1,4 @@
-"""Entries as a table: CSV, TSV, or columns for people.
+"""Entries as a table: CSV, TSV, or aligned columns.
 
 A field is `type`, `session`, `received_at`, `lag`, `path`, `method`, `remote` or `delivery` (its
 id), else a path into the body: `stream.name`, `streams.0.streamId`.
@@ -21,16 +21,24 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
 
 TableKind = Literal["csv", "tsv", "columns"]
-USUAL = ("received_at", "type", "session", "connection.id", "stream.id", "stream.name", "reason")
-"""The fields of a table for which none were named."""
+DEFAULT_FIELDS = (
+    "received_at",
+    "type",
+    "session",
+    "connection.id",
+    "stream.id",
+    "stream.name",
+    "reason",
+)
+"""The fields of a table without --fields."""
 
-_WIDEST = 48
-_MARKS = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_MAX_WIDTH = 48
+_TSV_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def fields_of(text: str | None) -> tuple[str, ...]:
-    """The fields of a comma list; WrongUse where one is empty."""
-    names = tuple(part.strip() for part in text.split(",")) if text is not None else USUAL
+    """Split a comma list of fields; WrongUse if one is empty."""
+    names = tuple(part.strip() for part in text.split(",")) if text is not None else DEFAULT_FIELDS
     if not all(names):
         raise WrongUse(
             f"empty field name in {text!r}", hint="use --fields session,reason,stream.name"
@@ -39,9 +47,9 @@ def fields_of(text: str | None) -> tuple[str, ...]:
 
 
 class TableFormatter:
-    """A table written row by row; columns are as wide as the first rows need.
+    """Formats entries as rows of a table; columns are as wide as the first rows need.
 
-    `for_people`: on a terminal, where no cell may act on it.
+    `for_people` removes control characters, for a terminal.
     """
 
     def __init__(
@@ -50,27 +58,29 @@ class TableFormatter:
         self._names = names
         self._kind = kind
         self._for_people = for_people or kind == "columns"
-        self._wide: list[int] | None = None
+        self._widths: list[int] | None = None
         self._seen: set[str] = set()
 
     def begin(self) -> bytes:
-        """The header; of columns it comes with the first rows."""
+        """The header; aligned columns have it with the first rows."""
         return b"" if self._kind == "columns" else self._encoded([list(self._names)])
 
     def each(self, entries: Iterable[Entry]) -> bytes:
-        """The rows of entries."""
+        """Format entries as rows."""
         rows = [[self._cell(entry, name) for name in self._names] for entry in entries]
-        if self._kind == "columns" and self._wide is None and rows:
+        if self._kind == "columns" and self._widths is None and rows:
             rows.insert(0, list(self._names))
-            self._wide = [min(_WIDEST, max(map(len, column))) for column in zip(*rows, strict=True)]
+            self._widths = [
+                min(_MAX_WIDTH, max(map(len, column))) for column in zip(*rows, strict=True)
+            ]
         return self._encoded(rows)
 
     def end(self) -> bytes:
-        """Nothing: a table has no end."""
+        """Nothing: there is no footer."""
         return b""
 
     def unseen(self) -> list[str]:
-        """The fields that no row had."""
+        """The fields that no entry had."""
         return [name for name in self._names if name not in self._seen]
 
     def _cell(self, entry: Entry, name: str) -> str:
@@ -80,7 +90,7 @@ class TableFormatter:
         text = _text(value)
         if self._for_people:
             return disarm(text)
-        return text if self._kind == "csv" else text.translate(_MARKS)
+        return text if self._kind == "csv" else text.translate(_TSV_ESCAPES)
 
     def _encoded(self, rows: list[list[str]]) -> bytes:
         if self._kind == "csv":
@@ -93,8 +103,8 @@ class TableFormatter:
         return "".join(self._padded(row) + "\n" for row in rows).encode()
 
     def _padded(self, row: list[str]) -> str:
-        wide = self._wide or [0] * len(row)
-        return "  ".join(map(str.ljust, row, wide)).rstrip()
+        widths = self._widths or [0] * len(row)
+        return "  ".join(map(str.ljust, row, widths)).rstrip()
 
 
 def _text(value: Any) -> str:
@@ -108,7 +118,7 @@ def _text(value: Any) -> str:
 
 
 def field(entry: Entry, name: str) -> Any:
-    """The value of a field; None where the delivery has none."""
+    """The value of a field; None if the entry has none."""
     delivery = entry.delivery
     match name:
         case "type" | "session":
@@ -122,10 +132,10 @@ def field(entry: Entry, name: str) -> Any:
         case "delivery":
             return delivery.id
         case _:
-            return _within(entry.payload.value, name)
+            return _lookup(entry.payload.value, name)
 
 
-def _within(value: Any, name: str) -> Any:
+def _lookup(value: Any, name: str) -> Any:
     if isinstance(value, dict) and name in value:
         return value[name]
     for step in name.split("."):

@@ -87,7 +87,7 @@ def session_rows(
     number = len(sessions) + gone.sessions
     if number:
         people = sum(len(session.people) for session in sessions) + gone.people
-        streams = sum(len(session.feeds) for session in sessions) + gone.feeds
+        streams = sum(len(session.streams) for session in sessions) + gone.streams
         what = f"{count(people, 'connection')}, {count(streams, 'stream')}"
         yield "sessions", f"{number:,} ({tracker.occupancy().sessions:,} open), {what}"
     busiest = nlargest(_MOST, sessions, key=lambda session: session.events)
@@ -110,7 +110,7 @@ def _session(session: Session, now_ms: int, redact: Redactor | None) -> str:
     ended = f"ended: {disarm(reason)}" if reason else "ended"
     parts = [
         count(len(session.people), "connection"),
-        count(len(session.feeds), "stream"),
+        count(len(session.streams), "stream"),
         count(session.events, "event"),
         duration(laid.lasted_s(now_ms)),
         f"open, {connected:,} connected" if laid.is_open else ended,

@@ -133,5 +133,8 @@ class Terminal:
                 bugs=bugs.total,
             )
             self.say(text)
+
+    def say_bugs(self, bugs: Bugs) -> None:
+        """Say what to report of the bugs of a run, if there were any."""
         if bugs.total:
             self.say(bugs_in_words(bugs.tracebacks()))

@@ -102,3 +102,9 @@ def _some(fd: int, view: memoryview) -> int:
     except BlockingIOError:  # whoever shares the terminal with us may have made it non-blocking
         select.select([], [fd], [])
         return 0
+
+
+def say_now(text: str) -> None:
+    """Write a line to standard error, unless a terminal that is paused would block."""
+    if select.select([], [ERR], [], 0)[1]:
+        os.write(ERR, f"{text}\n".encode("utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""The captures that are kept: two rows for each, the second one its types as a bar."""
+"""The report of `vmon captures`: two rows per capture, the second is a bar of its types."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
     from vmon.analysis.captures import Gone, Held, Kept
 
-_BAR = 24
+_BAR_WIDTH = 24
 _OTHER = "245"
 
 
 class CapturesReport:
-    """Captures as rows for standard output; where nobody looks, with their whole path."""
+    """Formats captures as rows for standard output; in a pipe with their whole path."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stdout.isatty()
         self._paint = Paint(console(sys.stdout))
 
-    def rows(self, one: Kept, held: Held | None) -> str:
-        """The rows of a capture, newline included; without `held` it could not be read."""
-        name = disarm(one.path.name) if self._is_terminal else home(one.path)
-        parts = [duration(one.age_s) + " old", size(one.size)]
+    def rows(self, capture: Kept, held: Held | None) -> str:
+        """Format the rows of a capture, newline included; `held` is None if it cannot be read."""
+        name = disarm(capture.path.name) if self._is_terminal else home(capture.path)
+        parts = [duration(capture.age_s) + " old", size(capture.size)]
         if held is not None:
             parts += [_span(held), _deliveries(held), count(held.sessions, "session")]
         else:
             parts.append(self._paint("failed", "unreadable"))
-        if one.in_use:
+        if capture.in_use:
             parts.append(self._paint("created", "in use"))
-        if one.journals:
-            parts.append(count(len(one.journals), "forwarding journal"))
+        if capture.journals:
+            parts.append(count(len(capture.journals), "forwarding journal"))
         head = f"{self._paint('name', name)}  {', '.join(part for part in parts if part)}\n"
         bar = self._bar(held.types) if held else ""
         return head + (f"  {bar}\n" if bar else "")
@@ -51,7 +51,7 @@ class CapturesReport:
             return ""
         total = sum(groups.values())
         cells = _shares([*groups.values()], total) if self._is_terminal else [0] * len(groups)
-        drawn = [
+        bars = [
             self._paint(GROUP_STYLES.get(group, _OTHER), "▇" * cells[index])
             for index, group in enumerate(groups)
             if cells[index]
@@ -60,23 +60,23 @@ class CapturesReport:
             self._paint(GROUP_STYLES.get(group, _OTHER), f"{disarm(group)} {number:,}")
             for group, number in groups.items()
         ]
-        return "".join(drawn) + ("  " if drawn else "") + "  ".join(words)
+        return "".join(bars) + ("  " if bars else "") + "  ".join(words)
 
 
 def _groups(types: Counter[str]) -> dict[str, int]:
-    """How many of each group, in the catalogue's order."""
-    found: dict[str, int] = {}
+    """Count by group, in the catalogue's order."""
+    groups: dict[str, int] = {}
     for name in (*NAMES, *sorted(set(types) - set(NAMES))):
         if types[name]:
             group: str = ALL[name].group if name in ALL else "other"
             group = name if group == "other" and name in NAMES else group
-            found[group] = found.get(group, 0) + types[name]
-    return found
+            groups[group] = groups.get(group, 0) + types[name]
+    return groups
 
 
 def _shares(numbers: list[int], total: int) -> list[int]:
-    """So many cells for each, at least one, together about the length of the bar."""
-    return [max(1, round(number / total * _BAR)) for number in numbers]
+    """The cells of each number, at least 1, together about the width of the bar."""
+    return [max(1, round(number / total * _BAR_WIDTH)) for number in numbers]
 
 
 def _span(held: Held) -> str:
@@ -94,32 +94,32 @@ def _deliveries(held: Held) -> str:
     return count(held.types.total(), "delivery", "deliveries")
 
 
-def going(gone: Gone) -> str:
-    """A capture that goes, and what goes with it."""
-    one = gone.capture
-    parts = [home(one.path), duration(one.age_s) + " old", size(one.size)]
-    if one.journals:
-        parts.append(f"with {count(len(one.journals), 'forwarding journal')}")
+def removal_line(gone: Gone) -> str:
+    """Describe a capture to remove, and what is removed with it."""
+    capture = gone.capture
+    parts = [home(capture.path), duration(capture.age_s) + " old", size(capture.size)]
+    if capture.journals:
+        parts.append(f"with {count(len(capture.journals), 'forwarding journal')}")
     if gone.unsent:
         parts.append(f"{count(gone.unsent, 'delivery', 'deliveries')} not accepted by your app")
     return ", ".join(parts)
 
 
-def as_json(found: list[tuple[Kept, Held | None]], folder: Path) -> str:
+def as_json(captures: list[tuple[Kept, Held | None]], folder: Path) -> str:
     """`{"folder":…,"captures":[{"path":…,"deliveries":…,"types":{…}}]}`; null: cannot be read."""
     rows = [
         {
-            "path": str(one.path),
-            "size": one.size,
-            "age_s": round(one.age_s, 3),
-            "in_use": one.in_use,
-            "journals": [str(path) for path in one.journals],
+            "path": str(capture.path),
+            "size": capture.size,
+            "age_s": round(capture.age_s, 3),
+            "in_use": capture.in_use,
+            "journals": [str(path) for path in capture.journals],
             "deliveries": held.types.total() if held else None,
             "sessions": held.sessions if held else None,
             "first_at": iso(held.first_at) if held and held.first_at else None,
             "last_at": iso(held.last_at) if held and held.last_at else None,
             "types": dict(held.types.most_common()) if held else None,
         }
-        for one, held in found
+        for capture, held in captures
     ]
     return json.dumps({"folder": str(folder), "captures": rows}, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""The catalogue, drawn for people or written for machines; fields come from the event structs."""
+"""The report of `vmon events`: event types, with fields from the event structs."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,8 +18,8 @@ from vmon.events.catalogue import EventType
 from vmon.events.parse import SHAPES
 
 
-class Told(NamedTuple):
-    """One field of a payload: its dotted path, JSON type and what is known of it."""
+class FieldInfo(NamedTuple):
+    """A field of a payload: its dotted path, JSON type, unit, meaning, certainty and example."""
 
     path: str
     kind: str
@@ -29,29 +29,29 @@ class Told(NamedTuple):
     example: str | None
 
 
-def fields_of(name: str) -> list[Told]:
-    """List the fields of a type's payload, nested ones after what they are in."""
+def fields_of(name: str) -> list[FieldInfo]:
+    """List the fields of a type's payload, nested fields after their parent."""
     shape = SHAPES.get(name)
     return list(_fields(shape, name, "")) if shape else []
 
 
-def _fields(shape: type[Struct], name: str, path: str) -> Iterator[Told]:
+def _fields(shape: type[Struct], name: str, path: str) -> Iterator[FieldInfo]:
     hints = get_type_hints(shape, include_extras=True)
     for field in fields(shape):
         wire, metas = hints[field.name], getattr(hints[field.name], "__metadata__", ())
-        meta = next((one for one in metas if isinstance(one, Meta)), None)
+        meta = next((each for each in metas if isinstance(each, Meta)), None)
         if meta is None or (meta.extra or {}).get("only", name) != name:
             continue
-        yield _told(path + field.encode_name, wire, meta)
-        for inner, mark in _structs(wire):
-            yield from _fields(inner, name, f"{path}{field.encode_name}{mark}.")
+        yield _field_info(path + field.encode_name, wire, meta)
+        for inner, suffix in _structs(wire):
+            yield from _fields(inner, name, f"{path}{field.encode_name}{suffix}.")
 
 
-def _told(path: str, wire: Any, meta: Meta) -> Told:
+def _field_info(path: str, wire: Any, meta: Meta) -> FieldInfo:
     extra = meta.extra or {}
-    kinds = " or ".join(dict.fromkeys(_kind(one) for one in _options(wire)))
-    said = (extra.get("unit"), meta.description or "", extra["sure"], extra.get("example"))
-    return Told(path, kinds, *said)
+    kinds = " or ".join(dict.fromkeys(_kind(option) for option in _options(wire)))
+    details = (extra.get("unit"), meta.description or "", extra["sure"], extra.get("example"))
+    return FieldInfo(path, kinds, *details)
 
 
 def _options(wire: Any) -> list[Any]:
@@ -62,15 +62,16 @@ def _options(wire: Any) -> list[Any]:
 
 
 def _structs(wire: Any) -> list[tuple[type[Struct], str]]:
-    """Find the struct in a field's type, and how a path goes into it; one way is enough."""
-    found = [
-        (get_args(one)[0], "[]") if get_origin(one) is list else (one, "") for one in _options(wire)
+    """Find the first struct in a field's type, and the suffix of its path: `[]` for a list."""
+    candidates = [
+        (get_args(option)[0], "[]") if get_origin(option) is list else (option, "")
+        for option in _options(wire)
     ]
-    return [(one, mark) for one, mark in found if _is_struct(one)][:1]
+    return [(each, suffix) for each, suffix in candidates if _is_struct(each)][:1]
 
 
-def _is_struct(one: Any) -> bool:
-    return isinstance(one, type) and issubclass(one, Struct)
+def _is_struct(option: Any) -> bool:
+    return isinstance(option, type) and issubclass(option, Struct)
 
 
 _KINDS = {str: "string", int: "number", float: "number", bool: "boolean"}
@@ -80,37 +81,37 @@ def _kind(option: Any) -> str:
     return "list" if get_origin(option) is list else _KINDS.get(option, "object")
 
 
-# For machines.
+# JSON.
 
 
 def as_json(entries: list[EventType]) -> str:
-    """Write entries as one JSON document: a list of objects."""
+    """Format event types as one JSON document: a list of objects."""
     return json.dumps([_plain(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n"
 
 
 def _plain(entry: EventType) -> dict[str, Any]:
-    said = entry._asdict()
-    told = [field._asdict() for field in fields_of(entry.name)]
-    return said | {"ordinary_reasons": sorted(entry.ordinary_reasons), "fields": told}
+    document = entry._asdict()
+    payload = [field._asdict() for field in fields_of(entry.name)]
+    return document | {"ordinary_reasons": sorted(entry.ordinary_reasons), "fields": payload}
 
 
-# For people.
+# Text.
 
 _WIDE = 110
 _NARROW = 60
-_PIPED = 100_000
+_UNLIMITED = 100_000
 
 
 class Columns:
-    """Rows side by side where there is room, else below each other."""
+    """Rows as a grid if the console is wide enough, else with the cells below each other."""
 
-    def __init__(self, rows: Iterable[tuple[str, ...]], at_least: int) -> None:
+    def __init__(self, rows: Iterable[tuple[str, ...]], min_width: int) -> None:
         self.rows = list(rows)
-        self.at_least = at_least
+        self.min_width = min_width
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw for the width there is."""
-        yield self._grid() if options.max_width >= self.at_least else self._stack()
+        """Render for the console's width."""
+        yield self._grid() if options.max_width >= self.min_width else self._stack()
 
     def _grid(self) -> Table:
         grid = Table.grid(padding=(0, 2))
@@ -126,21 +127,21 @@ class Columns:
         stack.add_column(overflow="fold")
         for name, *between, meaning in self.rows:
             stack.add_row(Text(name, "bold"))
-            if aside := ", ".join(filter(None, between)):
-                stack.add_row(Padding(Text(aside, "dim"), (0, 0, 0, 2)))
+            if details := ", ".join(filter(None, between)):
+                stack.add_row(Padding(Text(details, "dim"), (0, 0, 0, 2)))
             stack.add_row(Padding(Text(meaning), (0, 0, 0, 2)))
         return stack
 
 
 def overview(entries: list[EventType]) -> list[RenderableType]:
-    """Draw the catalogue: type, group, meaning."""
+    """Show the catalogue: type, group, meaning."""
     return [Columns([(entry.name, entry.group, entry.meaning) for entry in entries], _NARROW)]
 
 
 def explanations(entries: list[EventType]) -> list[RenderableType]:
-    """Draw all that is known of each entry."""
-    drawn = [_explanation(entry) for entry in entries]
-    return reduce(lambda above, below: [*above, Text(), *below], drawn)
+    """Explain event types: meaning, fields, reasons, states, sample."""
+    parts = [_explanation(entry) for entry in entries]
+    return reduce(lambda above, below: [*above, Text(), *below], parts)
 
 
 def _explanation(entry: EventType) -> list[RenderableType]:
@@ -160,10 +161,10 @@ def _explanation(entry: EventType) -> list[RenderableType]:
     ]
 
 
-def _row(field: Told) -> tuple[str, str, str, str]:
-    sure = "" if field.sure == "documented" else f" ({_SURE[field.sure]})"
+def _row(field: FieldInfo) -> tuple[str, str, str, str]:
+    certainty = "" if field.sure == "documented" else f" ({_SURE[field.sure]})"
     example = f" Example: {field.example}" if field.example else ""
-    return field.path, field.kind, field.unit or "", field.meaning + sure + example
+    return field.path, field.kind, field.unit or "", field.meaning + certainty + example
 
 
 _SURE = {
@@ -180,8 +181,8 @@ def _section(title: str, rows: Iterable[tuple[str, ...]]) -> list[RenderableType
     rows = list(rows)
     if not rows:
         return []
-    room = _WIDE if len(rows[0]) > len(("name", "meaning")) else _NARROW
-    return [Text(), Text(title, "bold"), Padding(Columns(rows, room), (0, 0, 0, 2))]
+    min_width = _WIDE if len(rows[0]) > len(("name", "meaning")) else _NARROW
+    return [Text(), Text(title, "bold"), Padding(Columns(rows, min_width), (0, 0, 0, 2))]
 
 
 def _sample(entry: EventType) -> list[RenderableType]:
@@ -192,14 +193,14 @@ def _sample(entry: EventType) -> list[RenderableType]:
 
 
 def show(parts: list[RenderableType], out: TextIO) -> None:
-    """Print to a terminal at its width; into a pipe as plain lines, neither wrapped nor cut."""
+    """Print to a terminal at its width; into a pipe as plain lines, not wrapped or truncated."""
     if out.isatty():
         console = Console(file=out, markup=False, highlight=False, emoji=False)
         console.print(*parts, sep="\n")
         return
     plain = StringIO()
     console = Console(
-        file=plain, width=_PIPED, no_color=True, force_terminal=False, markup=False, emoji=False
+        file=plain, width=_UNLIMITED, no_color=True, force_terminal=False, markup=False, emoji=False
     )
     console.print(*parts, sep="\n", highlight=False)
     out.write("".join(line.rstrip() + "\n" for line in plain.getvalue().splitlines()))

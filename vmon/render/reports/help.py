@@ -1,4 +1,4 @@
-"""A topic of the reference, laid out for a terminal; through the pager where it is longer."""
+"""The report of `vmon help`: a topic formatted for a terminal, in the pager if it is long."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STYLES = Theme(
     | {f"markdown.h{level}": "bold" for level in range(1, 7)}
 )
 _NARROW = 70
-"""Below this many columns the cells of a table's row stand one under the other."""
+"""Below this many columns the cells of a table are stacked."""
 
 
 class _Heading(Heading):
@@ -34,7 +34,7 @@ class _Heading(Heading):
 
 
 class _CodeBlock(CodeBlock):
-    """A code block on the terminal's own background, indented where there is room for it."""
+    """A code block on the terminal's background, indented if it fits."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = Text(str(self.text).rstrip(), style="cyan", overflow="fold")
@@ -43,7 +43,7 @@ class _CodeBlock(CodeBlock):
 
 
 class _Table(TableElement):
-    """A table in which nothing is cut off, however narrow it is."""
+    """A table in which nothing is truncated at any width."""
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         rows = [[cell.content for cell in row.cells] for row in self.body.rows] if self.body else []
@@ -61,11 +61,11 @@ class _Table(TableElement):
 def _stacked(row: list[Text]) -> list[Padding]:
     for cell in row:
         cell.overflow = "fold"
-    return [Padding(cell, (0, 0, 0, 4 if at else 0)) for at, cell in enumerate(row)]
+    return [Padding(cell, (0, 0, 0, 4 if index else 0)) for index, cell in enumerate(row)]
 
 
 class _Topic(Markdown):
-    """Markdown as the reference is written in."""
+    """The Markdown of the reference."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
@@ -77,9 +77,9 @@ class _Topic(Markdown):
 
 
 def show(text: str, out: TextIO) -> None:
-    """Print a topic to a terminal; what is higher than that goes through the pager."""
+    """Print a topic to a terminal; in the pager if it has more lines than the terminal."""
     console = Console(file=out, markup=False, highlight=False, emoji=False, theme=_STYLES)
-    topic = laid_out(text)
+    topic = markdown_of(text)
     if len(console.render_lines(topic, pad=False)) < console.height:
         console.print(topic)
         return
@@ -87,6 +87,6 @@ def show(text: str, out: TextIO) -> None:
         console.print(topic)
 
 
-def laid_out(text: str) -> Markdown:
-    """A topic for a console: without marks, and links to other topics as their words alone."""
+def markdown_of(text: str) -> Markdown:
+    """Parse a topic, without comments; links to other topics become plain text."""
     return _Topic(_TOPIC_LINK.sub(r"\1", _COMMENT.sub("", text)), hyperlinks=False)

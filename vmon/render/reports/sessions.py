@@ -1,21 +1,21 @@
-"""Sessions as trees: session → people → streams and calls; then archives and other jobs.
+"""Sessions as trees: session → people → streams and calls; then archives and other outputs.
 
     ● kxOH45  2016-08-03 20:54  open for 12 min  1 of 2 participants, 1 stream, 7 events
     ├─ ● Ann  12 min  c053fcc8
     │  └─ ● camera "desk"  3 min  63245362
     └─ ○ Bob  40 s  networkDisconnected  5d2451b8
 
-`●` is there, `○` is gone. What nobody told is said: a begin or an end that is worked out.
+`●` is connected or open, `○` has ended. An inferred begin or end is noted.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.events.names import called
+from vmon.events.names import display_name
 from vmon.events.timestamps import local
 from vmon.humanize import count, duration, handle, size
-from vmon.render.style import LineStyle, colour_of, painted
+from vmon.render.style import LineStyle, colour_of, format_line
 from vmon.render.subject import short
 from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
 from vmon.sessions.snapshot import Member, SessionSnapshot, TimedPart, state_of, status_of
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from vmon.sessions.model import Part
     from vmon.sessions.snapshot import Span
 
-_MOST_GONE = 20
-"""People of a session who have left, where somebody looks: the others are counted."""
+_MAX_GONE = 20
+"""People who left that are shown on a terminal; the others are counted."""
 
 
 class Node(NamedTuple):
-    """A line of a tree, and what hangs from it."""
+    """A node of a tree: its line and its children."""
 
     pieces: list[Piece]
     under: list[Node]
@@ -42,12 +42,12 @@ class Node(NamedTuple):
 def rows(
     laid: SessionSnapshot, look: LineStyle, now_ms: int, *, fold: bool = False
 ) -> Iterator[str]:
-    """The lines of a session's tree; with `fold` not everybody who has left has one.
+    """Format a session as a tree; with `fold` only the last people who left have a line.
 
-    What is open goes on until now, or to the session's last event where clocks disagree.
+    What is open lasts until now, or until the session's last event if that is later.
     """
     now_ms = max(now_ms, laid.session.last_ms)
-    yield painted(head(laid, now_ms), look)
+    yield format_line(head(laid, now_ms), look)
     yield from _drawn(_nodes(laid, now_ms, fold=fold), look, "")
 
 
@@ -55,12 +55,12 @@ def _drawn(nodes: list[Node], look: LineStyle, before: str) -> Iterator[str]:
     for node in nodes:
         is_last = node is nodes[-1]
         branch = before + ("└─ " if is_last else "├─ ")
-        yield painted([("dim", branch), *node.pieces], look)
+        yield format_line([("dim", branch), *node.pieces], look)
         yield from _drawn(node.under, look, before + ("   " if is_last else "│  "))
 
 
 def head(laid: SessionSnapshot, now_ms: int) -> list[Piece]:
-    """The line of a session itself."""
+    """Format the line of a session."""
     session, last = laid.session, laid.rounds[-1]
     lasted = duration(laid.lasted_s(now_ms)) + "  "
     pieces = [
@@ -81,9 +81,9 @@ def _counts(laid: SessionSnapshot) -> Iterator[str]:
     session = laid.session
     kinds = (
         ([one.span for one in laid.members], "connection", None),
-        ([one.span for one in laid.all_feeds()], "stream", None),
+        ([one.span for one in laid.all_streams()], "stream", None),
         ([one.span for one in laid.all_calls()], "call", None),
-        *(([one.span for one in laid.jobs if one.thing.kind == kind], *_PLURALS[kind])  # type: ignore[union-attr] # jobs are Jobs
+        *(([one.span for one in laid.outputs if one.thing.kind == kind], *_PLURALS[kind])  # type: ignore[union-attr] # outputs are OutputStates
           for kind in _PLURALS),
     )  # fmt: skip # one thing a line
     for spans, noun, plural in kinds:
@@ -110,24 +110,24 @@ def _nodes(laid: SessionSnapshot, now_ms: int, *, fold: bool) -> list[Node]:
     nodes = [_member(one, now_ms) for one in sorted(shown, key=lambda one: not one.span.is_open)]
     if hidden:
         nodes.append(Node([("dim", f"… {count(hidden, 'more', 'more')} who left")], []))
-    return nodes + _leaves((*laid.feeds, *laid.calls, *laid.jobs), now_ms)
+    return nodes + _leaves((*laid.streams, *laid.calls, *laid.outputs), now_ms)
 
 
 def _few(members: list[Member]) -> tuple[list[Member], int]:
-    """All who are there and the last who left; how many others there are."""
+    """The connected members and the last who left, and the number of the others."""
     here = [one for one in members if one.span.is_open]
     gone = [one for one in members if not one.span.is_open]
-    return here + gone[-_MOST_GONE:], max(0, len(gone) - _MOST_GONE)
+    return here + gone[-_MAX_GONE:], max(0, len(gone) - _MAX_GONE)
 
 
 def _member(member: Member, now_ms: int) -> Node:
     own = member.person
     name: Piece = (
         "name" if own.name else colour_of(own.id),
-        short(called(own.id, own.name)) + "  ",
+        short(display_name(own.id, own.name)) + "  ",
     )
     pieces = [_dot(member.span), name, *_life(own, member.span, now_ms), _id(own.id)]
-    return Node(pieces, _leaves((*member.feeds, *member.calls), now_ms))
+    return Node(pieces, _leaves((*member.streams, *member.calls), now_ms))
 
 
 def _leaves(seen: Iterable[TimedPart], now_ms: int) -> list[Node]:
@@ -150,11 +150,11 @@ def _what(thing: Part) -> Iterator[Piece]:
             yield "", name_of(thing) + "  "
             yield "failed" if status == "failed" else "name", short(status) + "  "
         case ConnectionState():
-            yield "name", short(called(thing.id, thing.name)) + "  "
+            yield "name", short(display_name(thing.id, thing.name)) + "  "
 
 
 def name_of(thing: StreamState | OutputState) -> str:
-    """What a stream or a job is called, harmless: `camera "desk"`, `archive "lesson" tag left`."""
+    """What a stream or an output is called, harmless: `camera "desk"`, `archive "x" tag left`."""
     if isinstance(thing, StreamState):
         kind, tag = thing.video_type or "audio only", None
     else:
@@ -172,7 +172,7 @@ def _life(thing: Part, span: Span, now_ms: int) -> Iterator[Piece]:
 
 
 def _lasted(span: Span, now_ms: int) -> str:
-    """How long: `12 min`; where that is worked out, `at most 12 min, no end event received`."""
+    """Format a duration: `12 min`; or `at most 12 min, no end event received` (inferred end)."""
     lasted = duration(span.lasted_s(now_ms))
     if not span.is_open and not span.end_told:
         lasted = f"at most {lasted}, no end event received"
@@ -188,5 +188,5 @@ def _id(identifier: str) -> Piece:
 
 
 def when(at_ms: int) -> str:
-    """A local day and time, to the minute."""
+    """Format a local date and time, to the minute."""
     return local(at_ms).strftime("%Y-%m-%d %H:%M")

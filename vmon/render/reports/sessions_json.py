@@ -1,11 +1,11 @@
-"""Sessions as NDJSON, a session a line: all that is known, for machines."""
+"""Sessions as NDJSON, a session per line, in full."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vmon.capture.codec import said_json
-from vmon.events.names import called
+from vmon.capture.codec import safe_json
+from vmon.events.names import display_name
 from vmon.events.timestamps import instant
 from vmon.humanize import handle, iso
 from vmon.sessions.model import Call, OutputState, StreamState
@@ -14,13 +14,13 @@ from vmon.sessions.snapshot import state_of, status_of
 if TYPE_CHECKING:
     from vmon.sessions.snapshot import Member, SessionSnapshot, Span, TimedPart
 
-_JOBS = {"archive": "archives", "broadcast": "broadcasts", "render": "renders"}
+_OUTPUTS = {"archive": "archives", "broadcast": "broadcasts", "render": "renders"}
 
 
 def as_json(laid: SessionSnapshot, *, counted: bool = True) -> str:
-    """The line of a session, without a newline; events are null where they were not counted.
+    """Format a session as a line without newline; events are null if they were not counted.
 
-    An end is null while it is open; `end_told` false is an end that was worked out.
+    An end is null while it is open; `end_told` false is an inferred end.
     """
     session, last = laid.session, laid.rounds[-1]
     document: dict[str, Any] = {
@@ -32,23 +32,23 @@ def as_json(laid: SessionSnapshot, *, counted: bool = True) -> str:
         "events": session.events if counted else None,
         "duplicates": session.duplicates if counted else None,
         "people": [_member(one) for one in laid.members],
-        "streams": [_thing(one) for one in laid.feeds],
+        "streams": [_thing(one) for one in laid.streams],
         "calls": [_thing(one) for one in laid.calls],
-        **{name: [] for name in (*_JOBS.values(), "captions")},
+        **{name: [] for name in (*_OUTPUTS.values(), "captions")},
     }
-    for one in laid.jobs:
+    for one in laid.outputs:
         if isinstance(one.thing, OutputState):
-            document[_JOBS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
-    return said_json(document).decode()
+            document[_OUTPUTS.get(one.thing.kind, one.thing.kind)].append(_thing(one))
+    return safe_json(document).decode()
 
 
 def _member(member: Member) -> dict[str, Any]:
     return {
         "connection": member.person.id,
         "name": member.person.name,
-        "called": called(member.person.id, member.person.name),
+        "called": display_name(member.person.id, member.person.name),
         **_span(member.span),
-        "streams": [_thing(one) for one in member.feeds],
+        "streams": [_thing(one) for one in member.streams],
         "calls": [_thing(one) for one in member.calls],
     }
 

@@ -1,4 +1,4 @@
-"""Figures for people (a sparkline, a table of lags, sentences) and as JSON."""
+"""The report of `vmon stats`: a sparkline, a table of delays, sentences; or JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from vmon.analysis.stats import MINUTE_MS
-from vmon.capture.codec import unbroken
+from vmon.capture.codec import without_surrogates
 from vmon.events.catalogue import NAMES
 from vmon.events.timestamps import instant
 from vmon.humanize import compact, count, duration, handle, iso
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vmon.histogram import Histogram
 
 _STEPS = " ▁▂▃▄▅▆▇█"
-_PIPED = 60
+_PIPE_WIDTH = 60
 _GAP = "  "
 _SHARES = (("p50", 0.5), ("p95", 0.95))
 _ODD_SKEW_MS = 1000
@@ -35,7 +35,7 @@ _TABLE = _NUMBER + 2 * (len(_GAP) + 3 * _CELL)
 
 
 class StatsReport:
-    """Figures as lines for standard output, as wide as a terminal is."""
+    """Formats statistics as lines for standard output, wrapped to the terminal's width."""
 
     def __init__(self, top: int) -> None:
         self._page = OutputPage()
@@ -43,7 +43,7 @@ class StatsReport:
         self._top = top
 
     def lines(self, stats: Stats) -> Iterator[str]:
-        """All figures, without newlines at the ends of lines."""
+        """Format all statistics; lines have no newline."""
         yield from self._head(stats)
         yield from self._spark(stats.minutes)
         yield ""
@@ -54,51 +54,55 @@ class StatsReport:
         yield from self._busiest(stats)
 
     def _head(self, stats: Stats) -> Iterator[str]:
-        whole = (stats.last_ms - (stats.first_ms or 0)) / 1000
+        span_s = (stats.last_ms - (stats.first_ms or 0)) / 1000
         text = (
-            f"{count(stats.deliveries, 'delivery', 'deliveries')} in {duration(whole)}, from "
+            f"{count(stats.deliveries, 'delivery', 'deliveries')} in {duration(span_s)}, from "
             f"{_local(stats.first_ms or 0)}: {count(len(stats.sessions), 'session')}, "
             f"{count(len(stats.people), 'connection')}, {count(len(stats.streams), 'stream')}"
         )
         yield from self._page.wrapped(text)
 
     def _spark(self, minutes: dict[int, int]) -> Iterator[str]:
-        cells, each = fitted(minutes, self._width or _PIPED)
-        most, at = max((number, minute) for minute, number in minutes.items())
+        cells, minutes_per_cell = minute_cells(minutes, self._width or _PIPE_WIDTH)
+        most, busiest_minute = max((number, minute) for minute, number in minutes.items())
         yield self._paint("created", sparkline(cells))
-        per = count(each, "minute")
-        when = _local(at * MINUTE_MS)[11:16]
+        per = count(minutes_per_cell, "minute")
+        when = _local(busiest_minute * MINUTE_MS)[11:16]
         yield from self._page.wrapped(f"{per} per bar; busiest minute: {when}, with {most:,}")
 
     def _types(self, stats: Stats) -> Iterator[str]:
         names = [name for name in NAMES if name in stats.types]
         names += sorted(set(stats.types) - set(names))
-        wide = max(cell_len(disarm(name)) for name in names)
-        narrow = not self._page.fits(wide + _TABLE)
+        width = max(cell_len(disarm(name)) for name in names)
+        narrow = not self._page.fits(width + _TABLE)
         if not narrow:
             heads = "".join(f"{name:>{_CELL}}" for name in ("p50", "p95", "max"))
             lags = f"{'delivery lag':>{3 * _CELL}}{_GAP}{'event delay':>{3 * _CELL}}"
-            yield self._paint("dim", f"{'':<{wide + _NUMBER}}{_GAP}{lags}")
-            yield self._paint("dim", f"{'type':<{wide}}{'count':>{_NUMBER}}" + 2 * (_GAP + heads))
+            yield self._paint("dim", f"{'':<{width + _NUMBER}}{_GAP}{lags}")
+            yield self._paint("dim", f"{'type':<{width}}{'count':>{_NUMBER}}" + 2 * (_GAP + heads))
         for name in names:
-            yield from self._type(disarm(name), stats.types[name], wide, narrow=narrow)
+            yield from self._type(disarm(name), stats.types[name], width, narrow=narrow)
 
-    def _type(self, name: str, one: OfType, wide: int, *, narrow: bool) -> Iterator[str]:
+    def _type(self, name: str, of_type: OfType, width: int, *, narrow: bool) -> Iterator[str]:
         if narrow:
-            yield f"{self._paint('name', name)} {one.deliveries:,}"
-            for text, lags in (("lag", one.delivery_lag), ("event delay", one.platform_lag)):
+            yield f"{self._paint('name', name)} {of_type.deliveries:,}"
+            for text, lags in (
+                ("lag", of_type.delivery_lag),
+                ("event delay", of_type.platform_lag),
+            ):
                 if lags.number:
                     yield from self._page.wrapped(f"{_GAP}{text} {_in_words(lags)}", _GAP * 2)
         else:
             cells = "".join(
                 _GAP + "".join(f"{cell:>{_CELL}}" for cell in _lags(lags))
-                for lags in (one.delivery_lag, one.platform_lag)
+                for lags in (of_type.delivery_lag, of_type.platform_lag)
             )
-            pad = " " * (wide - cell_len(name))
-            yield f"{self._paint('name', name)}{pad}{one.deliveries:>{_NUMBER},}{cells}".rstrip()
-        for told in (one.reasons, one.statuses):
-            if told:
-                yield from self._page.wrapped(_GAP + _counted(told), _GAP * 2)
+            padding = " " * (width - cell_len(name))
+            number = f"{of_type.deliveries:>{_NUMBER},}"
+            yield f"{self._paint('name', name)}{padding}{number}{cells}".rstrip()
+        for counts in (of_type.reasons, of_type.statuses):
+            if counts:
+                yield from self._page.wrapped(_GAP + _counted(counts), _GAP * 2)
 
     def _fact(self, name: str, text: str) -> Iterator[str]:
         first, *rest = self._page.wrapped(f"{name:<10} {text}", " " * 11)
@@ -106,20 +110,19 @@ class StatsReport:
         yield from rest
 
     def _busiest(self, stats: Stats) -> Iterator[str]:
-        found = busiest(stats, self._top)
-        if not found:
+        sessions = busiest(stats, self._top)
+        if not sessions:
             return
-        begin = f"{'busiest':<10}"
-        told = [(session, f" {number:,}") for session, number in found]
-        wide = self._width or 0
-        line, used = self._paint("dim", begin), len(begin)
-        for session, number in told:
-            shown = handle(session, "session")
-            size = len(_GAP) + cell_len(shown) + len(number) - (used == len(begin))
-            if wide and used + size > wide:
+        heading = f"{'busiest':<10}"
+        width = self._width or 0
+        line, used = self._paint("dim", heading), len(heading)
+        for session, deliveries in sessions:
+            name, number = handle(session, "session"), f" {deliveries:,}"
+            size = len(_GAP) + cell_len(name) + len(number) - (used == len(heading))
+            if width and used + size > width:
                 yield line
-                line, used = " " * len(begin), len(begin)
-            line += (" " if used == len(begin) else _GAP) + self._paint(colour_of(session), shown)
+                line, used = " " * len(heading), len(heading)
+            line += (" " if used == len(heading) else _GAP) + self._paint(colour_of(session), name)
             line += number
             used += size
         yield line
@@ -131,11 +134,11 @@ def _facts(stats: Stats) -> Iterator[tuple[str, str]]:
         yield "peak", f"{_peak(people, 'connection')}; {_peak(streams, 'stream')}"
     if stats.duplicates:
         after = stats.after_first
-        half = _ms(after.percentile(0.5) or 0)
+        median = _ms(after.percentile(0.5) or 0)
         text = (
             f"{stats.duplicates:,}, of {count(len(stats.repeated), 'delivery', 'deliveries')}; "
             f"{stats.retries:,} at Vonage's retry times; "
-            f"half within {half} of the first, the last after {_ms(after.most)}"
+            f"half within {median} of the first, the last after {_ms(after.most)}"
         )
         yield "duplicates", text
     if text := _clocks(stats):
@@ -145,9 +148,9 @@ def _facts(stats: Stats) -> Iterator[tuple[str, str]]:
 
 
 def _clocks(stats: Stats) -> str:
-    """What is known of this clock against Vonage's; no lag above was changed for it."""
+    """Describe the offset of this clock from Vonage's; the delays are not corrected for it."""
     skew = stats.skew
-    early = sum(_before(one.delivery_lag) for one in stats.types.values())
+    early = sum(_negative(of_type.delivery_lag) for of_type in stats.types.values())
     if skew.number:
         signed = f"by the `iat` of {count(skew.number, 'signed delivery', 'signed deliveries')}"
         least = duration(abs(skew.least_ms) / 1000)
@@ -164,13 +167,13 @@ def _clocks(stats: Stats) -> str:
     return ""
 
 
-def _before(lags: Histogram) -> int:
+def _negative(lags: Histogram) -> int:
     return sum(number for ms, number in lags.counts.items() if ms < 0)
 
 
-def _peak(one: Peak, noun: str) -> str:
-    at = f" ({_local(one.at_ms)})" if one.number else ""
-    return f"{count(one.number, noun)} at once{at}"
+def _peak(peak: Peak, noun: str) -> str:
+    at = f" ({_local(peak.at_ms)})" if peak.number else ""
+    return f"{count(peak.number, noun)} at once{at}"
 
 
 def _counted(numbers: dict[str, int]) -> str:
@@ -203,27 +206,27 @@ def busiest(stats: Stats, top: int) -> list[tuple[str, int]]:
     return nlargest(top, stats.sessions.items(), key=lambda pair: pair[1])
 
 
-# A sparkline.
+# Sparkline.
 
 
-def fitted(minutes: dict[int, int], width: int) -> tuple[list[float], int]:
-    """Numbers per minute in at most `width` cells, and how many minutes a cell is."""
+def minute_cells(minutes: dict[int, int], width: int) -> tuple[list[float], int]:
+    """Average numbers per minute over at most `width` cells; the cells and the minutes per cell."""
     first, last = min(minutes), max(minutes)
-    each = -(-(last - first + 1) // width)
-    cells = [0.0] * -(-(last - first + 1) // each)
+    per_cell = -(-(last - first + 1) // width)
+    cells = [0.0] * -(-(last - first + 1) // per_cell)
     for minute, number in minutes.items():
-        cells[(minute - first) // each] += number / each
-    return cells, each
+        cells[(minute - first) // per_cell] += number / per_cell
+    return cells, per_cell
 
 
 def sparkline(cells: Iterable[float]) -> str:
-    """Numbers as bars of eight heights; nothing is a blank, and the least something a low bar."""
-    told = list(cells)
-    most = max(told, default=0.0) or 1.0
-    return "".join(_STEPS[-int(-number / most * 8 // 1)] for number in told).rstrip()
+    """Format numbers as bars of eight heights; 0 is a blank, all others are at least a low bar."""
+    numbers = list(cells)
+    most = max(numbers, default=0.0) or 1.0
+    return "".join(_STEPS[-int(-number / most * 8 // 1)] for number in numbers).rstrip()
 
 
-# For machines.
+# JSON.
 
 
 def as_json(stats: Stats, top: int) -> str:
@@ -236,7 +239,7 @@ def as_json(stats: Stats, top: int) -> str:
         "sessions": len(stats.sessions),
         "connections": len(stats.people),
         "streams": len(stats.streams),
-        "types": {name: _of_type(one) for name, one in stats.types.items()},
+        "types": {name: _of_type(of_type) for name, of_type in stats.types.items()},
         "busiest": [
             {"session": session, "deliveries": number} for session, number in busiest(stats, top)
         ],
@@ -245,8 +248,8 @@ def as_json(stats: Stats, top: int) -> str:
             for minute, number in sorted(stats.minutes.items())
         },
         "peak": {
-            name: {"number": one.number, "at": _iso(one.at_ms) if one.number else None}
-            for name, one in (("connections", people), ("streams", streams))
+            name: {"number": peak.number, "at": _iso(peak.at_ms) if peak.number else None}
+            for name, peak in (("connections", people), ("streams", streams))
         },
         "duplicates": {
             "number": stats.duplicates,
@@ -257,20 +260,20 @@ def as_json(stats: Stats, top: int) -> str:
         "clock": {"signed": stats.skew.number, "receipt_less_iat_ms_least": _least(stats)},
         "oddities": stats.oddities,
     }
-    return json.dumps(unbroken(document), indent=2) + "\n"
+    return json.dumps(without_surrogates(document), indent=2) + "\n"
 
 
 def _least(stats: Stats) -> int | None:
     return stats.skew.least_ms if stats.skew.number else None
 
 
-def _of_type(one: OfType) -> dict[str, Any]:
+def _of_type(of_type: OfType) -> dict[str, Any]:
     return {
-        "deliveries": one.deliveries,
-        "reasons": one.reasons,
-        "statuses": one.statuses,
-        "delivery_lag_ms": _quantiles(one.delivery_lag),
-        "platform_lag_ms": _quantiles(one.platform_lag),
+        "deliveries": of_type.deliveries,
+        "reasons": of_type.reasons,
+        "statuses": of_type.statuses,
+        "delivery_lag_ms": _quantiles(of_type.delivery_lag),
+        "platform_lag_ms": _quantiles(of_type.platform_lag),
     }
 
 

@@ -1,4 +1,4 @@
-"""A session's chart on a terminal: a bar is a heavy line, to half a column exact."""
+"""The report of `vmon timeline` as text: bars are heavy lines, exact to half a column."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rich.cells import cell_len, set_cell_size
 from vmon.events.timestamps import local
 from vmon.humanize import duration
 from vmon.render.axis import ticks
-from vmon.render.style import GROUP_STYLES, painted
-from vmon.sessions.timeline import told
+from vmon.render.style import GROUP_STYLES, format_line
+from vmon.sessions.timeline import labelled_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 SIGNS = {"failed": "!", "late": "↩", "again": "²"}
 _STYLES = {"failed": "failed", "late": "warning", "again": "warning"}
 _WEIGHT = {"again": 0, "late": 1, "failed": 2}
-"""Of marks at one place the heaviest is drawn."""
+"""Of several marks in a column the one with the greatest weight is shown."""
 _NARROW, _WIDE = 60, 120
 _TICK_WIDTH = 10
 _LONG = 30
-"""Rows beyond so many have the axis below them too."""
+"""A chart with more rows has the axis at the bottom too."""
 
 
-def drawn(chart: Chart, look: LineStyle, *, most_marks: int | None = None) -> Iterator[str]:
-    """The lines of a chart, as wide as the look; at most so many marks are told below it."""
-    width = look.width or 100
+def chart_lines(chart: Chart, style: LineStyle, *, max_marks: int | None = None) -> Iterator[str]:
+    """Format a chart to the style's width; at most `max_marks` marks are listed below it."""
+    width = style.width or 100
     widths = _widths(chart, width)
     axis, grid = _axis(chart, widths[1])
     head = [("dim", " " * widths[0] + axis)]
-    yield painted(head, look)
+    yield format_line(head, style)
     for row in chart.rows:
-        yield painted(list(_row(chart, row, widths, grid)), look)
+        yield format_line(list(_row(chart, row, widths, grid)), style)
     if len(chart.rows) > _LONG:
-        yield painted(head, look)
-    yield from _told(chart, look, most_marks)
+        yield format_line(head, style)
+    yield from _mark_lines(chart, style, max_marks)
 
 
 def _widths(chart: Chart, width: int) -> tuple[int, int, int]:
-    """Columns of the names, of the bars, of what stands after them; with the space between."""
+    """The widths in columns of names, bars and notes, with the space between."""
     longest = max(cell_len(row.name) + 2 * row.depth for row in chart.rows) + 1
     names = min(longest, max(12, width * 3 // 10), 40)
     notes = 0
@@ -55,12 +55,12 @@ def _widths(chart: Chart, width: int) -> tuple[int, int, int]:
 
 
 def _note(chart: Chart, row: Row, width: int) -> str:
-    lasted = duration(sum(one.lasted_s(chart.now_ms) for one in row.spans))
+    lasted = duration(sum(span.lasted_s(chart.now_ms) for span in row.spans))
     return f"{lasted}  {row.reason}" if width >= _WIDE and row.reason else lasted
 
 
 def _axis(chart: Chart, width: int) -> tuple[str, frozenset[int]]:
-    """The labels in their places, and the columns that have one."""
+    """The line of labels, and the columns of their ticks."""
     line, columns = "", set()
     for tick in ticks(chart.from_ms, chart.until_ms, max(1, width // _TICK_WIDTH)):
         column = _column(chart, tick.at_ms, width)
@@ -80,8 +80,8 @@ def _row(
     names, bars, notes = widths
     name = "  " * row.depth + row.name
     room = names - 1
-    cut = set_cell_size(name, room - 1) + "…" if cell_len(name) > room else name
-    yield "name" if row.depth == 0 else "", set_cell_size(cut, names)
+    shown = set_cell_size(name, room - 1) + "…" if cell_len(name) > room else name
+    yield "name" if row.depth == 0 else "", set_cell_size(shown, names)
     yield from _bars(chart, row, bars, grid)
     if notes:
         yield "", " "
@@ -89,25 +89,25 @@ def _row(
 
 
 def _bars(chart: Chart, row: Row, width: int, grid: frozenset[int]) -> Iterator[Piece]:
-    cells: list[Piece] = [("dim", "┊" if at in grid else " ") for at in range(width)]
+    cells: list[Piece] = [("dim", "┊" if column in grid else " ") for column in range(width)]
     for span in row.spans:
         _fill(chart, span, cells, (GROUP_STYLES.get(row.kind, ""), row.kind != "session"))
-    for mark in sorted(row.marks, key=lambda one: _WEIGHT[one.fault]):
+    for mark in sorted(row.marks, key=lambda mark: _WEIGHT[mark.fault]):
         cells[_column(chart, mark.at_ms, width)] = _STYLES[mark.fault], SIGNS[mark.fault]
     yield from _joined(cells)
 
 
-def _fill(chart: Chart, span: Span, cells: list[Piece], how: tuple[str, bool]) -> None:
-    """Draw a span into the cells, in halves of them; dashed, where that is wanted, if not told."""
-    style, dashes = how
+def _fill(chart: Chart, span: Span, cells: list[Piece], bar_style: tuple[str, bool]) -> None:
+    """Fill the cells of a span, to half a cell; dashed if its begin or end is inferred."""
+    style, can_be_dashed = bar_style
     halves = 2 * len(cells)
     ended_ms = chart.now_ms if span.ended_ms is None else span.ended_ms
     begin = min(halves - 1, int(chart.at(span.began_ms) * halves))
     end = max(begin + 1, round(chart.at(ended_ms) * halves))
-    whole = "━" if not dashes or (span.begin_told and span.end_told) or span.is_open else "╍"
-    for at in range(begin // 2, (end + 1) // 2):
-        left, right = begin <= 2 * at < end, begin <= 2 * at + 1 < end
-        cells[at] = style, whole if left and right else "╸" if left else "╺"
+    line = "━" if not can_be_dashed or (span.begin_told and span.end_told) or span.is_open else "╍"
+    for index in range(begin // 2, (end + 1) // 2):
+        left, right = begin <= 2 * index < end, begin <= 2 * index + 1 < end
+        cells[index] = style, line if left and right else "╸" if left else "╺"
     if span.began_ms < chart.from_ms:
         cells[0] = style, "◀"
     if span.is_open:
@@ -115,26 +115,26 @@ def _fill(chart: Chart, span: Span, cells: list[Piece], how: tuple[str, bool]) -
 
 
 def _joined(cells: list[Piece]) -> Iterator[Piece]:
-    """Cells of one style in a row as one piece."""
+    """Join consecutive cells of the same style."""
     style, text = "", ""
-    for own, sign in cells:
-        if own != style and text:
+    for cell_style, sign in cells:
+        if cell_style != style and text:
             yield style, text
             text = ""
-        style, text = own, text + sign
+        style, text = cell_style, text + sign
     yield style, text
 
 
-def _told(chart: Chart, look: LineStyle, most: int | None) -> Iterator[str]:
-    """What the marks are about."""
-    marks = told(chart)
-    for mark, name in marks[:most]:
-        yield painted(_mark(mark, name), look)
-    if most is not None and len(marks) > most:
-        yield painted([("dim", f"… {len(marks) - most:,} more marks")], look)
+def _mark_lines(chart: Chart, style: LineStyle, limit: int | None) -> Iterator[str]:
+    """List the marks."""
+    marks = labelled_marks(chart)
+    for mark, name in marks[:limit]:
+        yield format_line(_mark(mark, name), style)
+    if limit is not None and len(marks) > limit:
+        yield format_line([("dim", f"… {len(marks) - limit:,} more marks")], style)
 
 
 def _mark(mark: Mark, name: str) -> list[Piece]:
     at = f"{local(mark.at_ms):%H:%M:%S}  "
     sign = f"{SIGNS[mark.fault]} "
-    return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.said)]
+    return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.text)]

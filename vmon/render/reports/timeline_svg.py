@@ -1,6 +1,6 @@
-"""A session's chart as a picture to share: SVG, and a page around it; light and dark, no script.
+"""The report of `vmon timeline` as SVG and as an HTML page; light and dark, no script.
 
-Whatever names a stranger gave are text here, escaped, and never markup.
+Received names are escaped, so that they are text and never markup.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from vmon.events.timestamps import local
 from vmon.humanize import duration, handle
 from vmon.render.axis import ticks
 from vmon.sanitize import disarm
-from vmon.sessions.timeline import told
+from vmon.sessions.timeline import labelled_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,11 @@ _WIDTH, _NAMES, _NOTES, _EDGE = 1000, 220, 225, 16
 _BARS = _WIDTH - _NAMES - _NOTES
 _ROW, _BAR, _TOP = 22, 10, 76
 _CELL, _SMALL_CELL, _STRONG_CELL = 7.2, 6.0, 8.0
-"""About as wide is a letter, in pixels; letters of Chinese have two such cells."""
-_TOLD_CELL, _TOLD_NAME = 7.0, 400
-"""What is told below may be long: a wider letter, so that none of it is lost at the edge."""
-_MOST_TICKS = 9
-_MOST_MARKS = 40
+"""The approximate width of a letter in pixels; wide letters (Chinese) take two cells."""
+_LIST_CELL, _LIST_NAME = 7.0, 400
+"""For the list below the chart, which may be long: a wider letter, so that nothing is cut."""
+_MAX_TICKS = 9
+_MAX_MARKS = 40
 _COLOURS = {
     "session": ("#8250df", "#a371f7"),
     "connection": ("#0969da", "#4493f8"),
@@ -41,8 +41,8 @@ _COLOURS = {
     "render": ("#1b7c83", "#39c5cf"),
     "captions": ("#57606a", "#9198a1"),
 }
-"""A fill for light and one for dark grounds; without CSS variables, which not every viewer has."""
-_GROUND, _TEXT, _DIM, _GRID, _FAILED, _ODD = (
+"""Fills for light and dark backgrounds; not every viewer supports CSS variables."""
+_BACKGROUND, _TEXT, _DIM, _GRID, _FAILED, _ODD = (
     ("#ffffff", "#0d1117"),
     ("#1f2328", "#e6edf3"),
     ("#59636e", "#9198a1"),
@@ -63,29 +63,29 @@ _MEANINGS: dict[Fault, str] = {
 
 
 def svg(chart: Chart) -> str:
-    """The chart as an SVG document."""
+    """Format the chart as an SVG document."""
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + _picture(chart)
 
 
 def html(chart: Chart) -> str:
-    """The chart as a page that needs nothing else."""
+    """Format the chart as a self-contained HTML page."""
     title = f"Session {escape(handle(chart.session, 'session'))}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{title}</title>\n<style>\n"
-        f"body {{ margin: 2vmin; background: {_GROUND[0]}; }}\n"
+        f"body {{ margin: 2vmin; background: {_BACKGROUND[0]}; }}\n"
         "svg { display: block; width: 100%; max-width: 1600px; height: auto; margin: auto; }\n"
-        f"@media (prefers-color-scheme: dark) {{ body {{ background: {_GROUND[1]}; }} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ body {{ background: {_BACKGROUND[1]}; }} }}\n"
         f"</style>\n</head>\n<body>\n{_picture(chart)}</body>\n</html>\n"
     )
 
 
 def _picture(chart: Chart) -> str:
     bottom = _TOP + _ROW * len(chart.rows)
-    told = list(_told(chart, bottom + _ROW))
-    height = bottom + _ROW * (len(told) + 1) if told else bottom + _EDGE
+    mark_lines = list(_mark_lines(chart, bottom + _ROW))
+    height = bottom + _ROW * (len(mark_lines) + 1) if mark_lines else bottom + _EDGE
     title = f"Session {handle(chart.session, 'session')}"
     body = [
         (
@@ -99,7 +99,7 @@ def _picture(chart: Chart) -> str:
     ]
     for number, row in enumerate(chart.rows):
         body += _row(chart, row, _TOP + number * _ROW + _ROW // 2)
-    return "\n".join([*body, *told, "</svg>\n"])
+    return "\n".join([*body, *mark_lines, "</svg>\n"])
 
 
 def _style() -> str:
@@ -112,12 +112,12 @@ def _style() -> str:
     return f"{still}{_fills(0)}@media (prefers-color-scheme: dark) {{\n{_fills(1)}}}\n"
 
 
-def _fills(ground: int) -> str:
-    fills = {"ground": _GROUND, "text": _TEXT, "dim": _DIM, **_COLOURS}
+def _fills(theme: int) -> str:
+    fills = {"ground": _BACKGROUND, "text": _TEXT, "dim": _DIM, **_COLOURS}
     strokes = {"grid": _GRID, "failed": _FAILED, "odd": _ODD}
     return "".join(
-        [f".{name} {{ fill: {both[ground]}; }}\n" for name, both in fills.items()]
-        + [f".{name} {{ stroke: {both[ground]}; }}\n" for name, both in strokes.items()]
+        [f".{name} {{ fill: {both[theme]}; }}\n" for name, both in fills.items()]
+        + [f".{name} {{ stroke: {both[theme]}; }}\n" for name, both in strokes.items()]
     )
 
 
@@ -138,7 +138,7 @@ def _heading(chart: Chart, title: str) -> Iterator[str]:
 
 
 def _axis(chart: Chart, bottom: int) -> Iterator[str]:
-    for tick in ticks(chart.from_ms, chart.until_ms, _MOST_TICKS):
+    for tick in ticks(chart.from_ms, chart.until_ms, _MAX_TICKS):
         x = _x(chart, tick.at_ms)
         yield f'<path class="grid" d="M{x:.1f} {_TOP - 6}V{bottom}"/>'
         yield _text(x, _TOP - 10, "dim small", tick.label, ' text-anchor="middle"')
@@ -149,21 +149,21 @@ def _x(chart: Chart, at_ms: int) -> float:
 
 
 def _row(chart: Chart, row: Row, y: int) -> Iterator[str]:
-    lasted = duration(sum(one.lasted_s(chart.now_ms) for one in row.spans))
+    lasted = duration(sum(span.lasted_s(chart.now_ms) for span in row.spans))
     note = f"{lasted}, {disarm(row.reason)}" if row.reason else lasted
     indent = _EDGE + 14 * row.depth
-    name = _fitted(row.name, _NAMES - indent - 8, _CELL if row.depth else _STRONG_CELL)
+    name = _truncate(row.name, _NAMES - indent - 8, _CELL if row.depth else _STRONG_CELL)
     yield f"<g>{_title(f'{row.name} ({row.id}): {note}')}"
     yield _text(indent, y + 4, "text" if row.depth else "text strong", name)
     for span in row.spans:
         yield from _bar(chart, row.kind, span, y)
-    yield _text(_WIDTH - _NOTES + 12, y + 4, "dim small", _fitted(note, _NOTES - 24, _SMALL_CELL))
+    yield _text(_WIDTH - _NOTES + 12, y + 4, "dim small", _truncate(note, _NOTES - 24, _SMALL_CELL))
     yield "</g>"
     for mark in row.marks:
         yield _mark(_x(chart, mark.at_ms), y, mark.fault, _words(mark))
 
 
-def _fitted(text: str, room: float, cell: float) -> str:
+def _truncate(text: str, room: float, cell: float) -> str:
     cells = int(room / cell)
     return text if cell_len(text) <= cells else set_cell_size(text, cells - 1) + "…"
 
@@ -171,13 +171,13 @@ def _fitted(text: str, room: float, cell: float) -> str:
 def _bar(chart: Chart, kind: str, span: Span, y: int) -> Iterator[str]:
     begin = _x(chart, span.began_ms)
     end = _x(chart, chart.now_ms if span.ended_ms is None else span.ended_ms)
-    sure = kind == "session" or (span.begin_told and (span.end_told or span.is_open))
-    classes = f"{kind}" if sure else f"{kind} guessed"
-    wide, top = max(2.0, end - begin), y - _BAR / 2
-    corner = f' rx="2" class="{classes}"'
-    yield f'<rect x="{begin:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{_BAR}"{corner}/>'
+    is_known = kind == "session" or (span.begin_told and (span.end_told or span.is_open))
+    classes = f"{kind}" if is_known else f"{kind} guessed"
+    width, top = max(2.0, end - begin), y - _BAR / 2
+    attributes = f' rx="2" class="{classes}"'
+    yield f'<rect x="{begin:.1f}" y="{top:.1f}" width="{width:.1f}" height="{_BAR}"{attributes}/>'
     if span.is_open:
-        yield f'<path class="{classes}" d="M{begin + wide:.1f} {y - 9}l10 9l-10 9z"/>'
+        yield f'<path class="{classes}" d="M{begin + width:.1f} {y - 9}l10 9l-10 9z"/>'
     if span.began_ms < chart.from_ms:
         yield f'<path class="{classes}" d="M{begin:.1f} {y - 9}l-10 9l10 9z"/>'
 
@@ -188,19 +188,19 @@ def _mark(x: float, y: float, fault: Fault, text: str) -> str:
 
 
 def _words(mark: Mark) -> str:
-    return f"{local(mark.at_ms):%H:%M:%S}  {mark.said}"
+    return f"{local(mark.at_ms):%H:%M:%S}  {mark.text}"
 
 
-def _told(chart: Chart, top: int) -> Iterator[str]:
-    """A line for each mark, and what the marks mean."""
-    marks = told(chart)
-    for number, (mark, name) in enumerate(marks[:_MOST_MARKS]):
+def _mark_lines(chart: Chart, top: int) -> Iterator[str]:
+    """List the marks, with their meaning."""
+    marks = labelled_marks(chart)
+    for number, (mark, name) in enumerate(marks[:_MAX_MARKS]):
         y = top + number * _ROW
-        at, named = _words(mark).partition("  ")[0], _fitted(disarm(name), _TOLD_NAME, _TOLD_CELL)
-        text = f"{at}  {_MEANINGS[mark.fault]}: {named}, {mark.said}"
+        at, named = _words(mark).partition("  ")[0], _truncate(disarm(name), _LIST_NAME, _LIST_CELL)
+        text = f"{at}  {_MEANINGS[mark.fault]}: {named}, {mark.text}"
         yield _mark(_EDGE + 6, y, mark.fault, "") + _text(
-            _EDGE + 22, y + 4, "text small", _fitted(text, _WIDTH - 4 * _EDGE, _TOLD_CELL)
+            _EDGE + 22, y + 4, "text small", _truncate(text, _WIDTH - 4 * _EDGE, _LIST_CELL)
         )
-    if len(marks) > _MOST_MARKS:
-        more = f"… {len(marks) - _MOST_MARKS:,} more"
-        yield _text(_EDGE, top + _MOST_MARKS * _ROW + 4, "dim small", more)
+    if len(marks) > _MAX_MARKS:
+        more = f"… {len(marks) - _MAX_MARKS:,} more"
+        yield _text(_EDGE, top + _MAX_MARKS * _ROW + 4, "dim small", more)

@@ -1,4 +1,4 @@
-"""Minutes as a table, the spans that are not plain under it, as CSV and as JSON."""
+"""The report of `vmon usage`: minutes as a table with uncertain spans below, as CSV and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from rich.cells import cell_len
 
 from vmon.analysis.usage import day, minutes, utc
-from vmon.capture.codec import unbroken
+from vmon.capture.codec import without_surrogates
 from vmon.humanize import count, duration, handle
 from vmon.render.columns import OutputPage
 from vmon.render.style import colour_of
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _INDENT = 6 * " "
-_MOST_LISTED = 20
-_LONGEST_NAME = 24
+_MAX_LISTED = 20
+_MAX_NAME = 24
 _FIGURES = ("connected", "participant", "published")
 _HEADS = ("connections", "streams", *_FIGURES)
 _UNTIL = {
@@ -38,62 +38,69 @@ _UNTIL = {
 
 
 class UsageReport:
-    """Usage as lines for standard output, as wide as a terminal is."""
+    """Formats usage as lines for standard output, wrapped to the terminal's width."""
 
     def __init__(self) -> None:
         self._page = OutputPage()
         self._paint, self._width = self._page.paint, self._page.width
 
     def lines(self, usage: Usage) -> Iterator[str]:
-        """The table, its total, what explains it; newlines included."""
+        """Format the table, its total, and the notes; newlines included."""
         if usage.rows:
             yield from self._table(usage)
-        yield from self._explained(usage)
+        yield from self._notes(usage)
 
     def _table(self, usage: Usage) -> Iterator[str]:
         labels = [_label(row) for row in usage.rows]
-        wide = max(len(usage.by), *map(cell_len, labels))
+        label_width = max(len(usage.by), *map(cell_len, labels))
         cells = [_cells(row) for row in (*usage.rows, usage.total)]
         for hidden in ((), ("connections",), ("connections", "streams")):
             heads = [head for head in _HEADS if head not in hidden]
-            widths = [max(len(head), *(len(one[head]) for one in cells)) for head in heads]
-            if self._page.fits(wide + sum(len(_GAP) + one for one in widths)):
+            widths = [
+                max(len(head), *(len(row_cells[head]) for row_cells in cells)) for head in heads
+            ]
+            if self._page.fits(label_width + sum(len(_GAP) + width for width in widths)):
                 break
         else:
             yield from self._stacked(usage, labels, cells)
             return
         text = _GAP.join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))
-        yield self._paint("dim", f"{usage.by:<{wide}}{_GAP}{text}") + "\n"
-        for row, label, one in zip((*usage.rows, None), (*labels, "total"), cells, strict=True):
-            drawn = _GAP.join(
-                f"{one[head]:>{width}}" for head, width in zip(heads, widths, strict=True)
+        yield self._paint("dim", f"{usage.by:<{label_width}}{_GAP}{text}") + "\n"
+        for row, label, row_cells in zip(
+            (*usage.rows, None), (*labels, "total"), cells, strict=True
+        ):
+            padding = " " * (label_width - cell_len(label))
+            figures = _GAP.join(
+                f"{row_cells[head]:>{width}}" for head, width in zip(heads, widths, strict=True)
             )
-            yield f"{self._named(row, label)}{' ' * (wide - cell_len(label))}{_GAP}{drawn}\n"
+            yield f"{self._label(row, label)}{padding}{_GAP}{figures}\n"
 
     def _stacked(
         self, usage: Usage, labels: list[str], cells: list[dict[str, str]]
     ) -> Iterator[str]:
-        for row, label, one in zip((*usage.rows, None), (*labels, "total"), cells, strict=True):
-            yield self._named(row, label) + "\n"
+        for row, label, row_cells in zip(
+            (*usage.rows, None), (*labels, "total"), cells, strict=True
+        ):
+            yield self._label(row, label) + "\n"
             for head in _FIGURES:
-                yield f"{_GAP}{self._paint('dim', f'{head:<11}')} {one[head]:>13}\n"
+                yield f"{_GAP}{self._paint('dim', f'{head:<11}')} {row_cells[head]:>13}\n"
 
-    def _named(self, row: Row | None, label: str) -> str:
+    def _label(self, row: Row | None, label: str) -> str:
         style = "name" if row is None else colour_of(row.session) if row.session else ""
         return self._paint(style, label)
 
-    def _explained(self, usage: Usage) -> Iterator[str]:
+    def _notes(self, usage: Usage) -> Iterator[str]:
         since, until = usage.window
         if usage.rows:
             begin = since if since is not None else usage.first_ms or 0
             end = until if until is not None else usage.end_ms
             text = f"minutes from {utc(begin)} to {utc(end)}"
-            yield from self._told(
+            yield from self._wrapped(
                 text if since else f"{text}; anything older counts from createdAt"
             )
         if usage.duplicates:
             yield f"{count(usage.duplicates, 'duplicate')} ignored\n"
-        shown = usage.explained if self._width is None else usage.explained[:_MOST_LISTED]
+        shown = usage.explained if self._width is None else usage.explained[:_MAX_LISTED]
         if shown:
             for line in self._page.wrapped("uncertain, with the minutes each may add:"):
                 yield self._paint("dim", line) + "\n"
@@ -103,41 +110,41 @@ class UsageReport:
             adds = sum(adds for _, adds in rest)
             kinds = Counter(span.why for span, _ in rest)
             text = ", ".join(f"{number:,} {why}" for why, number in kinds.most_common())
-            yield from self._told(
+            yield from self._wrapped(
                 f"{_GAP}and {len(rest):,} more (+{minutes(adds)} min: {text}); "
                 "pipe the output to see all"
             )
 
-    def _told(self, text: str) -> Iterator[str]:
-        """A sentence, on as many lines as it takes."""
+    def _wrapped(self, text: str) -> Iterator[str]:
+        """Wrap a sentence; newlines included."""
         indent = text[: len(text) - len(text.lstrip())]
         for line in self._page.wrapped(text, indent + _GAP):
             yield line + "\n"
 
     def _span(self, span: Span, adds: int) -> Iterator[str]:
         session = handle(span.session, "session")
-        when, what = f"{_GAP}{utc(span.begin)}{_GAP}", f"{_GAP}{span.kind} {_called(span)}"
+        when, what = f"{_GAP}{utc(span.begin)}{_GAP}", f"{_GAP}{span.kind} {_name(span)}"
         text = f"+{minutes(adds)} min{_GAP}{_why(span)}"
         head = when + self._paint(colour_of(span.session), session) + what
-        wide = len(when) + len(session) + cell_len(what) + len(_GAP) + len(text)
-        if self._page.fits(wide):
+        width = len(when) + len(session) + cell_len(what) + len(_GAP) + len(text)
+        if self._page.fits(width):
             yield f"{head}{_GAP}{text}\n"
             return
         if self._page.fits(len(when + session + what)):
             yield head + "\n"
         else:
-            yield from self._told(when + session + what)
+            yield from self._wrapped(when + session + what)
         for line in self._page.wrapped(text, less=len(_INDENT)):
             yield f"{_INDENT}{line}\n"
 
 
-def _called(span: Span) -> str:
+def _name(span: Span) -> str:
     text = handle(span.id)
     whose = "of " if span.kind == "stream" else ""
-    return f"{text} {whose}{disarm(span.name)[:_LONGEST_NAME]}" if span.name else text
+    return f"{text} {whose}{disarm(span.name)[:_MAX_NAME]}" if span.name else text
 
 
-def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
+def _why(span: Span) -> str:  # noqa: PLR0911 - one return per reason
     match span.why:
         case "open":
             return f"open: last seen {utc(span.low)[11:]}, at most until {_UNTIL[span.until]}"
@@ -146,8 +153,8 @@ def _why(span: Span) -> str:  # noqa: PLR0911 - one return per why
         case "unbegun":
             return "no start time: not counted"
         case "backwards":
-            back = duration((span.begin - span.high) / 1000)
-            return f"ends {back} before it starts (clocks disagree): not counted"
+            difference = duration((span.begin - span.high) / 1000)
+            return f"ends {difference} before it starts (clocks disagree): not counted"
         case "ahead":
             return "its end time is after the capture: counted to the end of the capture"
         case "ancient":
@@ -162,7 +169,7 @@ def _label(row: Row) -> str:
     text = handle(row.session or "", "session")
     if row.connection is not None:
         text += f" {handle(row.connection)}" + (
-            f" {disarm(row.name)[:_LONGEST_NAME]}" if row.name else ""
+            f" {disarm(row.name)[:_MAX_NAME]}" if row.name else ""
         )
     return text
 
@@ -178,7 +185,7 @@ def _between(bounds: Bounds) -> str:
 
 
 def as_csv(usage: Usage, *, for_people: bool = False) -> str:
-    """A row for each, and minutes to the ms: a low and a high column for each figure."""
+    """Format usage as CSV, with minutes to the ms: a low and a high column for each figure."""
     shown = disarm if for_people else str
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -215,7 +222,7 @@ def as_json(usage: Usage) -> str:
             for span, adds in usage.explained
         ],
     }
-    return json.dumps(unbroken(document), indent=2) + "\n"
+    return json.dumps(without_surrogates(document), indent=2) + "\n"
 
 
 def _plain(row: Row) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The ngrok agent: found, installed, configured, run."""
+"""ngrok tunnels: the agent is located, installed, configured and run."""

@@ -1,4 +1,4 @@
-"""What ngrok's error codes mean for somebody who wants a tunnel, and the way out of each.
+"""ngrok's error codes: their messages and hints.
 
 Source: ngrok's error reference, https://ngrok.com/docs/errors/.
 """
@@ -23,7 +23,7 @@ BILLING = "https://dashboard.ngrok.com/billing"
 
 
 class Meaning(Struct, frozen=True):
-    """What a code tells; `lingers`: see CannotTunnel. All of them are fatal."""
+    """The meaning of a code; `lingers`: see CannotTunnel. All are fatal."""
 
     message: str
     hint: str
@@ -73,9 +73,9 @@ MEANINGS = {
 }
 
 
-def explain(said: list[str]) -> CannotTunnel:
-    """Why the agent gave no tunnel, from all that it said: the plainest first."""
-    text = "\n".join(said)
+def explain(texts: list[str]) -> CannotTunnel:
+    """Explain why the agent opened no tunnel, by its output, the most specific first."""
+    text = "\n".join(texts)
     if code := CODE.search(text):
         return of_code(code[0], text)
     detail = first_line(text)
@@ -89,7 +89,7 @@ def explain(said: list[str]) -> CannotTunnel:
 
 
 def of_code(code: str, text: str = "") -> CannotTunnel:
-    """The error for a code; one we do not know shows what the agent said of it."""
+    """The error for a code; an unknown one has the agent's first line."""
     if meaning := MEANINGS.get(code):
         return CannotTunnel(
             f"{meaning.message} ({code})",
@@ -105,7 +105,7 @@ def of_code(code: str, text: str = "") -> CannotTunnel:
 
 
 def first_line(text: str) -> str:
-    """The first line with something in it, the agent's own line ends undone."""
+    """The first non-empty line; newlines that the agent escaped are unescaped."""
     unescaped = text.replace("\\r", "").replace("\\n", "\n").removeprefix("ERROR:")
     lines = (plain(line) for line in unescaped.splitlines())
     return next((line for line in lines if line), "no reason given")

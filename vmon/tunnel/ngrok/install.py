@@ -1,4 +1,4 @@
-"""How the ngrok agent is installed: what pyngrok does in secret, done in the open."""
+"""Install the ngrok agent; unlike pyngrok's installer it shows what it does."""
 
 import gzip
 import tarfile
@@ -17,18 +17,18 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from vmon.tunnel.model import CannotTunnel
-from vmon.tunnel.ngrok.locate import own_place, program
+from vmon.tunnel.ngrok.locate import install_path, program
 
 SOCKET_S = 15.0
-"""How long a single operation on the download's socket may take."""
+"""The timeout of a socket operation of the download."""
 CHUNK = 64 * 1024
-LARGEST_DOWNLOAD = 200 * 1024 * 1024
-LARGEST_AGENT = 500 * 1024 * 1024
+MAX_DOWNLOAD = 200 * 1024 * 1024
+MAX_AGENT_SIZE = 500 * 1024 * 1024
 BROKEN = (
     OSError,
     HTTPException,
     EOFError,
-    RuntimeError,  # zipfile's, for what it cannot unpack
+    RuntimeError,  # of zipfile
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -37,7 +37,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class InstallPlan(Struct, frozen=True):
-    """What an installation does: from where to where; `size` in bytes, None if not told."""
+    """The plan of an installation: source, target, and size in bytes (None if unknown)."""
 
     url: str
     target: Path
@@ -46,7 +46,7 @@ class InstallPlan(Struct, frozen=True):
 
 
 def install_plan(url: str | None = None, target: Path | None = None) -> InstallPlan:
-    """What would be installed, asking the server for the size; takes up to SOCKET_S."""
+    """Plan an installation; gets the size from the server, which takes up to SOCKET_S."""
     from pyngrok import installer
     from pyngrok.exception import PyngrokError
 
@@ -54,15 +54,15 @@ def install_plan(url: str | None = None, target: Path | None = None) -> InstallP
         source = url or installer.get_ngrok_cdn_url("3")
     except PyngrokError as error:
         raise _not_installed("https://ngrok.com", str(error)) from None
-    place = target or own_place()
-    return InstallPlan(source, place, _size(source), place.exists())
+    path = target or install_path()
+    return InstallPlan(source, path, _size(source), path.exists())
 
 
 def install(plan: InstallPlan, progress: Callable[[int, int | None], None]) -> Path:
-    """Download the agent and put it in its place; `progress` gets bytes done and, if told, of all.
+    """Download and install the agent; `progress` gets the bytes done and the total, if known.
 
-    CannotTunnel if it fails, and then nothing has changed. ngrok publishes no checksum: what
-    speaks for the file is https alone.
+    CannotTunnel if it fails; then nothing has changed. ngrok publishes no checksum: the
+    download is protected by https only.
     """
     try:
         plan.target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,22 +82,22 @@ def install(plan: InstallPlan, progress: Callable[[int, int | None], None]) -> P
 
 def _size(url: str) -> int | None:
     try:
-        with _answer(url, "HEAD") as response:
-            return _told_size(response)
+        with _response(url, "HEAD") as response:
+            return _size_in(response)
     except urllib.error.HTTPError as error:
         error.close()
     except (OSError, HTTPException):
-        pass  # a size is nice to know, and the download will tell what is wrong
+        pass  # optional: the download reports the error
     return None
 
 
-def _told_size(response: HTTPResponse) -> int | None:
-    told = response.headers.get("Content-Length") or ""
-    return int(told) if told.isdecimal() else None
+def _size_in(response: HTTPResponse) -> int | None:
+    length = response.headers.get("Content-Length") or ""
+    return int(length) if length.isdecimal() else None
 
 
 @contextmanager
-def _answer(url: str, method: str) -> Iterator[HTTPResponse]:
+def _response(url: str, method: str) -> Iterator[HTTPResponse]:
     _check_safe(url)
     request = urllib.request.Request(url, method=method)  # noqa: S310 - checked above
     opener = urllib.request.build_opener(_SafeRedirects)
@@ -106,7 +106,7 @@ def _answer(url: str, method: str) -> Iterator[HTTPResponse]:
 
 
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect leads to where we would have gone ourselves, or nowhere."""
+    """Follows redirects to safe URLs only."""
 
     def redirect_request(  # noqa: PLR0913, PLR0917 - urllib's signature
         self,
@@ -133,11 +133,11 @@ def _check_safe(url: str) -> None:
 
 def _download(url: str, archive: Path, progress: Callable[[int, int | None], None]) -> None:
     done = 0
-    with _answer(url, "GET") as response, archive.open("xb") as file:
-        size = _told_size(response)
+    with _response(url, "GET") as response, archive.open("xb") as file:
+        size = _size_in(response)
         while chunk := response.read(CHUNK):
             done += len(chunk)
-            if done > LARGEST_DOWNLOAD:
+            if done > MAX_DOWNLOAD:
                 raise _not_installed(url, "download too large")
             file.write(chunk)
             progress(done, size)
@@ -157,14 +157,14 @@ def _unzip(archive: Path, agent: Path) -> None:
         if program() not in packed.namelist():
             raise tarfile.ExtractError("no ngrok in the archive")
         with packed.open(program()) as member:
-            _pour(member.read, agent)
+            _copy(member.read, agent)
 
 
 def _untar(archive: Path, agent: Path) -> None:
-    # Unpacked to its end first, because the checksum stands there and tarfile stops before it.
+    # Decompressed completely first: the checksum is at the end, and tarfile stops before it.
     unpacked = archive.with_suffix(".tar")
     with gzip.GzipFile(archive) as stream:
-        _pour(stream.read, unpacked)
+        _copy(stream.read, unpacked)
     with tarfile.open(unpacked, "r:") as packed:
         entry = next((entry for entry in packed if entry.name == program()), None)
         if entry is None:
@@ -173,15 +173,15 @@ def _untar(archive: Path, agent: Path) -> None:
         if member is None:
             raise tarfile.ExtractError("ngrok in the archive is not a regular file")
         with member:
-            _pour(member.read, agent)
+            _copy(member.read, agent)
 
 
-def _pour(read: Callable[[int], bytes], target: Path) -> None:
+def _copy(read: Callable[[int], bytes], target: Path) -> None:
     done = 0
     with target.open("xb") as file:
         while chunk := read(CHUNK):
             done += len(chunk)
-            if done > LARGEST_AGENT:
+            if done > MAX_AGENT_SIZE:
                 raise tarfile.ExtractError("ngrok in the archive is too large")
             file.write(chunk)
 

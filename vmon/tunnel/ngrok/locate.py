@@ -1,4 +1,4 @@
-"""The ngrok agent's program: where it is on this machine."""
+"""Locate the ngrok agent's program."""
 
 import os
 import sys
@@ -11,9 +11,9 @@ INSTALL = "run vmon tunnel install, or install ngrok from https://ngrok.com/down
 
 
 def find_agent(given: Path | None = None) -> Path:
-    """The agent: the given one, else PYNGROK_NGROK_PATH, PATH, the place vmon installs it.
+    """Find the agent: the given path, else PYNGROK_NGROK_PATH, PATH, the path vmon installs it to.
 
-    CannotTunnel if there is none. PATH may hold pyngrok's own script, which is passed over.
+    CannotTunnel if there is none. pyngrok's own script on PATH is skipped.
     """
     if given is not None:
         if is_agent(given):
@@ -21,7 +21,7 @@ def find_agent(given: Path | None = None) -> Path:
         raise CannotTunnel(
             f"{given} is not an ngrok agent", code="NOT_FOUND", hint=INSTALL, fatal=True
         )
-    for path in _places():
+    for path in _candidates():
         if is_agent(path):
             return path.absolute()
     raise CannotTunnel(
@@ -30,7 +30,7 @@ def find_agent(given: Path | None = None) -> Path:
 
 
 def is_agent(path: Path) -> bool:
-    """Whether this can be run and is not the script that `pip install pyngrok` names ngrok."""
+    """Whether a path is executable and not the script `ngrok` that `pip install pyngrok` adds."""
     if not path.is_file() or not os.access(path, os.X_OK):
         return False
     try:
@@ -40,22 +40,22 @@ def is_agent(path: Path) -> bool:
         return True
 
 
-def _places() -> Iterator[Path]:
-    if told := os.environ.get("PYNGROK_NGROK_PATH"):
-        yield Path(told)
+def _candidates() -> Iterator[Path]:
+    if path := os.environ.get("PYNGROK_NGROK_PATH"):
+        yield Path(path)
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if folder:
             yield Path(folder, program())
-    yield own_place()
+    yield install_path()
 
 
-def own_place() -> Path:
-    """Where vmon installs the agent: where ngrok's own tools look for their configuration."""
+def install_path() -> Path:
+    """The path vmon installs the agent to: beside ngrok's configuration."""
     from pyngrok import installer
 
     return Path(installer.get_default_ngrok_dir()) / program()
 
 
 def program() -> str:
-    """The agent's name as a file."""
+    """The file name of the agent."""
     return "ngrok.exe" if sys.platform == "win32" else "ngrok"

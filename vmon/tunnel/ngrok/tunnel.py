@@ -19,18 +19,17 @@ from vmon.tunnel.ngrok.agent import Agent
 from vmon.tunnel.ngrok.errors import ENDED, NO_TOKEN, explain, of_code
 from vmon.tunnel.ngrok.locate import find_agent
 
-OLDEST_AGENT = (3, 30)
-"""The first with /api/endpoints, which pyngrok 9 asks for; with an older one it can hang."""
+MIN_AGENT_VERSION = (3, 30)
+"""The first with /api/endpoints, which pyngrok 9 needs; with an older one it can hang."""
 VERSION = re.compile(r"version (\d+)\.(\d+)\S*")
 LOST = "session closed, starting reconnect loop"
 FOUND = "client session established"
 
 
 class NgrokTunnel:
-    """A tunnel carried by an ngrok agent of its own."""
+    """A tunnel through an ngrok agent of its own."""
 
     name = "ngrok"
-    stable_url = True  # a free account has one domain, a paid one those it reserved
 
     def __init__(self, options: TunnelOptions) -> None:
         self._options = options
@@ -44,42 +43,42 @@ class NgrokTunnel:
 
     @property
     def pid(self) -> int | None:
-        """The agent's process id, once it runs."""
+        """The agent's process ID, once it is running."""
         return self._agent.pid if self._agent else None
 
     async def start(self) -> str:
-        """Start an agent and have it open an endpoint."""
+        """Start an agent and open an endpoint."""
         try:
             async with asyncio.timeout(self._options.start_timeout_s):
                 outcome = await self._open()
         except TimeoutError:
             await self.close()
-            raise self._late() from None
+            raise self._timeout_error() from None
         except BaseException:
             await self.close()
             raise
         if isinstance(outcome, Exception):
             error = self._explain(outcome)
             await self.close()
-            raise error from None  # its text may hold the token
+            raise error from None  # its text may contain the token
         self._url = outcome.rstrip("/")
-        if self._agent and self._agent.ended.done():  # it came up and fell before we looked
+        if self._agent and self._agent.ended.done():  # it has exited already
             self._ended(self._agent.ended)
         return self._url
 
     def changes(self) -> AsyncIterator[Change]:
-        """What happens after the start."""
+        """The state changes after the start."""
         return self._changes.read()
 
     async def close(self) -> None:
-        """End the agent, so that ngrok frees the URL at once."""
+        """Stop the agent, so that ngrok frees the URL at once."""
         self._closing = True
         try:
             if self._agent:
                 await self._agent.end()
         finally:
-            self._leave()
-            self._changes.tell(State.CLOSED)
+            self._release_folder()
+            self._changes.publish(State.CLOSED)
 
     async def _open(self) -> str | Exception:
         binary = find_agent(self._options.binary)
@@ -91,7 +90,7 @@ class NgrokTunnel:
         self._folder = orphans.claim_folder(self._options.state_dir, self.name)
         config.write_config(self._folder, token, self._options)
         launcher = config.write_launcher(self._folder, binary)
-        _keep_loopback_off_the_proxy()
+        _bypass_proxy_for_loopback()
         self._agent = Agent(self._folder, launcher, self._options.start_timeout_s, self._on_log)
         self._agent.ended.add_done_callback(self._ended)
         self._agent.run(self._options.local_url, self._endpoint())
@@ -99,45 +98,45 @@ class NgrokTunnel:
         return self._agent.started.result()
 
     def _endpoint(self) -> dict[str, Any]:
-        # The name is ours: the one pyngrok makes holds slashes, which the agent cannot route.
-        asked = {"name": f"vmon-{secrets.token_hex(4)}", "metadata": "vmon"}
+        # The name pyngrok generates has slashes, which the agent cannot route.
+        endpoint = {"name": f"vmon-{secrets.token_hex(4)}", "metadata": "vmon"}
         url = {"url": f"https://{_bare(self._options.domain)}"} if self._options.domain else {}
         policy = {"traffic_policy": _policy(self._options.methods)} if self._options.methods else {}
-        return {**asked, **url, **policy, "inspect": self._options.inspect}
+        return {**endpoint, **url, **policy, "inspect": self._options.inspect}
 
     def _on_log(self, message: str, error: str) -> None:
         if self._url is None:
             return
         if LOST in message and not self._down:
             self._down = True
-            self._changes.tell(State.RECONNECTING, detail=error or message)
+            self._changes.publish(State.RECONNECTING, detail=error or message)
         elif FOUND in message and self._down and self._agent:
-            self._agent.errors.clear()  # they told of the drop that is over
+            self._agent.errors.clear()  # of the outage that is over
             self._down = False
-            self._changes.tell(State.ONLINE, url=self._url)
+            self._changes.publish(State.ONLINE, url=self._url)
 
     def _ended(self, ended: asyncio.Future[int | None]) -> None:
         if self._closing:
-            self._leave()
+            self._release_folder()
         elif self._url is not None:
-            error = self._known() or CannotTunnel(
+            error = self._known_error() or CannotTunnel(
                 f"the ngrok agent exited with code {ended.result()}", code=ENDED
             )
-            self._changes.tell(State.FAILED, detail=error.message, code=error.code)
+            self._changes.publish(State.FAILED, detail=error.message, code=error.code)
 
-    def _leave(self) -> None:
-        # An agent that would not end keeps its record, for the next start to find.
+    def _release_folder(self) -> None:
+        # An agent that did not stop keeps its record, for the next start to find.
         if self._folder and (self._agent is None or self._agent.ended.done()):
             orphans.release_folder(self._folder)
 
     def _explain(self, error: Exception) -> CannotTunnel:
-        refusal = getattr(error, "body", None)
-        told = getattr(error, "ngrok_error", None)
-        parts = (_of_body(refusal), told, *self._said(), str(error))
+        body = getattr(error, "body", None)
+        message = getattr(error, "ngrok_error", None)
+        parts = (_error_in(body), message, *self._output(), str(error))
         return explain([self._without_token(part) for part in parts if part])
 
-    def _said(self) -> list[str]:
-        # pyngrok loses the last log lines of an agent that ends at once: stderr has them too.
+    def _output(self) -> list[str]:
+        # pyngrok loses the last log lines of an agent that exits at once: stderr has them.
         if self._agent is None or self._folder is None:
             return []
         stderr = config.read_stderr(self._folder)
@@ -148,12 +147,12 @@ class NgrokTunnel:
     def _without_token(self, text: str) -> str:
         return text.replace(self._token, "…") if self._token else text
 
-    def _known(self) -> CannotTunnel | None:
-        error = explain(self._said())
+    def _known_error(self) -> CannotTunnel | None:
+        error = explain(self._output())
         return None if error.code == ENDED else error
 
-    def _late(self) -> CannotTunnel:
-        return self._known() or CannotTunnel(
+    def _timeout_error(self) -> CannotTunnel:
+        return self._known_error() or CannotTunnel(
             f"no public URL from ngrok within {self._options.start_timeout_s:g} s",
             code="TIMEOUT",
             hint="check the network; a firewall may block connect.ngrok-agent.com:443",
@@ -161,20 +160,20 @@ class NgrokTunnel:
 
 
 async def check_version(binary: Path) -> tuple[int, int]:
-    """The agent's version, (major, minor); CannotTunnel if it is too old or does not say."""
-    said = await _ask_version(binary)
-    found = VERSION.search(said)
-    if not found:
+    """Get the agent's version, (major, minor); CannotTunnel if it is too old or unknown."""
+    text = await _version_output(binary)
+    match = VERSION.search(text)
+    if not match:
         raise CannotTunnel(
             f"{binary} is not an ngrok agent",
             code="NOT_RUNNABLE",
             hint="run vmon tunnel install",
             fatal=True,
         )
-    version = (int(found[1]), int(found[2]))
-    if version < OLDEST_AGENT:
+    version = (int(match[1]), int(match[2]))
+    if version < MIN_AGENT_VERSION:
         raise CannotTunnel(
-            f"the ngrok agent {binary} is too old ({found[0]}; vmon needs 3.30 or newer)",
+            f"the ngrok agent {binary} is too old ({match[0]}; vmon needs 3.30 or newer)",
             code="AGENT_TOO_OLD",
             hint="run ngrok update or vmon tunnel install",
             fatal=True,
@@ -182,9 +181,9 @@ async def check_version(binary: Path) -> tuple[int, int]:
     return version
 
 
-async def _ask_version(binary: Path) -> str:
+async def _version_output(binary: Path) -> str:
     try:
-        asked = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             str(binary), "--version", stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
         )
     except OSError as error:
@@ -195,17 +194,17 @@ async def _ask_version(binary: Path) -> str:
             fatal=True,
         ) from None
     try:
-        said, _ = await asked.communicate()
+        output, _ = await process.communicate()
     except BaseException:
         with suppress(ProcessLookupError):
-            asked.kill()
-        await asked.wait()
+            process.kill()
+        await process.wait()
         raise
-    return said.decode(errors="replace")
+    return output.decode(errors="replace")
 
 
-def _of_body(body: str | None) -> str | None:
-    # An endpoint that was refused: the agent's answer has the code, pyngrok's exception has not.
+def _error_in(body: str | None) -> str | None:
+    # If an endpoint was refused, the agent's response has the code, pyngrok's exception has not.
     if not body:
         return None
     try:
@@ -215,9 +214,9 @@ def _of_body(body: str | None) -> str | None:
 
 
 def _policy(methods: tuple[str, ...]) -> str:
-    listed = ", ".join(f"'{method}'" for method in methods)
+    allowed = ", ".join(f"'{method}'" for method in methods)
     deny = {"type": "deny", "config": {"status_code": 405}}
-    rule = {"expressions": [f"!(req.method in [{listed}])"], "actions": [deny]}
+    rule = {"expressions": [f"!(req.method in [{allowed}])"], "actions": [deny]}
     return json.dumps({"on_http_request": [rule]})
 
 
@@ -225,8 +224,8 @@ def _bare(domain: str) -> str:
     return domain.removeprefix("https://").rstrip("/")
 
 
-def _keep_loopback_off_the_proxy() -> None:
-    # pyngrok asks the agent's own API by urllib, which would send even that to HTTP_PROXY.
+def _bypass_proxy_for_loopback() -> None:
+    # pyngrok calls the agent's API by urllib, which would use HTTP_PROXY even for that.
     for name in ("no_proxy", "NO_PROXY"):
         hosts = os.environ.get(name, "")
         if "127.0.0.1" not in hosts:
