@@ -108,6 +108,11 @@ def test_the_tag_tells_two_archives_or_broadcasts_of_a_session_apart(
     assert words(**broadcast) == "1748b707 started tag b"
 
 
+def test_a_render_is_its_status_and_its_name_if_it_has_one(words: Callable[..., str]) -> None:
+    assert words(**TYPES["render"].sample, name="grid") == '80abaf0d started "grid"'
+    assert words(**TYPES["render"].sample) == "80abaf0d started"
+
+
 def test_an_unknown_event_is_named_and_marked_as_unknown(words: Callable[..., str]) -> None:
     assert words(event="somethingNew", sessionId="S").startswith(
         '"somethingNew" not a known event type'

@@ -115,8 +115,7 @@ def _archive(event: ArchiveEvent) -> Iterator[Piece]:
     yield from _output(event)
     if event.transcription and (status := event.transcription.status):
         yield _state("transcription", status)
-    if event.name:
-        yield "", f'"{short(event.name)}" '
+    yield from _quoted(event.name)
     yield from _tag(event.multi_archive_tag)
     if event.size:
         yield "", size(event.size) + " "
@@ -145,6 +144,11 @@ def _state(part: str, status: str) -> Piece:
     return "failed" if status in _BROKEN else "name", f"{part} {short(status)} "
 
 
+def _quoted(name: str | None) -> Iterator[Piece]:
+    if name:
+        yield "", f'"{short(name)}" '
+
+
 def _tag(tag: str | None) -> Iterator[Piece]:
     """What tells simultaneous archives or broadcasts of a session apart."""
     if tag:
@@ -160,6 +164,8 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
         yield handle_of(identifier)
     if event.status:
         yield "failed" if event.status == "failed" else "name", short(event.status) + " "
+    if isinstance(event, RenderEvent):
+        yield from _quoted(event.name)
 
 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
