@@ -104,6 +104,7 @@ def test_what_it_says_of_itself_whole(
     names = [name for name in bodies if name.startswith("seed/")]
     post_all(run, {name: bodies[name] for name in names})
     assert run.post(b"{") == 200
+    run.err.until(b"undecodable: body is not JSON")
     client = run.client()
     client.request("GET", "/probe")
     assert client.getresponse().status == 200
@@ -114,7 +115,7 @@ def test_what_it_says_of_itself_whole(
         "streamCreated",
         "streamDestroyed",
     ]
-    err = re.sub(r"\d\d:\d\d:\d\d · ", "NOW · ", steady(err))
+    err = re.sub(r"\d\d:\d\d:\d\d ([·⚠]) ", r"NOW \1 ", steady(err))
     assert err == BANNER_AND_SUMMARY.replace("PATH", str(tmp_path))
     assert len((tmp_path / "a b.jsonl").read_bytes().splitlines()) == 5
 
@@ -125,6 +126,7 @@ vmon 0.1.0 is listening (Ctrl-C to stop)
   capture  ~/'a b.jsonl'
   filter   streamCreated or streamDestroyed (everything is captured)
 ready local=http://127.0.0.1:PORT capture='PATH/a b.jsonl'
+NOW ⚠ undecodable: body is not JSON: expecting property name enclosed in double quotes at byte 1
 NOW · GET /probe not captured: responded 200 to a probe
 5 deliveries in TIME
   connectionCreated            1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
@@ -137,6 +139,7 @@ NOW · GET /probe not captured: responded 200 to a probe
   slowest delivery  LAG
   sessions          1 (0 open), 1 connection, 1 stream
   kxOH45            1 connection, 1 stream, 4 events, 20 min 9 s, ended
+  oddities          1 (see vmon oddities)
   capture           ~/'a b.jsonl'
   replay            vmon replay ~/'a b.jsonl'
 """

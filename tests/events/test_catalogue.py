@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from vmon.events.catalogue import ALL, NAMES, PSEUDO, TYPES, EventType, suggest, verb
+from vmon.events.catalogue import ALL, NAMES, PSEUDO, TYPES, EventType, meant, suggest, verb
 from vmon.events.parse import event_of
 from vmon.events.payload import read_body
 from vmon.events.session_id import session_parts
@@ -64,7 +64,7 @@ def test_the_unified_samples_name_one_application_in_fields_and_in_the_session_i
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "wanted"),
     [
         ("streamCraeted", "streamCreated"),
         ("ARCHIV", "archive"),
@@ -73,8 +73,25 @@ def test_the_unified_samples_name_one_application_in_fields_and_in_the_session_i
         ("", None),
     ],
 )
-def test_a_mistyped_name_gets_a_suggestion(typed: str, meant: str | None) -> None:
-    assert suggest(typed) == meant
+def test_a_mistyped_name_gets_a_suggestion(typed: str, wanted: str | None) -> None:
+    assert suggest(typed) == wanted
+
+
+@pytest.mark.parametrize(
+    ("event", "type_"),
+    [
+        ("ConnectionCreated", "connectionCreated"),
+        ("stream.destroyed", "streamDestroyed"),
+        ("session_notification", "sessionNotification"),
+        ("archives", "archive"),
+        ("roomOpened", None),
+        ("payment.succeeded", None),
+        ("", None),
+        ("x" * 100_000, None),
+    ],
+)
+def test_an_event_that_is_nearly_a_type_is_known_for_it(event: str, type_: str | None) -> None:
+    assert meant(event) == type_
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,25 @@ def test_a_shape_under_an_unknown_name_is_warned() -> None:
     assert event.warnings == ('unknown event "fooBar": treated as render',)
 
 
+def test_what_only_looks_like_a_render_is_doubted_in_one_warning() -> None:
+    value = {"id": "o1", "sessionId": "abc", "status": "paid", "amount": 3}
+    assert read(value).warnings == ('perhaps a render: no `event`, unknown status "paid"',)
+    assert read(value | {"event": "order"}).warnings == (
+        'perhaps a render: unknown event "order", unknown status "paid"',
+    )
+    assert read(value | {"event": "render"}).warnings == ('unknown status "paid"',)
+
+
+def test_an_unknown_event_has_its_first_keys_and_what_reads_like_a_status() -> None:
+    event = read({"id": "p1", "type": "payment.succeeded", "status": "", "vmon:keys": ["x"]})
+    assert isinstance(event, UnknownEvent)
+    assert event.keys == ("id", "type", "status", "vmon:keys")
+    assert event.status_like == ("type", "payment.succeeded")
+    event = read({f"k{number}": number for number in range(99)})
+    assert isinstance(event, UnknownEvent)
+    assert (len(event.keys), event.status_like) == (12, None)
+
+
 def test_an_unknown_event_has_the_fields_it_shares_with_known_types() -> None:
     value = TYPES["streamCreated"].sample | {"event": "streamRenamed", "reason": 5}
     event = read(value)

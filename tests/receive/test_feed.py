@@ -199,7 +199,7 @@ async def test_who_wants_no_deliveries_gets_the_rest_and_everything_is_entered()
 async def test_a_watcher_is_told_of_every_delivery_at_its_moment() -> None:
     feed, tracker, _ = a_feed()
     seen: list[tuple[int, int]] = []
-    feed.watch(lambda result: seen.append((result.copies, tracker.duplicates)))
+    feed.watch(lambda _entry, result: seen.append((result.copies, tracker.duplicates)))
     for number in (1, 1, 2):
         feed.deliver(delivery(number, at_ms=number), None)
     feed.flush()

@@ -65,6 +65,54 @@ def test_an_archive_is_its_status_its_name_and_its_size(words: Callable[..., str
     assert "recorded " in text
 
 
+def test_the_transcription_of_an_archive_tells_three_of_its_lines_apart(
+    words: Callable[..., str],
+) -> None:
+    sample = TYPES["archive"].sample | {"name": "", "size": 0, "duration": 0}
+    said = [
+        words(**sample, transcription={"status": status})
+        for status in ("requested", "available", "failed")
+    ]
+    assert said == [
+        "832641bf available transcription requested",
+        "832641bf available transcription available",
+        "832641bf available transcription failed",
+    ]
+
+
+def test_hls_and_each_rtmp_target_tell_lines_of_a_broadcast_apart(
+    words: Callable[..., str],
+) -> None:
+    def said(**urls: Any) -> str:
+        return words(**TYPES["broadcast"].sample | {"broadcastUrls": urls})
+
+    assert [said(hlsStatus=status) for status in ("connecting", "ready", "live", "error")] == [
+        "1748b707 started HLS connecting",
+        "1748b707 started HLS ready",
+        "1748b707 started HLS live",
+        "1748b707 started HLS error",
+    ]
+    keyed = {"a": {"status": "live"}, "b": {"status": "error"}, "c": {}}
+    assert said(rtmp=keyed) == "1748b707 started RTMP b error RTMP a live"
+    many = {f"t{number}": {"status": "live"} for number in range(5)}
+    assert said(rtmp=many).endswith("RTMP t0 live RTMP t1 live RTMP t2 live (+2 more)")
+    assert said(rtmp={"id": "main", "status": "live"}) == "1748b707 started RTMP main live"
+
+
+def test_the_tag_tells_two_archives_or_broadcasts_of_a_session_apart(
+    words: Callable[..., str],
+) -> None:
+    archive = TYPES["archive"].sample | {"multiArchiveTag": "left\x1b"}
+    assert ' "Ann\'s lesson" tag left␛ 1.8 MB' in words(**archive)
+    broadcast = TYPES["broadcast"].sample | {"multiBroadcastTag": "b", "broadcastUrls": None}
+    assert words(**broadcast) == "1748b707 started tag b"
+
+
+def test_a_render_is_its_status_and_its_name_if_it_has_one(words: Callable[..., str]) -> None:
+    assert words(**TYPES["render"].sample, name="grid") == '80abaf0d started "grid"'
+    assert words(**TYPES["render"].sample) == "80abaf0d started"
+
+
 def test_an_unknown_event_is_named_and_marked_as_unknown(words: Callable[..., str]) -> None:
     assert words(event="somethingNew", sessionId="S").startswith(
         '"somethingNew" not a known event type'
@@ -104,3 +152,15 @@ def test_a_long_text_is_cut_and_no_escape_is_cut_in_two() -> None:
     assert short("a" * 60) == "a" * 60
     assert short("a" * 61) == "a" * 60 + "…"
     assert "\x1b" not in short("a" * 59 + "\x1b[31m" * 9)
+
+
+def test_an_unknown_event_says_what_it_has_and_what_may_be_meant(words: Callable[..., str]) -> None:
+    said = words(event="ConnectionCreated", sessionId="S", connection=CONNECTION)
+    assert said == (
+        '"ConnectionCreated" did you mean connectionCreated? keys: event, sessionId, connection'
+    )
+    many = {f"k{number}": 1 for number in range(9)}
+    assert words(type="payment\x1b[2J", **many) == (
+        "type=payment␛[2J not a known event type, keys: type, k0, k1, k2, k3, k4, k5, k6, …"
+    )
+    assert words() == "not a known event type"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.busy_day import Day
-from tests.support.factories import make_entry
+from tests.support.factories import make_entry, make_line
 from vmon.search.dedupe import Dedupe
 
 Run = Callable[..., tuple[int, str, str]]
@@ -22,6 +22,26 @@ def test_the_first_copy_passes_and_the_others_are_counted() -> None:
     told = [first(make_entry(said("2_A", number))) for number in (1, 2, 1, 1, 2)]
     assert told == [True, True, False, False, False]
     assert first.hidden == 3
+
+
+def test_at_another_path_a_body_is_no_copy_unless_any_path_is_asked_for() -> None:
+    entries = [make_entry(said("2_A", 1), path=path) for path in ("/a", "/b", "/a", "/b")]
+    assert [Dedupe()(entries[0]), Dedupe()(entries[1])] == [True, True]
+    by_path, anywhere = Dedupe(), Dedupe(any_path=True)
+    assert [by_path(one) for one in entries] == [True, True, False, False]
+    assert [anywhere(one) for one in entries] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(("option", "left"), [("--dedupe", 2), ("--dedupe=any-path", 1)])
+def test_filter_and_replay_dedupe_by_path_or_at_any_path(
+    option: str, left: int, vmon_run: Run, tmp_path: Path
+) -> None:
+    capture = tmp_path / "two-urls.jsonl"
+    paths = ("/hooks", "/pr-123/hooks", "/hooks")
+    capture.write_bytes(b"".join(make_line(said("2_A", 1), path=path) for path in paths))
+    assert vmon_run("filter", option, "--count", capture)[1] == f"{left}\n"
+    out = vmon_run("replay", option, "--speed", "max", "--format", "json", capture)[1]
+    assert len(out.splitlines()) == left
 
 
 def test_an_empty_body_always_passes() -> None:

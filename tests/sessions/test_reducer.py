@@ -115,6 +115,20 @@ def test_an_archive_that_is_uploaded_before_it_is_stopped_is_no_trouble() -> Non
     assert (one.name, one.reason) == ("lesson", "failure")
 
 
+def test_what_tells_two_outputs_apart_is_known_whichever_of_their_events_came() -> None:
+    broadcast = archive("started", 0) | {"event": "broadcast", "multiBroadcastTag": "live"}
+    render = {"id": "r", "sessionId": "S", "status": "started", "name": "grid"}
+    session = only(
+        archive("started", 0, multiArchiveTag="left"),
+        archive("stopped", 9, multiArchiveTag=""),
+        broadcast,
+        render,
+    )
+    assert session.outputs["archive", "r"].tag == "left"
+    assert session.outputs["broadcast", "r"].tag == "live"
+    assert session.outputs["render", "r"].name == "grid"
+
+
 def test_a_render_without_a_time_has_the_receivers() -> None:
     render = {"id": "r", "sessionId": "S", "streamId": "s", "status": "started"}
     late, soon = make_entry(render, 40), make_entry(render, 5)

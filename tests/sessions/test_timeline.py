@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.factories import make_entry
 from vmon.render.axis import Tick, ticks
-from vmon.sessions.model import BEGUN, ENDED, ConnectionState, Session, StreamState
+from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session, StreamState
 from vmon.sessions.snapshot import snapshot
 from vmon.sessions.store import SessionStore
 from vmon.sessions.timeline import Chart, Mark, chart, labelled_marks, marks_of
@@ -220,3 +220,11 @@ def test_untrusted_names_are_disarmed() -> None:
         streams=(StreamState("s", BEGUN, NOON, connection="a", video_type="\u202ecam", name="\n"),),
     )
     assert [row.name for row in made.rows[1:]] == ["A␛[2J", '‹U+202E›cam "␊"']
+
+
+def test_two_archives_are_told_apart_by_their_tags() -> None:
+    jobs = [OutputState(tag, "archive", BEGUN, NOON, name="x", tag=tag) for tag in ("a", "b\x1b")]
+    session = Session("2_A", first_ms=NOON, last_ms=NOON)
+    session.outputs = {(one.kind, one.id): one for one in jobs}
+    made = chart(snapshot(session), [], NOON)
+    assert [row.name for row in made.rows[1:]] == ['archive "x" tag a', 'archive "x" tag b␛']

@@ -150,8 +150,9 @@ BODIES = st.one_of(
         | {"event": either("archive", "broadcast"), "id": IDS, "status": STATUSES}
         | {"createdAt": TIMES, "updatedAt": TIMES, "reason": WORDS, "name": WORDS}
         | {"duration": st.integers(0, 3), "size": st.integers(0, 3)}
+        | {"multiArchiveTag": WORDS, "multiBroadcastTag": WORDS}
     ),
-    st.fixed_dictionaries(COMMON | {"id": IDS, "streamId": IDS, "status": STATUSES}),
+    st.fixed_dictionaries(COMMON | {"id": IDS, "streamId": IDS, "status": STATUSES, "name": WORDS}),
     st.fixed_dictionaries(
         COMMON | {"captionsId": IDS, "status": STATUSES, "createdAt": TIMES, "reason": WORDS}
     ),

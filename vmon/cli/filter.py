@@ -148,7 +148,7 @@ def _run_options(
         follow=options["follow"],
         redact=redactor_from(options["redact"]),
         tail=options["tail"],
-        dedupe=_dedupe() if options["dedupe"] else None,
+        dedupe=_dedupe(options["dedupe"]) if options["dedupe"] else None,
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
         late_after_s=options["late_after_s"],
         sort="none" if options["follow"] else options["sort"],
@@ -156,10 +156,10 @@ def _run_options(
     )
 
 
-def _dedupe() -> Dedupe:
+def _dedupe(by: str) -> Dedupe:
     from vmon.search.dedupe import Dedupe
 
-    return Dedupe()
+    return Dedupe(any_path=by == "any-path")
 
 
 def _formatter(options: dict[str, Any], removed: Counter[str]) -> Formatter | None:

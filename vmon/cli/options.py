@@ -25,11 +25,17 @@ _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 
 class Option(click.Option):
-    """An option that the help of a `Command` lists under the heading `group`."""
+    """An option that the help of a `Command` lists under the heading `group`.
 
-    def __init__(self, *args: Any, group: str = "Options", **settings: Any) -> None:
+    `alone` is its value where none is given: then one is only taken with a `=`.
+    """
+
+    def __init__(
+        self, *args: Any, group: str = "Options", alone: str | None = None, **settings: Any
+    ) -> None:
         super().__init__(*args, **settings)
         self.group = group
+        self.alone = alone
 
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Click's own, without the range of a number: the error message has it."""
@@ -40,6 +46,18 @@ class Option(click.Option):
 
 class Command(click.Command):
     """A command whose help lists the options by group, in the order the groups are declared."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give a value to the options that stand alone: the next argument is not theirs."""
+        alone = {
+            name: f"{name}={param.alone}"
+            for param in self.params
+            if isinstance(param, Option) and param.alone
+            for name in param.opts
+        }
+        end = args.index("--") if "--" in args else len(args)
+        args = [*(alone.get(one, one) for one in args[:end]), *args[end:]]
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each group; arguments are in the usage already."""
@@ -311,8 +329,9 @@ def signer_from(secret: str | None, api_key: str | None) -> Signer | None:
 def dedupe_option(command: _Command) -> _Command:
     """Add `--dedupe`."""
     return output_option(
-        "--dedupe", is_flag=True, help="Hide duplicates: retries with the same body."
-    )(command)
+        "--dedupe", alone="path", type=click.Choice(["path", "any-path"]), metavar="[=any-path]",
+        help="Hide duplicates: retries with the same body at the same path (or at any path).",
+    )(command)  # fmt: skip # one thing a line
 
 
 def sign_options(command: _Command) -> _Command:

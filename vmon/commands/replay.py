@@ -54,7 +54,7 @@ class Options:
     quiet: bool = False
     signer: Signer | None = None
     redact: Redactor | None = None
-    dedupe: bool = False
+    dedupe: str | None = None
     name_of: Callable[[str | None], str | None] | None = None
     late_after_s: float = LATE_AFTER_S
 
@@ -86,15 +86,15 @@ def run(options: Options) -> int:
 
 def _entries(options: Options, tally: Tally | None = None) -> Iterator[tuple[bytes, Entry]]:
     lines = reader.lines((options.source,), options.event_filter)
-    unique = _without_duplicates(lines, tally) if options.dedupe else lines
+    unique = _without_duplicates(lines, options.dedupe, tally) if options.dedupe else lines
     yield from by_event(unique) if options.speed.by_event else unique
 
 
 def _without_duplicates(
-    entries: Iterator[tuple[bytes, Entry]], tally: Tally | None
+    entries: Iterator[tuple[bytes, Entry]], by: str, tally: Tally | None
 ) -> Iterator[tuple[bytes, Entry]]:
     """The first copy of each delivery."""
-    is_first = Dedupe()
+    is_first = Dedupe(any_path=by == "any-path")
     for line, entry in entries:
         if is_first(entry):
             yield line, entry

@@ -7,6 +7,7 @@ marked as not documented in the text itself.
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from vmon.errors import WrongUse
@@ -481,6 +482,20 @@ def suggest(name: str) -> str | None:
     by_lower = {known.lower(): known for known in NAMES}
     near = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[near[0]] if near else None
+
+
+@lru_cache(maxsize=256)
+def meant(event: str) -> str | None:
+    """The type whose name an unknown `event` nearly is: ConnectionCreated, stream.created."""
+    import difflib
+
+    by_plain = {name.lower(): name for name in TYPES}
+    plain = "".join(filter(str.isalnum, event[:_LONGEST_NAME])).lower()
+    near = difflib.get_close_matches(plain, by_plain, n=1, cutoff=0.85)
+    return by_plain[near[0]] if near else None
+
+
+_LONGEST_NAME = 60
 
 
 # The verb of each status. `started` is the creation everywhere: `starting` only announces it.

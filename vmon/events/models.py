@@ -4,6 +4,7 @@ Field names on the wire are camelCase and become snake_case here. Every field is
 payloads gained and lost fields over the years without notice, and a missing field is no error.
 """
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -62,6 +63,9 @@ class Stream(Struct, frozen=True, rename="camel"):
         str | None,
         _doc("`camera`, `screen` or `custom`; absent for audio only.", example="camera"),
     ] = None
+    layout_class_list: Annotated[
+        list[str] | None, _doc("Its layout classes, as the REST API has them.", sure="inferred")
+    ] = None
 
 
 class Call(Struct, frozen=True, rename="camel"):
@@ -72,6 +76,18 @@ class Call(Struct, frozen=True, rename="camel"):
         str | None, _doc("The call's connection in the session; `connection.id` in other events.")
     ] = None
     created_at: Annotated[int | None, _doc("When the call was created.", _MS)] = None
+    updated_at: Annotated[
+        int | None, _doc("When it last changed, as the REST API has it.", _MS, sure="inferred")
+    ] = None
+    stream_id: Annotated[
+        str | None, _doc("The call's stream, as the REST API has it.", sure="inferred")
+    ] = None
+    session_id: Annotated[
+        str | None, _doc("The session's ID, as the REST API has it.", sure="inferred")
+    ] = None
+    project_id: Annotated[
+        str | int | None, _doc("The project's ID, as the REST API has it.", sure="inferred")
+    ] = None
     state: Annotated[
         str | None, _doc("The state, if given here.", sure="inferred", only="callUpdated")
     ] = None
@@ -92,12 +108,35 @@ class ArchiveStream(Struct, frozen=True, rename="camel"):
     has_video: Annotated[bool | None, _doc("Whether its video is recorded.")] = None
 
 
+class BroadcastStream(Struct, frozen=True, rename="camel"):
+    """A stream being broadcast."""
+
+    stream_id: Annotated[str | None, _doc("The stream's ID.", sure="inferred")] = None
+    has_audio: Annotated[bool | None, _doc("Whether its audio is sent.", sure="inferred")] = None
+    has_video: Annotated[bool | None, _doc("Whether its video is sent.", sure="inferred")] = None
+
+
+class TranscriptionProperties(Struct, frozen=True, rename="camel"):
+    """How an archive is to be transcribed."""
+
+    primary_language_code: Annotated[
+        str | None, _doc("The main language spoken.", example="en-US", sure="seen")
+    ] = None
+    has_summary: Annotated[bool | None, _doc("Whether a summary is made.", sure="seen")] = None
+
+
 class Transcription(Struct, frozen=True, rename="camel"):
     """The transcription of an archive."""
 
-    status: Annotated[str | None, _doc("The status of the transcription.")] = None
+    status: Annotated[str | None, _doc("The status of the transcription.", example="available")] = (
+        None
+    )
     reason: Annotated[str | None, _doc("The reason for this status.")] = None
     url: Annotated[str | None, _doc("The download URL.")] = None
+    primary_language_code: Annotated[
+        str | None, _doc("The main language spoken.", example="en-US", sure="seen")
+    ] = None
+    has_summary: Annotated[bool | None, _doc("Whether it has a summary.", sure="seen")] = None
 
 
 class Rtmp(Struct, frozen=True, rename="camel"):
@@ -113,11 +152,53 @@ class BroadcastUrls(Struct, frozen=True, rename="camel"):
     """Where a broadcast can be watched."""
 
     hls: Annotated[str | None, _doc("The HLS playlist.", sure="inferred")] = None
-    hls_status: Annotated[str | None, _doc("The state of HLS.", sure="inferred")] = None
-    rtmp: Annotated[
-        list[Rtmp] | Rtmp | None,
-        _doc("The RTMP targets; one fixture has a single object.", sure="inferred"),
+    hls_status: Annotated[
+        str | None,
+        _doc(
+            "The state of HLS: `connecting`, `ready`, `live`, `ended` or `error`.", sure="inferred"
+        ),
     ] = None
+    rtmp: Annotated[
+        list[Rtmp] | dict[str, Any] | None,
+        _doc(
+            "The RTMP targets: a list, an object keyed by target ID, or a single target.",
+            sure="inferred",
+        ),
+    ] = None
+
+    @property
+    def targets(self) -> list[Rtmp]:
+        """The RTMP targets, however they are given; of an object, what is well-formed."""
+        match self.rtmp:
+            case list():
+                return self.rtmp
+            case dict() as value if is_keyed(value, RTMP_KEYS):
+                return [_target(one, key) for key, one in value.items()]
+            case dict() as value if value:
+                return [_target(value)]
+            case _:
+                return []
+
+
+RTMP_KEYS = frozenset({"id", "status", "serverUrl", "streamName"})
+"""What a target has: an object without any of these may hold several, keyed by their IDs."""
+
+
+def is_keyed(value: dict[str, Any], names: AbstractSet[str]) -> bool:
+    """Whether an object holds objects keyed by ID, and is none of those with these names itself."""
+    inside = all(type(one) is dict for one in value.values())
+    return bool(value) and inside and names.isdisjoint(value)
+
+
+def _target(value: dict[str, Any], key: str | None = None) -> Rtmp:
+    """An RTMP target; `key` is the ID that it stands under."""
+    id_, status = (_text(value.get(name)) for name in ("id", "status"))
+    server, stream = (_text(value.get(name)) for name in ("serverUrl", "streamName"))
+    return Rtmp(id_ or key, status, server, stream)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 class Common(Struct, frozen=True, rename="camel", kw_only=True):
@@ -411,6 +492,10 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
     has_video: Annotated[bool | None, _doc("Whether video is recorded.")] = None
     has_transcription: Annotated[bool | None, _doc("Whether it is transcribed.")] = None
     transcription: Annotated[Transcription | None, _doc("The transcription.")] = None
+    transcription_properties: Annotated[
+        TranscriptionProperties | None,
+        _doc("How it is to be transcribed, as one SDK has it.", sure="seen"),
+    ] = None
     sha256sum: Annotated[str | None, _doc("The file's SHA-256.", "hexadecimal")] = None
     password: Annotated[str | None, _doc("The file's password, a secret.")] = None
     certificate: Annotated[
@@ -420,6 +505,10 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
         str | None, _doc("Distinguishes simultaneous archives of one session.")
     ] = None
     max_bitrate: Annotated[int | None, _doc("The maximum bit rate.", "bits per second")] = None
+    quantization_parameter: Annotated[
+        int | None,
+        _doc("The quality of the video: 15 (best) to 40; composed archives only.", sure="seen"),
+    ] = None
     width: Annotated[int | None, _doc("The width.", "pixels", sure="seen")] = None
     height: Annotated[int | None, _doc("The height.", "pixels", sure="seen")] = None
 
@@ -490,6 +579,13 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
     multi_broadcast_tag: Annotated[
         str | None, _doc("Distinguishes simultaneous broadcasts of one session.", sure="inferred")
     ] = None
+    max_bitrate: Annotated[
+        int | None, _doc("The maximum bit rate.", "bits per second", sure="inferred")
+    ] = None
+    streams: Annotated[
+        list[BroadcastStream] | None,
+        _doc("The streams being broadcast, in `manual` mode.", sure="inferred"),
+    ] = None
     settings: Annotated[
         dict[str, Any] | None, _doc("The settings it was started with.", sure="inferred")
     ] = None
@@ -534,6 +630,20 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
     reason: Annotated[str | None, _doc("The reason for this status; spellings vary.")] = None
     created_at: Annotated[int | None, _doc("When it was created.", _MS, sure="seen")] = None
     updated_at: Annotated[int | None, _doc("When it last changed.", _MS, sure="seen")] = None
+    project: Annotated[str | int | None, _doc("The project's ID.", sure="seen")] = field(
+        default=None, name="projectId"
+    )
+    application: Annotated[str | int | None, _doc("The application's ID.", sure="seen")] = field(
+        default=None, name="applicationId"
+    )
+    name: Annotated[str | None, _doc("The name you gave the stream it publishes.", sure="seen")] = (
+        None
+    )
+    url: Annotated[str | None, _doc("The page that is rendered.", sure="seen")] = None
+    resolution: Annotated[
+        str | None, _doc("Width x height.", "pixels", "1280x720", sure="seen")
+    ] = None
+    callback_url: Annotated[str | None, _doc("Where its callbacks are sent.", sure="seen")] = None
 
     @property
     def type(self) -> str:
@@ -555,6 +665,10 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
     def created_ms(self) -> int | None:
         """When it was created, ms since the epoch."""
         return self.created_at
+
+    @property
+    def _stated_project(self) -> str | int | None:
+        return self.project or self.application
 
     @property
     def stream_id(self) -> str | None:
@@ -593,6 +707,10 @@ class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
     duration: Annotated[int | float | None, _doc("How long they ran.", "seconds", sure="seen")] = (
         None
     )
+    provider: Annotated[
+        str | None, _doc("The transcription service.", example="aws-transcribe", sure="seen")
+    ] = None
+    group: Annotated[str | None, _doc("`captions`.", sure="inferred")] = None
 
     @property
     def type(self) -> str:
@@ -632,6 +750,9 @@ class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):
     connection: Connection | None = None
     stream: Stream | None = None
     call: Call | None = None
+    # Not on the wire either: the first keys of the payload, and the one that reads like a status.
+    keys: tuple[str, ...] = field(default=(), name="vmon:keys")
+    status_like: tuple[str, str] | None = field(default=None, name="vmon:status-like")
 
     @property
     def _stated_project(self) -> str | int | None:

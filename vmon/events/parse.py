@@ -7,8 +7,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from vmon.events.models import (
     Undecodable,
     UnknownEvent,
 )
-from vmon.events.payload import COLON, Payload, kind_of
+from vmon.events.payload import COLON, Payload, is_guess, kind_of
 from vmon.events.timestamps import FIRST_MS, LAST_MS
 from vmon.sanitize import disarm
 
@@ -79,8 +80,23 @@ def _untyped_event(payload: Payload) -> Event:
         return Undecodable(problem=payload.problem, warnings=payload.notes)
     if type(payload.value) is not dict:
         return UnknownEvent(warnings=payload.notes)
-    event = _fit(payload.value, UnknownEvent, [])  # nothing is documented, so nothing deviates
+    value = payload.value
+    event = _fit(value, UnknownEvent, [])  # nothing is documented, so nothing deviates
+    event = msgspec.structs.replace(
+        event, keys=(*islice(value, _MOST_KEYS),), status_like=_status_like(value)
+    )
     return _with_warnings(event, (*payload.notes, *_repeated(payload)))
+
+
+_MOST_KEYS = 12
+_STATUS_LIKE = ("status", "state", "type", "eventType", "event_type", "action", "kind")
+"""Keys under which other services say what an event is, or how far something has come."""
+
+
+def _status_like(value: dict[str, Any]) -> tuple[str, str] | None:
+    """What JSON of no known type says of itself, and under which key."""
+    stated = ((key, value.get(key)) for key in _STATUS_LIKE)
+    return next(((key, text) for key, text in stated if text and isinstance(text, str)), None)
 
 
 _MOST_WARNINGS = 20
@@ -95,21 +111,29 @@ def _with_warnings(event: _Shape, warnings: tuple[str, ...]) -> _Shape:
 def _undocumented(payload: Payload, event: Known) -> list[str]:
     """List what is well-formed but not as documented."""
     value, known = payload.value, TYPES[payload.type]
-    warnings = _repeated(payload)
-    name = value.get("event")
-    if name != payload.type and type(name) is str:
-        warnings.append(f"unknown event {_quoted(name)}: treated as {payload.type}")
+    warnings = [*_repeated(payload), *_unlisted(payload, event)]
     if known.closed_reasons and (reason := event.reason) and reason not in known.reasons:
         warnings.append(f"unknown reason {_quoted(reason)}")
-    if known.statuses and (status := event.status) and status not in known.statuses:
-        warnings.append(f"unknown {_status_key(known.group)} {_quoted(status)}")
     if type(at := value.get("timestamp")) is int and not FIRST_MS <= at <= LAST_MS:
         warnings.append("timestamp is not in milliseconds since the epoch")
     return warnings
 
 
-def _status_key(group: str) -> str:
-    return "state" if group == "call" else "status"
+def _unlisted(payload: Payload, event: Known) -> Iterator[str]:
+    """The event's name and its status, as far as the catalogue does not have them."""
+    value, entry = payload.value, TYPES[payload.type]
+    named, status, other, strange = value.get("event"), event.status, "", ""
+    if named != payload.type and type(named) is str:
+        other = f"unknown event {_quoted(named)}"
+    if entry.statuses and status and status not in entry.statuses:
+        strange = f"unknown {'state' if entry.group == 'call' else 'status'} {_quoted(status)}"
+    if strange and is_guess(payload.type, value):
+        yield f"perhaps a {payload.type}: {other or 'no `event`'}, {strange}"
+        return
+    if other:
+        yield f"{other}: treated as {payload.type}"
+    if strange:
+        yield strange
 
 
 _LONGEST_QUOTE = 60
@@ -188,13 +212,16 @@ def _fields(shape: type[Struct]) -> tuple[inspect.Field, ...]:
     return info.fields
 
 
+_OURS = "vmon:"  # what is not on the wire
+
+
 def _kept(
     value: dict[str, Any], fields: tuple[inspect.Field, ...], path: str, warnings: list[str]
 ) -> dict[str, Any]:
     return {
         field.name: _fitted(value[key], field.type, path + key, warnings)
         for field in fields
-        if (key := field.encode_name) in value and field.name != "warnings"
+        if (key := field.encode_name) in value and not key.startswith(_OURS)
     }
 
 

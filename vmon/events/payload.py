@@ -98,6 +98,11 @@ def _type_of(value: dict[str, Any]) -> str:
     return _type_by_status(value) if "status" in value else "unknown"
 
 
+def is_guess(type_: str, value: dict[str, Any]) -> bool:
+    """Whether a type was recognised only by fields that anybody's JSON may have."""
+    return type_ == "render" and value.get("event") != "render"
+
+
 def _type_by_status(value: dict[str, Any]) -> str:
     sized = "duration" in value and "size" in value
     if sized or "outputMode" in value or "partnerId" in value:

@@ -110,7 +110,7 @@ class Feed:
     def __init__(self, tracker: SessionTracker, on_bug: Callable[[Exception], None]) -> None:
         self._tracker = tracker
         self._on_bug = on_bug
-        self._watchers: list[Callable[[ApplyResult], None]] = []
+        self._watchers: list[Callable[[Entry, ApplyResult], None]] = []
         self._subscriptions: list[Subscription] = []
         self._annotates = False
         self._inbox: deque[tuple[Entry, bytes | None] | Element] = deque()
@@ -123,8 +123,8 @@ class Feed:
         self._subscriptions.append(subscription)
         self._annotates |= subscription.deliveries
 
-    def watch(self, watcher: Callable[[ApplyResult], None]) -> None:
-        """Call this with what each delivery changed, at that moment: it misses none."""
+    def watch(self, watcher: Callable[[Entry, ApplyResult], None]) -> None:
+        """Call this with each delivery and what it changed, at that moment: it misses none."""
         self._watchers.append(watcher)
 
     def deliver(self, entry: Entry, line: bytes | None) -> None:
@@ -178,7 +178,7 @@ class Feed:
             if self._annotates:
                 note = annotate(entry, result)
             for watcher in self._watchers:
-                watcher(result)
+                watcher(entry, result)
         except Exception as error:  # noqa: BLE001 - a bug ends this delivery's entering, not the run
             self._on_bug(error)
         if self._annotates:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from vmon.events.catalogue import ALL
+from vmon.events.catalogue import ALL, meant
 from vmon.events.models import (
     ArchiveEvent,
     BroadcastEvent,
+    BroadcastUrls,
     CallEvent,
     CaptionsEvent,
     Connection,
@@ -26,7 +27,7 @@ from vmon.render.style import Piece, colour_of
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def subject(event: Event, who: str | None = None) -> list[Piece]:
@@ -57,7 +58,9 @@ def _parts(event: Event, who: str | None) -> Iterable[Piece]:  # noqa: PLR0911 -
             return _call(event, who)
         case ArchiveEvent():
             return _archive(event)
-        case BroadcastEvent() | RenderEvent() | CaptionsEvent():
+        case BroadcastEvent():
+            return _broadcast(event)
+        case RenderEvent() | CaptionsEvent():
             return _output(event)
         case SessionEvent():
             return ()
@@ -110,10 +113,46 @@ def _call(event: CallEvent, who: str | None) -> Iterator[Piece]:
 
 def _archive(event: ArchiveEvent) -> Iterator[Piece]:
     yield from _output(event)
-    if event.name:
-        yield "", f'"{short(event.name)}" '
+    if event.transcription and (status := event.transcription.status):
+        yield _state("transcription", status)
+    yield from _quoted(event.name)
+    yield from _tag(event.multi_archive_tag)
     if event.size:
         yield "", size(event.size) + " "
+
+
+def _broadcast(event: BroadcastEvent) -> Iterator[Piece]:
+    yield from _output(event)
+    urls = event.broadcast_urls or BroadcastUrls()
+    if urls.hls_status:
+        yield _state("HLS", urls.hls_status)
+    targets = [one for one in urls.targets if one.status]
+    targets.sort(key=lambda one: one.status not in _BROKEN)
+    for one in targets[:_MOST_TARGETS]:
+        yield _state(f"RTMP {short(one.id or '')}".rstrip(), one.status or "")
+    if (more := len(targets) - _MOST_TARGETS) > 0:
+        yield "dim", f"(+{more} more) "
+    yield from _tag(event.multi_broadcast_tag)
+
+
+_BROKEN = frozenset({"failed", "error"})
+_MOST_TARGETS = 3
+
+
+def _state(part: str, status: str) -> Piece:
+    """The state of a part of an archive or a broadcast, which may change while its own does not."""
+    return "failed" if status in _BROKEN else "name", f"{part} {short(status)} "
+
+
+def _quoted(name: str | None) -> Iterator[Piece]:
+    if name:
+        yield "", f'"{short(name)}" '
+
+
+def _tag(tag: str | None) -> Iterator[Piece]:
+    """What tells simultaneous archives or broadcasts of a session apart."""
+    if tag:
+        yield "", f"tag {short(tag)} "
 
 
 def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) -> Iterator[Piece]:
@@ -125,12 +164,31 @@ def _output(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEvent) 
         yield handle_of(identifier)
     if event.status:
         yield "failed" if event.status == "failed" else "name", short(event.status) + " "
+    if isinstance(event, RenderEvent):
+        yield from _quoted(event.name)
 
 
 def _unknown(event: UnknownEvent) -> Iterator[Piece]:
     if event.event:
         yield "name", f'"{short(event.event)}" '
-    yield "dim", "not a known event type "
+    if event.status_like:
+        key, text = event.status_like
+        yield "name", f"{key}={short(text)} "
+    if event.event and (near := meant(event.event)):
+        yield "warning", f"did you mean {near}? "
+    else:
+        yield "dim", "not a known event type" + (", " if event.keys else " ")
+    if event.keys:
+        yield "dim", f"keys: {_listed(event.keys)} "
+
+
+_MOST_KEYS = 8
+
+
+def _listed(keys: Sequence[str]) -> str:
+    """The first keys of a payload, harmless and in its order: `id, status, …`."""
+    more = ["…"] if len(keys) > _MOST_KEYS else []
+    return ", ".join([short(key) or '""' for key in keys[:_MOST_KEYS]] + more)
 
 
 def _reason(event: Event) -> Iterator[Piece]:

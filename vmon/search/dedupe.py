@@ -1,8 +1,9 @@
 """Detect duplicates of a delivery by their bodies, in bounded memory.
 
-Vonage's events have no ID: the same body again, byte for byte and in the same session, counts as a
-retry. It is a heuristic, and a good one: a body has the event's timestamp in ms. Those without one
-(render, captions) may be identical for two events; the second then counts as a duplicate too.
+Vonage's events have no ID: the same body again, byte for byte, in the same session and at the same
+path, counts as a retry. It is a heuristic, and a good one: a body has the event's timestamp in ms.
+Those without one (render, captions) may be identical for two events; the second then counts as a
+duplicate too.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ forgotten, and a later retry of them counts as a first copy."""
 
 
 class Dedupe:
-    """Passes first copies; `hidden` counts the duplicates."""
+    """Passes first copies; `hidden` counts the duplicates.
 
-    def __init__(self, room: int = ROOM) -> None:
+    The same body at another path is no duplicate, except with `any_path`: two URLs may be
+    registered for an event, and each of them receives it.
+    """
+
+    def __init__(self, room: int = ROOM, *, any_path: bool = False) -> None:
         self.hidden = 0
+        self._any_path = any_path
         self._room = room
         self._held = 0
         self._seen: dict[str, set[int]] = {}  # ordered by use, the least recent first
@@ -37,7 +43,7 @@ class Dedupe:
             return True
         seen = self._seen.pop(session, None) or set()
         self._seen[session] = seen
-        body_hash = hash(body)
+        body_hash = hash(body if self._any_path else (body, entry.delivery.path))
         if body_hash in seen:
             self.hidden += 1
             return False

@@ -65,7 +65,8 @@ class OutputState(Struct, gc=False):
     """An archive, broadcast, render or captions: when each status and reason was first seen.
 
     `reason` is the newest of `reasons`; `duration_s` and `size` (bytes) are the largest stated;
-    `stream` is the one that a render publishes.
+    `stream` is the one that a render publishes; `tag` tells archives or broadcasts of one session
+    apart.
     """
 
     id: str
@@ -80,6 +81,7 @@ class OutputState(Struct, gc=False):
     stream: str | None = None
     statuses: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
+    tag: str | None = None
 
 
 Part = ConnectionState | StreamState | Call | OutputState

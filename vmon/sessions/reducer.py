@@ -143,7 +143,11 @@ def _output(
         output.name = earliest(output.name, event.name or None)
         output.duration_s = _max(output.duration_s, event.lasted_s)
         output.size = _max(output.size, event.size)
+        output.tag = earliest(output.tag, event.multi_archive_tag)
+    elif isinstance(event, BroadcastEvent):
+        output.tag = earliest(output.tag, event.multi_broadcast_tag)
     elif isinstance(event, RenderEvent):
+        output.name = earliest(output.name, event.name)
         output.stream = earliest(output.stream, event.stream or None)
     # created_ms of captions is normalized to ms; merge_created needs the original unit.
     return merge_created(

@@ -26,6 +26,7 @@ from vmon.events.timestamps import (
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
+from vmon.sessions.paths import PathMemory
 from vmon.sessions.reducer import earliest, reduce_event
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class ApplyResult(Struct, frozen=True, gc=False):
     is which copy of the same body it is (1: the first), `since_first_s` how long after the first
     copy it was received; `sure` that a verified token confirms it by the same `jti`: otherwise two
     events might have identical bodies. `late_s` is how much older it is than the newest event
-    of its session before, by the timestamps of both (0: in order, or nearly).
+    of its session before, by the timestamps of both (0: in order, or nearly). `elsewhere` is how
+    many of the copies before it came at other paths.
     """
 
     session: Session | None
@@ -59,6 +61,12 @@ class ApplyResult(Struct, frozen=True, gc=False):
     since_first_s: float = 0.0
     late_s: float = 0.0
     sure: bool = False
+    elsewhere: int = 0
+
+    @property
+    def copies_here(self) -> int:
+        """Which copy at its path it is; 1: the first."""
+        return self.copies - self.elsewhere
 
 
 class SessionStore:
@@ -86,6 +94,7 @@ class SessionStore:
         self._late_after_ms = late_after_s * 1000
         self._sessions: dict[str, StoredSession | Packed] = {}
         self._strays = StoredSession(Session(""))
+        self._paths = PathMemory()
         self._held = 0
         self._tidies_ms = 0
 
@@ -108,6 +117,7 @@ class SessionStore:
         if body_hash in seen_bodies:
             return self._apply_copy(record, entry, body_hash, received_ms, sure=sure)
         seen_bodies[body_hash] = received_ms
+        self._paths.first(record.session.id, body_hash, delivery.path)
         self._held += 1
         if record is self._strays:
             return ApplyResult(None)
@@ -170,7 +180,8 @@ class SessionStore:
             self._unstamped_again(record, entry.fields, body_hash, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
-        return ApplyResult(session, copies, since_ms / 1000, sure=sure)
+        elsewhere = self._paths.again(record.session.id, body_hash, entry.delivery.path)
+        return ApplyResult(session, copies, since_ms / 1000, sure=sure, elsewhere=elsewhere)
 
     def _unstamped_again(
         self, record: StoredSession, event: Event, body_hash: int, received_ms: int

@@ -18,10 +18,10 @@ from vmon.events.models import (
     StreamEvent,
 )
 from vmon.events.names import display_name
-from vmon.events.redelivery import copy_of
 from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
 from vmon.sessions.model import Call, ConnectionState, OutputState, StreamState
+from vmon.sessions.paths import again_in_words
 from vmon.sessions.snapshot import state_of, status_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def marks_of(entry: Entry, change: ApplyResult) -> Iterator[Mark]:
     """Yield the marks of a delivery that was applied to the session store."""
     event, at_ms = entry.event, entry.occurred_ms
     if change.copies > 1:
-        text = f"{disarm(event.type)}, {copy_of(change.copies, change.since_first_s)}"
+        again = again_in_words(entry.delivery.path, change.copies_here, change.since_first_s)
+        text = f"{disarm(event.type)}, {again}"
         yield Mark(at_ms, "again", key_of(event), text)
         return
     if failure := failure_of(event):
@@ -220,12 +221,14 @@ def _name(part: Part) -> str:
         case ConnectionState():
             return disarm(display_name(part.id, part.name))
         case StreamState():
-            kind, name = part.video_type or "audio only", part.name
+            kind, name, tag = part.video_type or "audio only", part.name, None
         case Call():
-            kind, name = f"call {state_of(part) or ''}".strip(), None
+            kind, name, tag = f"call {state_of(part) or ''}".strip(), None, None
         case OutputState():
-            kind, name = f"{part.kind} {status_of(part) or ''}".strip(), part.name
-    return disarm(kind) + (f' "{disarm(name)}"' if name else "")
+            kind = f"{part.kind} {status_of(part) or ''}".strip()
+            name, tag = part.name, part.tag
+    called_so = f' "{disarm(name)}"' if name else ""
+    return disarm(kind) + called_so + (f" tag {disarm(tag)}" if tag else "")
 
 
 def labelled_marks(chart: Chart) -> list[tuple[Mark, str]]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.events.names import name_in_data, two_words
-from vmon.events.redelivery import copy_of
 from vmon.events.timestamps import LATE_AFTER_S
 from vmon.histogram import Histogram
 from vmon.humanize import duration
 from vmon.sessions.model import active_counts, is_open
+from vmon.sessions.paths import again_in_words
 from vmon.sessions.store import SessionStore
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ _MOST_CHANGED = 10_000
 class Annotation(NamedTuple):
     """What the session store adds to a delivery.
 
-    `who` is the display name of its connection; `copies` is which copy of this body it is (1: the
-    first); `badge` marks a duplicate or a late event, or is empty.
+    `who` is the display name of its connection; `copies` is which copy of this body at its path it
+    is (1: the first), `elsewhere` how many were received at other paths before; `badge` marks a
+    duplicate or a late event, or is empty.
     """
 
     who: str | None = None
     copies: int = 1
     badge: str = ""
+    elsewhere: int = 0
 
 
 class Occupancy(NamedTuple):
@@ -130,14 +132,15 @@ def annotate(entry: Entry, change: ApplyResult) -> Annotation:
     """Annotate a delivery that has just been applied."""
     session, event = change.session, entry.fields
     who = _who(session, event) if session is not None else None
-    return Annotation(who, change.copies, badge(change))
+    return Annotation(who, change.copies_here, badge(entry, change), change.elsewhere)
 
 
-def badge(change: ApplyResult) -> str:
-    """Return the badge of a delivery: `retry #3 +35 s`, `duplicate #2 +0.2 s`, `↩ 3.2 s late`, "".
+def badge(entry: Entry, change: ApplyResult) -> str:
+    """Return the badge: `retry #3 +35 s`, `duplicate #2 +0.2 s`, `also at /b`, `↩ 3.2 s late`, "".
 
     Which retry a copy is, is a guess by the time of its receipt (see `redelivery`).
     """
     if change.copies > 1:
-        return copy_of(change.copies, change.since_first_s)
+        path = entry.delivery.path
+        return again_in_words(path, change.copies_here, change.since_first_s)
     return f"↩ {duration(change.late_s)} late" if change.late_s else ""

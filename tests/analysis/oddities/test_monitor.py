@@ -13,6 +13,7 @@ from tests.support.waiting import until
 from vmon.analysis.oddities import monitor as watching
 from vmon.analysis.oddities.monitor import LiveOddities, OddityMonitor
 from vmon.analysis.oddities.rules import oddities_of
+from vmon.events.catalogue import TYPES
 from vmon.sessions.model import BEGUN, ENDED, ConnectionState, OutputState, Session
 from vmon.sessions.store import ApplyResult, SessionStore
 
@@ -166,7 +167,10 @@ class Live:
         )
 
     def receive(self, event: str, at_s: float, **more: Any) -> None:
-        self.oddities.note(self.store.apply(say(event, at_s, **more)))
+        self.enter(say(event, at_s, **more))
+
+    def enter(self, entry: Entry) -> None:
+        self.oddities.note(entry, self.store.apply(entry))
 
     def receive_odd(self, session: str = "2_A") -> None:
         for at_s, (event, more) in enumerate(OUTLIVED):
@@ -308,5 +312,28 @@ async def test_a_look_ends_in_time_and_the_next_one_goes_on(
 
 async def test_what_is_of_no_session_wakes_nobody() -> None:
     live = Live()
-    live.oddities.note(ApplyResult(None))
+    live.oddities.note(say("sessionCreated", 0), ApplyResult(None))
     assert live.oddities._timer is None
+
+
+# Payloads.
+
+
+async def test_what_is_odd_in_a_payload_is_reported_at_once_and_once_a_run() -> None:
+    live = Live(beat_s=3600)
+    urls = {"hlsStatus": "error", "rtmp": {"main": {"status": "error"}, "other": {}}}
+    for at_s in (1, 2):
+        live.enter(make_entry(TYPES["archive"].sample | {"transcription": {"status": "failed"}}))
+        live.enter(make_entry(TYPES["broadcast"].sample | {"broadcastUrls": urls, "size": at_s}))
+        live.receive("sessionCreated", at_s, shard=7)
+        live.receive("roomOpened", at_s)
+    live.oddities.close()
+    assert [(one.code, one.text) for one in live.reported] == [
+        ("failed", "transcription of archive 832641bf failed"),
+        ("unknown-field", 'broadcast: unknown field "size"'),
+        ("failed", "HLS of broadcast 1748b707 failed"),
+        ("failed", "broadcast 1748b707 cannot reach its RTMP target main"),
+        ("unknown-field", 'sessionCreated: unknown field "shard"'),
+        ("unknown-event", 'unknown event "roomOpened"'),
+    ]
+    assert live.oddities.total == 6

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+import opentok  # type: ignore[import-untyped] # it has no types
 import pytest
+from opentok.captions import Captions  # type: ignore[import-untyped] # as above
+from pydantic import BaseModel
+from vonage_video import models  # type: ignore[import-untyped] # as above
 
 from tests.support.factories import make_entry
 from vmon.analysis.oddities import payloads
@@ -49,6 +53,76 @@ def test_every_body_there_is_brings_codes_of_the_table_and_one_line(
         odd.code for odd in found
     }
     assert all(odd.text.isprintable() for odd in found)
+
+
+class Asked(dict[str, Any]):
+    """A response of the REST API that notes which fields an SDK reads of it."""
+
+    def __init__(self) -> None:
+        super().__init__(createdAt=1_470_258_851_000)
+        self.names = {"createdAt"}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Note the field."""
+        self.names.add(key)
+        return super().get(key, default)
+
+
+def fields_of_opentok(shape: Callable[..., object], *before: object) -> dict[str, Any]:
+    """The fields that the OpenTok SDK reads of a response, without values."""
+    asked = Asked()
+    shape(*before, asked)
+    return dict.fromkeys(asked.names)
+
+
+def fields_of_vonage(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a model of Vonage's SDK, without values, but for objects inside it."""
+    return {
+        str(field.validation_alias or name): _nested(field.annotation)
+        for name, field in model.model_fields.items()
+    }
+
+
+def _nested(said: Any) -> Any:
+    if get_origin(said) is list:
+        return [_nested(get_args(said)[0])]
+    if isinstance(said, type) and issubclass(said, BaseModel):
+        return fields_of_vonage(said)
+    return next(filter(None, map(_nested, get_args(said))), None)
+
+
+def unknown(body: dict[str, Any]) -> list[str]:
+    """What is said of the fields of a body that are not known."""
+    return [said for code, said in findings(make_entry, body) if code == "unknown-field"]
+
+
+def test_no_field_of_vonages_own_sdk_is_unknown() -> None:
+    archive = fields_of_vonage(models.Archive)
+    assert archive["transcription"].keys() >= {"hasSummary", "primaryLanguageCode"}
+    broadcast = fields_of_vonage(models.Broadcast)
+    assert broadcast["broadcastUrls"]["rtmp"][0].keys() >= {"serverUrl"}
+    assert unknown(archive | {"event": "archive"}) == []
+    assert unknown(broadcast | {"event": "broadcast"}) == []
+    assert unknown(fields_of_vonage(models.ExperienceComposer) | {"event": "render"}) == []
+    assert unknown(sample("streamCreated", stream=fields_of_vonage(models.StreamInfo))) == []
+    assert unknown(sample("callCreated", call=fields_of_vonage(models.SipCall))) == []
+
+
+def test_no_field_of_the_opentok_sdk_is_unknown() -> None:
+    archive = fields_of_opentok(opentok.Archive, None)
+    assert archive.keys() >= {"quantizationParameter", "transcriptionProperties"}
+    properties = {"primaryLanguageCode": "en-US", "hasSummary": True}
+    assert unknown(archive | {"event": "archive", "transcriptionProperties": properties}) == []
+    assert unknown(fields_of_opentok(opentok.Broadcast) | {"event": "broadcast"}) == []
+    assert unknown(fields_of_opentok(opentok.Render) | {"event": "render"}) == []
+    assert unknown(fields_of_opentok(Captions) | {"event": "captions"}) == []
+    assert unknown(sample("streamCreated", stream=fields_of_opentok(opentok.Stream))) == []
+    assert unknown(sample("callCreated", call=fields_of_opentok(opentok.SipCall))) == []
+
+
+def test_no_field_that_captions_were_seen_with_is_unknown() -> None:
+    seen = {"provider": "aws-transcribe", "updatedAt": 1_651_253_837_000, "duration": 360}
+    assert findings(make_entry, sample("captions", **seen)) == []
 
 
 def test_one_kind_is_one_oddity_of_its_first_event_with_a_count() -> None:
@@ -101,7 +175,61 @@ def test_of_an_unknown_type_timestamps_are_checked_but_not_fields() -> None:
         ("seconds-for-ms", "unknown: timestamp is in seconds, not milliseconds: 1470257700"),
     ]
     assert findings(make_entry, {"colour": "red"}) == [
-        ("unknown-event", "JSON of an unknown type, without an `event`")
+        ("unknown-event", 'JSON of an unknown type, without an `event`: keys "colour"')
+    ]
+    assert findings(make_entry, b"[]") == [
+        ("unknown-event", "JSON of an unknown type, without an `event`"),
+        ("malformed-body", "unknown: a list, not an object"),
+    ]
+
+
+def test_an_unknown_event_that_is_nearly_known_is_told_with_the_name_it_should_have() -> None:
+    assert findings(make_entry, sample("connectionCreated", event="ConnectionCreated")) == [
+        ("unknown-event", 'unknown event "ConnectionCreated"; did you mean connectionCreated?')
+    ]
+
+
+def test_json_of_another_service_is_told_by_its_status_and_its_keys() -> None:
+    body = {"id": "p1", "type": "payment.succeeded", "a": 1, "b": 2, "c": 3, "d": 4}
+    assert findings(make_entry, body) == [
+        (
+            "unknown-event",
+            (
+                "JSON of an unknown type, without an `event`: "
+                'type "payment.succeeded", keys "id", "type", "a", "b", "c", …'
+            ),
+        )
+    ]
+
+
+def test_what_only_looks_like_a_render_is_one_hint() -> None:
+    body = {"id": "o1", "sessionId": "abc", "status": "paid", "amount": 3, "user": "u"}
+    more = body | {"status": "refunded", "currency": "EUR", "shop": 1}
+    assert findings(make_entry, body, more) == [
+        (
+            "unknown-event",
+            (
+                'perhaps a render, perhaps none of Vonage\'s: unknown status "paid", '
+                'unknown field "amount", unknown field "user" (2 deliveries, this is the first)'
+            ),
+        )
+    ]
+    assert findings(make_entry, more | {"event": "order"}) == [
+        (
+            "unknown-event",
+            (
+                'perhaps a render, perhaps none of Vonage\'s: unknown event "order", '
+                'unknown status "refunded", unknown field "amount", unknown field "user" and 2 more'
+            ),
+        )
+    ]
+
+
+def test_a_render_that_says_so_is_told_field_by_field() -> None:
+    body = sample("render", event="render", status="resting", depth=1)
+    assert [code for code, _ in findings(make_entry, body)] == ["unknown-status", "unknown-field"]
+    assert findings(make_entry, sample("render", event="renderChanged")) == [
+        ("unknown-event", 'unknown event "renderChanged", treated as render')
     ]
 
 
@@ -157,10 +285,34 @@ def test_seconds_are_put_where_they_belong_in_time() -> None:
 def test_failures_inside_a_body_are_reported() -> None:
     archive = sample("archive", transcription={"status": "failed", "reason": "no speech"})
     broadcast = sample("broadcast")
-    broadcast["broadcastUrls"] = {"rtmp": {"id": "main", "status": "error"}}
+    broadcast["broadcastUrls"] = {"hlsStatus": "error", "rtmp": {"id": "main", "status": "error"}}
     assert findings(make_entry, archive, broadcast) == [
         ("failed", "transcription of archive 832641bf failed: no speech"),
+        ("failed", "HLS of broadcast 1748b707 failed"),
         ("failed", "broadcast 1748b707 cannot reach its RTMP target main"),
+    ]
+
+
+def test_rtmp_targets_keyed_by_their_id_are_read_each_by_itself() -> None:
+    target = sample("broadcast")["broadcastUrls"]["rtmp"][0]
+    keyed = {
+        "foo": {"serverUrl": "rtmps://a.example.com/app", "streamName": "k", "status": "live"},
+        "bar": {"serverUrl": "rtmps://b.example.com/app", "status": "error"},
+        "baz": target | {"status": "error", "bitrate": 1},
+    }
+    assert findings(make_entry, sample("broadcast", broadcastUrls={"rtmp": keyed})) == [
+        ("unknown-field", 'broadcast: unknown field broadcastUrls.rtmp."bitrate"'),
+        ("failed", "broadcast 1748b707 cannot reach its RTMP target bar"),
+        ("failed", "broadcast 1748b707 cannot reach its RTMP target main"),
+    ]
+
+
+def test_whoever_makes_up_fields_hides_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payloads, "_MOST", 10)
+    made_up = sample("sessionCreated") | {f"f{number}": 1 for number in range(50)}
+    archive = sample("archive", transcription={"status": "failed"})
+    assert findings(make_entry, made_up, archive)[10:] == [
+        ("failed", "transcription of archive 832641bf failed")
     ]
 
 

@@ -43,6 +43,8 @@ def test_parts_are_named_by_kind_handle_and_disarmed_name() -> None:
     assert what_is("connection", nameless) == f"connection 5d2451b8 ({two_words(nameless.id)})"
     assert what_is("stream", StreamState("63245362-e", name="desk")) == "stream 63245362 (desk)"
     assert what_is("archive", OutputState("832641bf-5", "archive")) == "archive 832641bf"
+    lesson = OutputState("832641bf-5", "archive", name="lesson", tag="left")
+    assert what_is("archive", lesson) == "archive 832641bf (lesson, tag left)"
     assert what_is("call", Call("b0a5a8c7-d")) == "call b0a5a8c7"
 
 

@@ -93,7 +93,7 @@ class Watched:
         results: "Outcomes | None" = None,
         status: Callable[[int], bytes | None] | None = None,
         *,
-        dedupe: bool = False,
+        dedupe: str | None = None,
     ) -> None:
         self.bugs: list[Exception] = []
         self.tracker = SessionTracker()
@@ -103,7 +103,7 @@ class Watched:
         display = Display(formatter, Notices(), chosen, results, status, dedupe)
         self.screen = Screen(display, lambda: None, self.bugs.append)
         self.feed.subscribe(self.screen.queue)
-        self.feed.watch(lambda _result: self.screen.wake_status())
+        self.feed.watch(lambda _entry, _result: self.screen.wake_status())
 
     def offer(self, *entries: Entry) -> None:
         for one in entries:
@@ -416,13 +416,25 @@ def noted(entry: Entry, _line: bytes | None = None, note: Annotation | None = No
 
 async def test_hidden_ones_are_known_too_and_copies_can_be_hidden(papers: list[Paper]) -> None:
     chosen = Filter(types=frozenset({"connectionDestroyed"}))
-    screen = Watched(chosen, noted, dedupe=True)
+    screen = Watched(chosen, noted, dedupe="path")
     screen.offer(a_connection(1, "connectionCreated", '{"name":"Ann"}'))
     for _ in range(3):
         screen.offer(a_connection(2, "connectionDestroyed"))
     await screen.drain(10)
     assert papers[0].lines() == ["2 Ann 1"]
     assert screen.screen.shown.hidden == 3
+
+
+@pytest.mark.usefixtures("papers")
+@pytest.mark.parametrize(("dedupe", "hidden"), [("path", 1), ("any-path", 2)])
+async def test_copies_at_another_path_are_hidden_only_with_any_path(
+    dedupe: str, hidden: int
+) -> None:
+    screen, body = Watched(drawn=noted, dedupe=dedupe), {"event": "sessionCreated"}
+    for path in ("/a", "/b", "/b"):
+        screen.offer(make_entry(body, path=path))
+    await screen.drain(10)
+    assert screen.screen.shown.hidden == hidden
 
 
 async def test_without_drawing_all_is_known_and_nothing_is_hidden_or_missing(

@@ -100,3 +100,8 @@ def test_a_clock_that_differs_makes_no_negative_time() -> None:
     ahead = Session("2_A", first_ms=NOON + 20 * MIN, last_ms=NOON + 30 * MIN)
     ahead.people["a"] = ConnectionState("a", BEGUN, NOON + 20 * MIN, name="Ann")
     assert tree(ahead)[1] == "└─ ● Ann  10 min  a"
+
+
+def test_two_archives_are_told_apart_by_their_tags(session: Session) -> None:
+    session.outputs["archive", "a1"].tag = "left\x1b"
+    assert tree(session)[-1] == '└─ ○ archive "x" tag left␛  failed  1 min  1.8 MB  failure  a1'

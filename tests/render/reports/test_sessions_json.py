@@ -21,7 +21,7 @@ def session() -> Session:
     ann = ConnectionState("c1-aaaaaaaa", BEGUN | ENDED, NOON, NOON + MIN, "forced", "Ann\x1b")
     camera = StreamState("s1", BEGUN, NOON, connection="c1-aaaaaaaa", video_type="camera")
     lost = StreamState("s2", BEGUN, NOON + MIN, connection="c9")
-    output = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, None, "x", 60.0, 7)
+    output = OutputState("a1", "archive", BEGUN, NOON, NOON + MIN, None, "x", 60.0, 7, tag="left")
     output.statuses = {"started": NOON, "uploaded": NOON + MIN}
     return Session(
         "2_A",
@@ -51,6 +51,7 @@ def test_a_session_is_one_line_with_all_that_is_known() -> None:
     assert [call["state"] for call in person["calls"]] == ["RINGING"]
     (archive,) = document["archives"]
     assert (archive["status"], archive["duration_s"], archive["size"]) == ("uploaded", 60.0, 7)
+    assert archive["tag"] == "left"
     assert (document["broadcasts"], document["captions"]) == ([], [])
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
 from vmon.analysis.oddities.disruption import disrupted
+from vmon.analysis.oddities.payloads import PayloadChecks
 from vmon.analysis.oddities.rules import due_times, oddities_of
 from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vmon.events.entry import Entry
     from vmon.sessions.model import Session
     from vmon.sessions.store import ApplyResult, SessionStore
 
@@ -97,9 +99,9 @@ class OddityMonitor:
 
 
 class LiveOddities:
-    """Checks the sessions of a run periodically, and reports each oddity once.
+    """Reports each oddity of a run once: of a payload at once, of a session when it has settled.
 
-    Pass it the result of each delivery (`note`) and the sessions that the store has forgotten
+    Pass it each delivery with its result (`note`) and the sessions that the store has forgotten
     (`forget`). A check takes `_LOOK_S` at most; the rest is checked the next time.
     """
 
@@ -117,11 +119,16 @@ class LiveOddities:
         self._on_bug = on_bug
         self._beat_s = beat_s
         self._monitor = OddityMonitor(began_ms=int(time() * 1000))
+        self._payloads = PayloadChecks()
         self._changed: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(self, result: ApplyResult) -> None:
-        """Schedule a check of the session that a delivery changed."""
+    def note(self, entry: Entry, result: ApplyResult) -> None:
+        """Report what is new in a payload; schedule a check of the session that it changed."""
+        if result.copies == 1:
+            for oddity in self._payloads.note(entry):
+                self.total += 1
+                self._report(oddity)
         if result.session is not None:
             self._changed.add(result.session.id)
             if self._timer is None:

@@ -63,8 +63,11 @@ def what_is(kind: str, one: ConnectionState | StreamState | Call | OutputState) 
     match one:
         case ConnectionState():
             name: str | None = display_name(one.id, one.name)
-        case StreamState() | OutputState():
+        case StreamState():
             name = one.name
+        case OutputState():
+            tag = f"tag {one.tag}" if one.tag else None
+            name = ", ".join(filter(None, (one.name, tag)))
         case _:
             name = None
     return f"{kind} {handle(one.id)}" + (f" ({shortened(name)})" if name else "")

@@ -47,7 +47,8 @@ class Status(Protocol):
 class Display(Struct, frozen=True):
     """What a screen shows: deliveries (without a formatter none), results of forwarding, a status.
 
-    Without `chosen` every delivery is shown; with `dedupe` no duplicate is.
+    Without `chosen` every delivery is shown; with `dedupe` no duplicate is: at the
+    same `path`, or at `any-path`.
     """
 
     formatter: EntryFormatter | None
@@ -55,7 +56,7 @@ class Display(Struct, frozen=True):
     chosen: Filter | None = None
     results: Outcomes | None = None
     status: Status | None = None
-    dedupe: bool = False
+    dedupe: str | None = None
 
 
 class _Queue(Subscription):
@@ -178,7 +179,9 @@ class Screen:
         display, entry = self._display, received.entry
         if display.formatter is None:
             return
-        is_repeated = display.dedupe and received.note.copies > 1
+        note = received.note
+        copies = note.copies + (note.elsewhere if display.dedupe == "any-path" else 0)
+        is_repeated = display.dedupe and copies > 1
         if is_repeated or not self._is_chosen(entry):
             self._hidden += 1
         else:

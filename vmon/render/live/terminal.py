@@ -37,7 +37,7 @@ class TerminalOptions(Struct, frozen=True):
     form: Form = field(default_factory=Form)
     quiet: bool = False
     chosen: Filter | None = None
-    dedupe: bool = False
+    dedupe: str | None = None
     redact: tuple[str, ...] | None = None
     extras: Extras = field(default_factory=Extras)
     ready_as_json: bool = False
@@ -97,7 +97,7 @@ class Terminal:
     def follow(self, feed: Feed) -> None:
         """Show what is published from now on."""
         feed.subscribe(self._screen.queue)
-        feed.watch(lambda _result: self._screen.wake_status())
+        feed.watch(lambda _entry, _result: self._screen.wake_status())
 
     def say_banner(self, local: str, inside: str, via: str | None, *, survives: bool) -> None:
         """Say where the run listens: at `local`; this machine reaches it at `inside`.

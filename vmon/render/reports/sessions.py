@@ -155,9 +155,13 @@ def _what(thing: Part) -> Iterator[Piece]:
 
 
 def name_of(thing: StreamState | OutputState) -> str:
-    """What a stream or an output is called, harmless: `camera "desk"`, `archive "lesson"`."""
-    kind = (thing.video_type or "audio only") if isinstance(thing, StreamState) else thing.kind
-    return short(kind) + (f' "{short(thing.name)}"' if thing.name else "")
+    """What a stream or an output is called, harmless: `camera "desk"`, `archive "x" tag left`."""
+    if isinstance(thing, StreamState):
+        kind, tag = thing.video_type or "audio only", None
+    else:
+        kind, tag = thing.kind, thing.tag
+    name = f' "{short(thing.name)}"' if thing.name else ""
+    return short(kind) + name + (f" tag {short(tag)}" if tag else "")
 
 
 def _life(thing: Part, span: Span, now_ms: int) -> Iterator[Piece]:

@@ -67,6 +67,7 @@ def _thing(seen: TimedPart) -> dict[str, Any]:
         case OutputState():
             own = {
                 "name": thing.name,
+                "tag": thing.tag,
                 "status": status_of(thing),
                 "duration_s": thing.duration_s,
                 "size": thing.size,
