@@ -163,6 +163,21 @@ async def test_large_bodies_fill_a_queue_by_their_bytes(monkeypatch: pytest.Monk
     assert [type(element) for element in reader.read()] == [*[Received] * 3, Missed]
 
 
+async def test_long_answers_of_an_app_fill_a_queue_by_their_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 10_000)
+    reader = Reader()
+    outcome = Outcome(200, 0.1, body=b"x" * 2000, headers=((b"X-Why", b"y" * 1000),))
+    for number in range(10):
+        result = ForwardResult(delivery(number), "localhost:3000", outcome)
+        reader.queue.put(Forwarded(result))
+    *answers, missed = reader.read()
+    assert (len(answers), missed) == (4, Missed(0, 6))
+    reader.queue.put(Forwarded(result))
+    assert len(reader.read()) == 1
+
+
 async def test_trouble_goes_ahead_and_is_never_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_ELEMENTS", 1)
     reader = Reader()

@@ -84,6 +84,13 @@ def forward_options(command: _Command) -> _Command:
     return wrapped  # type: ignore[no-any-return] # click's decorators return what they are given
 
 
+def insecure_option(command: _Command) -> _Command:
+    """`--insecure`."""
+    return forward_option("--insecure", is_flag=True, help="Skip TLS certificate verification.")(
+        command
+    )
+
+
 def _flag_of(options: dict[str, Any]) -> str:
     """The given option that makes no sense without an app."""
     if options["ack"] == "app":

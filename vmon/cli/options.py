@@ -345,13 +345,6 @@ def sign_options(command: _Command) -> _Command:
     return sign(key(command))
 
 
-def insecure_option(command: _Command) -> _Command:
-    """`--insecure`."""
-    return forward_option("--insecure", is_flag=True, help="Skip TLS certificate verification.")(
-        command
-    )
-
-
 def asker() -> Ask | None:
     """The prompt for confirmation; None where standard input or error is not a terminal."""
     import sys

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import completers
+from vmon.cli.forward_options import insecure_option
 from vmon.cli.options import (
     Command,
     Duration,
@@ -14,7 +15,6 @@ from vmon.cli.options import (
     filter_options,
     format_options,
     forward_option,
-    insecure_option,
     late_option,
     name_of,
     name_option,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import completers
+from vmon.cli.forward_options import insecure_option
 from vmon.cli.options import (
     Command,
     Duration,
-    insecure_option,
     option,
     sign_options,
     signer_from,

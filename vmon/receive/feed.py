@@ -75,8 +75,7 @@ class Subscription:
             self._miss(element)
             return False
         else:
-            if isinstance(element, Received):
-                self._bytes += _size(element.entry, element.line)
+            self._bytes += _size_of(element)
             self._queue.append(element)
         if was_empty:
             self._wake()
@@ -96,8 +95,7 @@ class Subscription:
         if self._urgent:
             return self._urgent.popleft()
         element = self._queue.popleft()
-        if isinstance(element, Received):
-            self._bytes -= _size(element.entry, element.line)
+        self._bytes -= _size_of(element)
         return element
 
 
@@ -210,6 +208,18 @@ class ForwardPublisher:
     def notice(self, text: str) -> None:
         """Something worth a sentence."""
         self._feed.publish(Notice(text, "forwarding"))
+
+
+def _size_of(element: Element) -> int:
+    """Bytes that an element takes in a queue, more or less; 0 where it is small."""
+    match element:
+        case Received():
+            return _size(element.entry, element.line)
+        case Forwarded(result):
+            outcome = result.outcome
+            return len(outcome.body) + sum(len(n) + len(v) for n, v in outcome.headers)
+        case _:
+            return 0
 
 
 def _size(entry: Entry, line: bytes | None) -> int:
