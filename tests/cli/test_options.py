@@ -10,16 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from vmon.cli.options import (
-    Command,
-    Duration,
-    Size,
-    asker,
-    filter_option,
-    option,
-    redactor_from,
-    signer_from,
-)
+from vmon.cli.options import Command, Duration, Size, asker, filter_option, option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,13 +63,6 @@ def test_confirmation_needs_standard_input_and_error_on_a_terminal(
             monkeypatch.setattr(stream, "isatty", lambda is_terminal=is_terminal: is_terminal)
         monkeypatch.setattr(sys, name, stream)
     assert (asker() is not None) == somebody
-
-
-def test_without_the_options_nothing_redacts_and_nothing_signs() -> None:
-    assert redactor_from(()) is None
-    assert signer_from(None, None) is None
-    assert redactor_from(("stream.name",)) is not None
-    assert signer_from("s3cret", "key") is not None
 
 
 LINES = "".join(
@@ -137,3 +121,8 @@ def test_an_empty_value_in_a_comma_list_is_an_error(vmon_run: Run) -> None:
     code, out, err = vmon_run("filter", "--status", "started,", "x.jsonl")
     assert (code, out) == (2, "")
     assert err == "error: --status 'started,' has an empty value\nhint: use --status A,B\n"
+
+
+def test_without_the_option_nothing_redacts() -> None:
+    assert redactor_from(()) is None
+    assert redactor_from(("stream.name",)) is not None

@@ -23,8 +23,8 @@ from vmon.cli.options import (
     output_option,
     redact_option,
     signature_option,
-    verify_options,
 )
+from vmon.cli.signing_options import verify_options
 from vmon.config import HOST, PORT
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vmon.commands.confirmation import Ask
     from vmon.search.filter import Filter
     from vmon.security.pseudonyms import Redactor
-    from vmon.security.verifier import Signer
 
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
@@ -256,23 +255,6 @@ def format_options_of(formats: tuple[str, ...], text: str) -> Callable[[_Command
     return lambda command: format_(verbose(command))
 
 
-def verify_options(command: _Command) -> _Command:
-    """Add `--secret`, `--secret-file` and `--max-age`; the command receives their raw values."""
-    secret = signature_option(
-        "--secret", "secrets", multiple=True, metavar="SECRET", envvar="VMON_SIGNATURE_SECRET",
-        help="Verify signatures with this secret; repeatable. [env: VMON_SIGNATURE_SECRET]",
-    )  # fmt: skip # one thing a line
-    file = signature_option(
-        "--secret-file", "secret_files", multiple=True, metavar="FILE",
-        help="Read secrets from a file, one per line: NAME=SECRET or SECRET.",
-    )  # fmt: skip # one thing a line
-    age = signature_option(
-        "--max-age", type=Duration(),
-        help="Treat older signatures as stale (Vonage retries for 24h). Default: no limit.",
-    )  # fmt: skip # one thing a line
-    return secret(file(age(command)))
-
-
 def name_option(command: _Command) -> _Command:
     """Add `--name-from`; the command receives the raw path."""
     return output_option(
@@ -316,33 +298,12 @@ def redactor_from(values: tuple[str, ...]) -> Redactor | None:
     return redactor_of(paths_of(values))
 
 
-def signer_from(secret: str | None, api_key: str | None) -> Signer | None:
-    """The signer for `--sign` and `--api-key`; None without `--sign`."""
-    if secret is None:
-        return None
-    from vmon.security.signature import Secret
-    from vmon.security.verifier import Signer
-
-    return Signer(Secret("--sign", secret), api_key)
-
-
 def dedupe_option(command: _Command) -> _Command:
     """Add `--dedupe`."""
     return output_option(
         "--dedupe", alone="path", type=click.Choice(["path", "any-path"]), metavar="[=any-path]",
         help="Hide duplicates: retries with the same body at the same path (or at any path).",
     )(command)  # fmt: skip # one thing a line
-
-
-def sign_options(command: _Command) -> _Command:
-    """Add `--sign` and `--api-key`; the command receives their raw values."""
-    sign = signature_option(
-        "--sign", metavar="SECRET", help="Sign requests with SECRET, as Vonage does."
-    )
-    key = signature_option(
-        "--api-key", metavar="KEY", help="API key to sign for. Default: the project ID."
-    )
-    return sign(key(command))
 
 
 def asker() -> Ask | None:

@@ -22,9 +22,8 @@ from vmon.cli.options import (
     output_option,
     redact_option,
     redactor_from,
-    sign_options,
-    signer_from,
 )
+from vmon.cli.signing_options import sign_options, signer_from
 
 if TYPE_CHECKING:
     from vmon.commands.replay import Options

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import LINES, Command, output_option, verify_options
+from vmon.cli.options import LINES, Command, output_option
+from vmon.cli.signing_options import verify_options
 
 
 @click.command("verify", cls=Command, short_help="Verify the signatures in captures.")
