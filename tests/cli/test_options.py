@@ -10,7 +10,15 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from vmon.cli.options import Command, Duration, Size, asker, filter_option, option
+from vmon.cli.options import (
+    Command,
+    Duration,
+    Size,
+    asker,
+    filter_option,
+    option,
+    redactor_from,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
