@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hypothesis
 import pytest
@@ -31,10 +31,12 @@ from tests.support.processes import (
     Start,
     start_cold,
 )
+from vmon import files
+from vmon.capture.blocks import finder
 from vmon.render import line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tests.support.forkserver import Environment, Forked
     from tests.support.processes import Started
@@ -44,6 +46,44 @@ hypothesis.settings.load_profile("calm")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so it is for a job in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # what we start must hear Ctrl-C
+
+
+@pytest.fixture
+def open_files_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows: a file that this process has open is neither renamed nor removed."""
+    monkeypatch.setattr(files, "RENAMES_OPEN", False)
+
+    def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def called(path: Path, *rest: Any, **named: Any) -> Any:
+            held = {os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir()}
+            if {str(path.resolve()), *(str(Path(one).resolve()) for one in rest)} & held:
+                raise PermissionError(13, "it is open", str(path))
+            return real(path, *rest, **named)
+
+        return called
+
+    for name in ("rename", "replace", "unlink"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+
+
+@pytest.fixture(params=["renames open files", "open files keep their names"])
+def names(request: pytest.FixtureRequest) -> None:
+    """Rename open files, and where that cannot be done."""
+    if request.param != "renames open files":
+        request.getfixturevalue("open_files_keep_their_names")
+
+
+@pytest.fixture(scope="module", params=["fast", "plain"])
+def both_searches(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test with the extra `fast` and without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "plain":
+            patch.setitem(sys.modules, "ahocorasick_rs", cast("Any", None))
+        else:
+            pytest.importorskip("ahocorasick_rs")
+        finder.cache_clear()
+        yield
+    finder.cache_clear()
 
 
 @pytest.fixture
@@ -219,18 +259,31 @@ def flow_of() -> Callable[[int], Flow]:
 
 
 @pytest.fixture
-async def app() -> AsyncIterator[App]:
-    """Make an app that listens."""
-    one = App()
-    server = await one.open()
-    yield one
-    server.close()
-    one.close()
+async def apps() -> AsyncIterator[Callable[..., Awaitable[App]]]:
+    """Make apps that listen where and how a test wants them, as `App.open` says."""
+    opened: list[tuple[App, asyncio.Server]] = []
+
+    async def make(*args: Any, **settings: Any) -> App:
+        one = App()
+        opened.append((one, await one.open(*args, **settings)))
+        return one
+
+    yield make
+    for one, server in opened:
+        server.close()
+        one.close()
     serving = [task for task in asyncio.all_tasks() if is_of_an_app(task)]
     for task in serving:
         task.cancel()
     await asyncio.gather(*serving, return_exceptions=True)
-    await server.wait_closed()
+    for _, server in opened:
+        await server.wait_closed()
+
+
+@pytest.fixture
+async def app(apps: Callable[..., Awaitable[App]]) -> App:
+    """Make an app that listens."""
+    return await apps()
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 import os
+import sys
 from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 from vmon.locks import is_in_use, lock, unlock
 
@@ -25,4 +29,17 @@ def test_what_is_unlocked_can_be_locked_although_a_descriptor_stays_open(tmp_pat
     os.close(fd)
     assert lock(other)
     os.close(again)
+    os.close(other)
+
+
+def test_without_file_locks_nothing_is_refused_and_nothing_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", cast("Any", None))
+    fd, other = (os.open(tmp_path / "a", os.O_RDWR | os.O_CREAT) for _ in range(2))
+    assert lock(fd)
+    assert lock(other)
+    assert not is_in_use(tmp_path / "a")
+    unlock(fd)
+    os.close(fd)
     os.close(other)

@@ -15,7 +15,10 @@ from vmon.analysis import captures
 from vmon.capture.codec import Outage, outage_line
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
+from vmon.events.verdict import Verdict
 from vmon.forward.journal import JournalTarget, create_journal
+
+pytestmark = pytest.mark.usefixtures("names")
 
 Run = Callable[..., tuple[int, str, str]]
 DAY = 86400.0
@@ -71,6 +74,22 @@ def test_a_quote_in_a_session_does_not_make_another_of_it(tmp_path: Path) -> Non
         make_line(json.dumps({"event": "archive", "sessionId": name}).encode()) for name in names
     ]
     assert captures.held(keep(tmp_path / "a.jsonl", b"".join(made))).sessions == 3
+
+
+def test_sessions_of_a_signed_capture_are_counted_without_their_verdicts(tmp_path: Path) -> None:
+    sessions = ["1_A", "2_B", 'a"b', None]
+    verdicts = [
+        Verdict("valid", "", "main"), Verdict("invalid", 'a "why", "id":"x"'),
+        Verdict("stale", "since 14 s"), Verdict("unsigned", refused=True), None,
+    ]  # fmt: skip # one thing a line
+    made = [
+        make_line({"event": "archive", "sessionId": session}, verdict=verdict)
+        for session in sessions
+        for verdict in verdicts
+    ]
+    held = captures.held(keep(tmp_path / "a.jsonl", b"".join(made)))
+    assert held.sessions == 3
+    assert held == captures._by_decoding(tmp_path / "a.jsonl")
 
 
 def test_bare_bodies_are_counted_too(tmp_path: Path) -> None:

@@ -24,8 +24,11 @@ def both(entry: Entry) -> list[StatsRow]:
         ({"event": "sessionCreated", "timestamp": T}, T),
         ({"event": "sessionCreated", "timestamp": T // 1000}, T),
         ({"event": "archive", "createdAt": T, "updatedAt": T + 5}, T + 5),
-        ({"event": "archive", "createdAt": T}, T),
+        ({"event": "archive", "createdAt": T}, None),
         ({"event": "render", "createdAt": T}, None),
+        ({"event": "render", "createdAt": T, "updatedAt": T + 5}, T + 5),
+        ({"captionsId": "c", "createdAt": T // 1000, "status": "started"}, T),
+        ({"captionsId": "c", "createdAt": T, "duration": 9, "status": "stopped"}, T + 9000),
         ({"event": "sessionCreated", "timestamp": -1}, None),
     ],
 )

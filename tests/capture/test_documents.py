@@ -97,3 +97,34 @@ def test_objects_one_after_another_are_a_line_each_whatever_stands_between() -> 
         b'{"c":3}',
         b'{"d":  4}',
     ]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_of_an_array_that_is_cut_off_comes_what_stands_before(indent: int | None) -> None:
+    text = json.dumps(BODIES, indent=indent)
+    second = text.index('"event": "render"')
+    for cut in range(second + 30, len(text) - 20, 7):
+        found, bad = selected(io.BytesIO(text[:cut].encode()), Filter())
+        assert [json.loads(line) for line in found] == BODIES[: len(found)]
+        assert len(found) == (2 if cut >= text.index("}", second) else 1)
+        elements = f"{len(found)} element{'s' * (len(found) != 1)}"
+        (told,) = bad
+        assert told.why == f"the array is cut off after {elements}"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("end", ["", "\n", ' {"event":"more"}'])
+def test_an_array_with_a_trailing_comma_is_read(indent: int | None, end: str) -> None:
+    text = json.dumps(BODIES, indent=indent).rstrip("]") + ",\n]" + end
+    found, bad = selected(io.BytesIO(text.encode()), Filter())
+    more = [json.loads(end)] if end.strip() else []
+    assert ([json.loads(line) for line in found], bad) == ([*BODIES, *more], [])
+
+
+@pytest.mark.parametrize("prefix", ["[INFO] got ", "[2026-11-24 10:00:00] app.INFO: ", "[7] "])
+def test_a_log_whose_lines_begin_with_a_bracket_is_no_array(prefix: str) -> None:
+    lines = [f"{prefix}{json.dumps(one)}\n" for one in BODIES[:2]]
+    text = f"{prefix}up\n" + "".join(lines) + f"{prefix}down\n"
+    found, bad = selected(io.BytesIO(text.encode()), Filter())
+    assert [json.loads(line) for line in found] == BODIES[:2]
+    assert [one.number for one in bad] == [1, 4]

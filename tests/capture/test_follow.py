@@ -1,5 +1,6 @@
 import gzip
 import os
+import select
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -161,3 +162,14 @@ def test_following_ends_when_the_reader_of_standard_output_is_gone(
         with pytest.raises(follow.Unread):
             stream.readinto(buffer)
     os.close(writer)
+
+
+def test_without_poll_a_reader_that_is_gone_is_left_to_the_next_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert follow._is_unread(writing)
+    monkeypatch.delattr(select, "poll")
+    assert not follow._is_unread(writing)
+    os.close(writing)

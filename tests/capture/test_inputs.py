@@ -2,6 +2,8 @@ import gzip
 import io
 import json
 import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from tests.support.factories import make_line
 from vmon.capture import inputs
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
-from vmon.search import reader, scan
+from vmon.search import reader, scan, tail
 from vmon.search.filter import Filter
 
 
@@ -80,6 +82,29 @@ def test_what_stands_before_damage_is_found(pack: Callable[[bytes], bytes], tmp_
         find()
     assert found == noise[: len(found)]
     assert len(found) > 1100
+
+
+def skippable(data: bytes) -> bytes:
+    """A frame of zstd that holds no data of the file: pzstd and seekable zstd write such."""
+    return b"\x5e\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data
+
+
+def test_zstd_with_frames_to_be_skipped_is_read(lines: list[bytes], tmp_path: Path) -> None:
+    path, (before, after) = tmp_path / "a", (b"".join(lines[:5]), b"".join(lines[5:]))
+    path.write_bytes(
+        skippable(b"") + skippable(b"x" * 9000) + packed_zstd(before) + skippable(b"y")
+        + packed_zstd(after) + skippable(b"a seek table")
+    )  # fmt: skip # one thing a line
+    assert chosen_of_file(path, Filter()) == lines
+    assert [line for line, _ in tail.last(str(path), 2, Filter())[0]] == lines[-2:]
+
+
+@pytest.mark.skipif(shutil.which("pzstd") is None, reason="pzstd is not installed")
+def test_what_pzstd_compressed_is_read(lines: list[bytes], tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"".join(lines * 2000))
+    subprocess.run(["pzstd", "-q", "-p", "2", path], check=True, timeout=60)
+    assert chosen_of_file(tmp_path / "a.jsonl.zst", Filter()) == lines * 2000
 
 
 def test_an_unreadable_file_is_an_error_message(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def kept(folder: Path) -> list[bytes]:
     return found
 
 
+@pytest.mark.usefixtures("names")
 def test_a_limit_is_a_size_or_a_time() -> None:
     assert limit_of("100MB") == Limit(size=100_000_000)
     assert limit_of("1 KiB") == Limit(size=1024)
@@ -62,6 +63,7 @@ def test_a_limit_is_a_size_or_a_time() -> None:
             limit_of(wrong)
 
 
+@pytest.mark.usefixtures("names")
 def test_a_full_capture_is_compressed_and_the_new_one_has_its_name(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_full_capture_is_compressed_and_the_new_one_has_its_name(
     assert (tmp_path / names[0]).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.usefixtures("names")
 def test_a_capture_is_old_when_its_time_is_over(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
@@ -95,6 +98,7 @@ def test_a_capture_is_old_when_its_time_is_over(
     assert len(captures_in(str(tmp_path))) == 2
 
 
+@pytest.mark.usefixtures("names")
 def test_where_there_can_be_no_new_file_the_old_one_grows(
     capture: CaptureWriter,
     line: Callable[[int], bytes],
@@ -118,6 +122,7 @@ def test_where_there_can_be_no_new_file_the_old_one_grows(
     assert capture.path.read_bytes() == line(1) + line(2)
 
 
+@pytest.mark.usefixtures("names")
 def test_where_compressing_fails_the_file_stays(
     capture: CaptureWriter,
     line: Callable[[int], bytes],
@@ -137,6 +142,7 @@ def test_where_compressing_fails_the_file_stays(
     assert kept(tmp_path) == [line(1), line(2)]
 
 
+@pytest.mark.usefixtures("names")
 def test_what_a_killed_run_left_is_compressed_by_the_next(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
@@ -154,6 +160,7 @@ def test_what_a_killed_run_left_is_compressed_by_the_next(
     assert kept(tmp_path) == [line(4), line(5), line(6)]
 
 
+@pytest.mark.usefixtures("names")
 def test_in_the_folder_of_captures_other_runs_files_are_compressed_too(
     capture: CaptureWriter,
     line: Callable[[int], bytes],
@@ -187,6 +194,7 @@ class Sending:
         self.announced.append((line, at))
 
 
+@pytest.mark.usefixtures("names")
 def test_a_full_file_is_compressed_once_all_of_it_was_sent(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
@@ -209,6 +217,7 @@ def test_a_full_file_is_compressed_once_all_of_it_was_sent(
     assert kept(tmp_path) == [line(number) for number in range(4)]
 
 
+@pytest.mark.usefixtures("names")
 def test_what_cannot_be_announced_is_not_rotated(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
@@ -223,6 +232,7 @@ def test_what_cannot_be_announced_is_not_rotated(
     assert capture.path.read_bytes() == line(1) + line(2) + line(3)
 
 
+@pytest.mark.usefixtures("names")
 def test_a_locked_segment_is_left_to_a_later_run(
     capture: CaptureWriter, line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
@@ -236,6 +246,7 @@ def test_a_locked_segment_is_left_to_a_later_run(
     assert not path.exists()
 
 
+@pytest.mark.usefixtures("names")
 def test_a_durable_capture_is_rotated_and_compressed_before_it_is_synced(
     line: Callable[[int], bytes], tmp_path: Path
 ) -> None:
@@ -326,7 +337,7 @@ def test_with_fsync_an_answer_waits_for_the_bytes_and_the_name_of_their_file(
     for number in range(30):
         assert run.post(b'{"event":"archive","n":%d}' % number) == 200
         synced = [tuple(map(int, one.split())) for one in log.read_text().splitlines()]
-        (path,) = [one for one in folder.iterdir() if b'"n":%d}' % number in one.read_bytes()]
+        (path,) = [one for one in folder.glob("*.jsonl") if b'"n":%d}' % number in one.read_bytes()]
         status = path.stat()
         assert any(ino == status.st_ino and size >= status.st_size for ino, size in synced)
         fresh = {str(one.stat().st_ino) for one in folder.iterdir()} - names

@@ -90,6 +90,7 @@ def test_a_capture_is_for_its_user_alone_and_its_folder_is_made(
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
+@pytest.mark.usefixtures("names")
 def test_each_line_is_in_the_file_when_append_returns(tmp_path: Path, opened: Opened) -> None:
     path = tmp_path / "a.jsonl"
     one = opened(path)
@@ -450,6 +451,7 @@ def test_runs_that_start_at_once_have_captures_of_their_own_before_they_open_the
     assert stat.S_IMODE(one.stat().st_mode) == 0o600
 
 
+@pytest.mark.usefixtures("names")
 def test_an_empty_capture_is_discarded_and_no_other(
     home: Path, tmp_path: Path, opened: Opened
 ) -> None:
@@ -518,6 +520,7 @@ def durable(tmp_path: Path) -> Iterator[CaptureWriter]:
     one.close()
 
 
+@pytest.mark.usefixtures("names")
 def test_places_are_counted_over_all_files(durable: CaptureWriter, tmp_path: Path) -> None:
     durable.append(LINES[0])
     os.close(durable.switch_file(tmp_path / "a.1.jsonl", lambda: None))
@@ -565,6 +568,7 @@ def test_a_name_that_is_another_file_s_by_now_is_left_to_it(
     assert (tmp_path / "moved.jsonl").read_bytes() == LINES[0] + LINES[1]
 
 
+@pytest.mark.usefixtures("names")
 def test_what_a_killed_run_left_of_a_new_file_does_no_harm(
     durable: CaptureWriter, tmp_path: Path
 ) -> None:
@@ -575,6 +579,7 @@ def test_what_a_killed_run_left_of_a_new_file_does_no_harm(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.1.jsonl", "a.jsonl"]
 
 
+@pytest.mark.usefixtures("names")
 def test_where_there_are_no_links_the_new_file_is_renamed(
     durable: CaptureWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

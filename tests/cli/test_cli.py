@@ -290,6 +290,15 @@ def test_a_filter_by_type_decodes_nothing_of_a_capture(
     assert not loaded & {"msgspec", "vmon.capture.codec", "vmon.events.parse", "vmon.events.models"}
 
 
+def test_the_cel_engine_is_loaded_where_where_is_given_and_nowhere_else(
+    imports_of: Callable[..., set[str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(make_line(BODY.encode()))
+    assert "cel_expr_python" not in imports_of("filter", "--path", "/", str(path))
+    assert "cel_expr_python" in imports_of("filter", "--where", "size(body) > 0", str(path))
+
+
 @pytest.mark.parametrize("name", ["sessions", "oddities", "stats", "usage", "timeline"])
 def test_looking_at_a_capture_imports_no_server(
     name: str, imports_of: Callable[..., set[str]], tmp_path: Path
@@ -312,9 +321,8 @@ def test_a_replay_into_a_pipe_imports_no_server_and_no_client(
 
 def test_the_commands_are_those_there_are() -> None:
     names = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
-    assert names - {"__init__", "completers", "forward_options", "options", "defaults"} == set(
-        COMMANDS
-    )
+    shared = {"__init__", "completers", "forward_options", "options", "quantities", "defaults"}
+    assert names - shared == set(COMMANDS)
 
 
 # Expressions.

@@ -52,8 +52,23 @@ def test_each_option_reaches_the_target() -> None:
 
 
 def test_the_retry_schedule_of_vonage_is_an_option() -> None:
-    options = Run(*TO, "--retry-like-vonage", "--ack", "app", "--failure-policy", "cutoff").options
+    words = ("--retry", "vonage", "--ack", "app", "--failure-policy", "cutoff")
+    options = Run(*TO, *words).options
     assert (options.ack, options.policy, options.schedule) == ("app", "cutoff", LIKE_VONAGE)
+
+
+def test_retries_can_be_left_out_and_a_backlog_dropped() -> None:
+    options = Run(*TO, "--retry", "none", "--discard-backlog").options
+    assert (options.retries, options.backlog) == (False, "discard")
+    options = Run(*TO).options
+    assert (options.retries, options.backlog) == (True, "send")
+
+
+def test_a_bare_port_is_a_target_on_localhost_also_in_a_route() -> None:
+    routes = Run("--forward-to", "3000", "--route", "archive=:4000/archive").options.routes
+    assert {route.target.url for route in routes} == {
+        "http://localhost:3000", "http://localhost:4000/archive",
+    }  # fmt: skip # one thing a line
 
 
 def test_a_route_is_a_target_of_its_own_types() -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -9,14 +12,18 @@ from click.testing import CliRunner
 
 from vmon.cli.options import (
     Command,
-    Duration,
-    Size,
     asker,
     filter_option,
     option,
     redactor_from,
     signer_from,
 )
+from vmon.cli.quantities import Duration, Size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Run = Callable[..., tuple[int, str, str]]
 
 
 @click.command(cls=Command)
@@ -71,3 +78,61 @@ def test_without_the_options_nothing_redacts_and_nothing_signs() -> None:
     assert signer_from(None, None) is None
     assert redactor_from(("stream.name",)) is not None
     assert signer_from("s3cret", "key") is not None
+
+
+LINES = "".join(
+    json.dumps({"event": "archive", "id": number, "sessionId": f"2_{number}"} | more) + "\n"
+    for number, more in enumerate(
+        (
+            {"status": "started"},
+            {"status": "stopped", "reason": "user initiated"},
+            {"status": "failed", "reason": "Too long, stopped"},
+            {"status": "uploaded", "reason": "Too long"},
+        )
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        (("--status", "started,failed"), [0, 2]),
+        (("--status", "started, failed", "--status", "uploaded"), [0, 2, 3]),
+        (("--reason", "user initiated,too long"), [1, 3]),
+        (("--reason", "too long, stopped"), [2]),
+        (("--session", "2_0,2_3"), [0, 3]),
+    ],
+    ids=str,
+)
+def test_a_value_may_be_a_comma_list(
+    args: tuple[str, ...], found: list[int], vmon_run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(LINES)
+    out = vmon_run("filter", *args, path)[1]
+    assert [json.loads(line)["id"] for line in out.splitlines()] == found
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        *("--event", "--session", "--connection", "--stream", "--archive", "--call", "--project"),
+        *("--reason", "--status", "--path", "--since", "--until", "--where"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize("command", ["filter", "sessions", "stats"])
+def test_an_empty_value_of_a_filter_is_an_error_and_chooses_nothing(
+    flag: str, value: str, command: str, vmon_run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(LINES)
+    code, out, err = vmon_run(command, flag, value, path)
+    assert (code, out) == (2, "")
+    assert err == f"error: {flag} is empty\nhint: without it, everything matches\n"
+
+
+def test_an_empty_value_in_a_comma_list_is_an_error(vmon_run: Run) -> None:
+    code, out, err = vmon_run("filter", "--status", "started,", "x.jsonl")
+    assert (code, out) == (2, "")
+    assert err == "error: --status 'started,' has an empty value\nhint: use --status A,B\n"

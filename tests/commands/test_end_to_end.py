@@ -577,7 +577,7 @@ def test_beyond_what_memory_may_hold_it_answers_503_so_that_they_come_again(
     code, _, err = run.stop()
     assert code == 0
     assert err.count("the memory for unwritten deliveries is full") == 1
-    assert re.search(rf"  rejected \(503\) +{20 - taken}\n", err)
+    assert re.search(rf"  rejected \(503\) +{20 - taken}: Vonage retries each after", err)
     assert f"\n{taken} deliveries in " in err
 
 

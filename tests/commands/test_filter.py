@@ -1,11 +1,14 @@
+import contextlib
 import gzip
 import io
 import json
 import os
 import pty
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -227,3 +230,72 @@ def test_what_is_followed_cannot_be_sorted_by_what_is_still_to_come(
     code, _, err = vmon_run("filter", "--follow", "--sort", "event", "any.jsonl")
     assert code == 2
     assert err.startswith("error: --follow cannot be used with --sort event")
+
+
+def test_a_where_that_could_be_evaluated_for_nothing_says_why(
+    start: "Start", path: Path, lines: list[bytes]
+) -> None:
+    where = ("--where", 'body.stream.nme == "x"')
+    why = f"{len(lines)} could not be evaluated (no such key: body.stream.nme)"
+    code, out, err = start("filter", *where, str(path)).result()
+    assert (code, out) == (1, "")
+    assert err.splitlines()[1] == f"hint: --where matched nothing: {why}"
+    code, out, err = start("filter", "--count", *where, str(path)).result()
+    assert (code, out) == (1, "0\n")
+    assert err == f"warning: --where matched nothing: {why}\n"
+    _, _, err = start("sessions", *where, str(path)).result()
+    assert err.splitlines()[1] == f"hint: --where matched nothing: {why}"
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ('stream.nme == "x"', "--where at character 8: unknown field of stream nme"),
+        (
+            'received_at > "2026-11-24"',
+            "--where at character 13: cannot apply > to timestamp and string",
+        ),
+    ],
+)
+def test_a_where_that_can_never_match_is_an_error_with_its_position(
+    where: str, message: str, start: "Start", path: Path
+) -> None:
+    code, out, err = start("filter", "--where", where, str(path)).result()
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == f"error: {message}"
+
+
+def test_without_the_cel_engine_all_but_where_works(
+    start: "Start", path: Path, lines: list[bytes]
+) -> None:
+    code = "import sys\nsys.modules['cel_expr_python'] = None"
+    found = start("filter", "--count", str(path), code=code).result()
+    assert found == (0, f"{len(lines)}\n", "")
+    status, out, err = start("filter", "--where", "lag > 2", str(path), code=code).result()
+    assert (status, out) == (2, "")
+    error, hint = err.splitlines()
+    assert error == "error: --where needs the CEL engine"
+    assert "-m pip install '.[cel]' in vmon's checkout" in hint
+
+
+def test_a_where_over_input_without_an_end_stops_at_ctrl_c(lines: list[bytes]) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "vmon", "filter", "--where", "lag > 1e12"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip # one thing a line
+    assert run.stdin
+    block = b"".join(lines) * 100
+    for _ in range(1 + 20_000_000 // len(block)):
+        run.stdin.write(block)
+    run.send_signal(signal.SIGINT)
+    started_s = time.monotonic()
+    with contextlib.suppress(BrokenPipeError):
+        while time.monotonic() - started_s < 20:
+            run.stdin.write(block)
+    with contextlib.suppress(BrokenPipeError):
+        run.stdin.close()
+    run.stdin = None
+    out, err = run.communicate(timeout=20)
+    assert (run.returncode, out) == (130, b"")
+    assert err.startswith(b"interrupted: 0 deliveries found so far")
+    assert time.monotonic() - started_s < 10

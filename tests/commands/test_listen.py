@@ -21,6 +21,7 @@ from vmon.capture.codec import read_line
 from vmon.commands.listen import Options, Run
 from vmon.events.catalogue import TYPES
 from vmon.render.formats.entries import Form
+from vmon.replay.samples import STORY
 from vmon.security.signature import Secret, sign
 from vmon.tunnel.choice import TunnelRequest, ViaNgrok
 
@@ -58,6 +59,39 @@ def test_a_broadcast_that_cannot_be_seen_and_a_failed_transcription_are_reported
     run.err.until(b"failed kxOH45: broadcast 1748b707 cannot reach its RTMP target main\n")
     run.err.until(b"failed kxOH45: transcription of archive 832641bf failed: no speech\n")
     assert "\n  oddities          3 (see vmon oddities)\n" in run.stop()[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_where_a_loop_takes_no_signal_handlers_and_there_is_no_hangup_it_ends_as_well(
+    number: int, listen: "Listen"
+) -> None:
+    run = listen(
+        code="""
+import asyncio.unix_events, signal, sys
+def refuses(*_):
+    raise NotImplementedError
+asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler = refuses
+sys.modules['uvloop'] = None
+del signal.SIGHUP
+"""
+    )
+    client = run.client()
+    client.request("POST", "/", b"{}")
+    assert client.getresponse().status == 200
+    client.close()
+    code, out, err = run.stop(number)
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "\n1 delivery in " in err
+
+
+def test_a_where_that_could_be_evaluated_for_nothing_is_in_the_summary(listen: "Listen") -> None:
+    run = listen("--where", 'body.nme == "x"')
+    for body in (b"{}", b'{"a":1}'):
+        assert run.post(body) == 200
+    _, out, err = run.stop()
+    assert out == ""
+    why = "--where matched nothing: 2 could not be evaluated (no such key: body.nme)"
+    assert why in " ".join(err.split())
 
 
 def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(
@@ -187,7 +221,8 @@ def test_what_trigger_signs_and_what_replay_signs_is_valid(
     assert vmon_run(*sent[:-1])[0] == 1
     again.stop()
     kinds = [one and one[0] for one in verdicts(again.capture)]
-    assert kinds == ["valid"] * 16 + ["invalid"] * 16
+    sent_before = len(STORY) + 1
+    assert kinds == ["valid"] * sent_before + ["invalid"] * sent_before
     lines = Path(again.capture).read_bytes().splitlines()
     assert all(line.count(b'"Authorization"') == 1 for line in lines)
 
@@ -350,7 +385,7 @@ async def test_with_ack_app_what_was_turned_away_does_not_go_to_the_app(
 
 
 def test_people_copies_and_late_ones_are_told_beside_the_events(listen: "Listen") -> None:
-    run = listen("--format", "line", "--name-from", "user")
+    run = listen("--format", "line", "--name-from", "user", "--late-after", "5ms")
     now_ms = int(time.time() * 1000)
 
     def said(event: str, at_ms: int, data: str = "") -> bytes:
@@ -495,10 +530,21 @@ def test_with_standard_files_closed_it_listens_and_captures(
     assert [read_line(line).delivery.body for line in lines] == bodies
 
 
-def test_a_second_interrupt_rescues_what_was_acknowledged_and_could_not_be_written(
-    listen: "Listen", tmp_path: Path
+UNHURRIED = """
+import vmon.commands.listen as l
+l.Run._hurry = lambda self: None
+"""
+
+
+@pytest.mark.parametrize(
+    ("interrupts", "text"),
+    [(2, "  not in the capture  4 deliveries"), (3, "not in the capture: 4 deliveries")],
+)
+def test_repeated_interrupts_rescue_what_was_acknowledged_and_could_not_be_written(
+    listen: "Listen", tmp_path: Path, interrupts: int, text: str
 ) -> None:
-    run = listen("-q", code=FULL_DISK, TMPDIR=str(tmp_path))
+    code = FULL_DISK + UNHURRIED * (interrupts > 2)
+    run = listen("-q", code=code, TMPDIR=str(tmp_path))
     assert [run.post(b"%d" % number) for number in range(3)] == [200] * 3
     half = run.client()
     half.putrequest("POST", "/")
@@ -507,11 +553,13 @@ def test_a_second_interrupt_rescues_what_was_acknowledged_and_could_not_be_writt
     wait_until(lambda: run.post(b"3") == 200)
     run.signal(signal.SIGINT)
     wait_until(lambda: not is_listening(run.port))
-    run.signal(signal.SIGINT)
-    code, _, err = run.result()
+    for number in range(1, interrupts):
+        time.sleep(0.2 * (number > 1))  # two signals at once are one
+        run.signal(signal.SIGINT)
+    status, _, err = run.result()
     half.close()
     (rescued,) = tmp_path.glob("vmon-rescued-*.jsonl")
-    assert (code, f"not in the capture: 4 deliveries, saved to {rescued}\n" in err) == (130, True)
+    assert (status, f"\n{text}, saved to {rescued}\n" in err) == (130, True)
     lines = rescued.read_bytes().splitlines()
     assert [read_line(line).delivery.body for line in lines] == [b"0", b"1", b"2", b"3"]
 

@@ -50,7 +50,8 @@ STORY = [
     said("streamCreated", 9.3, stream=stream("63245362-2", 9)),
     said("streamDestroyed", 40, stream=stream("5d2451b8-1", 7), reason="bored"),
     said("connectionDestroyed", 60, connection=connection(), reason="clientDisconnected"),
-    TYPES["archive"].sample | {"status": "failed", "reason": "failure", "updatedAt": T0 + 65_000},
+    TYPES["archive"].sample
+    | {"status": "failed", "reason": "failure", "createdAt": T0 + 5000, "updatedAt": T0 + 65_000},
     said("sessionDestroyed", 120),
     said("sessionCreated", 600, session=OTHER),
     said("streamDestroyed", 610, session=OTHER, stream=OLD, reason="mediaStopped"),

@@ -3,7 +3,7 @@ import json
 import os
 import pty
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.certificates import server_context
 from tests.support.factories import make_line
 from vmon.commands import replay
 from vmon.commands.replay import Options
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 START = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
 Run = Callable[..., tuple[int, str, str]]
+Apps = Callable[..., Awaitable["App"]]
 
 
 def a_line(number: int, at_s: float = 0.0, session: str = "2_A", path: str = "/hook?a=1") -> bytes:
@@ -279,6 +281,32 @@ async def test_an_exact_path_replaces_that_of_the_delivery(
     args = ("replay", "--speed", "max", "--exact-path", "--to", app.url + "/only")
     assert (await asyncio.to_thread(vmon_run, *args, capture))[0] == 0
     assert {one.first for one in app.requests} == {"POST /only HTTP/1.1"}
+
+
+async def test_an_app_behind_an_untrusted_certificate_is_reached_with_insecure(
+    vmon_run: Run, apps: Apps, capture: Path, tmp_path: Path
+) -> None:
+    app = await apps(tls=server_context(tmp_path))
+    args = ("replay", "--speed", "max", "--to", f"https://localhost:{app.port}", capture)
+    code, _, err = await asyncio.to_thread(vmon_run, *args)
+    assert (code, app.requests) == (1, [])
+    assert err.count("(--insecure skips the check)") == 1
+    assert (await asyncio.to_thread(vmon_run, *args, "--insecure"))[0] == 0
+    assert len(app.requests) == 6
+
+
+async def test_very_verbose_shows_what_the_app_answered_unless_it_is_redacted(
+    vmon_run: Run, app: "App", capture: Path
+) -> None:
+    app.answer = b"HTTP/1.1 200 X\r\nX-Why: 1\r\nContent-Length: 5\r\n\r\ntaken"
+    args = ("replay", "--speed", "max", "-vv", "--to", app.url, capture)
+    _, out, _ = await asyncio.to_thread(vmon_run, *args, "--format", "line")
+    assert out.count("      X-Why: 1\n      Content-Length: 5\n      │ taken\n") == 6
+    _, out, _ = await asyncio.to_thread(vmon_run, *args, "--format", "json")
+    assert [json.loads(line)["body"] for line in out.splitlines()] == ["taken"] * 6
+    redacted = (*args, "--format", "line", "--redact", "stream.name")
+    _, out, _ = await asyncio.to_thread(vmon_run, *redacted)
+    assert (out.count("→ 200"), out.count("taken")) == (6, 0)
 
 
 async def test_an_app_with_strict_slashes_takes_what_came_to_the_root(

@@ -98,6 +98,27 @@ async def test_a_dry_run_says_what_it_would_send(vmon_run: Run, app: "App", left
     assert capture.with_name(f"a.jsonl.{RUN}.forward").exists()
 
 
+async def test_discarding_forgets_what_is_chosen_and_sends_nothing(
+    vmon_run: Run, app: "App", left: Left
+) -> None:
+    capture = left(app.url)
+    args = failed_args("--discard", "--session", "2_B", capture)
+    code, _, err = await asyncio.to_thread(vmon_run, *args)
+    assert (code, err.splitlines()[0]) == (1, "error: no failed deliveries to discard")
+    code, out, err = await asyncio.to_thread(vmon_run, *failed_args("--discard", capture))
+    said = f"discarded: 7 deliveries to {app.url}, from a.jsonl.{RUN}.forward\n"
+    assert (code, out, err) == (0, said, "")
+    assert app.requests == []
+    assert [path.name for path in capture.parent.glob("a.jsonl*")] == ["a.jsonl"]
+
+
+def test_discarding_is_for_failed_deliveries_alone(vmon_run: Run, left: Left) -> None:
+    code, _, err = vmon_run("replay", "--discard", left("http://localhost:9"))
+    assert (code, err.splitlines()[0]) == (2, "error: --discard needs --failed")
+    code, _, err = vmon_run("replay", "--failed", "--discard", "--to", "localhost:9")
+    assert (code, err) == (2, "error: --discard cannot be used with --to\n")
+
+
 async def test_other_captures_are_left_alone_and_runs_of_one_come_together(
     vmon_run: Run, app: "App", left: Left
 ) -> None:

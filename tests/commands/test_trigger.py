@@ -1,6 +1,8 @@
 import asyncio
 import json
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,8 @@ from vmon.events.catalogue import TYPES
 from vmon.events.entry import Entry
 from vmon.events.payload import read_body
 from vmon.replay.samples import STORY
+
+NAMES = [sample.type for sample in STORY]
 
 if TYPE_CHECKING:
     from tests.support.app_server import App
@@ -35,15 +39,15 @@ def ids_in(value: object, key: str) -> set[str]:
 
 
 @pytest.mark.parametrize("args", [(), ("--unified",)])
-async def test_a_story_is_every_type_once_each_read_as_itself_without_a_warning(
+async def test_a_story_has_every_type_each_read_as_itself_without_a_warning(
     vmon_run: Run, app: "App", args: tuple[str, ...]
 ) -> None:
     code, out, err = await asyncio.to_thread(vmon_run, "trigger", "--story", "--to", app.url, *args)
     assert (code, err) == (0, "")
-    assert [line.split()[:2] for line in out.splitlines()] == [[name, "200"] for name in STORY]
+    assert [line.split()[:2] for line in out.splitlines()] == [[name, "200"] for name in NAMES]
     payloads = [read_body(one.body) for one in app.requests]
-    assert [payload.type for payload in payloads] == list(STORY)
-    assert set(STORY) == set(TYPES)
+    assert [payload.type for payload in payloads] == NAMES
+    assert set(NAMES) == set(TYPES)
     events = [read_line(one.body).event for one in app.requests]
     assert [event.warnings for event in events] == [()] * len(STORY)
 
@@ -58,11 +62,11 @@ async def test_the_ids_of_a_story_fit_together_and_its_times_run_on(
     sessions = [{one["sessionId"] for one in story} for story in (first, second)]
     assert [len(one) for one in sessions] == [1, 1]
     assert sessions[0] != sessions[1]
-    by_type = dict(zip(STORY, first, strict=True))
+    by_type = dict(zip(reversed(NAMES), reversed(first), strict=True))
     born, gone = by_type["streamCreated"]["stream"], by_type["streamDestroyed"]["stream"]
     assert (born["id"], born["createdAt"]) == (gone["id"], gone["createdAt"])
     joined = by_type["connectionCreated"]["connection"]
-    left = by_type["connectionDestroyed"]["connection"]
+    left = dict(zip(NAMES, first, strict=True))["connectionDestroyed"]["connection"]
     assert (joined["id"], joined["createdAt"]) == (left["id"], left["createdAt"])
     assert by_type["callCreated"]["call"]["id"] == by_type["callDestroyed"]["call"]["id"]
     told = [one["timestamp"] for one in first if "timestamp" in one]
@@ -111,13 +115,45 @@ def test_a_dry_run_prints_one_line_per_sample_and_sends_nothing(
     code, out, err = vmon_run("trigger", "--story", "--dry-run", "--to", f"localhost:{free_port}")
     assert (code, err) == (0, "")
     lines = out.encode().splitlines()
-    assert [Entry(read_line(line).delivery).payload.type for line in lines] == list(STORY)
+    assert [Entry(read_line(line).delivery).payload.type for line in lines] == NAMES
 
 
 async def test_quiet_says_nothing_when_all_goes_well(vmon_run: Run, app: "App") -> None:
     ended = await asyncio.to_thread(vmon_run, "trigger", "-q", "archive", "--to", app.url)
     assert ended == (0, "", "")
     assert len(app.requests) == 1
+
+
+def test_a_listener_that_wants_its_secret_path_gets_the_one_that_is_remembered(
+    start: "Start", vmon_run: Run, free_port: int, tmp_path: Path
+) -> None:
+    public = f"http://127.0.0.1:{free_port}"
+    run = start("listen", "--port", "0", "--no-capture", "--public-url", public)
+    to = run.err.match(rb"local +http://(127.0.0.1:\d+)/[\w-]{8,}")[1].decode()
+    code, out, err = vmon_run("trigger", "stream*", "--to", f"{to}/hooks?a=1")
+    assert (code, [line.split()[1] for line in out.splitlines()], err) == (0, ["200"] * 2, "")
+    code, _, err = vmon_run("trigger", "stream*", "--to", to, XDG_STATE_HOME=str(tmp_path / "x"))
+    assert code == 1
+    assert err.count("404 in ") == 2
+    assert err.count("hint: a listener with a public URL may ask for its secret path") == 1
+    run.signal(signal.SIGINT)
+    assert run.ended() == 0
+
+
+async def test_an_app_s_own_404_is_not_taken_for_a_listener_s(vmon_run: Run, app: "App") -> None:
+    app.answer = b"HTTP/1.1 404 X\r\nContent-Length: 9\r\n\r\nnot found"
+    code, _, err = await asyncio.to_thread(vmon_run, "trigger", "archive", "--to", app.url)
+    assert (code, "hint" in err, len(app.requests)) == (1, False, 1)
+
+
+async def test_verbose_shows_what_the_app_answered(vmon_run: Run, app: "App") -> None:
+    app.answer = b"HTTP/1.1 200 X\r\nX-Why: 1\r\nContent-Length: 5\r\n\r\ntaken"
+    args = ("trigger", "-v", "archive", "--to", app.url)
+    code, out, _ = await asyncio.to_thread(vmon_run, *args)
+    assert code == 0
+    assert out.splitlines()[1:] == [
+        "      HTTP 200", "      X-Why: 1", "      Content-Length: 5", "      │ taken",
+    ]  # fmt: skip # one thing a line
 
 
 async def test_a_rejected_sample_is_exit_1_and_reported_even_when_quiet(
@@ -201,4 +237,4 @@ def test_a_listener_takes_a_story_and_shows_it(listen: "Listen", vmon_run: Run) 
     assert code == 0
     code, out, _ = run.stop()
     assert code == 0
-    assert [json.loads(line)["type"] for line in out.splitlines()] == list(STORY)
+    assert [json.loads(line)["type"] for line in out.splitlines()] == NAMES

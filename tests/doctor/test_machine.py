@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,10 +26,37 @@ def test_python_and_packages_are_named_with_their_versions(
     assert packages.verdict == "pass"
     for name in ("vmon ", "aiohttp ", "msgspec ", "pyngrok ", "uvloop "):
         assert name in packages.message
-    monkeypatch.setattr(machine_checks, "_version", lambda name: None if name == "uvloop" else "1")
-    assert found("packages", DoctorOptions()).verdict == "warn"
     monkeypatch.setattr(machine_checks, "_version", lambda _: None)
     assert found("packages", DoctorOptions()).verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("missing", "why", "what"),
+    [
+        ("uvloop", "vmon is slower without uvloop", "uvloop"),
+        ("cel-expr-python", "--where does not work without cel-expr-python", "'.[cel]'"),
+        ("ahocorasick-rs", "vmon searches more slowly without ahocorasick-rs", "'.[fast]'"),
+    ],
+)
+def test_a_missing_optional_package_is_a_warning_with_the_way_to_install_it(
+    missing: str, why: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_checks, "_version", lambda name: None if name == missing else "1")
+    result = found("packages", DoctorOptions())
+    fix = f"{why}; in vmon's checkout: pip install {what}"
+    assert (result.verdict, result.fix) == ("warn", fix)
+
+
+def test_without_both_extras_one_command_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {"cel-expr-python", "ahocorasick-rs"}
+    monkeypatch.setattr(machine_checks, "_version", lambda name: None if name in missing else "1")
+    assert str(found("packages", DoctorOptions()).fix).endswith("pip install '.[cel]' '.[fast]'")
+
+
+def test_on_windows_uvloop_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_checks, "_version", lambda name: None if name == "uvloop" else "1")
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert found("packages", DoctorOptions()).verdict == "pass"
 
 
 def test_settings_that_cannot_be_read_fail() -> None:

@@ -108,13 +108,24 @@ def test_with_offline_nothing_leaves_the_machine(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [(200, "pass"), (204, "pass"), (404, "warn"), (301, "warn"), (502, "warn")],
+    [(200, "pass"), (204, "warn"), (404, "warn"), (301, "warn"), (502, "warn")],
 )
 def test_a_public_url_is_checked_by_its_response(status: int, verdict: str, server: Server) -> None:
     server.status = status
     result = found("public URL", DoctorOptions(public_url=f"{server.url}/token?a=b"))
     assert short(result) == (verdict, f"{server.url} responds with {status}")
     assert server.seen == ["HEAD /token"]
+
+
+def test_the_check_of_a_public_url_says_what_the_dashboard_and_vonage_do(server: Server) -> None:
+    server.status = 200
+    options = DoctorOptions(public_url=server.url)
+    assert "the dashboard calls it when you save it" in (found("public URL", options).fix or "")
+    server.status = 204
+    assert "anything but 200 is a failure: it retries after 5.0 s" in (
+        found("public URL", options).fix or ""
+    )
+    assert "the dashboard calls yours" in found("public URL", DoctorOptions()).message
 
 
 def test_a_public_url_without_a_response_fails(free_port: int) -> None:
@@ -143,3 +154,16 @@ def test_an_app_is_there_or_not(server: Server, free_port: int) -> None:
         f"connection refused: nothing is listening on 127.0.0.1:{free_port}",
     )
     assert result.fix == "Start your app."
+
+
+def test_an_app_is_found_by_its_port_alone_and_on_any_loopback_address(server: Server) -> None:
+    port = server.server_port
+    for url in (str(port), f"app.localhost:{port}"):
+        result = found("app", DoctorOptions(apps=(url,), offline=True))
+        host = "localhost" if url == str(port) else "app.localhost"
+        assert short(result) == ("pass", f"listening on {host}:{port}")
+
+
+def test_an_ipv6_address_keeps_its_brackets(free_port: int) -> None:
+    result = found("app", DoctorOptions(apps=(f"http://[::1]:{free_port}/hooks",)))
+    assert f"[::1]:{free_port}" in result.message

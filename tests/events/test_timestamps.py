@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 import pytest
 
 from vmon.events.models import StreamEvent
-from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, instant, is_in_seconds, local
+from vmon.events.timestamps import (
+    FIRST_MS,
+    LAST_MS,
+    in_ms,
+    instant,
+    is_in_seconds,
+    local,
+    not_before,
+)
 
 T = 1_470_258_860_571
 
@@ -52,3 +60,13 @@ def test_a_local_time_is_that_of_the_zone_and_the_last_one_exists_in_all(
     zone("Asia/Tokyo")
     assert local(T).strftime("%Y-%m-%d %H:%M:%S %z") == "2016-08-04 06:14:20 +0900"
     assert local(LAST_MS).year == 9999
+
+
+@pytest.mark.parametrize(
+    ("received", "earliest", "at"),
+    [(T, None, T), (T, T - 5, T), (T, T + 5, T + 5), (0, T, T), (0, None, 0), (T, 2 * T, T)],
+)
+def test_a_receipt_stands_unless_something_cannot_have_happened_yet(
+    received: int, earliest: int | None, at: int
+) -> None:
+    assert not_before(received, earliest) == at

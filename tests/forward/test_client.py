@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -11,10 +12,12 @@ from vmon.errors import WrongUse
 from vmon.events.delivery import Delivery
 from vmon.forward.client import Client, Outcome
 from vmon.forward.targets import Target, connectable, joined, target_of
+from vmon.urls import loopback_addresses
 
 if TYPE_CHECKING:
     from tests.support.app_server import App
 
+Apps = Callable[..., Awaitable["App"]]
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -250,6 +253,49 @@ async def test_an_app_that_does_not_answer_times_out(app: "App", send: Send) -> 
     assert (outcome.status, outcome.problem) == (None, "no response within 100 ms")
 
 
+@pytest.mark.parametrize("host", ["localhost", "app.localhost"])
+@pytest.mark.parametrize("listens_on", ["127.0.0.1", "::1"])
+async def test_a_name_of_loopback_is_every_family_of_it(
+    apps: Apps, send: Send, host: str, listens_on: str
+) -> None:
+    if listens_on not in loopback_addresses():
+        pytest.skip(f"this machine has no {listens_on}")
+    app = await apps(listens_on)
+    target = target_of(f"{host}:{app.port}")
+    assert (await send(delivery(), target)).ok
+    assert await connectable(target, 0)
+    assert f"Host: {host}:{app.port}" in [": ".join(one) for one in app.requests[0].headers]
+
+
+async def test_where_nothing_listens_on_any_loopback_address_it_is_refused(
+    send: Send, free_port: int
+) -> None:
+    outcome = await send(delivery(), target_of(f"app.localhost:{free_port}"))
+    where = f"app.localhost:{free_port}"
+    assert str(outcome) == f"connection refused: nothing is listening on {where}"
+
+
+async def test_the_answer_of_a_success_is_kept_as_far_as_its_beginning(
+    app: "App", send: Send
+) -> None:
+    begun = b"failed to decode " + b"x" * 100_000
+    head = b"HTTP/1.1 200 OK\r\nX-Why: 1\r\nContent-Length: %d\r\n\r\n" % len(begun)
+    app.answer = head + begun
+    for _ in range(2):
+        outcome = await send(delivery(), target_of(app.url))
+        assert outcome.body == begun[:2048]
+        assert (b"X-Why", b"1") in outcome.headers
+        assert str(outcome).startswith("200 in ")
+        assert "decode" not in str(outcome)
+
+
+async def test_a_compressed_error_page_is_told_unpacked(app: "App", send: Send) -> None:
+    packed = gzip.compress(b"<html><title>no such room</title>")
+    head = b"HTTP/1.1 500 X\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    app.answer = head % len(packed) + packed
+    assert str(await send(delivery(), target_of(app.url))).endswith(": no such room")
+
+
 async def test_a_name_that_nobody_knows_is_said(send: Send) -> None:
     outcome = await send(delivery(), target_of("http://no-such-host.invalid"))
     assert outcome.problem == "cannot resolve host no-such-host.invalid"
@@ -311,7 +357,7 @@ async def test_a_forwarded_delivery_says_who_sent_it_and_keeps_what_it_says_itse
 ) -> None:
     target = target_of(app.url, forwarded=True)
     plain = make_delivery(
-        b"", id="1", received_at=NOW, headers=(("Host", "here:1"),), remote="::1:5000"
+        b"", id="1", received_at=NOW, headers=(("Host", "here:1"),), remote="[::1]:5000"
     )
     told = (("x-forwarded-for", "216.147.0.9"), ("X-Forwarded-Proto", "https"))
     await send(plain, target)
@@ -452,5 +498,6 @@ async def test_an_old_connection_that_the_app_closed_is_made_anew(app: "App", se
 
 
 @pytest.mark.parametrize("name", ["", "user:secret@"])
-def test_the_name_of_a_target_is_its_host_and_port(name: str) -> None:
-    assert target_of(f"http://{name}localhost:3000/x").name == "localhost:3000"
+@pytest.mark.parametrize("place", ["localhost:3000", "[::1]:3000"])
+def test_the_name_of_a_target_is_its_host_and_port(name: str, place: str) -> None:
+    assert target_of(f"http://{name}{place}/x").name == place

@@ -15,7 +15,10 @@ def test_more_than_fifty_failures_are_the_end_of_forwarding() -> None:
     assert said[49] == "50 of 50 failures in 30 min"
     assert said[50] == "50 of 50 failures in 30 min: Vonage disables event forwarding"
     assert said[999] == said[50]
-    assert gauge.summary() == "1,000: more than 50 in 30 min disable event forwarding"
+    assert gauge.summary() == (
+        "1,000: more than 50 in 30 min disable event forwarding, switch it on again in the "
+        "dashboard (see vmon help register)"
+    )
 
 
 def test_a_retry_is_told_by_its_body_and_waits_twice_as_long() -> None:
@@ -24,7 +27,10 @@ def test_a_retry_is_told_by_its_body_and_waits_twice_as_long() -> None:
     assert gauge.note(b"b", 1.0) == "Vonage retries in 5.0 s and gives up in 1 d"
     assert gauge.note(b"a", 5.0).startswith("Vonage retries in 10.0 s and gives up in ")
     assert gauge.note(b"a", 15.0).startswith("Vonage retries in 20.0 s and gives up in ")
-    assert gauge.summary() == "4: Vonage retries each for 24 h"
+    assert gauge.summary() == (
+        "4: Vonage retries each after 5.0 s, doubling up to 15 min, for 24 h "
+        "(see vmon help register)"
+    )
 
 
 def test_waits_are_at_most_15_min_and_end_after_24_h() -> None:

@@ -1,6 +1,7 @@
 """Forwarding from outside: a real `vmon listen` between a client and an app."""
 
 import asyncio
+import http.client
 import json
 import os
 import re
@@ -149,7 +150,7 @@ async def test_a_redirect_and_a_wrong_path_of_an_app_are_told_with_what_was_requ
     only_200, event = "Vonage counts only 200 as success", "(streamCreated 2_A)"
     assert told == [
         f"→ 308 in TIME (POST {url}/slashed): redirects to {url}/slashed/; {only_200}  {event}",
-        f"→ 404 in TIME (POST {url}/slashed/elsewhere): <!doctype html>  (streamCreated 2_A)",
+        f"→ 404 in TIME (POST {url}/slashed/elsewhere): 404 Not Found  (streamCreated 2_A)",
     ]
     assert flask_app.taken == []
 
@@ -299,7 +300,7 @@ async def test_what_a_run_could_not_send_the_next_one_sends_first(
     _, err = await onward.stop(run)
     assert (
         f"3 deliveries from an earlier run were not forwarded to http://127.0.0.1:{free_port}: "
-        "sending them first\n"
+        "sending them first (--discard-backlog drops them)\n"
     ) in err
     assert [number_of(one) for one in app.requests] == [0, 1, 2, 3]
     assert journals(capture) == []
@@ -617,3 +618,92 @@ def test_wrong_use_is_exit_2_in_words(
     assert code == 2
     assert err.startswith(f"error: {said}")
     assert "\nhint: " in err
+
+
+async def test_ctrl_c_says_what_is_in_flight_and_waits_for_it(
+    onward: Forwarding, app: "App"
+) -> None:
+    app.gate = asyncio.Event()
+    run = await onward.start("--forward-to", app.url)
+    await onward.post(run, a_body(0))
+    await app.wait_for(lambda: len(app.requests) == 1)
+    run.signal(signal.SIGINT)
+    finishing = b"finishing 1 request (Ctrl-C again to stop now)\n"
+    await asyncio.to_thread(run.err.until, finishing)
+    app.gate.set()
+    code, _, err = await asyncio.to_thread(run.result)
+    assert code == 0
+    assert "  1 sent, " in err
+
+
+async def test_a_second_ctrl_c_stops_at_once_and_still_sums_up(
+    onward: Forwarding, app: "App", capture: Path
+) -> None:
+    app.gate = asyncio.Event()
+    run = await onward.start("--capture", capture, "--forward-to", app.url)
+    await onward.post(run, a_body(0))
+    await app.wait_for(lambda: len(app.requests) == 1)
+    run.signal(signal.SIGINT)
+    await asyncio.to_thread(run.err.until, b"finishing 1 request")
+    run.signal(signal.SIGINT)
+    code, _, err = await asyncio.to_thread(run.result)
+    assert code == 130
+    assert "1 delivery in " in err
+    assert "0 sent, 1 pending\n" in err
+    assert len(journals(capture)) == 1
+
+
+async def test_with_ack_app_a_second_ctrl_c_stops_at_once_too(
+    onward: Forwarding, app: "App"
+) -> None:
+    app.gate = asyncio.Event()
+    run = await onward.start("--forward-to", str(app.port), "--ack", "app")
+    asked = asyncio.create_task(onward.post(run, a_body(0)))
+    await app.wait_for(lambda: len(app.requests) == 1)
+    run.signal(signal.SIGINT)
+    await asyncio.to_thread(run.err.until, b"finishing 1 request (Ctrl-C again")
+    run.signal(signal.SIGINT)
+    code, _, err = await asyncio.to_thread(run.result)
+    assert (code, "1 delivery in " in err) == (130, True)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        await asked
+    app.gate.set()
+
+
+async def test_a_backlog_that_is_discarded_is_said_and_never_sent(
+    onward: Forwarding, app: "App", free_port: int, capture: Path
+) -> None:
+    to = ("-q", "--capture", capture, "--forward-to", str(free_port))
+    run = await onward.start(*to)
+    await onward.post(run, a_body(0))
+    await onward.stop(run)
+    back = await app.open("127.0.0.1", free_port)
+    run = await onward.start(*to, "--discard-backlog")
+    await onward.post(run, a_body(1))
+    await app.wait_for(lambda: len(app.requests) == 1)
+    back.close()
+    app.close()
+    _, err = await onward.stop(run)
+    url = f"http://localhost:{free_port}"
+    assert (
+        f"1 delivery from an earlier run was not forwarded to {url}: discarded; "
+        "the capture still has it\n"
+    ) in err
+    assert [number_of(one) for one in app.requests] == [1]
+    assert journals(capture) == []
+
+
+async def test_without_retries_a_failing_app_holds_nothing_back_and_nothing_is_lost(
+    onward: Forwarding, app: "App", capture: Path, vmon_run: Callable[..., tuple[int, str, str]]
+) -> None:
+    app.answers = lambda request: failure(503) if number_of(request) == 0 else app.answer
+    to = ("--capture", capture, "--forward-to", str(app.port), "--retry", "none")
+    run = await onward.start(*to)
+    await onward.post(run, *(a_body(number) for number in range(3)))
+    await app.wait_for(lambda: len(app.requests) == 3)
+    _, err = await onward.stop(run)
+    assert "vmon sends each delivery once (--retry none)\n" in err
+    assert "2 sent, 1 failed, " in err
+    app.answers = None
+    code, _, _ = await asyncio.to_thread(vmon_run, "replay", "--failed", capture)
+    assert (code, [number_of(one) for one in app.requests][3:]) == (0, [0])

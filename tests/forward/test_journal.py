@@ -33,6 +33,7 @@ def test_a_journal_is_beside_its_capture_and_for_this_user_alone(tmp_path: Path)
     assert find_journals(tmp_path) == [journal.path]
 
 
+@pytest.mark.usefixtures("names")
 def test_a_journal_that_is_not_needed_is_removed(tmp_path: Path) -> None:
     begun(tmp_path).close(keep=False)
     assert list(tmp_path.iterdir()) == []
@@ -67,6 +68,7 @@ def test_a_file_announced_while_a_journal_is_written_anew_outlives_a_power_loss(
     journal.close(keep=False)
 
 
+@pytest.mark.usefixtures("names")
 def test_a_rewritten_journal_is_small_and_says_the_same(tmp_path: Path) -> None:
     journal = begun(tmp_path)
     for number in range(3000):
@@ -128,6 +130,7 @@ def test_a_torn_line_says_nothing_and_spoils_no_other(tmp_path: Path) -> None:
         assert read_progress(again.path, 2)[0].done == {1, 3}
 
 
+@pytest.mark.usefixtures("names")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="cannot write") as told:
         create_journal(tmp_path / "none" / "a.jsonl", RUN, TARGETS, 0)
@@ -201,6 +204,7 @@ def test_a_file_that_was_announced_and_never_begun_changes_nothing(
     again.close(keep=False)
 
 
+@pytest.mark.usefixtures("names")
 def test_a_file_that_is_announced_while_the_journal_is_rewritten_is_in_the_new_one(
     tmp_path: Path, line: Line
 ) -> None:

@@ -163,7 +163,7 @@ def test_what_ended_runs_left_for_a_target_is_counted_told_and_read(
     path, starts = left_behind(tmp_path, line)
     leftovers = Leftovers(frozenset({"http://a.test"}))
     leftovers.take_up(tmp_path, tmp_path / "own.forward")
-    assert leftovers.left == [Left(3, "http://a.test", is_sent=True)]
+    assert leftovers.left == [Left(3, "http://a.test", "send")]
     ((cursor, feed),) = leftovers.feeds["http://a.test"]
     assert [start for start, _ in feed] == starts[2:]
     assert (cursor.unread, cursor.gave_up, leftovers.is_sent) == (3, True, False)
@@ -177,10 +177,35 @@ def test_what_is_for_other_targets_is_told_and_kept(tmp_path: Path, line: Line) 
     path, _ = left_behind(tmp_path, line)
     leftovers = Leftovers(frozenset({"http://elsewhere.test"}))
     leftovers.take_up(tmp_path, tmp_path / "own.forward")
-    assert leftovers.left == [Left(3, "http://a.test", is_sent=False)]
+    assert leftovers.left == [Left(3, "http://a.test", None)]
     assert (leftovers.feeds, leftovers.is_sent) == ({}, True)
     leftovers.close()
     assert path.exists()
+
+
+def test_a_backlog_that_is_kept_is_neither_sent_nor_lost(tmp_path: Path, line: Line) -> None:
+    path, _ = left_behind(tmp_path, line)
+    leftovers = Leftovers(frozenset({"http://a.test"}), "keep")
+    leftovers.take_up(tmp_path, tmp_path / "own.forward")
+    assert leftovers.left == [Left(3, "http://a.test", "keep")]
+    assert (leftovers.feeds, leftovers.is_sent) == ({}, True)
+    leftovers.close()
+    assert count_left(path, tmp_path / "a.jsonl") == 4
+
+
+def test_a_backlog_that_is_discarded_leaves_only_what_was_given_up(
+    tmp_path: Path, line: Line
+) -> None:
+    path, starts = left_behind(tmp_path, line)
+    leftovers = Leftovers(frozenset({"http://a.test"}), "discard")
+    leftovers.take_up(tmp_path, tmp_path / "own.forward")
+    assert leftovers.left == [Left(3, "http://a.test", "discard")]
+    assert (leftovers.feeds, leftovers.is_sent) == ({}, True)
+    leftovers.close()
+    left = open_journal(path)
+    assert left
+    assert left.starts(0) == [starts[1]]
+    left.journal.close(keep=True)
 
 
 def test_a_journal_goes_once_all_of_it_is_sent_and_with_its_capture(

@@ -120,6 +120,7 @@ async def test_a_line_that_a_bug_hits_is_given_up_and_those_behind_it_are_read_b
 
     monkeypatch.setattr("vmon.forward.queue._MAX_DELIVERIES", 2)
     monkeypatch.setattr("vmon.forward.queue.read_line", failing)
+    monkeypatch.setattr("vmon.forward.queued.read_line", failing)
     async with a_worker(app.url, broken_recorder, tape.cursor) as worker:
         starts = []
         for number in range(8):

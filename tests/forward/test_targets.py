@@ -2,7 +2,7 @@ import pytest
 
 from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES
-from vmon.forward.targets import RouteArguments, headers_of, routes_of
+from vmon.forward.targets import RouteArguments, headers_of, is_at, routes_of, target_of
 
 A, B, C = "http://a.test", "http://b.test/x", "http://c.test"
 
@@ -92,3 +92,29 @@ def test_what_is_no_header_is_refused_without_its_value(text: str) -> None:
     with pytest.raises(WrongUse, match="invalid header") as told:
         headers_of([text])
     assert "\n" not in told.value.message
+
+
+def test_one_app_under_two_spellings_is_one_target() -> None:
+    assert list(types(RouteArguments(("3000", "localhost:3000"), ("archive=:3000",)))) == [
+        "http://localhost:3000"
+    ]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "app.localhost"])
+def test_a_receiver_on_loopback_is_known_by_any_of_its_names(host: str) -> None:
+    target = target_of(f"{host}:4680")
+    assert (target.is_local, is_at(target, "http://127.0.0.1:4680")) == (True, True)
+    assert not is_at(target, "http://127.0.0.1:4681")
+    assert not target_of("app.test:4680").is_local
+
+
+@pytest.mark.parametrize(
+    ("url", "under"),
+    [
+        ("http://a.test", "http://a.test/secret"),
+        ("http://a.test/", "http://a.test/secret"),
+        ("http://a.test/hooks/?a=1", "http://a.test/secret/hooks/?a=1"),
+    ],
+)
+def test_a_segment_goes_before_the_path_of_a_target(url: str, under: str) -> None:
+    assert target_of(url).under("secret") == target_of(under)

@@ -15,6 +15,7 @@ from tests.support.forwarding import (
 from tests.support.waiting import until
 from vmon.events.entry import Entry
 from vmon.events.redelivery import Schedule
+from vmon.forward.retry import NEVER
 from vmon.forward.worker import TargetWorker, Throttle
 
 if TYPE_CHECKING:
@@ -87,6 +88,50 @@ async def test_what_an_app_does_not_want_is_given_up_at_once_and_the_next_comes(
         [1],
         True,
     )
+
+
+async def test_a_failure_is_told_again_when_it_has_changed(app: "App", recorder: Recorder) -> None:
+    statuses = iter([503, 503, 500, 500, 429])
+    app.answers = lambda _request: failure(status) if (status := next(statuses, None)) else OK
+    async with a_worker(app.url, recorder) as worker:
+        worker.take(numbered(0), 0, 1)
+        await until(lambda: worker.queue.sessions.waiting == 0)
+    told = [(result.outcome.status, result.attempts) for result in recorder.results]
+    assert told == [(503, 1), (500, 3), (429, 5), (200, 6)]
+
+
+async def test_a_session_that_waits_long_for_its_first_delivery_is_told_a_way_out_once(
+    app: "App", recorder: Recorder
+) -> None:
+    app.answers = lambda request: failure(500) if number_of(request) < 2 else OK
+    async with a_worker(app.url, recorder) as worker:
+        for number in range(4):
+            worker.take(numbered(number), number, 1)
+        await until(lambda: worker.queue.sessions.waiting == 0)
+    name = worker.route.target.name
+    assert recorder.notices == [
+        f"{name}: 3 deliveries wait behind one that fails (500); --retry none goes on without it"
+    ]
+
+
+async def test_without_retries_what_fails_is_given_up_and_the_next_is_sent_at_once(
+    app: "App", recorder: Recorder, free_port: int
+) -> None:
+    app.answers = lambda request: failure(503) if number_of(request) == 0 else OK
+    async with a_worker(app.url, recorder, schedule=NEVER, retrying=False) as worker:
+        for number in range(3):
+            worker.take(numbered(number), number, 1)
+        await until(lambda: worker.queue.sessions.waiting == 0)
+    assert recorder.ends == [(0, 503, 1), (1, 200, 1), (2, 200, 1)]
+    assert worker.queue.own.failed == [0]
+    recorder.results.clear()
+    gone = f"http://127.0.0.1:{free_port}"
+    async with a_worker(gone, recorder, schedule=NEVER, retrying=False) as worker:
+        for number in range(3):
+            worker.take(numbered(number), number, 1)
+        await until(lambda: worker.queue.sessions.waiting == 0)
+    assert recorder.ends == [(0, None, 1), (1, None, 1), (2, None, 1)]
+    assert worker.queue.own.failed == [0, 1, 2]
 
 
 async def test_an_app_that_goes_on_failing_is_given_up_after_some_attempts(

@@ -550,3 +550,5 @@ async def test_an_address_of_ipv6_is_written_as_a_url_has_it() -> None:
         pytest.skip("this machine has no IPv6")
     assert url.startswith("http://[::1]:")
     await receiver.close()
+    error = module._cannot_listen("::1", 80, OSError(errno.EINVAL, "no"))
+    assert error.message.startswith("cannot listen on [::1]:80: ")

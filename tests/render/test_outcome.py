@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.factories import make_entry
-from vmon.forward.client import ForwardResult, Outcome
+from vmon.forward.client import KEPT_BODY, ForwardResult, Outcome
 from vmon.forward.leftovers import Left
 from vmon.forward.listener import TargetBack, TargetDown
 from vmon.render.outcome import (
     Outcomes,
+    answer_block,
     as_json,
     back_in_words,
     down_in_words,
@@ -32,6 +33,47 @@ def test_the_apps_response_is_below_its_event() -> None:
     assert outcome_line(Outcome(None, 0.1, "connection refused")).decode() == (
         "    → connection refused\n"
     )
+
+
+ANSWER = Outcome(
+    200,
+    0.012,
+    body=b'failed to decode\x1b[2J\n{"password":"opens"}\n',
+    headers=((b"Content-Type", b"text/plain"), (b"Set-Cookie", b"session=abc; Path=/")),
+)
+IN_FULL = """\
+      HTTP 200
+      Content-Type: text/plain
+      Set-Cookie: ••••
+      │ failed to decode␛[2J
+      │ {"password":"••••"}
+"""
+
+
+def test_in_full_stand_the_headers_and_the_body_also_of_a_success() -> None:
+    assert outcome_line(ANSWER, in_full=True).decode() == "    → 200 in 12 ms\n" + IN_FULL
+    assert answer_block(ANSWER).decode() == IN_FULL
+    result = ForwardResult(make_entry(BODY), URL, ANSWER)
+    outcomes = Outcomes(aside=False, several=False, in_full=True)
+    assert outcomes(result, is_last=True).decode() == "    → 200 in 12 ms\n" + IN_FULL
+
+
+def test_in_full_nothing_is_added_where_no_answer_came() -> None:
+    refused = Outcome(None, 0.1, "connection refused")
+    assert outcome_line(refused, in_full=True) == outcome_line(refused)
+
+
+def test_in_full_a_long_answer_says_that_it_goes_on() -> None:
+    for body in (b"line\n" * 41, b"x" * KEPT_BODY):
+        assert answer_block(Outcome(200, 0.1, body=body)).decode().splitlines()[-1] == (
+            "      … the rest is not shown"
+        )
+
+
+def test_as_json_in_full_an_outcome_has_the_headers_and_the_body() -> None:
+    said = json.loads(as_json(make_entry(BODY), ANSWER, in_full=True))
+    assert said["headers"] == [["Content-Type", "text/plain"], ["Set-Cookie", "••••"]]
+    assert said["body"] == 'failed to decode\x1b[2J\n{"password":"••••"}'
 
 
 def test_as_json_an_outcome_is_one_line() -> None:
@@ -136,10 +178,18 @@ def test_a_target_that_is_back_is_named_with_what_it_gets(event: TargetBack, tex
 
 
 def test_leftovers_of_an_earlier_run_are_reported_with_what_happens_to_them() -> None:
-    assert left_in_words(Left(1, "http://a", is_sent=True)) == (
-        "1 delivery from an earlier run was not forwarded to http://a: sending it first"
+    unsent = "3 deliveries from an earlier run were not forwarded to http://a"
+    assert left_in_words(Left(1, "http://a", "send")) == (
+        "1 delivery from an earlier run was not forwarded to http://a: sending it first "
+        "(--discard-backlog drops it)"
     )
-    assert left_in_words(Left(3, "http://a", is_sent=False)) == (
-        "3 deliveries from an earlier run were not forwarded to http://a, which is not a target "
-        "now: resend them with vmon replay --failed"
+    assert left_in_words(Left(3, "http://a", "keep")) == (
+        f"{unsent}: kept; vmon replay --failed sends them"
+    )
+    assert left_in_words(Left(3, "http://a", "discard")) == (
+        f"{unsent}: discarded; the capture still has them"
+    )
+    assert left_in_words(Left(3, "http://a", None)) == (
+        f"{unsent}, which is not a target now: resend them with vmon replay --failed, "
+        "or drop them with --discard"
     )

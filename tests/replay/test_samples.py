@@ -3,24 +3,56 @@ from typing import Any
 
 import pytest
 
+from tests.support.factories import T, make_entry
+from vmon.analysis.oddities.rules import oddities_of
+from vmon.analysis.oddities.survey import OddityAnalysis
 from vmon.errors import WrongUse
 from vmon.events.catalogue import TYPES
 from vmon.events.parse import event_of
 from vmon.events.payload import read_body
 from vmon.events.session_id import session_parts
-from vmon.replay.samples import STORY, Scenario, change, parse_change
+from vmon.replay.samples import ORDER, STORY, Sample, Scenario, change, parse_change
+from vmon.sessions.snapshot import snapshot
 
 NOW_MS = 1_795_512_600_000
+STEP_MS = 1700
 
 
 def story(*, unified: bool = False) -> list[dict[str, Any]]:
     scenario = Scenario(NOW_MS, unified=unified)
-    bodies = (scenario.payload(name, NOW_MS + 1000 * n) for n, name in enumerate(STORY))
+    bodies = (scenario.payload(one, NOW_MS + STEP_MS * n) for n, one in enumerate(STORY))
     return [json.loads(body) for body in bodies]
 
 
-def test_the_story_has_every_type_once() -> None:
-    assert sorted(STORY) == sorted(TYPES)
+def test_the_story_has_every_type() -> None:
+    assert sorted(ORDER) == sorted(TYPES)
+
+
+@pytest.mark.parametrize("unified", [False, True])
+def test_the_story_ends_what_it_begins_and_nothing_in_it_is_odd(*, unified: bool) -> None:
+    survey = OddityAnalysis()
+    for number, body in enumerate(story(unified=unified)):
+        survey.note(make_entry(body, (NOW_MS - T + STEP_MS * number + 40) / 1000))
+    assert survey.oddities() == []
+    (session,) = survey.store.sessions()
+    assert all(output.ended_ms for output in session.outputs.values())
+    assert not snapshot(session).is_open
+    hours_later = NOW_MS + 86_400_000
+    assert list(oddities_of(session, hours_later, settle_s=0.0)) == []
+
+
+def test_durations_of_the_story_fit_its_clock() -> None:
+    archives = [event for event in story() if event.get("event") == "archive"]
+    assert [one["status"] for one in archives] == ["started", "stopped", "available"]
+    assert len({one["createdAt"] for one in archives}) == 1
+    lasted_s = (archives[1]["updatedAt"] - archives[1]["createdAt"]) // 1000
+    assert lasted_s > 0
+    assert [one["duration"] for one in archives] == [0, lasted_s, lasted_s]
+
+
+def test_a_sample_that_has_lasted_began_as_long_ago() -> None:
+    body = json.loads(Scenario(NOW_MS).payload("archive", NOW_MS))
+    assert body["createdAt"] + 1000 * body["duration"] == NOW_MS - 120
 
 
 @pytest.mark.parametrize("unified", [False, True])
@@ -42,7 +74,9 @@ def test_a_story_is_of_one_session_that_began_when_it_did(*, unified: bool) -> N
 
 
 def test_ids_agree_within_a_story_and_differ_between_two() -> None:
-    one, other = ({event["event"]: event for event in story() if "event" in event} for _ in "12")
+    one, other = (
+        {event["event"]: event for event in reversed(story()) if "event" in event} for _ in "12"
+    )
     created, destroyed = one["streamCreated"]["stream"], one["streamDestroyed"]["stream"]
     assert created["id"] == destroyed["id"]
     assert created["connection"]["id"] == one["connectionCreated"]["connection"]["id"]
@@ -54,8 +88,8 @@ def test_ids_agree_within_a_story_and_differ_between_two() -> None:
 def test_what_was_created_keeps_its_birth_and_happens_when_it_is_sent() -> None:
     events = {event["event"]: event for event in story() if "event" in event}
     created, destroyed = events["streamCreated"], events["streamDestroyed"]
-    assert created["timestamp"] == NOW_MS + 1000 * STORY.index("streamCreated")
-    assert destroyed["timestamp"] == NOW_MS + 1000 * STORY.index("streamDestroyed")
+    assert created["timestamp"] == NOW_MS + STEP_MS * STORY.index(Sample("streamCreated"))
+    assert destroyed["timestamp"] == NOW_MS + STEP_MS * STORY.index(Sample("streamDestroyed"))
     assert created["stream"]["createdAt"] == destroyed["stream"]["createdAt"]
     assert created["timestamp"] - created["stream"]["createdAt"] == 120
 

@@ -2,7 +2,7 @@ import pytest
 
 from vmon.errors import WrongUse
 from vmon.search.expression import Expression
-from vmon.search.expression_names import _fields, _tokens, _uses
+from vmon.search.expression_names import _tokens, _uses
 
 
 @pytest.mark.parametrize(
@@ -13,10 +13,14 @@ from vmon.search.expression_names import _fields, _tokens, _uses
         ("reason == 'é' && Reason == ''", "character 18: unknown name Reason", "reason?"),
         ("zzzzzzz == 1", "character 1: unknown name zzzzzzz", "known: applicationId"),
         ("zzzzzzz == 1", "character 1: unknown name", "any other field use body.zzzzzzz"),
-        ("reason.lower() == ''", "character 8: unknown function lower", "known: all"),
+        ("reason.lower() == ''", "character 8: unknown function lower", "mean lowerAscii?"),
+        ("reason.zzzz() == ''", "character 8: unknown function zzzz", "known: abs, all"),
         ("reason.startswith('x')", "character 8: unknown function", "did you mean startsWith?"),
-        ('.type == "archive"', "an unsupported place", ".type"),
-        ("reason{id: 1} == 1", "an unsupported place", "reason"),
+        ("streams.exists(s, s.hasVidio)", "character 21: unknown field of streams", "hasVideo?"),
+        ("broadcastUrls.rtmp.all(r, r.state == '')", "unknown field of broadcastUrls.rtmp", "stat"),
+        ("streams.all(type, true)", "character 13: type is the name of a field", "another name"),
+        ("transcription.state == ''", "character 15: unknown field of transcription", "status?"),
+        ("math.flor(1.5) == 1.0", "character 6: unknown function flor", "did you mean floor?"),
         ("[1].map(x, x).size() == 1", "character 5: map() is", "use a single exists"),
         ("[1].filter(x, true).size() == 1", "character 5: filter() is", "use a single exists"),
         ("[1].all(x, [2].all(y, true))", "character 16: nested loops are", "use a single exists"),
@@ -67,9 +71,9 @@ def test_a_token_knows_where_it_stands_counted_from_one() -> None:
     ]
 
 
-def test_the_known_fields_are_those_of_all_types_without_our_own() -> None:
-    fields = _fields()
-    assert {"stream", "call", "broadcastUrls", "reason", "status"} <= fields.keys()
-    assert {"videoType", "connection"} <= fields["stream"].keys()
-    assert "data" in fields["connection"]
-    assert not [name for name in fields if ":" in name]
+def test_a_name_in_backquotes_is_a_field() -> None:
+    assert uses("body.`a-b` == 1") == [("body", "a-b")]
+
+
+def test_functions_with_a_namespace_are_no_uses() -> None:
+    assert uses("math.abs(lag) > 1") == [("lag",)]

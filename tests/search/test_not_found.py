@@ -1,5 +1,7 @@
+from tests.support.factories import make_entry
 from vmon.errors import Refused
 from vmon.events.names import two_words
+from vmon.search.expression import Expression
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
 
@@ -31,3 +33,10 @@ def test_two_words_get_a_hint_with_any_option() -> None:
     wanted = f"{name} is vmon's label for a connection without a name; use the ID"
     for asked in (Filter(session=("2_A", name)), Filter(connection=(name,))):
         assert (nothing_found("deliveries", ("a",), asked).hint or "").startswith(wanted)
+
+
+def test_a_where_that_could_be_evaluated_for_nothing_says_so() -> None:
+    where = Expression("body.nope == 1")
+    asked = Filter(where=where)
+    assert asked(make_entry(b"{}")) is False
+    assert nothing_found("deliveries", ("a",), asked).hint == where.failed

@@ -25,6 +25,8 @@ PATIENT = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
+pytestmark = pytest.mark.usefixtures("both_searches")
+
 
 class Dripping:
     """A stream that gives one byte at a time."""

@@ -59,7 +59,7 @@ def test_the_last_are_those_that_reading_it_all_gives(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tail, "_FIRST", size)
         patch.setattr(tail, "_STEP", 97)
-        found, end = tail.last(str(path), number, chosen, lambda _bad: None)
+        found, end = tail.last(str(path), number, chosen)
     assert [line for line, _ in found] == whole[len(whole) - min(number, len(whole)) :]
     assert end == path.stat().st_size
 
@@ -82,7 +82,7 @@ def test_only_the_end_of_a_huge_file_is_read(
         return real(fd, count, at)
 
     monkeypatch.setattr(os, "pread", pread)
-    found, _ = tail.last(str(path), 20, ARCHIVES, lambda _bad: None)
+    found, _ = tail.last(str(path), 20, ARCHIVES)
     assert [one for one, _ in found] == [line] * 20
     assert sum(read) < 1 << 20
 
@@ -93,14 +93,14 @@ def test_what_has_no_end_to_read_from_is_read_whole(
 ) -> None:
     path = tmp_path / "a"
     path.write_bytes(pack(b"\n".join(b'{"event":"archive","id":"%d"}' % n for n in range(9))))
-    found, _ = tail.last(str(path), 2, ARCHIVES, lambda _bad: None)
+    found, _ = tail.last(str(path), 2, ARCHIVES)
     assert [json.loads(line)["id"] for line, _ in found] == ["7", "8"]
 
 
 def test_a_line_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b'{"event":"archive"}\n{"event":"arch')
-    found, end = tail.last(str(path), 2, ARCHIVES, lambda _bad: None, whole_lines=True)
+    found, end = tail.last(str(path), 2, ARCHIVES, whole_lines=True)
     assert ([line for line, _ in found], end) == ([b'{"event":"archive"}\n'], 20)
 
 

@@ -135,7 +135,7 @@ def test_paths_that_matched_are_distinguished_from_those_that_did_not() -> None:
 
 
 def test_paths_are_comma_lists_and_invalid_ones_are_errors() -> None:
-    assert paths_of(["a.b, c", "", "d"]) == ("a.b", "c", "d")
+    assert paths_of(["a.b, c,", "d"]) == ("a.b", "c", "d")
     for broken in (".", "a.", "a..b"):
         with pytest.raises(WrongUse, match="invalid field"):
             paths_of([broken])
@@ -351,3 +351,19 @@ def test_a_key_is_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert first._key == second._key
     assert len(first._key) == 64
     assert (tmp_path / "vmon" / "redact.key").read_text().strip().encode() == first._key
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("filter", "--redact", ""), ("filter", "--redact", " , "), ("listen", "--redact", "")],
+    ids=str,
+)
+def test_an_empty_list_of_fields_is_an_error_and_shows_nothing(
+    args: tuple[str, ...], vmon_run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"event":"archive"}\n')
+    more = (path,) if args[0] == "filter" else ("--port", "0")
+    code, out, err = vmon_run(*args, *more)
+    assert (code, out) == (2, "")
+    assert err == "error: --redact is empty\nhint: use --redact connection.data,stream.name\n"

@@ -12,6 +12,7 @@ from vmon.events.verdict import Claims, Verdict
 from vmon.security.signature import Secret, sign
 from vmon.sessions.model import Totals
 from vmon.sessions.packing import Packed, StoredSession, pack
+from vmon.sessions.snapshot import snapshot
 from vmon.sessions.store import ApplyResult, SessionStore
 
 NEVER = -T // 1000  # as a bare body without a time
@@ -90,6 +91,102 @@ def test_an_event_older_than_one_seen_is_late_by_event_time() -> None:
     assert store.apply(make_entry(connection("Created", 6.8), 0)).late_s == pytest.approx(3.2)
     assert store.apply(make_entry(connection("Created", 11, "d"), 0)).late_s == 0
     assert store.apply(make_entry(connection("Created", 5, session="T"), 0)).late_s == 0
+
+
+# What has no time of its own.
+
+
+def archive_of(status: str, **more: Any) -> dict[str, Any]:
+    """An archive as Vonage documents it: without `updatedAt`."""
+    one = {"id": "a", "event": "archive", "sessionId": "S", "status": status, "createdAt": T}
+    return one | more
+
+
+@pytest.mark.parametrize("form", [{"outputMode": "composed"}, {"event": "broadcast"}])
+def test_without_updated_at_an_archive_is_dated_by_its_receipt_and_never_late(
+    form: dict[str, Any],
+) -> None:
+    book = SessionStore()
+    for at, status in ((1, "started"), (1790, "stopped"), (2700, "available")):
+        book.apply(make_entry(connection("Created", at, f"c{at}"), at))
+        one = make_entry(archive_of(status, duration=1789 * (at > 1)) | form, at + 0.2)
+        assert book.apply(one).late_s == 0
+        assert one.lag_s is None
+    (session,) = book.sessions()
+    (output,) = session.outputs.values()
+    assert output.statuses == {
+        "started": T + 1200, "stopped": T + 1_790_200, "available": T + 2_700_200
+    }  # fmt: skip # pairs
+    assert (output.created_ms, output.ended_ms) == (T, T + 1_790_200)
+
+
+def test_an_archive_did_not_end_before_its_creation_and_duration() -> None:
+    stopped = make_entry(archive_of("stopped", duration=60), 10)
+    assert stopped.occurred_ms == T + 60_000
+    (session,) = sessions_of([stopped]).values()
+    assert session.outputs["archive", "a"].ended_ms == T + 60_000
+
+
+@pytest.mark.parametrize(
+    "undated",
+    [
+        {"id": "r", "sessionId": "S", "status": "started"},
+        {"captionsId": "r", "sessionId": "S", "status": "started"},
+        archive_of("started"),
+    ],
+)
+def test_what_has_no_time_of_its_own_makes_nothing_else_late(undated: dict[str, Any]) -> None:
+    book = SessionStore()
+    book.apply(make_entry(connection("Created", 0), 1))
+    assert book.apply(make_entry(undated, 9)).late_s == 0
+    assert book.apply(make_entry(connection("Created", 2, "d"), 9.1)).late_s == 0
+    assert book.apply(make_entry(connection("Created", 0.5, "e"), 9.2)).late_s == 1.5
+
+
+def test_an_event_of_the_year_2058_does_not_make_all_others_late() -> None:
+    book = SessionStore()
+    far = make_entry(make_body("sessionNotification", 1e9), 1)
+    assert book.apply(far).late_s == 0
+    assert far.lag_s is None
+    assert book.apply(make_entry(connection("Created", 2), 3)).late_s == 0
+
+
+@pytest.mark.parametrize("kind", ["render", "captions"])
+def test_a_render_or_captions_that_tells_times_is_dated_by_them(kind: str) -> None:
+    one: dict[str, Any] = {"sessionId": "S", ("id" if kind == "render" else "captionsId"): "r"}
+    one |= {"createdAt": T, "event": kind}
+    told = [
+        one | {"status": "started", "updatedAt": T + 700},
+        one | {"status": "stopped", "updatedAt": T + 9000},
+    ]
+    entries = [make_entry(body, 40) for body in told]
+    assert [entry.lag_s for entry in entries] == pytest.approx([39.3, 31.0])
+    (session,) = sessions_of(entries).values()
+    (output,) = session.outputs.values()
+    assert (output.created_ms, output.ended_ms) == (T, T + 9000)
+
+
+def test_captions_that_tell_how_long_they_ran_ended_then() -> None:
+    body = {"captionsId": "r", "sessionId": "S", "status": "stopped", "createdAt": T // 1000}
+    entry = make_entry(body | {"duration": 38.5}, 3600)
+    assert entry.occurred_ms == T + 38_500
+
+
+def test_an_archive_created_in_2058_is_dated_by_its_receipt() -> None:
+    made = archive_of("started", createdAt=T + 32 * 365 * 86_400_000)
+    entry = make_entry(made, 10)
+    assert entry.occurred_ms == T + 10_000
+    (session,) = sessions_of([entry]).values()
+    (part,) = snapshot(session).outputs
+    assert (part.span.began_ms, part.span.begin_told) == (T + 10_000, False)
+
+
+def test_a_creation_long_after_its_own_event_is_not_believed() -> None:
+    later = {"createdAt": T + 32 * 365 * 86_400_000}
+    one = only(connection("Created", 1, connection=later), connection("Destroyed", 9))
+    assert (one.people["c"].created_ms, one.people["c"].ended_ms) == (T, T + 9000)
+    one = only(connection("Destroyed", 9, connection=later))
+    assert one.people["c"].created_ms is None
 
 
 def signed(body: dict[str, Any], jti: str, kind: str = "valid") -> Entry:

@@ -46,10 +46,16 @@ def test_what_is_older_than_what_came_before_it_is_late() -> None:
     known.apply(event_at("sessionCreated", 3.2))
     late = known.note(event_at("connectionCreated", 0, 4, **connection("c1")))
     assert late.badge == "↩ 3.2 s late"
-    rounded: Any = {"status": "started", "id": "a", "createdAt": START_MS + 3000}
-    assert known.note(event_at("archive", 3, **rounded)).badge == ""
-    rounded["createdAt"] = START_MS
-    assert known.note(event_at("archive", 3, **rounded)).badge == "↩ 3.2 s late"
+    archive: Any = {"status": "started", "id": "a", "updatedAt": START_MS}
+    assert known.note(event_at("archive", 3, **archive)).badge == "↩ 3.2 s late"
+
+
+def test_less_than_a_second_out_of_order_is_not_late_unless_late_after_says_so() -> None:
+    for late_after_s, badge in ((1.0, ""), (0.25, "↩ 300 ms late")):
+        known = AnnotatingTracker(late_after_s=late_after_s)
+        known.apply(event_at("sessionCreated", 0.3))
+        late = known.note(event_at("connectionCreated", 0, 4, **connection("c1")))
+        assert late.badge == badge
 
 
 def test_the_occupancy_follows_the_events() -> None:

@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 
@@ -45,9 +46,11 @@ class App:
         """Where it is."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def open(self) -> asyncio.Server:
+    async def open(
+        self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> asyncio.Server:
         """Listen."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, host, port, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         return server
 

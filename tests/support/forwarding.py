@@ -115,10 +115,12 @@ async def a_worker(  # noqa: PLR0913 - a test says what it is about
     types: frozenset[str] = frozenset(NAMES),
     timeout_s: float = 10.0,
     width: int = 4,
+    retrying: bool = True,
 ) -> AsyncIterator[TargetWorker]:
     """A worker that sends to an app, until it has sent what it can."""
     route = Route(target_of(url, timeout_s=timeout_s), types)
-    worker = TargetWorker(route, WorkerSettings(schedule, recorder), own or JournalCursor())
+    settings = WorkerSettings(schedule, recorder, retrying=retrying)
+    worker = TargetWorker(route, settings, own or JournalCursor())
     async with Client(width) as client:
         worker.start(client, width)
         try:

@@ -51,7 +51,7 @@ def _of(who: str, since: float) -> Body:
 
 def came(who: str, at: float, **more: Any) -> Body:
     connection = _of(who, at) | {"data": json.dumps({"name": who.title()})}
-    return event_body("connectionCreated", at + 0.2, connection=connection, **more)
+    return event_body("connectionCreated", at + 0.2, **{"connection": connection} | more)
 
 
 def left(who: str, at: float, since: float, reason: str = "clientDisconnected") -> Body:
@@ -146,6 +146,24 @@ STORIES: dict[str, tuple[list[Body | bytes], list[Body | bytes]]] = {
             ended("s", "ann", 21, 7, 1),
             begun("t", "ann", 20, 1),
         ],
+    ),
+    "service-disruption": (
+        [
+            *ANN,
+            call("callDestroyed", 40, reason="forceDisconnected"),
+            archive("failed", 41, reason="forceDisconnected"),
+            closed(42, reason="forceDisconnected"),
+        ],
+        [
+            *ANN,
+            archive("failed", 20, reason="forceDisconnected"),
+            archive("failed", 21, reason="forceDisconnected", id="another"),
+            closed(42, reason="forceDisconnected"),
+        ],
+    ),
+    "created-after-event": (
+        [*ANN, came("bob", 5, connection={"id": "bob", "createdAt": ms(32 * 365 * 24 * HOUR)})],
+        [*ANN, came("bob", 5, connection={"id": "bob", "createdAt": ms(60)})],
     ),
     "publish-after-unpublish": (
         [

@@ -5,17 +5,20 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from vmon.tunnel.processes import parent_death_command, process_info, ps_info, send
+from vmon.tunnel.processes import KILL, parent_death_command, process_info, ps_info, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.tunnel.conftest import Until
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_our_process_is_found_and_one_that_ended_is_not() -> None:
@@ -39,6 +42,40 @@ def test_ps_sees_the_same() -> None:
 def test_without_ps_no_process_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert ps_info(os.getpid()) is None
+
+
+@pytest.mark.skipif(not shutil.which("ps"), reason="there is no ps here")
+def test_without_proc_we_are_seen_by_ps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert process_info(os.getpid()) == ps_info(os.getpid())
+
+
+def test_without_proc_and_ps_nobody_is_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert process_info(os.getpid()) is None
+
+
+def test_without_process_groups_the_process_itself_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "killpg")
+    with subprocess.Popen(["sleep", "60"]) as process:
+        send(process.pid, KILL)
+        assert process.wait(10) == -KILL
+
+
+def test_without_sigkill_an_agent_is_ended_by_sigterm() -> None:
+    code = (
+        "import signal; del signal.SIGKILL\n"
+        "from vmon.tunnel.processes import KILL; print(KILL is signal.SIGTERM)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, timeout=30, cwd=ROOT
+    )
+    assert done.stdout == b"True\n"
 
 
 @pytest.fixture

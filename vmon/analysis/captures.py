@@ -20,6 +20,7 @@ from vmon.capture.blocks import Blocks
 from vmon.capture.folder import capture_of, files_in
 from vmon.capture.format import ASIDE, CAPTURE_SUFFIXES
 from vmon.errors import WrongUse
+from vmon.files import OPEN_FLAGS, remove_open
 from vmon.forward.leftovers import capture_name, count_left, find_journals
 from vmon.locks import is_in_use, lock
 from vmon.search import reader
@@ -28,7 +29,10 @@ from vmon.search.filter import Filter
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEAD = re.compile(rb'\{"vmon":1,"type":"([^"]+)","session":(.+)', re.DOTALL)
+_HEAD = re.compile(
+    rb'\{"vmon":1,"type":"([^"]+)","session":(null|"(?:[^"\\]|\\.)*")(?:,.*)?', re.DOTALL
+)
+"""A line up to its `id`; keys such as `verdict` may follow the session."""
 _AFTER_HEAD = b',"id":"'
 """Its first occurrence ends the head of a line: in a session its quotes would be escaped."""
 
@@ -134,8 +138,8 @@ def _by_decoding(path: Path) -> Held:
     for _, entry in reader.lines((str(path),), Filter(), lambda _bad: None):
         types[entry.type] += 1
         sessions.add(entry.session)
-        at = entry.delivery.received_at
-        times[1:] = [at] if times else [at, at]
+        if (at := entry.delivery.received_or_none) is not None:
+            times[1:] = [at] if times else [at, at]
     return Held(types, len(sessions - {None}), *(times or (None, None)))
 
 
@@ -161,20 +165,22 @@ def _unsent_of(path: Path, journals: dict[str, list[Path]]) -> int:
 def remove(gone: Gone) -> bool:
     """Remove a capture and its journals; False when it came into use meanwhile."""
     path = gone.capture.path
+    opened: dict[Path, int] = {}
     with contextlib.ExitStack() as locks:
         for one in (path, *gone.capture.journals):
             try:
-                fd = os.open(one, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+                fd = os.open(one, os.O_RDWR | OPEN_FLAGS)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise _cannot(one, error) from None
             locks.callback(os.close, fd)
+            opened[one] = fd
             if not lock(fd) or (one == path and _was_written(fd, gone.capture)):
                 return False
-        for one in (path, *gone.capture.journals):
+        for one, fd in opened.items():
             try:
-                one.unlink(missing_ok=True)
+                remove_open(fd, one)
             except OSError as error:
                 raise _cannot(one, error) from None
     return True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
+from vmon.events.timestamps import FIRST_MS, FUTURE_MS, LAST_MS, in_ms
 from vmon.sessions.model import latest_end_ms
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def _note(
     created = thing.created_at
     if created is not None and not FIRST_MS <= created <= LAST_MS:
         created = in_ms(created)
+    if created is not None and created - FUTURE_MS > (begin or end or created):
+        created = None
     if created is not None and (not begin or created < begin):
         begin = created
     if begin and (not one.begin or begin < one.begin):
@@ -100,7 +102,7 @@ def _note(
 
 def _lag(lag: Histogram, at: int, thing: Thing) -> None:
     created = thing.created_at
-    if created is not None and FIRST_MS <= created <= LAST_MS:
+    if created is not None and FIRST_MS <= created <= LAST_MS and created - at <= FUTURE_MS:
         lag.note(at - created)
 
 

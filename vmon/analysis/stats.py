@@ -26,9 +26,9 @@ from vmon.capture.codec import read_line
 from vmon.capture.format import START
 from vmon.errors import VmonError
 from vmon.events.redelivery import retry_of
-from vmon.events.timestamps import FIRST_MS, LAST_MS
+from vmon.events.timestamps import FIRST_MS, FUTURE_MS, LAST_MS
 from vmon.histogram import Histogram
-from vmon.search import matching, reader
+from vmon.search import matching, reader, scan
 from vmon.search.filter import Filter
 
 if TYPE_CHECKING:
@@ -151,11 +151,11 @@ class Stats:
                 self.types[name] = OfType(RECORDERS.get(name))
             self.types[name].deliveries += number
         self.sessions.update([one.session for one in row if one.session is not None])
-        self.minutes.update([ms // MINUTE_MS for ms in received])
-        if received:
-            first_ms = min(received)
+        if known := [ms for ms in received if ms]:  # 0: a bare body without a time
+            self.minutes.update([ms // MINUTE_MS for ms in known])
+            first_ms = min(known)
             self.first_ms = first_ms if self.first_ms is None else min(self.first_ms, first_ms)
-            self.last_ms = max(self.last_ms, *received)
+            self.last_ms = max(self.last_ms, *known)
         types, first, of_mark = self.types, self._first, self._copies.setdefault
         for one, received_ms, mark in zip(row, received, marks, strict=True):
             first_ms = of_mark(mark, received_ms)
@@ -164,8 +164,9 @@ class Stats:
             else:
                 self.duplicates += 1
                 self.repeated[mark] += 1
-                self.after_first.note(received_ms - first_ms)
-                self.retries += retry_of((received_ms - first_ms) / 1000) is not None
+                after_ms = received_ms - first_ms if received_ms and first_ms else 0
+                self.after_first.note(after_ms)
+                self.retries += retry_of(after_ms / 1000) is not None
 
     def _first(self, row: StatsRow, received_ms: int, of_type: OfType) -> None:
         """Count the fields of a first copy."""
@@ -175,7 +176,7 @@ class Stats:
             at_ms = occurred_ms(row)
         if at_ms is None:
             at_ms = received_ms
-        elif row.remote is not None:
+        elif row.remote is not None and at_ms - received_ms <= FUTURE_MS:
             of_type.delivery_lag.note(received_ms - at_ms)
         if of_type.lives:
             of_type.lives(self._lives, row, at_ms, of_type.platform_lag)
@@ -190,7 +191,9 @@ class Stats:
 
 
 def stats_of(
-    sources: Iterable[str | None], chosen: Filter, bad: Callable[[matching.BadLine], None]
+    sources: Iterable[str | None],
+    chosen: Filter,
+    bad: Callable[[matching.BadLine], None] | None = None,
 ) -> Stats:
     """Compute the statistics of the selected deliveries of the sources (None is standard input)."""
     gc.disable()  # decoded lines are many, and form no cycles
@@ -198,7 +201,7 @@ def stats_of(
     for source in sources:
         name = inputs.source_name(source)
         for batch in reader.batches((source,), chosen, bad):
-            _count(stats, batch, name, bad)
+            _count(stats, batch, name, bad or scan.say_bad)
     return stats
 
 
@@ -206,7 +209,7 @@ def stats_with(
     sources: Iterable[str | None],
     chosen: Filter,
     each: Callable[[Entry], object],
-    bad: Callable[[matching.BadLine], None],
+    bad: Callable[[matching.BadLine], None] | None = None,
 ) -> Stats:
     """Compute the same statistics, while `each` gets every delivery, selected or not."""
     stats = Stats()

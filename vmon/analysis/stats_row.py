@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 
 from vmon.events.delivery import header
-from vmon.events.models import CallEvent, ConnectionEvent, StreamEvent
+from vmon.events.models import CallEvent, ConnectionEvent, StreamEvent, dated_ms
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ _SIGNED = frozenset({"valid", "stale", "unchecked"})
 """The verdicts with which a token's `iat` is trusted to be Vonage's."""
 
 BODY, END = b',"body":', b"}\n"
-_DATED = frozenset({"archive", "broadcast"})
+_DATED = frozenset({"archive", "broadcast", "render", "captions"})
 """The types whose timestamp is `updatedAt` instead of `timestamp`."""
+_DATED_SINCE = frozenset({"render", "captions"})
+"""Those of them that `createdAt` and `duration` date, too."""
 _TOKEN = re.compile(rb'\["authorization","Bearer [^".]*\.([\w-]+)\.', re.IGNORECASE)
 
 
@@ -45,7 +47,8 @@ class Body(Struct, rename="camel", gc=False):
 
     timestamp: int | None = None
     created_at: int | float | None = None
-    updated_at: int | None = None
+    updated_at: int | float | None = None
+    duration: int | float | None = None
     connection: Thing | None = None
     stream: Thing | None = None
     call: Thing | None = None
@@ -84,7 +87,10 @@ def occurred_ms(row: StatsRow) -> int | None:
     """Return an event's own timestamp, ms; None where it has none."""
     stated, body = row.body.timestamp, row.body
     if stated is None and row.type in _DATED:
-        dated = body.created_at if body.updated_at is None else body.updated_at
+        dated = body.updated_at
+        if row.type in _DATED_SINCE:
+            duration_s = body.duration if row.type == "captions" else None
+            dated = dated_ms(body.status, body.created_at, body.updated_at, duration_s)
         stated = int(dated) if dated is not None else None
     return stated if stated is not None and FIRST_MS <= stated <= LAST_MS else in_ms(stated)
 

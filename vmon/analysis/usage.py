@@ -53,7 +53,9 @@ class LastSeen:
         self.end_ms = 0
 
     def span(self, received_ms: int) -> None:
-        """Note a receipt."""
+        """Note a receipt; a bare body without a time has none."""
+        if not received_ms:
+            return
         self.first_ms = received_ms if self.first_ms is None else min(self.first_ms, received_ms)
         self.end_ms = max(self.end_ms, received_ms)
 
@@ -195,7 +197,7 @@ def _span(  # noqa: PLR0913, PLR0917 - a span follows from so many things
     name = display_name(person.id, person.name) if person else None
     whose = kind, session.id, one.id, connection, name
     begin = one.created_ms
-    if begin is None:
+    if not begin:
         at = one.ended_ms or seen.last.get(one.id, 0)
         return Span(*whose, at, at, at, "unbegun")
     if one.ended_ms is None:

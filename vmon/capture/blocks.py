@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING
-
-from ahocorasick_rs import BytesAhoCorasick
 
 from vmon.capture.format import START
 from vmon.capture.inputs import BLOCK, HEAD, Buffer, Readable
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable
 
-    Find = Callable[[memoryview], list[tuple[int, int, int]]]
+    Find = Callable[[bytes | bytearray, int, int], list[int]]
 
 
 class Blocks:
@@ -72,14 +70,13 @@ class Blocks:
 
     def places(self, needle: bytes) -> list[int]:
         """Find the offsets of a needle in the lines, or in the newline before them."""
-        before = self.start - 1
-        return [before + at for _, at, _ in finder(needle)(self.view[before : self.end])]
+        return finder(needle)(self.data, self.start - 1, self.end)
 
     def places_in_lower(self) -> Callable[[bytes], list[int]]:
         """Make a search like `places` in the lines in (ASCII) lower case."""
         before = self.start - 1
-        lower = memoryview(self.view[before : self.end].tobytes().lower())
-        return lambda needle: [before + at for _, at, _ in finder(needle)(lower)]
+        lower = self.view[before : self.end].tobytes().lower()
+        return lambda needle: [before + at for at in finder(needle)(lower, 0, len(lower))]
 
     def has(self, pattern: re.Pattern[bytes]) -> bool:
         """Whether a pattern occurs in the lines."""
@@ -104,8 +101,22 @@ class Blocks:
 
 @cache
 def finder(needle: bytes) -> Find:
-    """Make a search for a needle, which is not empty: (0, begin, end) of each occurrence.
+    """Make a search for a needle, which is not empty: its offsets in a part of some bytes.
 
-    Occurrences do not overlap, and are in order.
+    Occurrences do not overlap, and are in order. The extra `fast` makes it faster.
     """
-    return BytesAhoCorasick((needle,)).find_matches_as_indexes
+    try:
+        from ahocorasick_rs import BytesAhoCorasick
+    except ImportError:
+        return partial(_find, needle)
+    find = BytesAhoCorasick((needle,)).find_matches_as_indexes
+    return lambda data, start, end: [start + at for _, at, _ in find(memoryview(data)[start:end])]
+
+
+def _find(needle: bytes, data: bytes | bytearray, start: int, end: int) -> list[int]:
+    places = []
+    at = data.find(needle, start, end)
+    while at >= 0:
+        places.append(at)
+        at = data.find(needle, at + len(needle), end)
+    return places

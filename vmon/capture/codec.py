@@ -17,15 +17,15 @@ import msgspec
 from msgspec import Struct
 
 from vmon.capture.format import ASIDE, START
-from vmon.events.delivery import Delivery, encoding_of
+from vmon.events.delivery import NO_TIME, Delivery, encoding_of
 from vmon.events.entry import Entry
 from vmon.events.payload import read_body
 from vmon.events.redelivery import RETRIES_FOR
+from vmon.events.timestamps import instant
 from vmon.events.verdict import Verdict
 from vmon.humanize import iso
 from vmon.sanitize import disarm_json
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _BODY = b',"body":'
 WHY = b"\n\0"
 """The prefix of a line that holds no delivery but the reason why: `importers` makes such lines.
@@ -40,7 +40,7 @@ class _Header(msgspec.Struct):
 
     type: str
     id: str
-    received_at: datetime
+    received_at: datetime | None
     method: str
     path: str
     headers: tuple[tuple[str, str], ...]
@@ -69,7 +69,7 @@ def _head(entry: Entry) -> bytes:
     return (
         f'{{"vmon":1,"type":{_quoted(entry.type)},"session":{_quoted(entry.session)}'
         f"{'' if entry.verdict is None else _verdict_key(entry.verdict)}"
-        f',"id":{quote(delivery.id).decode()},"received_at":"{iso(delivery.received_at)}"'
+        f',"id":{quote(delivery.id).decode()},"received_at":{_received(delivery)}'
         f',"method":{_quoted(delivery.method)},"path":{_quoted(delivery.path)}'
         f',"headers":{_quoted(delivery.headers)},"remote":{_quoted(delivery.remote)}'
     ).encode()
@@ -104,6 +104,11 @@ def without_surrogates(value: object) -> object:
     """Replace lone surrogates, at which jq 1.6 stops, by U+FFFD."""
     text = json.dumps(value, ensure_ascii=False)
     return json.loads(_HALF.sub("\ufffd", text)) if _HALF.search(text) else value
+
+
+def _received(delivery: Delivery) -> str:
+    at = delivery.received_or_none
+    return f'"{iso(at)}"' if at else "null"
 
 
 @lru_cache(maxsize=1024)
@@ -183,7 +188,9 @@ def _verdict_of(value: Any) -> Verdict | None:
         return None
 
 
-def _utc(at: datetime) -> datetime:
+def _utc(at: datetime | None) -> datetime:
+    if at is None:
+        return NO_TIME
     try:
         return at.astimezone(UTC)
     except OverflowError:
@@ -191,10 +198,14 @@ def _utc(at: datetime) -> datetime:
 
 
 def bare(body: bytes, number: int = 0) -> Entry:
-    """Make the entry of a bare body, without its delivery: received at its own timestamp."""
+    """Make the entry of a bare body, without its delivery: received at its own timestamp.
+
+    Without one, at the earliest it can have happened; `NO_TIME` if that is unknown, too.
+    """
     payload = read_body(body)
-    timestamp_at = Entry(_bare_delivery(body, number, _EPOCH), payload).event.timestamp_at
-    return Entry(_bare_delivery(body, number, timestamp_at or _EPOCH), payload)
+    event = Entry(_bare_delivery(body, number, NO_TIME), payload).event
+    timestamp_at = event.timestamp_at or instant(event.earliest_ms)
+    return Entry(_bare_delivery(body, number, timestamp_at or NO_TIME), payload)
 
 
 def _bare_delivery(body: bytes, number: int, at: datetime) -> Delivery:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
+from vmon.capture.encodings import BOM, utf_16
 from vmon.capture.format import START
-from vmon.capture.inputs import GZIP, ZSTD, errors_in_words
+from vmon.capture.inputs import errors_in_words, is_compressed
+from vmon.humanize import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BOM = b"\xef\xbb\xbf"
+
+_ELEMENTS = (b"", b"{", b"[", b'"', b"]")
 
 
 def is_document(data: bytes) -> bool:
     """Whether this is JSON of several lines: an array, or pretty-printed objects."""
-    begin = data[:4096].removeprefix(_BOM).lstrip()
-    if begin[:1] == b"[" or begin.split(b"\n", 1)[0].strip() == b"{":
+    begin = data[:4096].removeprefix(BOM).lstrip()
+    if begin[:1] == b"[":  # lines of a log may begin so too: [2026-11-24 10:00:00], [INFO]
+        return begin[1:].lstrip()[:1] in _ELEMENTS
+    if begin.split(b"\n", 1)[0].strip() == b"{":
         return True
     return begin[:1] == b"{" and not begin.startswith(START) and _is_foreign(begin)
 
@@ -33,7 +40,7 @@ def has_lines(path: str) -> bool:
         if not raw.seekable():
             return False
         begin = raw.read(4096)
-    return not begin.startswith((GZIP, ZSTD)) and not is_document(begin)
+    return not (is_compressed(begin) or utf_16(begin) or is_document(begin))
 
 
 def documents(whole: bytes) -> Iterator[bytes]:
@@ -41,23 +48,61 @@ def documents(whole: bytes) -> Iterator[bytes]:
 
     The whole input is held in memory: an array has no lines.
     """
-    import json
-
-    whole = whole.removeprefix(_BOM)
-    text, decoder, at = whole.decode("utf-8", "surrogateescape"), json.JSONDecoder(), 0
-    while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
+    whole = whole.removeprefix(BOM)
+    text, at = whole.decode("utf-8", "surrogateescape"), 0
+    while (at := _after(_SPACE, text, at)) < len(text):
         try:
-            end = decoder.raw_decode(text, at)[1]
+            end = _scan(text, at)[1]
         except (ValueError, RecursionError):
             if not text[:at].strip() and text[at] == "{":  # lines after all, with a torn first one
                 yield from whole.splitlines(keepends=True)
                 return
-            end = len(text)
-        yield from _elements(text[at:end].encode("utf-8", "surrogateescape"))
+            spans, end = _whole_elements(text, at)
+            yield from (_on_one_line(_encoded(text[start:stop])) for start, stop in spans)
+            if text[end - 1 : end] != "]" or not spans:
+                yield from _broken(text[end:], len(spans))
+                return
+        else:
+            yield from _elements(_encoded(text[at:end]))
         at = end
+
+
+_SPACE, _COMMAS = re.compile(r"\s*"), re.compile(r"[\s,]*")
+_scan = json.JSONDecoder().raw_decode
+
+
+def _after(passed: re.Pattern[str], text: str, at: int) -> int:
+    found = passed.match(text, at)
+    return found.end() if found else at
+
+
+def _whole_elements(text: str, at: int) -> tuple[list[tuple[int, int]], int]:
+    """Locate the whole elements of an invalid array, and where it ends or breaks off."""
+    spans: list[tuple[int, int]] = []
+    if text[at] != "[":
+        return spans, at
+    end = at + 1
+    while (start := _after(_COMMAS, text, end)) < len(text) and text[start] != "]":
+        try:
+            end = _scan(text, start)[1]
+        except (ValueError, RecursionError):
+            return spans, start
+        spans.append((start, end))
+    return spans, start + 1
+
+
+def _broken(rest: str, elements: int) -> list[bytes]:
+    """Lines for the rest after JSON breaks off: the reason, or lines of another kind."""
+    from vmon.capture.codec import WHY
+
+    if elements:
+        return [WHY + f"the array is cut off after {count(elements, 'element')}".encode()]
+    data = _encoded(rest)
+    return [_on_one_line(data)] if rest[:1] in "{[" else data.splitlines(keepends=True)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _elements(document: bytes) -> Iterable[bytes]:

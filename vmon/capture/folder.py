@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vmon.capture.format import CAPTURE_SUFFIXES
-from vmon.capture.inputs import stdin_fd
+from vmon.capture.inputs import source_name, stdin_fd
 from vmon.errors import WrongUse, unreadable
 from vmon.locks import is_in_use
 
@@ -56,6 +56,25 @@ def newest() -> Path | None:
     files = files_in(default_folder(), CAPTURE_SUFFIXES)
     ordered = sorted(files, key=lambda file: file[1].st_mtime_ns, reverse=True)
     return next((path for path, status in ordered if status.st_size or is_in_use(path)), None)
+
+
+def last_filled(empty: str) -> Path | None:
+    """The last capture with deliveries, for an empty one in the default folder.
+
+    None where it is not empty or not there, or where there is no other.
+    """
+    from pathlib import Path
+
+    path, found = Path(empty), default_folder()
+    try:
+        if path.parent != found or path.stat().st_size:
+            return None
+    except OSError:
+        return None
+    filled = [
+        (one.st_mtime_ns, other) for other, one in files_in(found, CAPTURE_SUFFIXES) if one.st_size
+    ]
+    return max(filled)[1] if filled else None
 
 
 def files_in(folder: Path, suffixes: str | tuple[str, ...]) -> list[tuple[Path, os.stat_result]]:
@@ -109,6 +128,32 @@ _PATIENCE_S = 1.0
 
 def sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
     """Resolve the named sources (`-` is standard input: None), else choose the default one.
+
+    WrongUse where a source is the file that standard output is appended to.
+    """
+    sources = _sources_of(files)
+    for source in sources:
+        if _is_output(source):
+            raise WrongUse(
+                f"{source_name(source)} is both input and output", hint="write to another file"
+            )
+    return sources
+
+
+def _is_output(source: str | None) -> bool:
+    """Whether a source is the file of standard output: reading it would never end."""
+    try:
+        out = os.fstat(1)
+        if not stat.S_ISREG(out.st_mode):
+            return False
+        read = os.fstat(stdin_fd()) if source is None else os.stat(source)  # noqa: PTH116 - pathlib costs 5 ms
+    except OSError:
+        return False
+    return os.path.samestat(out, read)
+
+
+def _sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
+    """Resolve the sources, without a check.
 
     The default is standard input where it is a file, a pipe, or a socket with data; where it is a
     terminal, a device such as /dev/null, or closed, it is the newest capture.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vmon.capture.codec import WHY, write_line
+from vmon.capture.har_body import NoBody, har_body
 from vmon.events.delivery import Delivery
 from vmon.events.entry import Entry
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LONGEST = 200
-_SHAPE = re.compile(rb'\s*\{\s*"(?:log"\s*:\s*\{|uri"\s*:\s*"/api/requests/|requests"\s*:\s*\[)')
+_SHAPE = re.compile(
+    rb'\s*\{(?:\s*"(?:log"\s*:\s*\{|uri"\s*:\s*"/api/requests/|requests"\s*:\s*\[)'
+    rb'|.*"log"\s*:\s*\{\s*"(?:version|creator|browser|pages|entries|comment)")',
+    re.DOTALL,
+)
+"""How these documents begin; a HAR may have other keys before `log`."""
 
 
 def is_foreign(begin: bytes) -> bool:
@@ -56,6 +62,9 @@ def _lines(entries: list[Any], place: str, read: Any) -> Iterator[bytes]:
     for number, one in enumerate(entries):
         try:
             delivery = read(one, number + 1)
+        except NoBody as error:
+            yield WHY + f"{place.format(number)}: {error}".encode()
+            continue
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             text = f"{place.format(number)} is not a request: {_problem(one, error)}"
             yield WHY + text[:_LONGEST].encode("utf-8", "replace")
@@ -78,9 +87,9 @@ def _problem(one: Any, error: Exception) -> str:
 
 def _of_har(one: Any, number: int) -> Delivery:
     request = one["request"]
-    body = _har_body(request.get("postData") or {})
     pairs = [(str(pair["name"]), str(pair["value"])) for pair in request.get("headers") or ()]
     headers = [pair for pair in pairs if not pair[0].startswith(":")]  # HTTP/2 pseudo-headers
+    body = har_body(request.get("postData"), _sizes(request, headers))
     if body.lstrip()[:1] in {b"{", b"["}:  # mitmproxy stores the decompressed body
         headers = [pair for pair in headers if pair[0].lower() != "content-encoding"]
     return Delivery(
@@ -94,11 +103,12 @@ def _of_har(one: Any, number: int) -> Delivery:
     )
 
 
-def _har_body(post: dict[str, Any]) -> bytes:
-    text = post.get("text") or ""
-    if post.get("encoding") == "base64":
-        return b64decode(text)
-    return str(text).encode("utf-8", "replace")
+def _sizes(request: dict[str, Any], headers: list[tuple[str, str]]) -> frozenset[int]:
+    """The sizes that the HAR states for the body, compressed or not."""
+    lengths = [value for name, value in headers if name.lower() == "content-length"]
+    size = request.get("bodySize")
+    sizes = {int(value) for value in lengths if value.isdecimal()}
+    return frozenset(sizes | ({size} if isinstance(size, int) and size > 0 else set()))
 
 
 def _path(url: str) -> str:

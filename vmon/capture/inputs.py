@@ -10,6 +10,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from vmon.capture.encodings import Utf8
 from vmon.capture.follow import Following
 from vmon.errors import WrongUse, unreadable
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
     from zstandard import ZstdDecompressionObj
 
-GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = tuple(bytes((first, 0x2A, 0x4D, 0x18)) for first in range(0x50, 0x60))
+"""The magic numbers of zstd frames without data: pzstd and seekable zstd write these first."""
 _LONG = 1 << 24
 _ZSTD_CHUNK = 1 << 12  # at most 128 MiB when unpacked: runs of one byte
 
@@ -34,7 +37,8 @@ def open_input(path: str | None, *, follow: bool = False, start: int = 0) -> Ite
         raw = _stdin() if path is None else open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 - pathlib costs 5 ms; closed below
         raw.seek(start) if start else None
         following = Following(raw, path) if follow else None
-        stream = Stream(following or _decompressed(raw), name, raw)
+        plain = following or _decompressed(raw)
+        stream = Stream(plain if start else Utf8(plain, name), name, raw)
         stream.is_long = not follow and _size(raw) >= _LONG
     try:
         yield stream
@@ -120,11 +124,14 @@ def _decompressed(raw: io.RawIOBase) -> Readable:
     else:
         plain = _Pipe(raw, BLOCK)
         magic = plain.peek(4)[:4]
-    if magic.startswith(GZIP):
+    if magic.startswith(_GZIP):
         return _Gzip(plain)
-    if magic.startswith(ZSTD):
-        return _Zstd(plain)
-    return plain
+    return _Zstd(plain) if is_compressed(magic) else plain
+
+
+def is_compressed(begin: bytes) -> bool:
+    """Whether a file with this beginning is gzip or zstd."""
+    return begin.startswith((_GZIP, _ZSTD, *_SKIPPABLE))
 
 
 class _Pipe(io.BufferedReader):

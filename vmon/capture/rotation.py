@@ -25,6 +25,7 @@ from vmon.capture.folder import capture_of, closed_segments, default_folder
 from vmon.capture.format import FRESH
 from vmon.capture.fsync import sync_folder
 from vmon.errors import WrongUse, unreadable
+from vmon.files import remove_open
 from vmon.humanize import parse_duration, parse_size
 from vmon.locks import is_in_use, lock, unlock
 
@@ -207,7 +208,7 @@ def _replace_compressed(segment: Path) -> None:
             part.unlink(missing_ok=True)
             return
         sync_folder(segment.parent)
-        segment.unlink()
+        remove_open(plain.fileno(), segment)
 
 
 def _compress(plain: BinaryIO, part: Path) -> None:

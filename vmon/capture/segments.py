@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from vmon.capture.folder import closed_segments
+from vmon.files import OPEN_FLAGS, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -68,10 +69,10 @@ class _Open(Protocol):
 
 class _Plain:
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        self._fd = os.open(path, os.O_RDONLY | OPEN_FLAGS)
 
     def read(self, offset: int, size: int) -> bytes:
-        return os.pread(self._fd, size, offset)
+        return read_at(self._fd, size, offset)
 
     def size(self) -> int:
         return os.fstat(self._fd).st_size

@@ -14,10 +14,12 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING
 
+from vmon import files
 from vmon.capture.folder import default_folder
 from vmon.capture.format import FRESH, START
 from vmon.capture.fsync import Unsynced
 from vmon.errors import CannotListen, WrongUse
+from vmon.files import OPEN_FLAGS, move_open, read_at, remove_open
 from vmon.humanize import count
 from vmon.locks import has_name, lock
 
@@ -87,10 +89,12 @@ class CaptureWriter:
         fresh = self.path.with_name(self.path.name + FRESH)
         fd = _create(fresh)
         try:
-            if self.durable:
+            if self.durable and files.RENAMES_OPEN:
                 self._full.append(os.dup(self._fd))
+            elif self.durable:
+                os.fsync(self._fd)  # another descriptor of it would keep its name
             ready()
-            self._swap(aside, fresh)
+            self._swap(aside, fresh, fd)
         except BaseException:
             os.close(fd)
             with contextlib.suppress(OSError):
@@ -100,15 +104,15 @@ class CaptureWriter:
         self._names += 1
         return before
 
-    def _swap(self, aside: Path, fresh: Path) -> None:
+    def _swap(self, aside: Path, fresh: Path, fd: int) -> None:
         if not os.path.samestat(os.fstat(self._fd), self.path.stat()):
             raise OSError(errno.ESTALE, f"{self.path} was replaced by another file")
-        self.path.rename(aside)
+        move_open(self._fd, self.path, aside)
         try:
-            _take_name(fresh, self.path)
+            _take_name(fd, fresh, self.path)
         except BaseException:
             if not self.path.exists():  # else another process created a file of that name
-                aside.rename(self.path)
+                move_open(self._fd, aside, self.path)
             raise
 
     def retry(self) -> bool:
@@ -153,7 +157,7 @@ class CaptureWriter:
         if not is_ours or self.waiting or os.fstat(self._fd).st_size:
             return False
         with contextlib.suppress(OSError):
-            self.path.unlink()
+            remove_open(self._fd, self.path)
             return True
         return False
 
@@ -194,9 +198,7 @@ def _open(path: Path) -> int:
 def _locked(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600
-        )
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | OPEN_FLAGS, 0o600)
     except OSError as error:
         raise WrongUse(
             f"cannot write the capture {path}: {error.strerror}",
@@ -228,14 +230,19 @@ def _create(fresh: Path) -> int:
     """Create an empty, locked file, replacing one that a killed run left; OSError."""
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | OPEN_FLAGS
     fd = os.open(fresh, flags, 0o600)
     lock(fd)
     return fd
 
 
-def _take_name(fresh: Path, path: Path) -> None:
-    """Rename a file without overwriting; OSError when the name is taken."""
+def _take_name(fd: int, fresh: Path, path: Path) -> None:
+    """Rename an open file without overwriting; OSError when the name is taken."""
+    if not files.RENAMES_OPEN and path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    if not files.RENAMES_OPEN:
+        move_open(fd, fresh, path)
+        return
     try:
         os.link(fresh, path)
     except FileExistsError:
@@ -254,7 +261,7 @@ def _repair(fd: int, path: Path) -> None:
     last, at = _last_line(fd, status.st_size)
     if last.endswith(b"\n") and last.startswith(START):
         return
-    if _is_torn(last) and (at == 0 or os.pread(fd, len(START), 0) == START):
+    if _is_torn(last) and (at == 0 or read_at(fd, len(START), 0) == START):
         os.ftruncate(fd, at)  # never acknowledged: its write was not completed
     elif not (last.startswith(START) and last.endswith(b"}")):
         raise WrongUse(
@@ -287,6 +294,6 @@ def _last_line(fd: int, end: int) -> tuple[bytes, int]:
     while at > 0 and b"\n" not in tail[:-1]:
         step = min(at, 1 << 16)
         at -= step
-        tail = os.pread(fd, step, at) + tail
+        tail = read_at(fd, step, at) + tail
     begin = tail.rfind(b"\n", 0, len(tail) - 1) + 1
     return tail[begin:], at + begin

@@ -14,6 +14,7 @@ from vmon.cli.options import (
     dedupe_option,
     filter_options,
     format_options_of,
+    late_option,
     name_of,
     name_option,
     option,
@@ -57,6 +58,7 @@ _EXPORTS = ("curl", "httpie", "har")
     help="Print these fields as a table: session,reason,stream.name (TSV in a pipe).",
 )  # fmt: skip # one thing a line
 @name_option
+@late_option
 @dedupe_option
 @redact_option
 @secrets_option
@@ -148,6 +150,7 @@ def _run_options(
         tail=options["tail"],
         dedupe=_dedupe(options["dedupe"]) if options["dedupe"] else None,
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
+        late_after_s=options["late_after_s"],
         sort="none" if options["follow"] else options["sort"],
         formatter=None if options["only_count"] else formatter,
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import Duration, forward_option
+from vmon.cli.options import forward_option
+from vmon.cli.quantities import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,15 +52,21 @@ _OPTIONS = (
         show_default=True, help="With --ack app: how Vonage treats failures, shown for each.",
     ),
     forward_option(
-        "--retry-like-vonage", is_flag=True,
-        help="Retry for 24h with delays from 5s to 15min. Default: delays from 0.5s to 1min.",
+        "--retry", type=click.Choice(["none", "standard", "vonage"]), default="standard",
+        show_default=True,
+        help="Retry after 0.5s to 1min; as Vonage does, after 5s to 15min, for 24h; or not at all.",
+    ),
+    forward_option(
+        "--discard-backlog", is_flag=True,
+        help="Don't send what an earlier run could not forward; it stays in the capture.",
     ),
 )  # fmt: skip # one thing a line
 
 
 _NAMES = (
     "forward_to", "routes", "forward_headers", "insecure", "forward_timeout",
-    "exact_path", "forward_events", "ack", "failure_policy", "retry_like_vonage",
+    "exact_path", "forward_events", "ack", "failure_policy", "retry",
+    "discard_backlog",
 )  # fmt: skip # they belong together
 
 
@@ -95,9 +102,8 @@ def _forward_options_of(options: dict[str, Any]) -> ForwardOptions | None:
                 hint="add --forward-to http://localhost:3000",
             )
         return None
-    from vmon.events.redelivery import LIKE_VONAGE
     from vmon.forward.forwarder import ForwardOptions
-    from vmon.forward.retry import EAGER
+    from vmon.forward.retry import SCHEDULES
     from vmon.forward.targets import RouteArguments, headers_of, routes_of
 
     routes = routes_of(
@@ -107,5 +113,10 @@ def _forward_options_of(options: dict[str, Any]) -> ForwardOptions | None:
         headers=headers_of(options["forward_headers"]),
         insecure=options["insecure"],
     )
-    schedule = LIKE_VONAGE if options["retry_like_vonage"] else EAGER
-    return ForwardOptions(routes, options["ack"], options["failure_policy"], schedule)
+    return ForwardOptions(
+        routes,
+        options["ack"],
+        options["failure_policy"],
+        SCHEDULES[options["retry"]],
+        "discard" if options["discard_backlog"] else "send",
+    )

@@ -10,13 +10,12 @@ from vmon.cli import completers
 from vmon.cli.forward_options import forward_options
 from vmon.cli.options import (
     Command,
-    Duration,
-    Size,
     asker,
     dedupe_option,
     filter_options,
     format_options,
     grouped,
+    late_option,
     name_of,
     name_option,
     output_option,
@@ -24,6 +23,7 @@ from vmon.cli.options import (
     signature_option,
     verify_options,
 )
+from vmon.cli.quantities import Duration, Size
 from vmon.config import HOST, PORT
 
 if TYPE_CHECKING:
@@ -95,12 +95,17 @@ _server, _capture, _tunnel = map(grouped, ("Server", "Capture", "Tunnel"))
     "--ssh-remote-port", type=click.IntRange(1, 65535), metavar="PORT",
     help="ssh: port to forward from the server. Default: chosen by the server.",
 )  # fmt: skip # one thing a line
-@_tunnel("--yes", is_flag=True, help="Assume yes: install the ngrok agent, stop stale agents.")
+@_tunnel(
+    "--yes",
+    is_flag=True,
+    help="Assume yes: install the ngrok agent, stop stale agents, forward a backlog.",
+)
 @_tunnel("--copy", is_flag=True, help="Copy the public URL to the clipboard (OSC 52).")
 @_tunnel("--qr", is_flag=True, help="Show the public URL as a QR code.")
 @forward_options
 @filter_options
 @name_option
+@late_option
 @dedupe_option
 @redact_option
 @format_options
@@ -121,6 +126,19 @@ def command(event_filter: Filter, forward: ForwardOptions | None, **options: Any
 
     _check(options)
     return run(_run_options(event_filter, forward, options))
+
+
+def _confirmed(forward: ForwardOptions | None, options: dict[str, Any]) -> ForwardOptions | None:
+    """The options of forwarding, after a question about what an earlier run left."""
+    if forward is None or options["no_capture"]:
+        return forward
+    from pathlib import Path
+
+    from vmon.capture.folder import default_folder
+    from vmon.commands.backlog import confirmed
+
+    folder = Path(options["capture"]).parent if options["capture"] else default_folder()
+    return confirmed(forward, folder, asker(), yes=options["yes"])
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -155,14 +173,15 @@ def _run_options(
         verifier=_verifier(options),
         redact=paths_of(options["redact"]) if options["redact"] else None,
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
+        late_after_s=options["late_after_s"],
         dedupe=options["dedupe"],
         secret_path=options["secret_path"],
         open_path=options["no_secret_path"],
         tunnel=_tunnel_request(options),
         extras=Extras(copy=options["copy"], qr=options["qr"]),
         ready_as_json=options["json_ready"],
-        forward=forward,
         rotate=_limit(options["rotate"]),
+        forward=_confirmed(forward, options),
         capture=_capture_path(options),  # the last: what is wrong above leaves no empty capture
     )
 
@@ -192,10 +211,20 @@ def _capture_path(options: dict[str, Any]) -> Path | None:
     from pathlib import Path
 
     from vmon.capture.folder import default_path
+    from vmon.errors import WrongUse
 
     if options["no_capture"]:
         return None
-    return Path(options["capture"]) if options["capture"] else default_path(datetime.now(UTC))
+    if options["capture"] is None:
+        return default_path(datetime.now(UTC))
+    if not options["capture"].strip():
+        raise WrongUse("--capture is empty", hint="use --capture FILE, or leave it out")
+    path = Path(options["capture"])
+    if not path.parent.exists():
+        from vmon.sanitize import disarm
+
+        click.echo(f"creating the folder {disarm(str(path.parent))}", err=True)
+    return path
 
 
 def _tunnel_request(options: dict[str, Any]) -> TunnelRequest | None:

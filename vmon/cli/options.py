@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vmon.cli import completers
+from vmon.cli.quantities import Duration
 from vmon.errors import WrongUse
 from vmon.events.verdict_kind import VERDICT_KINDS
-from vmon.humanize import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,38 +81,6 @@ signature_option, forward_option = grouped("Signatures"), grouped("Forwarding")
 filter_option, output_option = grouped("Filter"), grouped("Output")
 
 
-class Duration(click.ParamType[float]):
-    """A duration in seconds, written as 250ms, 10, 10m, 1h30m."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The duration in seconds."""
-        if isinstance(value, int | float):
-            return float(value)
-        try:
-            return parse_duration(value)
-        except WrongUse as error:
-            self.fail(f"{error.message}: {error.hint}", param, ctx)
-
-
-class Size(click.ParamType[int]):
-    """A size in bytes, written as 4096, 256k, 1MiB."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The size in bytes."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_size(value)
-        except WrongUse as error:
-            self.fail(f"{error.message}: {error.hint}", param, ctx)
-
-
 _FILTERS = (
     (
         "--event",
@@ -119,14 +88,24 @@ _FILTERS = (
         "TYPE",
         "Only these event types: names, comma lists, globs ('stream*'); ! excludes.",
     ),
-    ("--session", "session", "ID", "Only this session: its ID, a prefix of it, or its handle."),
+    (
+        "--session",
+        "session",
+        "ID",
+        "Only this session: its ID, a prefix of it, or its handle; A,B for several.",
+    ),
     ("--connection", "connection", "ID", "Only this connection: its ID or a prefix of it."),
     ("--stream", "stream", "ID", "Only this stream."),
     ("--archive", "archive", "ID", "Only this archive."),
     ("--call", "call", "ID", "Only this SIP call."),
     ("--project", "project", "ID", "Only this project or application."),
     ("--reason", "reason", "REASON", "Only events with this reason, e.g. networkDisconnected."),
-    ("--status", "status", "STATUS", "Only events with this status (or call state)."),
+    (
+        "--status",
+        "status",
+        "STATUS",
+        "Only events with this status (or call state); A,B for several.",
+    ),
     ("--path", "path", "TEXT", "Only events whose request path contains TEXT."),
 )
 _SINGLE = (
@@ -180,6 +159,9 @@ def _filter_of(options: dict[str, Any]) -> Filter:
     from vmon.humanize import parse_instant
     from vmon.search.filter import Filter
 
+    _refuse_empty(options)
+    for name in _LISTS:
+        options[name] = tuple(part for value in options[name] for part in _parts(name, value))
     now = datetime.now(UTC)
     for name in ("since", "until"):
         options[name] = parse_instant(options[name], now) if options[name] else None
@@ -189,6 +171,26 @@ def _filter_of(options: dict[str, Any]) -> Filter:
         options["where"] = Expression(options["where"])
     options["types"] = types_of(options["types"]) if options["types"] else None
     return Filter(**options)
+
+
+_LISTS = ("session", "connection", "stream", "archive", "call", "project", "reason", "status")
+
+
+def _parts(name: str, value: str) -> list[str]:
+    """Split a comma list; a comma with a space after it is part of a reason."""
+    parts = re.split(r",(?! )" if name == "reason" else r" *, *", value.strip())
+    if not all(parts):
+        raise WrongUse(f"--{name} {value!r} has an empty value", hint=f"use --{name} A,B")
+    return parts
+
+
+def _refuse_empty(options: dict[str, Any]) -> None:
+    """WrongUse for an empty value, such as "$ID" that is not set: it would match everything."""
+    for _, name, _, _ in (*_FILTERS, *_SINGLE):
+        given = options[name] if isinstance(options[name], tuple) else (options[name],)
+        if any(value is not None and not value.strip() for value in given):
+            flag = "--event" if name == "types" else f"--{name}"
+            raise WrongUse(f"{flag} is empty", hint="without it, everything matches")
 
 
 FORMATS = ("auto", "line", "detail", "json")
@@ -247,6 +249,14 @@ def name_option(command: _Command) -> _Command:
     )(command)  # fmt: skip # one thing a line
 
 
+def late_option(command: _Command) -> _Command:
+    """`--late-after`; the command's function gets the seconds as `late_after_s`."""
+    return output_option(
+        "--late-after", "late_after_s", type=Duration(), default="1s", show_default=True,
+        help="Mark events that arrive after one that happened this much later.",
+    )(command)  # fmt: skip # one thing a line
+
+
 def name_of(path: str | None) -> Callable[[str | None], str | None]:
     """The lookup of names in token data: by `--name-from`, else by the usual keys."""
     if path is None:
@@ -302,6 +312,13 @@ def sign_options(command: _Command) -> _Command:
         "--api-key", metavar="KEY", help="API key to sign for. Default: the project ID."
     )
     return sign(key(command))
+
+
+def insecure_option(command: _Command) -> _Command:
+    """`--insecure`."""
+    return forward_option("--insecure", is_flag=True, help="Skip TLS certificate verification.")(
+        command
+    )
 
 
 def asker() -> Ask | None:

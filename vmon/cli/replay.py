@@ -9,11 +9,12 @@ import click
 from vmon.cli import completers
 from vmon.cli.options import (
     Command,
-    Duration,
     dedupe_option,
     filter_options,
     format_options,
     forward_option,
+    insecure_option,
+    late_option,
     name_of,
     name_option,
     option,
@@ -23,6 +24,7 @@ from vmon.cli.options import (
     sign_options,
     signer_from,
 )
+from vmon.cli.quantities import Duration
 
 if TYPE_CHECKING:
     from vmon.commands.replay import Options
@@ -70,6 +72,10 @@ class Speed(click.ParamType[float]):
     help="Resend deliveries your app rejected while listen was forwarding, to the same URLs.",
 )  # fmt: skip # one thing a line
 @forward_option(
+    "--discard", is_flag=True,
+    help="With --failed: drop these deliveries instead; they stay in the capture.",
+)  # fmt: skip # one thing a line
+@forward_option(
     "--exact-path", is_flag=True, help="Use the URL as it is; don't append the request path."
 )
 @forward_option(
@@ -80,9 +86,11 @@ class Speed(click.ParamType[float]):
     "--timeout", type=Duration(), default="10s", show_default=True,
     help="Time to wait for a response.",
 )  # fmt: skip # one thing a line
+@insecure_option
 @sign_options
 @filter_options
 @name_option
+@late_option
 @dedupe_option
 @redact_option
 @format_options
@@ -112,7 +120,8 @@ def command(event_filter: Filter, file: str | None, **options: Any) -> int:
     if options["failed"]:
         from vmon.commands import replay_failed
 
-        return replay_failed.run(run_options, file, options["timeout"])
+        again = replay_failed.Settings(options["timeout"], options["insecure"], options["discard"])
+        return replay_failed.run(run_options, file, again)
     from vmon.commands.replay import run
 
     return run(run_options)
@@ -125,10 +134,21 @@ def _check(options: dict[str, Any], source: str | None) -> None:
     for other in ("loop", "dedupe"):
         if options["failed"] and options[other]:
             raise WrongUse(f"--failed cannot be used with --{other}")
+    if options["discard"]:
+        _check_discard(options)
     if options["loop"] and source is None:
         raise WrongUse("--loop cannot be used with standard input", hint="pass a file")
-    if options["sign"] is not None and not options["to"]:
+    if options["sign"] is not None and options["to"] is None:
         raise WrongUse("--sign needs --to", hint="add --to http://localhost:3000")
+
+
+def _check_discard(options: dict[str, Any]) -> None:
+    from vmon.errors import WrongUse
+
+    if not options["failed"]:
+        raise WrongUse("--discard needs --failed", hint="run vmon replay --failed --discard")
+    if options["to"]:
+        raise WrongUse("--discard cannot be used with --to")
 
 
 def _run_options(source: str | None, event_filter: Filter, options: dict[str, Any]) -> Options:
@@ -151,12 +171,18 @@ def _run_options(source: str | None, event_filter: Filter, options: dict[str, An
         quiet=options["quiet"],
         dedupe=options["dedupe"],
         name_of=name_of(options["name_from"]) if options["name_from"] else None,
+        late_after_s=options["late_after_s"],
     )
 
 
 def _target(options: dict[str, Any]) -> Target | None:
-    if not options["to"]:
+    if options["to"] is None:
         return None
     from vmon.forward.targets import target_of
 
-    return target_of(options["to"], exact_path=options["exact_path"], timeout_s=options["timeout"])
+    return target_of(
+        options["to"],
+        exact_path=options["exact_path"],
+        timeout_s=options["timeout"],
+        insecure=options["insecure"],
+    )

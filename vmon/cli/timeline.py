@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import Command, filter_options, name_of, name_option, option
+from vmon.cli.options import Command, filter_options, late_option, name_of, name_option, option
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 )  # fmt: skip # one thing a line
 @filter_options
 @name_option
+@late_option
 def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int:
     """Show a session as bars over time: connections, their streams and calls, archives.
 
@@ -43,5 +44,6 @@ def command(event_filter: Filter, files: tuple[str, ...], **options: Any) -> int
             html=options["html"],
             width=options["width"],
             name_of=name_of(options["name_from"]),
+            late_after_s=options["late_after_s"],
         )
     )

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import Command, Duration, option, sign_options, signer_from
+from vmon.cli.options import (
+    Command,
+    insecure_option,
+    option,
+    sign_options,
+    signer_from,
+)
+from vmon.cli.quantities import Duration
+
+if TYPE_CHECKING:
+    from vmon.replay.samples import Sample
 from vmon.config import LISTENER
 
 
 @click.command("trigger", cls=Command, short_help="Send sample events, as Vonage does.")
 @click.argument("types", nargs=-1, metavar="[TYPE]...", shell_complete=completers.event_types)
-@option("--story", "every_type", is_flag=True, help="Send one of each type: a whole session.")
+@option("--story", is_flag=True, help="Send a whole session, with every type in it.")
 @option("--to", default=LISTENER, show_default=True, metavar="URL", help="URL to send to.")
 @option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE",
@@ -32,9 +42,11 @@ from vmon.config import LISTENER
     "--wait", type=Duration(), default="0s", show_default=True,
     help="Time to wait for a listener to start.",
 )  # fmt: skip # one thing a line
+@insecure_option
 @sign_options
 @option("--dry-run", is_flag=True, help="Print the events, one per line, without sending them.")
 @option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@option("-v", "--verbose", "in_full", is_flag=True, help="Show each response: headers and body.")
 def command(types: tuple[str, ...], **options: Any) -> int:
     """Send sample events with new, consistent IDs and times.
 
@@ -49,12 +61,12 @@ def command(types: tuple[str, ...], **options: Any) -> int:
     from vmon.forward.targets import target_of
     from vmon.replay.samples import parse_change
 
-    names = _names(types, every_type=options["every_type"])
+    samples = _samples(types, whole_story=options["story"])
     return run(
         Options(
-            types=names,
+            samples=samples,
             signer=signer_from(options["sign"], options["api_key"]),
-            target=target_of(options["to"], exact_path=True),
+            target=target_of(options["to"], exact_path=True, insecure=options["insecure"]),
             changes=tuple(parse_change(text) for text in options["changes"]),
             unified=options["unified"],
             times=options["times"],
@@ -62,21 +74,22 @@ def command(types: tuple[str, ...], **options: Any) -> int:
             wait_s=options["wait"],
             dry_run=options["dry_run"],
             quiet=options["quiet"],
+            in_full=options["in_full"],
         )
     )
 
 
-def _names(types: tuple[str, ...], *, every_type: bool) -> tuple[str, ...]:
-    """The types to send: as given, within a glob in a session's order; WrongUse without any."""
+def _samples(types: tuple[str, ...], *, whole_story: bool) -> tuple[Sample, ...]:
+    """What to send: types as given, within a glob in a session's order; WrongUse without any."""
     from vmon.errors import WrongUse
     from vmon.events.catalogue import TYPES, types_of
-    from vmon.replay.samples import STORY
+    from vmon.replay.samples import ORDER, STORY, Sample
 
-    if bool(types) == every_type:
+    if bool(types) == whole_story:
         raise WrongUse("pass event types or --story", hint="run vmon events for all types")
-    if every_type:
-        return tuple(STORY)
-    names = tuple(name for given in types for name in STORY if name in types_of([given]))
+    if whole_story:
+        return STORY
+    names = [name for given in types for name in ORDER if name in types_of([given])]
     if not names:
         raise WrongUse("no samples of these types", hint=f"known types: {', '.join(TYPES)}")
-    return names
+    return tuple(Sample(name) for name in names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.commands import filter as filter_command
 from vmon.config import LISTENER
+from vmon.forward.targets import target_of
 from vmon.render.formats.choose import Export, FormatOptions, formatter_of
 from vmon.search.not_found import nothing_found
 from vmon.security.scrub import ScrubPolicy
@@ -29,8 +30,8 @@ class Options(NamedTuple):
 def run(options: Options) -> int:
     """Export the matches to standard output; Refused if there are none."""
     removed = Counter[str]()
-    to = options.to if "://" in options.to else f"http://{options.to}"
-    format_options = FormatOptions(ScrubPolicy(removed, keep=options.with_secrets), to)
+    policy = ScrubPolicy(removed, keep=options.with_secrets)
+    format_options = FormatOptions(policy, target_of(options.to).url)
     formatter = formatter_of(options.export_format, format_options)
     sources, event_filter = options.sources, options.event_filter
     if filter_command.run(filter_command.Options(sources, event_filter, formatter=formatter)):

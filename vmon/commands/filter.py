@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.capture import inputs
 from vmon.capture.follow import Unread
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.render.live.progress import Progress, bytes_of
 from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
@@ -42,6 +43,7 @@ class Options(NamedTuple):
     tail: int | None = None
     sort: Sort = "none"
     name_of: Callable[[str | None], str | None] | None = None
+    late_after_s: float = LATE_AFTER_S
     dedupe: Dedupe | None = None
 
     @property
@@ -84,13 +86,21 @@ def run(options: Options) -> int:
         progress.end(interrupted=True)
         raise
     progress.end()
-    for sentence in prefixes.ambiguous():
+    for sentence in _warnings(options, prefixes, matches):
         sys.stderr.write(f"warning: {sentence}\n")
-    for path in options.redact.unmet if options.redact and matches else ():
-        sys.stderr.write(f"warning: nothing to redact: no match has a field {path}\n")
     if options.only_count:
         out.write(b"%d\n" % matches)
     return 0 if matches else 1
+
+
+def _warnings(options: Options, prefixes: Prefixes, matches: int) -> Iterator[str]:
+    """Yield the warnings at the end of a run."""
+    where = options.event_filter.where
+    if where and where.failed and (matches or options.only_count):  # else the error says it
+        yield where.failed
+    yield from prefixes.ambiguous()
+    for path in options.redact.unmet if options.redact and matches else ():
+        yield f"nothing to redact: no match has a field {path}"
 
 
 def _unique(
@@ -143,9 +153,7 @@ def _batches(
     if options.tail is not None:
         from vmon.search.tail import last
 
-        lines, start = last(
-            source, options.tail, options.event_filter, scan.say_bad, whole_lines=options.follow
-        )
+        lines, start = last(source, options.tail, options.event_filter, whole_lines=options.follow)
         yield _decoded_if_needed(options, lines, name)
         if not options.follow:
             return
@@ -215,4 +223,5 @@ def _formatter(options: Options) -> Formatter:
     from vmon.sessions.tracker import SessionTracker
 
     form = Form(options.output_format, options.verbosity)
-    return entry_formatter(form, options.redact, SessionTracker(options.name_of))
+    tracker = SessionTracker(options.name_of, late_after_s=options.late_after_s)
+    return entry_formatter(form, options.redact, tracker)

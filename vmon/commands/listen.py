@@ -7,10 +7,8 @@ session store, published on the feed, shown and forwarded. Nothing behind the an
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -20,9 +18,11 @@ from vmon.analysis.oddities.monitor import LiveOddities
 from vmon.bugs import Bugs
 from vmon.capture.rotation import Limit, Rotation
 from vmon.capture.writer import CaptureWriter
+from vmon.commands.stopping import Stopper
 from vmon.config import HOST, PORT
 from vmon.errors import BUG, INTERRUPTED, VmonError
 from vmon.events.ids import Ids
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.forward.forwarder import Forwarder, ForwardOptions
 from vmon.receive.elements import Notice, OddityFound
 from vmon.receive.feed import Feed, ForwardPublisher
@@ -83,6 +83,7 @@ class Options(Struct, frozen=True):
     verifier: Verifier = field(default_factory=Verifier)
     redact: tuple[str, ...] | None = None
     name_of: Callable[[str | None], str | None] | None = None
+    late_after_s: float = LATE_AFTER_S
     dedupe: str | None = None
     secret_path: str | None = None
     open_path: bool = False
@@ -113,10 +114,12 @@ async def _listen(options: Options) -> int:
     run = Run(options)
     try:
         await run.open()
-        await run.until_stopped()
+        await run.stopper.stopped.wait()
     finally:
         await run.close()
-    return BUG if run.bugs.total else 0
+    if run.bugs.total:
+        return BUG
+    return INTERRUPTED if run.stopper.is_hurried else 0
 
 
 async def _close_files(pipeline: Pipeline) -> None:
@@ -125,15 +128,21 @@ async def _close_files(pipeline: Pipeline) -> None:
         pipeline.rotation.close(_DRAIN_S)
 
 
+def _last_words(pipeline: Pipeline) -> None:
+    """Close the capture before the process exits, whatever is still to be done."""
+    pipeline.close()
+    if rescued := pipeline.totals.rescued:
+        say_now(f"not in the capture: {rescued}")
+
+
 class Run:
     """A run that listens: what receives, what forwards, and the terminal that shows it."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._stop = asyncio.Event()
         self.bugs = Bugs()
         self._ids = Ids()
-        tracker = SessionTracker(options.name_of, forgets=True)
+        tracker = SessionTracker(options.name_of, forgets=True, late_after_s=options.late_after_s)
         self.feed = Feed(tracker, self._note_bug)
         self._oddities = LiveOddities(tracker.store, self._report_oddity, self._note_bug)
         tracker.on_forgotten = self._oddities.forget
@@ -141,6 +150,9 @@ class Run:
         self._forwarder = self._new_forwarder()
         self._rotation = self._new_rotation()
         self._receiver = self._new_receiver()
+        end = partial(_last_words, self._pipeline)
+        self.stopper = Stopper(self._in_flight, self._hurry, self._say, end)
+        self._stop = self.stopper.stopped
         self._terminal = Terminal(
             options.terminal, tracker, lambda: self._oddities.total, self._stop.set, self._note_bug
         )
@@ -221,8 +233,7 @@ class Run:
         local = await self._receiver.open(self._options.host, self._options.port)
         if self._forwarder:
             self._forwarder.refuse_itself(local)
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            self._on_signal(name)
+        self.stopper.take_signals()
         self._pipeline.totals.started_s = time.monotonic()
         request, survives = self._options.tunnel, bool(self._forwarder and self._forwarder.survives)
         public = self._new_public_url(request) if request else None
@@ -242,31 +253,27 @@ class Run:
         finally:
             self._stop.set()  # a tunnel that cannot be had ends the run
 
-    def _on_signal(self, name: str) -> None:
-        if (number := getattr(signal, name, None)) is None:
-            return  # Windows knows no SIGHUP
-        with contextlib.suppress(NotImplementedError):  # nor handlers in a loop: Ctrl-C raises
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+    def _in_flight(self) -> int:
+        """Requests that the end of the run waits for."""
+        sending = self._forwarder.in_flight if self._forwarder else 0
+        return self._receiver.in_flight + sending
 
-    def _signalled(self) -> None:
-        if self._stop.is_set():
-            with contextlib.suppress(Exception):  # whatever fails, it ends
-                self._pipeline.close()
-                if rescued := self._pipeline.totals.rescued:
-                    say_now(f"not in the capture: {rescued}")
-            os._exit(INTERRUPTED)
-        self._stop.set()
+    def _hurry(self) -> None:
+        """Have the end of the run wait for them no longer."""
+        self._receiver.hurry()
+        if self._forwarder:
+            self._forwarder.hurry()
 
-    async def until_stopped(self) -> None:
-        """Wait for a signal, or for the reader of standard output or the tunnel to go."""
-        await self._stop.wait()
+    def _say(self, text: str) -> None:
+        self._terminal.say(text)
 
     async def close(self) -> None:
         """Stop accepting, finish what is in flight, show what is queued, sum up."""
-        await self._attempt(self._receiver.close(_GRACE_S))
-        failed = await self._close_tunnel()
-        if self._forwarder:
-            await self._attempt(self._forwarder.close(_FORWARD_S))
+        with self.stopper.finishing():
+            await self._attempt(self._receiver.close(_GRACE_S))
+            failed = await self._close_tunnel()
+            if self._forwarder:
+                await self._attempt(self._forwarder.close(_FORWARD_S))
         await self._attempt(self._show_rest())
         await self._attempt(_close_files(self._pipeline))
         await self._attempt(self._sum_up())
@@ -283,7 +290,9 @@ class Run:
 
     async def _sum_up(self) -> None:
         self.feed.flush()
-        more = self._forwarder.summary() if self._forwarder else ()
+        where = self._options.event_filter.where
+        failed_filter = [("filter", where.failed)] if where and where.failed else []
+        more = [*(self._forwarder.summary() if self._forwarder else ()), *failed_filter]
         self._terminal.say_summary(self._pipeline, self.bugs, more)
 
     async def _attempt(self, step: Awaitable[None]) -> None:

@@ -14,6 +14,7 @@ from itertools import count as forever
 from typing import TYPE_CHECKING
 
 from vmon.errors import INTERRUPTED, VmonError
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.humanize import count, duration
 from vmon.render.formats.choose import entry_formatter
 from vmon.render.formats.entries import Form
@@ -55,6 +56,7 @@ class Options:
     redact: Redactor | None = None
     dedupe: str | None = None
     name_of: Callable[[str | None], str | None] | None = None
+    late_after_s: float = LATE_AFTER_S
 
 
 def run(options: Options) -> int:
@@ -139,7 +141,11 @@ def _scheduled(options: Options, tally: Tally) -> Iterator[ScheduledDelivery]:
 
 
 def _show_all(deliveries: Iterator[ScheduledDelivery], options: Options, _tally: Tally) -> None:
-    formatter = entry_formatter(options.form, options.redact, SessionTracker(options.name_of))
+    formatter = entry_formatter(
+        options.form,
+        options.redact,
+        SessionTracker(options.name_of, late_after_s=options.late_after_s),
+    )
     out = sys.stdout.buffer
     start = time.monotonic()
     for delivery in deliveries:
@@ -173,9 +179,14 @@ def outcome_printer(
     """The function that counts each outcome and prints it below its event."""
     from vmon.render.outcome import as_json, outcome_line
 
-    formatter = entry_formatter(options.form, options.redact, SessionTracker(options.name_of))
+    formatter = entry_formatter(
+        options.form,
+        options.redact,
+        SessionTracker(options.name_of, late_after_s=options.late_after_s),
+    )
     redact = options.redact or (lambda entry: entry)
     out, as_lines = sys.stdout.buffer, not options.form.is_json
+    in_full = options.form.shows_all and options.redact is None
 
     def note(entry: Entry, outcome: Outcome) -> None:
         tally.note(outcome)
@@ -183,9 +194,9 @@ def outcome_printer(
         if options.quiet:
             return
         if as_lines:
-            out.write(formatter.entry(entry) + outcome_line(outcome))
+            out.write(formatter.entry(entry) + outcome_line(outcome, in_full=in_full))
         else:
-            out.write(as_json(redact(entry), outcome))
+            out.write(as_json(redact(entry), outcome, in_full=in_full))
         out.flush()  # show each response as it comes
 
     return note

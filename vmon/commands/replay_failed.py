@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.commands.replay import Options, outcome_printer, preparer, print_summary
 from vmon.errors import INTERRUPTED, Refused
@@ -24,26 +24,34 @@ if TYPE_CHECKING:
     from vmon.replay.schedule import ScheduledDelivery
 
 
-def run(options: Options, file: str | None, timeout_s: float) -> int:
+class Settings(NamedTuple):
+    """How it is sent to the URLs that journals name, or that it is dropped instead."""
+
+    timeout_s: float
+    insecure: bool = False
+    discard: bool = False
+
+
+def run(options: Options, file: str | None, settings: Settings) -> int:
     """Resend; 0 if apps accepted all, 1 if one was rejected, Refused if there are none."""
     tally = Tally()
     try:
         for left in journals_of(file):
-            _send(left, options, tally, timeout_s)
+            _take_up(left, options, tally, settings)
     except KeyboardInterrupt:
         print_summary(tally, options)
         return INTERRUPTED
     if not tally.played:
         raise Refused(
-            "no failed deliveries to resend",
+            f"no failed deliveries to {'discard' if settings.discard else 'resend'}",
             hint="vmon listen --forward-to records deliveries your app rejected",
         )
-    if not options.dry_run:
+    if not (options.dry_run or settings.discard):
         print_summary(tally, options)
     return 1 if tally.rejected else 0
 
 
-def _send(left: LeftJournal, options: Options, tally: Tally, timeout_s: float) -> None:
+def _take_up(left: LeftJournal, options: Options, tally: Tally, settings: Settings) -> None:
     journal = left.journal
     if not journal.segments.is_anywhere():
         sys.stderr.write(f"warning: {disarm(str(journal.capture))}: {os.strerror(errno.ENOENT)}\n")
@@ -53,21 +61,38 @@ def _send(left: LeftJournal, options: Options, tally: Tally, timeout_s: float) -
     try:
         for index, stored in enumerate(journal.targets):
             target = options.target or target_of(
-                stored.url, exact_path=stored.exact_path, timeout_s=timeout_s, forwarded=True
+                stored.url,
+                exact_path=stored.exact_path,
+                timeout_s=settings.timeout_s,
+                insecure=settings.insecure,
+                forwarded=True,
             )
-            _send_to(target, Resend(left, index), journal.path.name, options, tally)
+            resend, name = Resend(left, index), journal.path.name
+            deliveries = _counted(resend.deliveries(options.event_filter), tally)
+            if options.dry_run:
+                _report(sum(1 for _ in deliveries), target, name)
+            elif settings.discard:
+                _report(resend.discard(deliveries), target, name, "discarded: ")
+            else:
+                _send_to(target, resend, deliveries, options, tally)
         keep = left.is_alive or _is_needed(left)
     finally:
         journal.close(keep=keep)
 
 
-def _send_to(target: Target, resend: Resend, name: str, options: Options, tally: Tally) -> None:
-    deliveries = _counted(resend.deliveries(options.event_filter), tally)
-    if options.dry_run:
-        if number := sum(1 for _ in deliveries):
-            text = count(number, "delivery", "deliveries")
-            sys.stdout.write(f"{text} to {disarm(target.url)}, from {disarm(name)}\n")
-        return
+def _report(number: int, target: Target, name: str, what: str = "") -> None:
+    if number:
+        text = count(number, "delivery", "deliveries")
+        sys.stdout.write(f"{what}{text} to {disarm(target.url)}, from {disarm(name)}\n")
+
+
+def _send_to(
+    target: Target,
+    resend: Resend,
+    deliveries: Iterator[ScheduledDelivery],
+    options: Options,
+    tally: Tally,
+) -> None:
     callbacks = ResendCallbacks(
         preparer(options.signer), outcome_printer(options, tally, lambda: None)
     )

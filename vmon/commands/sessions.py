@@ -83,7 +83,9 @@ def _print(options: Options, order: Order, now_ms: int) -> int:
     counts = [count(total, "session"), f"{is_open:,} open"]
     if total > limit:
         counts.append(f"{limit:,} shown (--limit 0 shows all)")
-    sys.stderr.write(", ".join(counts) + f", as of {_instant(now_ms)}\n")
+    if now_ms:
+        counts.append(f"as of {_instant(now_ms)}")
+    sys.stderr.write(", ".join(counts) + "\n")
     return 0
 
 

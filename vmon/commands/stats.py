@@ -25,14 +25,13 @@ def read_stats(event_filter: Filter, sources: tuple[str | None, ...], *, odditie
     from collections import Counter
 
     from vmon.analysis.stats import stats_of, stats_with
-    from vmon.search.scan import say_bad
 
     if not oddities:
-        return stats_of(sources, event_filter, say_bad)
+        return stats_of(sources, event_filter)
     from vmon.analysis.oddities.survey import OddityAnalysis
 
     analysis = OddityAnalysis(event_filter)
-    stats = stats_with(sources, event_filter, analysis.note, say_bad)
+    stats = stats_with(sources, event_filter, analysis.note)
     stats.oddities = dict(Counter(oddity.code for oddity in analysis.oddities()))
     return stats
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from vmon.errors import WrongUse
 from vmon.events.names import name_in_data
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.humanize import handle
 from vmon.search import reader
 from vmon.search.matching import entry_of
@@ -42,13 +43,14 @@ class Options(Struct, frozen=True):
     html: str | None = None
     width: int | None = None
     name_of: Callable[[str | None], str | None] = name_in_data
+    late_after_s: float = LATE_AFTER_S
 
 
 def run(options: Options) -> int:
     """Show the session that matches; Refused if there is none, WrongUse if there are several."""
     if options.svg == options.html == "-":
         raise WrongUse("--svg - cannot be used with --html -")
-    loader, marks = SessionLoader(options.name_of), dict[str, list[Mark]]()
+    loader, marks = SessionLoader(options.name_of, options.late_after_s), dict[str, list[Mark]]()
 
     def apply(entry: Entry) -> None:
         change = loader.apply(entry)

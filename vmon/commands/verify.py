@@ -7,13 +7,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.capture.codec import safe_json
+from vmon.capture.inputs import source_name
 from vmon.errors import WrongUse
 from vmon.events.verdict import Verdict
 from vmon.humanize import count, iso
 from vmon.sanitize import disarm
-from vmon.search import matching, reader
+from vmon.search import reader
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
+from vmon.search.skipped import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,14 +35,15 @@ class Options(NamedTuple):
 
 def run(options: Options) -> int:
     """Verify all deliveries: 0 if all are valid, 1 if not, 2 if something could not be read."""
-    tally, bad = Counter[str](), list[matching.BadLine]()
+    tally, skipped = Counter[str](), [Skipped(source_name(name)) for name in options.sources]
     text_of = _as_json if options.as_json else _line_formatter()
-    for entry in _entries(options, bad):
+    for entry in _entries(options, skipped):
         verdict = options.verifier.verdict(entry.delivery) or Verdict("unsigned")
         tally[verdict.kind] += 1
         if options.verbose or verdict.kind != "valid":
             sys.stdout.buffer.write(text_of(entry, verdict))
     sys.stdout.flush()
+    bad = sum(part.lines for part in skipped if part.found_inside is None)
     if not tally and not bad:
         raise nothing_found("deliveries", options.sources)
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in tally.most_common())
@@ -51,12 +54,12 @@ def run(options: Options) -> int:
     return 0 if tally.total() == tally["valid"] else 1
 
 
-def _entries(options: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
-    def note(line: matching.BadLine) -> None:
-        bad.append(line)
-        sys.stderr.write(f"warning: {line}\n")
-
-    return reader.entries(options.sources, Filter(), note)
+def _entries(options: Options, skipped: list[Skipped]) -> Iterator[Entry]:
+    for source, bad in zip(options.sources, skipped, strict=True):
+        try:
+            yield from reader.entries((source,), Filter(), bad)
+        finally:
+            bad.end()
 
 
 def _line_formatter() -> Callable[[Entry, Verdict], bytes]:
@@ -69,11 +72,12 @@ def _line_formatter() -> Callable[[Entry, Verdict], bytes]:
 
 def _as_json(entry: Entry, verdict: Verdict) -> bytes:
     """`{"id":…,"type":…,"session":…,"received_at":…,"kind":…,"why":…,"secret":…,"claims":…}`."""
+    at = entry.delivery.received_or_none
     fields = {
         "id": entry.delivery.id,
         "type": entry.type,
         "session": entry.session,
-        "received_at": iso(entry.delivery.received_at),
+        "received_at": None if at is None else iso(at),
         "kind": verdict.kind,
         "why": disarm(verdict.why),
         "secret": verdict.secret,

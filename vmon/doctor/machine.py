@@ -34,6 +34,14 @@ MIN_PYTHON = (3, 11)
 PACKAGES = ("aiohttp", "msgspec", "pyngrok")
 
 
+OPTIONAL = {
+    "uvloop": ("vmon is slower without uvloop", "uvloop"),
+    "cel-expr-python": ("--where does not work without cel-expr-python", "'.[cel]'"),
+    "ahocorasick-rs": ("vmon searches more slowly without ahocorasick-rs", "'.[fast]'"),
+}
+"""Optional packages: what does not work without each, and the argument for pip install."""
+
+
 def python() -> Finding:
     """Check the version of Python."""
     text = f"{platform.python_implementation()} {platform.python_version()} on {_system()}"
@@ -48,15 +56,21 @@ def _system() -> str:
 
 def packages() -> Finding:
     """Check the versions of vmon's dependencies."""
-    versions = {name: _version(name) for name in (*PACKAGES, "uvloop")}
+    versions = {name: _version(name) for name in (*PACKAGES, *OPTIONAL)}
     text = ", ".join(f"{name} {version or 'missing'}" for name, version in versions.items())
     text = f"vmon {__version__}, {text}"
     if any(versions[name] is None for name in PACKAGES):
         return Finding(
             "fail", text, "Install vmon again from its checkout: pip install --force-reinstall ."
         )
-    if versions["uvloop"] is None and sys.platform != "win32":
-        return Finding("warn", text, "vmon works without uvloop, but slower: pip install uvloop.")
+    missing = [one for name, one in OPTIONAL.items() if versions[name] is None]
+    if sys.platform == "win32":  # there is no uvloop for it
+        missing = [one for one in missing if one[1] != "uvloop"]
+    if missing:
+        why, what = (", ".join(one) for one in zip(*missing, strict=True))
+        return Finding(
+            "warn", text, f"{why}; in vmon's checkout: pip install {what.replace(',', '')}"
+        )
     return Finding("pass", text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 
 from vmon.doctor.results import CONNECT_S, DoctorOptions, Finding, Verdict
 from vmon.errors import WrongUse
+from vmon.events.redelivery import SCHEDULE_TEXT
 from vmon.humanize import duration
+from vmon.urls import addresses, host_and_port, is_local, typed_url
 
 SKEW_WARN_S = 5.0
 
@@ -69,22 +72,34 @@ def public_url(options: DoctorOptions) -> Finding:
     """Check that the public URL responds, and that it is vmon that does."""
     url = options.public_url
     if not url:
-        return Finding("skip", "not given: --public-url URL")
+        text = "not given: --public-url URL (the dashboard calls yours when you save it)"
+        return Finding("skip", text)
     if options.offline:
         return Finding("skip", "skipped: --offline")
     try:
         status = _head(url).status
     except (OSError, http.client.HTTPException, ValueError) as error:
-        fix = "Check the host name, the tunnel or proxy behind it, and the network."
+        fix = (
+            "Check the host name, the tunnel or proxy behind it, and the network. The dashboard "
+            "refuses a URL that does not respond."
+        )
         return Finding("fail", f"cannot reach {_name(url)}: {reason_of(error)}", fix)
     text = f"{_name(url)} responds with {status}"
-    if status < 300:  # noqa: PLR2004 - 2xx
-        return Finding("pass", text)
+    if status == http.HTTPStatus.OK:
+        fix = (
+            "Register it while vmon listen runs: the dashboard calls it when you save it (see vmon "
+            "help register)."
+        )
+        return Finding("pass", text, fix)
     if status >= 500:  # noqa: PLR2004 - 5xx
         return Finding(
             "warn", text, "Start vmon listen: nothing is listening behind the tunnel or proxy."
         )
-    return Finding("warn", text, "Another server responds, or the path is wrong.")
+    fix = (
+        "Another server responds, or the path is wrong. To Vonage anything but 200 is a failure: "
+        f"it retries {SCHEDULE_TEXT} (vmon help register)."
+    )
+    return Finding("warn", text, fix)
 
 
 def app(url: str | None, *, offline: bool) -> Finding:
@@ -92,12 +107,11 @@ def app(url: str | None, *, offline: bool) -> Finding:
     if url is None:
         return Finding("skip", "not given: --app URL")
     host, number = _address(url)
-    where = f"{host}:{number}"
-    if offline and host not in {"localhost", "127.0.0.1", "::1"}:
+    where = host_and_port(host, number)
+    if offline and not is_local(host):
         return Finding("skip", f"{where}: skipped: --offline")
     try:
-        with socket.create_connection((host, number), CONNECT_S):
-            return Finding("pass", f"listening on {where}")
+        _connect(host, number)
     except ConnectionRefusedError:
         return Finding(
             "fail", f"connection refused: nothing is listening on {where}", "Start your app."
@@ -105,6 +119,16 @@ def app(url: str | None, *, offline: bool) -> Finding:
     except (OSError, UnicodeError) as error:
         fix = "Check the host name and the port."
         return Finding("fail", f"cannot reach {where}: {reason_of(error)}", fix)
+    return Finding("pass", f"listening on {where}")
+
+
+def _connect(host: str, number: int) -> None:
+    """Connect to a host, by any of its addresses, and leave; OSError where nobody listens."""
+    *first, last = addresses(host)
+    for address in first:
+        with contextlib.suppress(OSError), socket.create_connection((address, number), CONNECT_S):
+            return
+    socket.create_connection((last, number), CONNECT_S).close()
 
 
 def _head(url: str) -> http.client.HTTPResponse:
@@ -120,8 +144,8 @@ def _head(url: str) -> http.client.HTTPResponse:
 
 
 def _address(url: str) -> tuple[str, int]:
-    """Parse host and port of a URL; `localhost:3000` is http. WrongUse if it is invalid."""
-    full = url if "://" in url else f"http://{url}"
+    """Parse host and port of a URL, also `3000` and `localhost:3000`. WrongUse if it is invalid."""
+    full = typed_url(url)
     try:
         parts = urlsplit(full)
         default = {"http": 80, "https": 443}[parts.scheme]

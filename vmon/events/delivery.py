@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 HOP_BY_HOP = frozenset(
     {
@@ -41,11 +38,16 @@ def encoding_of(delivery: Delivery) -> str:
     return header(delivery, "content-encoding")
 
 
+NO_TIME = datetime.fromtimestamp(0, UTC)
+"""The receipt of a body that nobody received and that tells no time: it is never shown."""
+
+
 class Delivery(Struct, frozen=True):
     """One HTTP request as received.
 
-    `received_at` is aware UTC; `path` includes the query; `headers` are (name, value) in their
-    original order and spelling; `body` is the exact bytes of the body, still content-encoded.
+    `received_at` is aware UTC, `NO_TIME` for a bare body without one; `path` includes the query;
+    `headers` are (name, value) in their original order and spelling; `body` is the exact bytes of
+    the body, still content-encoded.
     """
 
     id: str
@@ -55,3 +57,8 @@ class Delivery(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     remote: str | None
     body: bytes
+
+    @property
+    def received_or_none(self) -> datetime | None:
+        """When it was received; None for a bare body that tells no time."""
+        return None if self.received_at == NO_TIME else self.received_at

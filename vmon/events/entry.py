@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from vmon.events.delivery import encoding_of
 from vmon.events.parse import SHAPES, event_of
 from vmon.events.payload import Payload, read_body
-from vmon.events.timestamps import in_ms
+from vmon.events.timestamps import FUTURE_MS, in_ms, not_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,17 +114,27 @@ class Entry:
 
     @property
     def occurred_ms(self) -> int:
-        """When the event happened, ms since the epoch: by the payload, else when received."""
-        stated_ms = in_ms(self.fields.occurred_ms)
-        return self.received_ms if stated_ms is None else stated_ms
+        """When the event happened, ms since the epoch: by the payload, else when received.
+
+        No earlier than it can have happened; 0 if neither payload nor receipt tells.
+        """
+        event = self.fields
+        stated_ms = in_ms(event.occurred_ms)
+        if stated_ms is None:
+            return not_before(self.received_ms, event.earliest_ms)
+        return stated_ms
 
     @property
     def lag_s(self) -> float | None:
-        """Delivery lag in seconds: receipt less the event's own time; None when there is none."""
+        """Delivery lag in seconds: receipt less the event's own time; None when there is none.
+
+        Nor is there one to an event of a later day than its receipt: that time is wrong.
+        """
         stated_ms = in_ms(self.fields.occurred_ms)
         if stated_ms is None or self.delivery.remote is None:
             return None  # a bare body was not received over HTTP
-        return self.delivery.received_at.timestamp() - stated_ms / 1000
+        lag_s = self.delivery.received_at.timestamp() - stated_ms / 1000
+        return None if lag_s < -FUTURE_MS / 1000 else lag_s
 
 
 @cache

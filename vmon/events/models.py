@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from vmon.events.session_id import session_parts
-from vmon.events.timestamps import FIRST_MS, LAST_MS, instant
+from vmon.events.timestamps import LAST_MS, in_ms, instant
 
 Sure = Literal["documented", "seen", "inferred"]
 """How sure a field is: in Vonage's documentation, in a published payload, or inferred."""
@@ -235,9 +235,14 @@ class Common(Struct, frozen=True, rename="camel", kw_only=True):
         return None
 
     @property
+    def earliest_ms(self) -> int | None:
+        """When it can have happened at the earliest, ms since the epoch, if it has no own time."""
+        return None
+
+    @property
     def timestamp_at(self) -> datetime | None:
         """When it happened (UTC); None where the payload does not state it."""
-        return instant(self.occurred_ms)
+        return instant(in_ms(self.occurred_ms))
 
     @property
     def created_ms(self) -> int | None:
@@ -424,6 +429,28 @@ class CallEvent(Monitored, frozen=True, rename="camel", kw_only=True):
 _ENDED = {"stopped", "uploaded", "available", "expired", "failed", "deleted"}
 
 
+def earliest_ms(created: float | None, duration_s: float | None) -> int | None:
+    """`createdAt` plus `duration`, ms since the epoch: no event of an output is older."""
+    created_ms = in_ms(created)
+    if created_ms is None or not duration_s or not 0 < duration_s < LAST_MS / 1000:
+        return created_ms
+    return created_ms + int(duration_s * 1000)
+
+
+def dated_ms(
+    status: str | None, created: float | None, updated: float | None, duration_s: float | None
+) -> float | None:
+    """When a render or captions changed, ms since the epoch or wrongly seconds.
+
+    That is `updatedAt`, else `createdAt` when it starts and `createdAt` plus `duration` at its end.
+    """
+    if updated is not None:
+        return updated
+    if status in _ENDED:
+        return earliest_ms(created, duration_s) if duration_s else None
+    return created if status in {"starting", "started"} and not duration_s else None
+
+
 class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
     """The status of an archive."""
 
@@ -496,8 +523,13 @@ class ArchiveEvent(Common, frozen=True, rename="camel", kw_only=True):
 
     @property
     def occurred_ms(self) -> int | None:
-        """When it happened, ms since the epoch."""
-        return self.created_at if self.updated_at is None else self.updated_at
+        """When it happened, ms since the epoch; None without `updatedAt`, as documented."""
+        return self.updated_at
+
+    @property
+    def earliest_ms(self) -> int | None:
+        """When it can have happened at the earliest, ms since the epoch."""
+        return earliest_ms(self.created_at, self.duration)
 
     @property
     def created_ms(self) -> int | None:
@@ -572,8 +604,13 @@ class BroadcastEvent(Common, frozen=True, rename="camel", kw_only=True):
 
     @property
     def occurred_ms(self) -> int | None:
-        """When it happened, ms since the epoch."""
-        return self.created_at if self.updated_at is None else self.updated_at
+        """When it happened, ms since the epoch; None without `updatedAt`, as documented."""
+        return self.updated_at
+
+    @property
+    def earliest_ms(self) -> int | None:
+        """When it can have happened at the earliest, ms since the epoch."""
+        return earliest_ms(self.created_at, None)
 
     @property
     def created_ms(self) -> int | None:
@@ -616,6 +653,22 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
     @property
     def _stated_project(self) -> str | int | None:
         return self.project or self.application
+
+    @property
+    def occurred_ms(self) -> int | None:
+        """When it happened, ms since the epoch; None in the documented form."""
+        told = dated_ms(self.status, self.created_at, self.updated_at, None)
+        return None if told is None else int(told)
+
+    @property
+    def earliest_ms(self) -> int | None:
+        """When it can have happened at the earliest, ms since the epoch."""
+        return earliest_ms(self.created_at, None)
+
+    @property
+    def created_ms(self) -> int | None:
+        """When it was created, ms since the epoch."""
+        return self.created_at
 
     @property
     def stream_id(self) -> str | None:
@@ -671,10 +724,17 @@ class CaptionsEvent(Common, frozen=True, rename="camel", kw_only=True):
     @property
     def created_ms(self) -> int | None:
         """When they started, ms since the epoch; a value too small for ms is in seconds."""
-        stated = self.created_at
-        if stated is None or not 0 < stated <= LAST_MS:
-            return None
-        return int(stated if stated >= FIRST_MS else stated * 1000)
+        return in_ms(self.created_at)
+
+    @property
+    def occurred_ms(self) -> int | None:
+        """When it happened, ms since the epoch; None in the documented form."""
+        return in_ms(dated_ms(self.status, self.created_at, self.updated_at, self.duration))
+
+    @property
+    def earliest_ms(self) -> int | None:
+        """When it can have happened at the earliest, ms since the epoch."""
+        return earliest_ms(self.created_at, self.duration)
 
 
 class UnknownEvent(Common, frozen=True, rename="camel", kw_only=True):

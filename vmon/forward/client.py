@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from msgspec import Struct
+from msgspec.structs import replace
 from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from vmon.events.delivery import HOP_BY_HOP
+from vmon.forward.excerpt import excerpt, unpacked
+from vmon.forward.problems import Kind, expects_tls, kind_of, problem_of, tls_expected
 from vmon.forward.targets import Target, joined
 from vmon.humanize import duration
 from vmon.sanitize import disarm
 from vmon.security.scrub import scrub_url
+from vmon.urls import addresses, is_localhost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from yarl import URL
+
     from vmon.events.delivery import Delivery
     from vmon.events.entry import Entry
 
-_KEPT_BODY = 2048
+KEPT_BODY = 2048
+"""Bytes of an answer's body that are kept."""
 _MAX_TEXT = 200
 """Characters of a URL, or of an answer, in a line."""
 
-
-Kind = Literal["answered", "unreachable", "broken", "late", "unsendable", "error"]
-"""How a sending ended: with a status, without a connection, cut off, too late, not begun, or in an
-error of vmon's own."""
 
 _WITHOUT_REQUEST: frozenset[Kind] = frozenset({"unreachable", "unsendable"})
 """Where nothing was requested, there is no request to name."""
@@ -44,8 +46,9 @@ _WITHOUT_REQUEST: frozenset[Kind] = frozenset({"unreachable", "unsendable"})
 class Outcome(Struct, frozen=True):
     """What became of a delivery: a status, or a problem in words, and how long it took (seconds).
 
-    `body` is how the answer begins, where it is not a success; `retry_after_s` what it asked for;
-    `location` where it redirects to. `request` is the method and URL of what was no success.
+    `headers` and `body` are the answer's, of the body its beginning; `retry_after_s` is what it
+    asked for, `location` where it redirects to. `request` is the method and URL of what was no
+    success.
     """
 
     status: int | None
@@ -56,6 +59,7 @@ class Outcome(Struct, frozen=True):
     retry_after_s: float | None = None
     request: str = ""
     location: str = ""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -74,10 +78,10 @@ class Outcome(Struct, frozen=True):
 
     @property
     def _detail(self) -> str:
-        """Where it redirects to, else the first line of its body."""
+        """Where it redirects to, else what its body says where it is no success."""
         if self.location:
             return f"redirects to {self.location}"
-        return self.body.decode("utf-8", "replace").strip().partition("\n")[0]
+        return "" if self.ok else excerpt(self.body)
 
 
 class Client:
@@ -85,12 +89,15 @@ class Client:
 
     def __init__(self, connections: int) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, socket_factory=_socket),
+            connector=aiohttp.TCPConnector(
+                limit=connections, socket_factory=_socket, resolver=_Resolver()
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
         self._urls: dict[tuple[str, str], URL] = {}
+        self._known: set[str] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +114,18 @@ class Client:
         _connection.set(connection)
         outcome = await self._send(delivery, target, connection)
         if outcome.kind == "broken" and connection.reused and not connection.answered:
-            return await self._send(delivery, target, _Connection())
+            outcome = await self._send(delivery, target, _Connection())
+        if outcome.kind == "broken" and target.url not in self._known:
+            return await self._explained(outcome, target)
+        if outcome.status is not None:
+            self._known.add(target.url)
+        return outcome
+
+    async def _explained(self, outcome: Outcome, target: Target) -> Outcome:
+        """The outcome of an app that never answered: it may want TLS, which is tried once."""
+        if await expects_tls(target):
+            return replace(outcome, problem=tls_expected(target))
+        self._known.add(target.url)
         return outcome
 
     async def _send(self, delivery: Delivery, target: Target, connection: _Connection) -> Outcome:
@@ -128,13 +146,13 @@ class Client:
                 connection.answered = True
                 return await _answered(answer, begun)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong ends this attempt alone
-            kind = _kind(error, answered=connection.answered)
+            kind = kind_of(error, answered=connection.answered)
             request = (
                 ""
                 if url is None or kind in _WITHOUT_REQUEST
                 else _request_in_words(delivery.method, url)
             )
-            took, problem = time.perf_counter() - begun, _problem(error, kind, target)
+            took, problem = time.perf_counter() - begun, problem_of(error, kind, target)
             return Outcome(None, took, problem, kind=kind, request=request)
 
     def _url(self, target: Target, path: str) -> URL:
@@ -144,6 +162,34 @@ class Client:
                 self._urls.clear()
             url = self._urls[key] = joined(target, path)
         return url
+
+
+class _Resolver(AbstractResolver):
+    """The system's resolver, but for the names of loopback, which have all of its addresses."""
+
+    def __init__(self) -> None:
+        self._system = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a host."""
+        if not is_localhost(host):
+            return await self._system.resolve(host, port, family)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses(host)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 class _Connection:
@@ -170,12 +216,18 @@ async def _answered(answer: aiohttp.ClientResponse, begun: float) -> Outcome:
     """The outcome of an answer; `begun` is when the sending began, of the performance counter."""
     body = await _beginning(answer)
     took, status, after_s = time.perf_counter() - begun, answer.status, _retry_after(answer)
+    if encoding := answer.headers.get("Content-Encoding", ""):
+        body = unpacked(body, encoding, KEPT_BODY)
     if 200 <= status < 300:  # noqa: PLR2004 - that is 2xx
-        return Outcome(status, took, retry_after_s=after_s)
-    location = answer.headers.get("Location", "") if 300 <= status < 400 else ""  # noqa: PLR2004 - 3xx
-    request = _request_in_words(answer.method, answer.request_info.url)
+        return Outcome(status, took, None, body, retry_after_s=after_s, headers=answer.raw_headers)
     return Outcome(
-        status, took, body=body, retry_after_s=after_s, request=request, location=location
+        status,
+        took,
+        body=body,
+        retry_after_s=after_s,
+        request=_request_in_words(answer.method, answer.request_info.url),
+        location=answer.headers.get("Location", "") if status < 400 else "",  # noqa: PLR2004 - 3xx
+        headers=answer.raw_headers,
     )
 
 
@@ -185,16 +237,19 @@ def _request_in_words(method: str, url: URL) -> str:
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
-    """How an answer that is no success begins.
+    """How an answer begins.
 
-    A success is read whole, and thrown away, so that its connection can be used again.
+    A success is read whole, and the rest thrown away, so that its connection can be used again.
     """
-    if answer.status >= 300:  # noqa: PLR2004 - what is no success has something to say
-        return await answer.content.read(_KEPT_BODY)
     content = answer.content
+    if answer.status >= 300:  # noqa: PLR2004 - the rest of what is no success is not waited for
+        return await content.read(KEPT_BODY)
+    begin = b""
     while not content.at_eof():
-        await content.readany()
-    return b""
+        piece = await content.readany()
+        if len(begin) < KEPT_BODY:
+            begin = (begin + piece)[:KEPT_BODY]
+    return begin
 
 
 def _retry_after(answer: aiohttp.ClientResponse) -> float | None:
@@ -239,7 +294,7 @@ def _forwarded(
 ) -> Iterator[tuple[str, str]]:
     """Who sent a delivery, how, and to which host: vmon itself is reached over plain HTTP."""
     if remote:
-        yield "X-Forwarded-For", remote.rpartition(":")[0]
+        yield "X-Forwarded-For", remote.rpartition(":")[0].strip("[]")
     yield "X-Forwarded-Proto", "http"
     for name, value in headers:
         if name.lower() == "host":
@@ -254,53 +309,6 @@ def _as_text(value: str) -> str:
         return value.encode("latin-1").decode()
     except UnicodeError:  # not UTF-8: aiohttp sends nothing else
         return value
-
-
-def _kind(error: Exception, *, answered: bool) -> Kind:
-    """How a sending ended that raised this, before or after the head of an answer."""
-    match error:
-        case TimeoutError():
-            return "late"
-        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
-            return "unreachable"
-        case ValueError() if not answered:
-            return "unsendable"
-        case aiohttp.ClientError() | OSError():
-            return "broken"
-        case _:
-            return "error"
-
-
-def _problem(error: Exception, kind: Kind, target: Target) -> str:
-    """What went wrong, in a sentence for the developer whose app it is."""
-    where = target.name
-    if kind == "late":
-        return f"no response within {duration(target.timeout_s)}"
-    if kind == "error":
-        text = disarm(f"{type(error).__name__}: {error}")
-        return f"{where}: {text} (a bug in vmon, please report it)"
-    return _broken(error, where, target)
-
-
-def _broken(error: Exception, where: str, target: Target) -> str:
-    number = getattr(getattr(error, "os_error", error), "errno", None)
-    if number == errno.ECONNREFUSED:
-        return f"connection refused: nothing is listening on {where}"
-    if number in {errno.ECONNRESET, errno.EPIPE}:
-        return f"{where} closed the connection without a response"
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            problem = f"cannot resolve host {URL(target.url).host}"
-        case aiohttp.ClientConnectorCertificateError():
-            problem = f"certificate of {where} not trusted (--insecure skips verification)"
-        case aiohttp.ServerDisconnectedError():
-            problem = f"{where} closed the connection without a response"
-        case aiohttp.ClientResponseError(message=message):
-            what = disarm(message.partition("\n")[0].removesuffix(":")[:_MAX_TEXT])
-            problem = f"{where} sent an invalid HTTP response: {what}"
-        case _:
-            problem = f"{where}: {disarm(str(error) or type(error).__name__)}"
-    return problem
 
 
 class ForwardResult(NamedTuple):

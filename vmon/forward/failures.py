@@ -6,13 +6,13 @@ from collections import OrderedDict, deque
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-from vmon.events.redelivery import LIKE_VONAGE, RETRIES_FOR, RETRIES_FOR_TEXT
+from vmon.events.redelivery import LIKE_VONAGE, RETRIES_FOR, RETRIES_FOR_TEXT, SCHEDULE_TEXT
 from vmon.humanize import duration
 
 Policy = Literal["retry", "cutoff"]
 
 _GIVES_UP_S = RETRIES_FOR.total_seconds()
-_CUTOFF, _CUTOFF_S = 50, 1800.0
+CUTOFF, _CUTOFF_S = 50, 1800.0
 _REMEMBERED = 1000
 
 
@@ -26,7 +26,7 @@ class FailureCounter:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._recent: deque[float] = deque(maxlen=_CUTOFF + 1)
+        self._recent: deque[float] = deque(maxlen=CUTOFF + 1)
         self._failing: OrderedDict[bytes, _Failing] = OrderedDict()
         self.failures = 0
 
@@ -38,8 +38,8 @@ class FailureCounter:
 
     def _cutoff(self, now_s: float) -> str:
         recent = sum(1 for at in self._recent if now_s - at <= _CUTOFF_S)
-        text = f"{min(recent, _CUTOFF)} of {_CUTOFF} failures in 30 min"
-        return f"{text}: Vonage disables event forwarding" if recent > _CUTOFF else text
+        text = f"{min(recent, CUTOFF)} of {CUTOFF} failures in 30 min"
+        return f"{text}: Vonage disables event forwarding" if recent > CUTOFF else text
 
     def _next(self, body: bytes, now_s: float) -> str:
         """A body that comes again is a retry: it has no id of its own."""
@@ -55,9 +55,13 @@ class FailureCounter:
         return f"Vonage retries in {duration(wait)} and gives up in {duration(left)}"
 
     def summary(self) -> str:
-        """What a run let through; nothing where that was none."""
+        """What a run let through, and Vonage's rules for that; nothing where that was none."""
         if not self.failures:
             return ""
-        if self._policy == "cutoff":
-            return f"{self.failures:,}: more than {_CUTOFF} in 30 min disable event forwarding"
-        return f"{self.failures:,}: Vonage retries each for {RETRIES_FOR_TEXT}"
+        rule = (
+            f"more than {CUTOFF} in 30 min disable event forwarding, switch it on again in the "
+            "dashboard"
+            if self._policy == "cutoff"
+            else f"Vonage retries each {SCHEDULE_TEXT}"
+        )
+        return f"{self.failures:,}: {rule} (see vmon help register)"

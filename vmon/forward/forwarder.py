@@ -27,7 +27,7 @@ from vmon.forward.failures import FailureCounter
 from vmon.forward.journal import JournalTarget, create_journal
 from vmon.forward.journal_writer import JournalWriter
 from vmon.forward.leftovers import Leftovers
-from vmon.forward.retry import EAGER
+from vmon.forward.retry import EAGER, NEVER
 from vmon.forward.targets import is_at
 from vmon.forward.worker import (
     WIDTH,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from vmon.events.redelivery import Schedule
     from vmon.forward.client import Outcome
     from vmon.forward.failures import Policy
-    from vmon.forward.leftovers import Left
+    from vmon.forward.leftovers import Backlog, Left
     from vmon.forward.listener import ForwardListener
     from vmon.forward.targets import Route
 
@@ -54,12 +54,21 @@ _OK, _UNREACHABLE, _LATE = 200, 502, 504
 
 
 class ForwardOptions(Struct, frozen=True):
-    """What is forwarded where; whether Vonage gets 200 at once or what the app answers."""
+    """What is forwarded where; whether Vonage gets 200 at once or what the app answers.
+
+    `backlog` is what becomes of what earlier runs left.
+    """
 
     routes: tuple[Route, ...]
     ack: Literal["always", "app"] = "always"
     policy: Policy = "retry"
     schedule: Schedule = EAGER
+    backlog: Backlog = "send"
+
+    @property
+    def retries(self) -> bool:
+        """Whether vmon sends again what an app did not take."""
+        return self.ack == "always" and self.schedule != NEVER
 
 
 class Forwarder:
@@ -86,9 +95,10 @@ class Forwarder:
         self._inbox: deque[tuple[Entry, int, int]] = deque()
         self._stack = AsyncExitStack()
         self._writer: JournalWriter | None = None
-        self._leftovers = Leftovers(frozenset(route.target.url for route in options.routes))
+        urls = frozenset(route.target.url for route in options.routes)
+        self._leftovers = Leftovers(urls, options.backlog)
         settings = WorkerSettings(
-            options.schedule, listener, self._wake_writer, self._throttle, options.ack == "always"
+            options.schedule, listener, self._wake_writer, self._throttle, options.retries
         )
         self.workers = [
             TargetWorker(route, settings, JournalCursor(target=to))
@@ -134,6 +144,18 @@ class Forwarder:
         if self._writer:
             await self._writer.close()
         await self._stack.aclose()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests to apps that a run's end waits for; those that somebody waits for are his."""
+        if self.options.ack == "app":
+            return 0
+        return sum(worker.in_flight for worker in self.workers)
+
+    def hurry(self) -> None:
+        """Have `close` wait for no app any longer."""
+        for worker in self.workers:
+            worker.hurry()
 
     # The files.
 

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from vmon.forward.listener import TargetBack, TargetDown
+from vmon.humanize import count
 
 if TYPE_CHECKING:
     from vmon.events.redelivery import Schedule
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _STRIKES = 3
 """Connections cut or answers missed in a row, after which a target counts as down."""
+_PATIENCE = 3
+"""Attempts after which a delivery that others wait behind is worth a word."""
 _IMPATIENT_S = 1.0
 """A new delivery tries a target that is down again, if the last attempt is that long ago."""
 
@@ -110,6 +113,7 @@ class TargetHealth:
         self._queue = queue
         self._listener = listener
         self._strikes = 0
+        self._has_hinted = False
         self._down_since_s: float | None = None
 
     @property
@@ -119,7 +123,7 @@ class TargetHealth:
 
     def must_hold(self, session: str | None) -> bool:
         """Whether a session has to wait until the target is up."""
-        return self.is_down and not self.prober.is_probe(session)
+        return self.retrying and self.is_down and not self.prober.is_probe(session)
 
     def note_outcome(self, session: str | None, outcome: Outcome) -> None:
         """An attempt has ended."""
@@ -132,6 +136,17 @@ class TargetHealth:
             if outcome.kind == "unreachable" or self._strikes >= _STRIKES:
                 self._be_down(outcome.problem or "")
         self.prober.note_end(session)
+
+    def note_retry(self, session: str | None, outcome: Outcome, attempts: int) -> None:
+        """A delivery is sent again after so many attempts: say once how not to wait for it."""
+        behind = self._queue.sessions.behind_head(session)
+        if not behind or attempts < _PATIENCE or self.is_down or self._has_hinted:
+            return
+        self._has_hinted = True
+        number = count(behind, "delivery waits", "deliveries wait")
+        what = outcome.problem if outcome.status is None else f"{outcome.status}"
+        text = f"{self._target}: {number} behind one that fails ({what})"
+        self._listener.notice(f"{text}; --retry none goes on without it")
 
     def note_unsent(self, session: str | None) -> None:
         """The delivery of a session has ended unsent; if it was the probe, the next one is."""

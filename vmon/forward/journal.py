@@ -35,6 +35,7 @@ from msgspec import Struct, field
 from vmon.capture.format import FRESH
 from vmon.capture.segments import Segment, Segments, fingerprint_in, fingerprint_of
 from vmon.errors import WrongUse
+from vmon.files import OPEN_FLAGS, move_open, remove_open
 from vmon.locks import lock
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Journal:
             _write_all(fd, b"".join(self._since))
             if self.durable and self._since:
                 os.fsync(fd)
-            self._fresh_path.replace(self.path)
+            move_open(fd, self._fresh_path, self.path, over=self._fd)
         except OSError:
             os.close(fd)
             raise
@@ -235,7 +236,7 @@ class Journal:
         """Close the journal; without anything left to send it need not be kept."""
         if not keep:
             with contextlib.suppress(OSError):
-                self.path.unlink()
+                remove_open(self._fd, self.path)
         os.close(self._fd)
         self.segments.close()
 
@@ -273,7 +274,7 @@ def create_journal(
         lines = [JournalLine(to=to, upto=end) for to in range(len(targets))]
         _write_all(fd, _encoded([*files, *lines]))
         os.fsync(fd)
-        fresh.replace(path)  # who finds it finds it locked
+        move_open(fd, fresh, path)  # who finds it finds it locked
     except OSError as error:
         with contextlib.suppress(OSError):
             fresh.unlink()
@@ -285,7 +286,7 @@ def create_journal(
 
 
 def _create(path: Path, head: JournalHead) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | OPEN_FLAGS
     fd = os.open(path, flags, 0o600)
     os.write(fd, msgspec.json.encode(head) + b"\n")
     return fd

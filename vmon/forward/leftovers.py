@@ -6,12 +6,20 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vmon.capture.folder import capture_of, default_folder, files_in
 from vmon.capture.segments import Segment, Segments, fingerprint_in
+from vmon.files import OPEN_FLAGS
 from vmon.forward.backlog import JournalCursor, backlog_reader, unsent
-from vmon.forward.journal import SUFFIX, Journal, head_decoder, read_progress, read_segments
+from vmon.forward.journal import (
+    SUFFIX,
+    Journal,
+    JournalLine,
+    head_decoder,
+    read_progress,
+    read_segments,
+)
 from vmon.locks import has_name, lock
 
 if TYPE_CHECKING:
@@ -64,7 +72,7 @@ def capture_name(journal: Path) -> str:
 def open_journal(path: Path, only: Path | None = None) -> LeftJournal | None:
     """A journal of another run; None when it is none (any more)."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | OPEN_FLAGS)
     except OSError:
         return None
     try:
@@ -110,26 +118,34 @@ def journals_of(file: str | None) -> Iterator[LeftJournal]:
             yield left
 
 
+Backlog = Literal["send", "keep", "discard"]
+"""What becomes of what earlier runs left for this run's targets."""
+
+
 class Left(NamedTuple):
-    """What an earlier run left for a target: how many deliveries, and whether they are sent now."""
+    """What an earlier run left for a target: how many deliveries, and what becomes of them.
+
+    `backlog` None: it is no target of this run.
+    """
 
     number: int
     url: str
-    is_sent: bool
+    backlog: Backlog | None
 
 
 class Leftovers:
-    """What earlier runs left in a folder, for a run that sends to these URLs.
+    """What earlier runs left in a folder, for a run that sends to these URLs, or does not.
 
     `feeds` are the deliveries for each of the URLs, the oldest run's first; `left` is how many
     there are for any target.
     """
 
-    def __init__(self, urls: frozenset[str]) -> None:
+    def __init__(self, urls: frozenset[str], backlog: Backlog = "send") -> None:
         self.left: list[Left] = []
         self.feeds: dict[str, list[Feed]] = {}
         self.journals: list[tuple[Journal, list[JournalCursor]]] = []
         self._urls = urls
+        self._backlog = backlog
         self._fed: list[JournalCursor] = []
 
     def take_up(self, folder: Path, own: Path) -> None:
@@ -160,10 +176,15 @@ class Leftovers:
         cursor.gave_up = bool(progress.failed)
         cursor.unread = sum(1 for _ in unsent(reader, progress, end))
         if cursor.unread:
-            self.left.append(Left(cursor.unread, url, url in self._urls))
-            if url in self._urls:
+            backlog = self._backlog if url in self._urls else None
+            self.left.append(Left(cursor.unread, url, backlog))
+            if backlog == "send":
                 self.feeds.setdefault(url, []).append((cursor, unsent(reader, progress, end)))
                 self._fed.append(cursor)
+            elif backlog == "discard":
+                failed = tuple(sorted(progress.failed))
+                journal.write([JournalLine(to=target, upto=end, failed=failed)])
+                cursor.unread = 0
         return cursor
 
     @property

@@ -34,7 +34,7 @@ class ForwardListener(Protocol):
     """Who is told what becomes of forwarding; in the event loop, and off the answer's path."""
 
     def forwarded(self, result: ForwardResult) -> None:
-        """A delivery failed for the first time, or came to its end."""
+        """A delivery failed in a new way, or came to its end."""
 
     def target_down(self, event: TargetDown) -> None:
         """A target is down; told once."""

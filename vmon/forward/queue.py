@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vmon.capture.codec import read_line
 from vmon.events.entry import Entry
 from vmon.forward.journal import Position
+from vmon.forward.queued import QueuedDelivery
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -34,30 +35,6 @@ _DISK_S = 1.0
 """How long after it was not on the disk yet a delivery is looked for again."""
 
 
-class QueuedDelivery:
-    """A delivery on its way; one whose body is not in memory is read when it is its turn."""
-
-    __slots__ = ("answer", "attempts", "cursor", "entry", "failed_s", "size", "start")
-
-    def __init__(self, cursor: JournalCursor, start: int, size: int, entry: Entry | None) -> None:
-        self.cursor = cursor
-        self.start = start
-        self.size = size
-        self.entry = entry
-        self.attempts = 0
-        self.failed_s = 0.0
-        self.answer: asyncio.Future[Outcome] | None = None
-
-    def read(self) -> Entry | None:
-        """The delivery's entry; None where the capture has it no more."""
-        if self.entry or self.cursor.reader is None:
-            return self.entry
-        try:
-            return read_line(self.cursor.reader.at(self.start))
-        except (ValueError, OSError):  # somebody changed the capture
-            return None
-
-
 class SessionQueues:
     """A queue per session, and the sessions whose next delivery may be sent.
 
@@ -69,6 +46,11 @@ class SessionQueues:
         self.size = 0
         self._queues: dict[str | None, deque[QueuedDelivery]] = {}
         self._ready: asyncio.Queue[str | None] = asyncio.Queue()
+
+    @property
+    def ready(self) -> int:
+        """How many sessions have a next delivery that may be sent."""
+        return self._ready.qsize()
 
     @property
     def has_ready(self) -> bool:
@@ -104,6 +86,10 @@ class SessionQueues:
         """The next delivery of a session; None where it has none."""
         queue = self._queues.get(session)
         return queue[0] if queue else None
+
+    def behind_head(self, session: str | None) -> int:
+        """How many deliveries of a session wait behind its next."""
+        return len(self._queues.get(session, ())) - 1
 
     def drop_head(self, session: str | None) -> None:
         """Take the next delivery of a session out; the one behind it may be sent."""

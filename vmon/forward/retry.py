@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmon.events.redelivery import Schedule
+from vmon.events.redelivery import LIKE_VONAGE, Schedule
 
 if TYPE_CHECKING:
     from vmon.forward.client import Outcome
@@ -17,6 +17,9 @@ _LONGEST_S = 3600.0
 
 
 EAGER = Schedule()
+NEVER = Schedule(within_s=0.0)
+SCHEDULES = {"none": NEVER, "standard": EAGER, "vonage": LIKE_VONAGE}
+"""What `--retry` may be."""
 
 
 def is_worth_another(outcome: Outcome) -> bool:

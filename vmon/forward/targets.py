@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 from yarl import URL
 
 from vmon.errors import WrongUse
 from vmon.events.catalogue import NAMES, types_of
 from vmon.events.entry import url_for
 from vmon.sanitize import disarm
+from vmon.urls import addresses, host_and_port, is_local, typed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Target(Struct, frozen=True):
@@ -37,14 +38,26 @@ class Target(Struct, frozen=True):
     @property
     def name(self) -> str:
         """How it is called on a screen: host and port."""
-        return disarm(URL(self.url).authority.rpartition("@")[2])
+        url = URL(self.url)
+        return disarm(host_and_port(url.host or "", url.port or 0))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, by its name."""
+        return is_local(URL(self.url).host)
+
+    def under(self, segment: str) -> Target:
+        """The same with this segment before its path."""
+        parts = urlsplit(self.url)
+        path = f"/{segment}{'' if parts.path == '/' else parts.path}"
+        return replace(self, url=urlunsplit(parts._replace(path=path)))
 
 
 def target_of(
     url: str, *, exact_path: bool = False, timeout_s: float = 10.0, **more: Any
 ) -> Target:
-    """The target of what a user typed: `localhost:3000` means http; WrongUse for what is no URL."""
-    given = url if "://" in url else f"http://{url}"
+    """The target of what a user typed: `3000` and `localhost:3000` too; WrongUse for no URL."""
+    given = typed_url(url)
     try:
         parsed = URL(given)
         usable = parsed.scheme in {"http", "https"} and bool(parsed.host)
@@ -66,25 +79,37 @@ def joined(target: Target, path: str) -> URL:
 def is_at(target: Target, url: str) -> bool:
     """Whether a target is a server of this machine that listens at `url`."""
     there, here = URL(target.url), URL(url)
-    return there.port == here.port and there.host in {here.host, *_LOOPBACK}
+    return there.port == here.port and (there.host == here.host or is_local(there.host))
 
 
 async def connectable(target: Target, within_s: float) -> bool:
     """Whether something listens at the target, waiting for it for so long at most."""
-    url = URL(target.url)
     deadline = asyncio.get_running_loop().time() + within_s
     while True:
         with_left = deadline - asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(max(with_left, 0.05)):
-                _, writer = await asyncio.open_connection(url.host, url.port)
+                await _connect(URL(target.url))
         except (OSError, TimeoutError):
             if with_left <= 0:
                 return False
             await asyncio.sleep(0.05)  # a port that nobody listens on cannot be waited for
         else:
-            writer.close()
             return True
+
+
+async def _connect(url: URL) -> None:
+    """Connect to a URL's host, by any of its addresses, and leave; OSError where nobody listens."""
+    refused = OSError(f"no address for {url.host}")
+    for address in addresses(url.host or ""):
+        try:
+            _, writer = await asyncio.open_connection(address, url.port)
+        except OSError as error:
+            refused = error
+        else:
+            writer.close()
+            return
+    raise refused
 
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
@@ -129,7 +154,8 @@ def routes_of(arguments: RouteArguments, **settings: Any) -> tuple[Route, ...]:
         *routes,
         *((frozenset(NAMES) - routed, url) for url in arguments.forward_to),
     ):
-        by_url[url] = by_url.get(url, frozenset()) | (types & wanted)
+        to = typed_url(url)
+        by_url[to] = by_url.get(to, frozenset()) | (types & wanted)
     return tuple(
         Route(target_of(url, forwarded=True, **settings), _some(types, url))
         for url, types in by_url.items()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vmon.events.redelivery import Schedule
     from vmon.forward.backlog import JournalCursor
     from vmon.forward.listener import ForwardListener
-    from vmon.forward.queue import QueuedDelivery
+    from vmon.forward.queued import QueuedDelivery
     from vmon.forward.targets import Route
 
 WIDTH = 16
@@ -117,6 +117,7 @@ class TargetWorker:
         self._timers: dict[str | None, asyncio.TimerHandle] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._sending = 0
+        self._is_hurried = False
 
     # Beginning and end.
 
@@ -141,9 +142,19 @@ class TargetWorker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
+    def in_flight(self) -> int:
+        """Deliveries that are being sent, or about to be."""
+        return self._sending + self.queue.sessions.ready
+
+    def hurry(self) -> None:
+        """Have `finish` wait no longer: what is being sent counts as not sent."""
+        self._is_hurried = True
+        self.queue.idle.set()
+
+    @property
     def _is_busy(self) -> bool:
-        if self._sending or self.queue.sessions.has_ready:
-            return True
+        if self._is_hurried or self.in_flight:
+            return not self._is_hurried
         return self.queue.is_behind and not self.health.is_down and not self._timers
 
     # What is to be sent.
@@ -242,8 +253,9 @@ class TargetWorker:
             self._answer(delivery.answer, outcome)
             self.queue.sessions.drop_head(session)
             return
-        again_s = None if outcome.ok else self._again_in_s(delivery, outcome)
-        if again_s is None or (delivery.attempts == 1 and not self.health.is_down):
+        schedule = self._settings.schedule
+        again_s = again_in_s(schedule, outcome, delivery.attempts, delivery.failing_s())
+        if again_s is None or (not self.health.is_down and delivery.failed_anew(outcome)):
             target, attempts = self.route.target.name, delivery.attempts
             result = ForwardResult(entry, target, outcome, attempts, again_s)
             self._settings.listener.forwarded(result)
@@ -251,6 +263,7 @@ class TargetWorker:
             self._end(delivery, outcome)
             self.queue.sessions.drop_head(session)
         else:
+            self.health.note_retry(session, outcome, delivery.attempts)
             self._send_again(session, again_s)
         if self.health.is_down and self.health.prober.is_holding:
             self.health.prober.probe_later(again_s)
@@ -260,12 +273,6 @@ class TargetWorker:
         self.stats.failed += not outcome.ok
         if not answer.done():
             answer.set_result(outcome)
-
-    def _again_in_s(self, delivery: QueuedDelivery, outcome: Outcome) -> float | None:
-        now = time.monotonic()
-        delivery.failed_s = delivery.failed_s or now
-        failing_s = now - delivery.failed_s
-        return again_in_s(self._settings.schedule, outcome, delivery.attempts, failing_s)
 
     def _end(self, delivery: QueuedDelivery, outcome: Outcome) -> None:
         if not outcome.ok:

@@ -23,6 +23,7 @@ from vmon.events.payload import TooLarge
 from vmon.humanize import count, size
 from vmon.receive.http_server import Answer, Limits, Server
 from vmon.sanitize import disarm
+from vmon.urls import host_and_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 PROBES = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods the dashboard may try the URL with: answered 200, and no delivery."""
 
-_PARTING_S = 0.5
-"""How long the last answers may take to leave."""
+_PARTING_S, _HURRIED_S = 0.5, 0.1
+"""How long the last answers may take to leave, and in a hurry."""
 
 
 class ReceiverCallbacks(Struct, frozen=True):
@@ -58,7 +59,10 @@ class ReceiverCallbacks(Struct, frozen=True):
 
 
 class Receiver:
-    """Listens on one address and turns what comes into deliveries."""
+    """Listens on one address and turns what comes into deliveries.
+
+    `in_flight` requests are being received, or wait for an app's answer.
+    """
 
     def __init__(self, hooks: ReceiverCallbacks, *, ids: Ids, limits: Limits | None = None) -> None:
         self.hooks = hooks
@@ -70,7 +74,8 @@ class Receiver:
         self._listener: asyncio.Server | None = None
         self._expected: tuple[str, asyncio.Event] | None = None
         self._closing = False
-        self._in_flight = 0
+        self._parting_s = _PARTING_S
+        self.in_flight = 0
         self._finished = asyncio.Event()
 
     @property
@@ -90,7 +95,7 @@ class Receiver:
         except OSError as error:
             raise _cannot_listen(host, port, error) from None
         address, bound, *_ = self._listener.sockets[0].getsockname()
-        return f"http://[{address}]:{bound}" if ":" in address else f"http://{address}:{bound}"
+        return f"http://{host_and_port(address, bound)}"
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Stop listening, give requests in flight `grace_s` to be answered, close the rest."""
@@ -99,12 +104,17 @@ class Receiver:
         self._listener.close()
         self._closing = True
         self._server.dismiss()
-        if self._in_flight:  # aiohttp's own shutdown would read nothing more of their bodies
+        if self.in_flight:  # aiohttp's own shutdown would read nothing more of their bodies
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._finished.wait(), grace_s)
         self._server.pre_shutdown()
-        await self._server.shutdown(_PARTING_S)
+        await self._server.shutdown(self._parting_s)
         await self._listener.wait_closed()
+
+    def hurry(self) -> None:
+        """Have `close` wait no longer for requests in flight."""
+        self._parting_s = _HURRIED_S
+        self._finished.set()
 
     def expect(self, nonce: str) -> asyncio.Event:
         """Look out for a probe of our own with this nonce in its path; set when it came."""
@@ -119,7 +129,7 @@ class Receiver:
             method=message.method,
             path=message.path,
             headers=_decoded(message.raw_headers),
-            remote=f"{peer[0]}:{peer[1]}" if peer else None,
+            remote=host_and_port(peer[0], peer[1]) if peer else None,
             body=body,
         )
         try:
@@ -157,14 +167,14 @@ class Receiver:
 
     async def respond(self, request: web.BaseRequest) -> Answer:
         """Answer any request, in aiohttp's way."""
-        self._in_flight += 1
+        self.in_flight += 1
         try:
             return self._stranger(request) or await self._respond(request)
         except Exception as error:  # noqa: BLE001 - a bug ends this request, and not the run
             return self.broken(error)
         finally:
-            self._in_flight -= 1
-            if self._closing and not self._in_flight:
+            self.in_flight -= 1
+            if self._closing and not self.in_flight:
                 self._finished.set()
 
     def _stranger(self, request: web.BaseRequest) -> Answer | None:
@@ -285,6 +295,6 @@ def _cannot_listen(host: str, port: int, error: OSError) -> CannotListen:
             )
         case _:
             return CannotListen(
-                f"cannot listen on {host}:{port}: {_reason(error)}",
+                f"cannot listen on {host_and_port(host, port)}: {_reason(error)}",
                 hint="--host must be an address of this machine, e.g. 127.0.0.1",
             )

@@ -51,9 +51,9 @@ def line(entry: Entry, style: LineStyle, note: Annotation | None = None) -> str:
     event, width = entry.event, style.width
     slim = width is not None and width < _SLIM
     narrow = width is not None and width < _NARROW
-    at = entry.delivery.received_at
+    at = entry.delivery.received_or_none
     pieces = [
-        ("dim", (day_of(at) + " " if style.is_dated else "") + _clock(at, seconds=narrow)),
+        ("dim", _when(at, is_dated=style.is_dated, seconds=narrow)),
         _type_column(entry.type, event.status, aligned=not slim),
     ]
     if not slim:
@@ -93,7 +93,7 @@ def verdict_line(entry: Entry, verdict: Verdict, style: LineStyle) -> str:
     """Format an entry as a line about its signature."""
     kind_style = {"valid": "created", "invalid": "failed"}.get(verdict.kind, "warning")
     pieces = [
-        ("dim", _clock(entry.delivery.received_at, seconds=False)),
+        ("dim", _when(entry.delivery.received_or_none, is_dated=False, seconds=False)),
         _type_column(entry.type, entry.event.status, aligned=True),
         _session_column(entry.event.session_id),
         (kind_style, f"{disarm(verdict.kind)} "),
@@ -101,6 +101,13 @@ def verdict_line(entry: Entry, verdict: Verdict, style: LineStyle) -> str:
         ("dim", f"id {disarm(entry.delivery.id)}"),
     ]
     return format_line(pieces, style)
+
+
+def _when(at: datetime | None, *, is_dated: bool, seconds: bool) -> str:
+    """The clock, after the day where that is wanted; `-`, as wide as both, where there is none."""
+    if at is None:
+        return "-".ljust(11 * is_dated + (9 if seconds else 13))
+    return (day_of(at) + " " if is_dated else "") + _clock(at, seconds=seconds)
 
 
 def _clock(at: datetime, *, seconds: bool) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, set_cell_size
 
 from vmon.capture.codec import safe_json
+from vmon.forward.client import KEPT_BODY
 from vmon.humanize import count, duration, handle
 from vmon.render.style import HANDLE_COLOURS, Paint, console
 from vmon.render.subject import subject
 from vmon.sanitize import disarm
+from vmon.security.masking import masked_header, masked_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmon.events.entry import Entry
     from vmon.forward.client import ForwardResult, Outcome
     from vmon.forward.leftovers import Left
@@ -23,20 +27,63 @@ if TYPE_CHECKING:
     from vmon.security.pseudonyms import Redactor
 
 
+_MOST_LINES = 40
+"""Lines of an answer's body."""
+
+
 @cache
 def _paint() -> Paint:
     return Paint(console(sys.stdout))
 
 
-def outcome_line(outcome: Outcome) -> bytes:
-    """Format the line below an event, newline included."""
+def outcome_line(outcome: Outcome, *, in_full: bool = False) -> bytes:
+    """Format the line below an event, newline included; `in_full` with headers and body."""
     style = "created" if outcome.ok else "failed"
-    return f"    {_paint()(style, '→ ' + str(outcome))}\n".encode()
+    lines = [f"    {_paint()(style, '→ ' + str(outcome))}"]
+    if in_full:
+        lines += answer_lines(outcome, _paint())
+    return _encoded(lines)
 
 
-def as_json(entry: Entry, outcome: Outcome) -> bytes:
-    """`{"id":…,"type":…,"session":…,"status":200,"took_ms":12.3,"problem":null}` and a newline."""
-    fields = {
+def _encoded(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+
+
+def answer_block(outcome: Outcome) -> bytes:
+    """An answer in full for standard output, under a line that says what it was."""
+    return _encoded(list(answer_lines(outcome, _paint())))
+
+
+def answer_lines(outcome: Outcome, paint: Paint) -> Iterator[str]:
+    """An answer's status, its headers and the beginning of its body; nothing where none came."""
+    if outcome.status is None:
+        return
+    yield "      " + paint("dim", f"HTTP {outcome.status}")
+    for name, value in _headers(outcome):
+        yield f"      {paint('key', disarm(name))}: {disarm(value)}"
+    lines = _body(outcome).splitlines()
+    for line in lines[:_MOST_LINES]:
+        yield f"      {paint('dim', '│')} {disarm(line)}"
+    if len(lines) > _MOST_LINES or len(outcome.body) == KEPT_BODY:
+        yield "      " + paint("dim", "… the rest is not shown")
+
+
+def _headers(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    for name, value in outcome.headers:
+        text = name.decode("latin-1")
+        yield text, masked_header(text, value.decode("latin-1"))
+
+
+def _body(outcome: Outcome) -> str:
+    return masked_text(outcome.body.decode("utf-8", "backslashreplace")).rstrip()
+
+
+def as_json(entry: Entry, outcome: Outcome, *, in_full: bool = False) -> bytes:
+    """`{"id":…,"type":…,"session":…,"status":200,"took_ms":12.3,"problem":null}` and a newline.
+
+    `in_full` adds the answer's `headers`, pairs of name and value, and the beginning of its `body`.
+    """
+    fields: dict[str, Any] = {
         "id": entry.delivery.id,
         "type": entry.type,
         "session": entry.session,
@@ -44,18 +91,29 @@ def as_json(entry: Entry, outcome: Outcome) -> bytes:
         "took_ms": round(outcome.took_s * 1000, 3),
         "problem": outcome.problem,
     }
+    if in_full:
+        fields |= {"headers": list(_headers(outcome)), "body": _body(outcome)}
     return safe_json(fields) + b"\n"
 
 
 class Outcomes:
     """Formats the results of forwarding: for standard output, or (`aside`) for standard error.
 
-    With `redact` the event is redacted before it is named.
+    With `redact` the event is redacted before it is named; with `in_full` the headers and the
+    beginning of the body of each response are shown.
     """
 
-    def __init__(self, *, aside: bool, several: bool, redact: Redactor | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        aside: bool,
+        several: bool,
+        redact: Redactor | None = None,
+        in_full: bool = False,
+    ) -> None:
         self.aside = aside
         self._redact = redact
+        self._in_full = in_full
         self._several = several
         stream = sys.stderr if aside else sys.stdout
         self._console = console(stream)
@@ -71,8 +129,10 @@ class Outcomes:
         if self._is_terminal:
             text = _truncate(text, self._console.width - len(before) - cell_len(after))
         style = "created" if result.outcome.ok else "failed"
-        line = before + self._paint(style, text) + (self._paint("dim", after) if after else "")
-        return line.encode("utf-8", "backslashreplace") + b"\n"
+        lines = [before + self._paint(style, text) + (self._paint("dim", after) if after else "")]
+        if self._in_full:
+            lines += answer_lines(result.outcome, self._paint)
+        return _encoded(lines)
 
     def _reference(self, entry: Entry) -> str:
         return _reference(self._redact(entry) if self._redact else entry)
@@ -125,6 +185,13 @@ def left_in_words(left: Left) -> str:
     number = count(left.number, "delivery", "deliveries")
     were, them = ("was", "it") if left.number == 1 else ("were", "them")
     text = f"{number} from an earlier run {were} not forwarded to {left.url}"
-    if left.is_sent:
-        return f"{text}: sending {them} first"
-    return f"{text}, which is not a target now: resend {them} with vmon replay --failed"
+    match left.backlog:
+        case "send":
+            return f"{text}: sending {them} first (--discard-backlog drops {them})"
+        case "keep":
+            return f"{text}: kept; vmon replay --failed sends {them}"
+        case "discard":
+            return f"{text}: discarded; the capture still has {them}"
+        case None:
+            then = f"resend {them} with vmon replay --failed"
+            return f"{text}, which is not a target now: {then}, or drop {them} with --discard"

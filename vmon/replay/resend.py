@@ -62,6 +62,14 @@ class Resend:
         finally:
             self._flush()
 
+    def discard(self, deliveries: Iterator[ScheduledDelivery]) -> int:
+        """Write into the journal that these need not be sent; how many they are."""
+        for delivery in deliveries:
+            self._done.append(self._start_of.pop(delivery.entry.delivery.id))
+        number = len(self._done)
+        self._flush()
+        return number
+
     def deliveries(self, event_filter: Filter) -> Iterator[ScheduledDelivery]:
         """The deliveries to send that match a filter."""
         for start in self._starts:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING, Any
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from vmon.errors import WrongUse
@@ -14,24 +15,50 @@ from vmon.events.catalogue import TYPES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-STORY = (
-    "sessionCreated",
-    "connectionCreated",
-    "streamCreated",
-    "callCreated",
-    "callUpdated",
-    "captions",
-    "render",
-    "broadcast",
-    "sessionNotification",
-    "muteForced",
-    "callDestroyed",
-    "streamDestroyed",
-    "connectionDestroyed",
-    "archive",
-    "sessionDestroyed",
+
+class Sample(NamedTuple):
+    """A type of the catalogue, and what is set in its sample (dotted paths) before it is fresh."""
+
+    type: str
+    changes: tuple[tuple[str, Any], ...] = ()
+
+
+def _status(status: str, **more: Any) -> tuple[tuple[str, Any], ...]:
+    return ("status", status), *more.items()
+
+
+_CALLER = (
+    ("connection.id", TYPES["callCreated"].sample["call"]["connectionId"]),
+    ("connection.data", ""),
 )
-"""A whole session: every event type once, in causal order."""
+STORY = (
+    Sample("sessionCreated"),
+    Sample("connectionCreated"),
+    Sample("streamCreated"),
+    Sample("archive", _status("started", reason="", duration=0, size=0, url=None)),
+    Sample("callCreated"),
+    Sample("connectionCreated", _CALLER),
+    Sample("callUpdated"),
+    Sample("captions"),
+    Sample("render"),
+    Sample("broadcast"),
+    Sample("sessionNotification"),
+    Sample("muteForced"),
+    Sample("broadcast", _status("stopped", broadcastUrls=None)),
+    Sample("render", _status("stopped")),
+    Sample("captions", _status("stopped")),
+    Sample("callDestroyed"),
+    Sample("connectionDestroyed", _CALLER),
+    Sample("archive", _status("stopped", size=0, url=None)),
+    Sample("streamDestroyed"),
+    Sample("connectionDestroyed"),
+    Sample("archive"),
+    Sample("sessionDestroyed"),
+)
+"""A whole session in causal order, with every event type: what begins in it also ends."""
+
+ORDER = tuple(dict.fromkeys(sample.type for sample in STORY))
+"""Every event type once, in the order of the story."""
 
 _LAG_MS = 120
 """The event delay in samples: from the creation of something to its event."""
@@ -48,12 +75,19 @@ class Scenario:
         self._unified = unified
         self._ids: dict[str, str] = {}
         self._created_ms: dict[str, int] = {}
+        self._lasted_s: dict[str, int] = {}
         self._start_ms = now_ms
 
-    def payload(self, name: str, at_ms: int, changes: Iterable[tuple[str, Any]] = ()) -> bytes:
-        """Make the body of a sample of a type, as sent at `at_ms` (ms since the epoch, UTC)."""
-        event_type = TYPES[name]
+    def payload(
+        self, wanted: Sample | str, at_ms: int, changes: Iterable[tuple[str, Any]] = ()
+    ) -> bytes:
+        """Make the body of a sample, as sent at `at_ms` (ms since the epoch, UTC)."""
+        wanted = Sample(wanted) if isinstance(wanted, str) else wanted
+        event_type = TYPES[wanted.type]
         sample = (event_type.sample_unified if self._unified else None) or event_type.sample
+        sample = deepcopy(sample)
+        for path, value in wanted.changes:
+            change(sample, path, value)
         payload: dict[str, Any] = self._renewed(sample, at_ms)
         for path, value in changes:
             change(payload, path, value)
@@ -78,7 +112,12 @@ class Scenario:
                 value[name] = at_ms
         if "createdAt" in value:
             identifier = value.get("id") or value.get("captionsId") or ""
-            value["createdAt"] = self._created_ms.setdefault(identifier, at_ms - _LAG_MS)
+            lasted_ms = 1000 * (value.get("duration") or 0)
+            created_ms = self._created_ms.setdefault(identifier, at_ms - _LAG_MS - lasted_ms)
+            value["createdAt"] = created_ms
+            if lasted_ms:  # its duration stays the one with which it ended
+                lasted_s = (at_ms - created_ms) // 1000
+                value["duration"] = self._lasted_s.setdefault(identifier, lasted_s)
         return value
 
     def _new_id(self, old: str, key: str) -> str:

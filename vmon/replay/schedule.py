@@ -24,9 +24,12 @@ class PlaybackSpeed(Struct, frozen=True):
     max_gap_s: float = 2.0
     by_event: bool = False
 
-    def at_s(self, entry: Entry) -> float:
-        """The time of an entry, in seconds since the epoch."""
-        return entry.occurred_ms / 1000 if self.by_event else entry.delivery.received_at.timestamp()
+    def at_s(self, entry: Entry) -> float | None:
+        """The time of an entry, in seconds since the epoch; None if it has none."""
+        if self.by_event:
+            return entry.occurred_ms / 1000 or None
+        at = entry.delivery.received_or_none
+        return at.timestamp() if at else None
 
 
 class ScheduledDelivery(Struct, frozen=True):
@@ -45,10 +48,10 @@ def schedule(
     at_s, last = 0.0, None
     for line, entry in entries:
         time_s = speed.at_s(entry)
-        pause = 0.0 if last is None else max(0.0, time_s - last)
+        pause = 0.0 if last is None or time_s is None else max(0.0, time_s - last)
         shortened = min(pause, speed.max_gap_s)
         at_s += shortened / speed.speed
-        last = time_s if last is None else max(last, time_s)
+        last = max(filter(None, (last, time_s)), default=None)
         yield ScheduledDelivery(at_s, entry, line, pause - shortened if speed.speed != inf else 0.0)
 
 
@@ -70,11 +73,11 @@ def estimate(entries: Iterable[tuple[bytes, Entry]], speed: PlaybackSpeed) -> Re
     """
     result, first, last, previous = ReplayEstimate(), None, None, None
     for delivery in schedule(entries, speed):
-        time_s = speed.at_s(delivery.entry)
-        first = time_s if first is None else min(first, time_s)
-        last = time_s if last is None else max(last, time_s)
-        result.out_of_order += previous is not None and time_s < previous
-        previous = time_s
+        if (time_s := speed.at_s(delivery.entry)) is not None:
+            first = time_s if first is None else min(first, time_s)
+            last = time_s if last is None else max(last, time_s)
+            result.out_of_order += previous is not None and time_s < previous
+            previous = time_s
         result.deliveries += 1
         result.types[delivery.entry.type] += 1
         result.takes_s = delivery.at_s

@@ -1,43 +1,47 @@
 """`--where`: a CEL expression over the fields of a delivery, checked once; it never raises later.
 
 The language is Google's Common Expression Language without what could run for long: nested loops,
-and macros that build lists. An evaluation that fails is no match.
+and macros that build lists. An evaluation that fails is no match, and is counted.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vmon.errors import WrongUse
 from vmon.sanitize import disarm
+from vmon.search.expression_engine import Program, missing_path, parses
 from vmon.search.expression_names import (
-    _LOOPS,
     _OWN,
+    _bindings,
     _bound,
-    _check_all_seen,
     _check_calls,
+    _check_items,
     _check_names,
+    _is_costly,
+    _tested,
     _Token,
     _tokens,
-    _Tree,
     _uses,
     _value,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import ModuleType
 
     from vmon.events.entry import Entry
+    from vmon.search.expression_types import FieldTree, Path
 
 LONGEST = 2000
-"""The longest expression in characters: what the parser takes without running out of stack."""
+"""The longest expression in characters."""
 MOST_LOOPED = 1 << 14
-"""The largest body in bytes that a loop runs over: its time grows with the square of that."""
+"""The largest values in characters that a loop or a search runs over: time grows quadratically."""
 _CACHE_SIZE = 4096
 _LONGEST_CACHED_KEY = 512
+_MOST_REASONS = 100
+_LARGEST, _SMALLEST = (1 << 63) - 1, -(1 << 63)
+_TOO_LARGE = f"more than {MOST_LOOPED >> 10} KiB of values for a loop or a search"
 
 
 _UNCACHED = frozenset({"received_at", "lag"})
@@ -46,41 +50,61 @@ _UNCACHED = frozenset({"received_at", "lag"})
 class Expression:
     """A compiled expression: callable with an entry, true where the expression is.
 
-    A missing field makes it false. WrongUse, with the position, for an invalid expression, or one
-    with a name that no event has.
+    A missing field makes it false. WrongUse, with the position, for an invalid expression, one with
+    a name that no event has, or with types that never fit.
     """
 
     def __init__(self, source: str) -> None:
         if len(source) > LONGEST:
             raise WrongUse(f"--where is longer than {LONGEST} characters")
+        if source != _whole(source):
+            raise WrongUse("--where is not valid UTF-8")
         self.source = source
-        self._program = _compile(source)
         tokens = list(_tokens(source))
-        _check_calls(tokens)
-        bound = _bound(tokens)
-        uses = list(_uses(tokens, bound))
-        _check_names(uses)
-        _check_all_seen(uses, bound, set(self._program.variables()))
-        self._loops = any(token.text in _LOOPS and token.kind == "name" for token in tokens)
-        self._tree = _tree(use.parts for use in uses)
-        self._cache: dict[str, bool] | None = None if self._tree.keys() & _UNCACHED else {}
+        self._used, tested = _checked(source, tokens)
+        self._program = Program(source, tested, self._used)
+        self._is_costly = _is_costly(tokens)
+        self._tree = _tree(self._used)
+        self._cache: dict[str, bool | str] | None = None if self._tree.keys() & _UNCACHED else {}
+        self._computed = False
+        self._reasons: dict[str, int] = {}
         self.types, self.needle = required_conditions(tokens)
-        self._check_result()
 
     def __call__(self, entry: Entry) -> bool:
         """Whether the expression is true of the entry; False where it cannot be evaluated."""
-        if self._loops and len(entry.delivery.body) > MOST_LOOPED:
-            return False
         variables = self._variables(entry)
-        if self._cache is None:
-            return self._evaluate(variables) is True
-        key = repr(variables)
+        fitted, size = _fitted(variables)
+        if self._is_costly and size > MOST_LOOPED:
+            return self._count(_TOO_LARGE)
+        if self._cache is None or size > _LONGEST_CACHED_KEY:
+            return self._count(self._program.evaluate(fitted))
+        key = repr(fitted)
         result = self._cache.get(key)
         if result is None:
-            result = self._evaluate(variables) is True
-            if len(self._cache) < _CACHE_SIZE and len(key) < _LONGEST_CACHED_KEY:
+            result = self._program.evaluate(fitted)
+            if len(self._cache) < _CACHE_SIZE:
                 self._cache[key] = result
-        return result
+        return self._count(result)
+
+    def _count(self, result: bool | str) -> bool:  # noqa: FBT001 - a value, not a switch
+        if isinstance(result, bool):
+            self._computed = True
+            return result
+        if result in self._reasons or len(self._reasons) < _MOST_REASONS:
+            self._reasons[result] = self._reasons.get(result, 0) + 1
+        return False
+
+    @property
+    def failed(self) -> str | None:
+        """A sentence with the reason if it could be evaluated for none of the deliveries so far."""
+        if self._computed or not self._reasons:
+            return None
+        reason = max(self._reasons, key=lambda one: self._reasons[one])
+        path = missing_path(reason, self._used)
+        for other in (missing_path(one, self._used) for one in self._reasons):
+            path = other if other.startswith(f"{path}.") else path  # missing in the others, too
+        count = sum(self._reasons.values())
+        return f"--where matched nothing: {count:,} could not be evaluated ({path})"
 
     def _variables(self, entry: Entry) -> dict[str, Any]:
         """Collect the variables that the expression uses, and no others: each costs time."""
@@ -89,7 +113,7 @@ class Expression:
         for name, tree in self._tree.items():
             if own := _OWN.get(name):
                 own_value = own(entry)
-                if own_value is None and name == "lag":
+                if own_value is None and name in {"lag", "received_at"}:  # unknown
                     continue
                 variables[name] = _pruned(own_value, tree)
             else:
@@ -98,42 +122,73 @@ class Expression:
                     variables[name] = _pruned(value[name], tree)
         return variables
 
-    def _evaluate(self, variables: dict[str, Any]) -> object:
-        try:
-            return self._program.execute(variables)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
-            return error
-
-    def _check_result(self) -> None:
-        """Check on the samples that the result is a boolean."""
-        from vmon.events.catalogue import TYPES
-
-        for entry in map(_sampled, TYPES):
-            result = self._evaluate({"lag": 0.0} | self._variables(entry))
-            if not isinstance(result, bool | BaseException):
-                kind = type(result).__name__
-                raise WrongUse(
-                    f"--where must be true or false, not {kind}",
-                    hint='compare the value: reason == "clientDisconnected"',
-                )
-
     def __str__(self) -> str:
         """Describe it, as a filter does."""
         return f"where {disarm(self.source)}"
 
 
-def _pruned(value: Any, tree: _Tree) -> Any:
+def _checked(source: str, tokens: list[_Token]) -> tuple[list[Path], list[Path]]:
+    """Return the paths that are used, and those in `has()`; WrongUse for unknown names.
+
+    A syntax error is left to the engine, which has the position.
+    """
+    uses = list(_uses(tokens, _bound(tokens)))
+    if parses(source):
+        _check_calls(tokens)
+        _check_names(uses)
+        bindings = _bindings(tokens, uses)
+        _check_items(list(_uses(tokens, set())), bindings)
+    return [use.parts for use in uses], _tested(tokens, uses)
+
+
+def _fitted(value: Any) -> tuple[Any, int]:
+    """Convert a value to what the engine can hold, with its approximate length as JSON.
+
+    An integer beyond 64 bits becomes a double, half a surrogate pair the replacement character.
+    """
+    kind = type(value)  # by its type: this is walked for every delivery
+    if kind is str:
+        return (value if value.isascii() else _whole(value)), len(value) + 2
+    if kind is dict:
+        size, fields = 2, {}
+        for name, inner in value.items():
+            fitted, more = _fitted(inner)
+            fields[name if name.isascii() else _whole(name)] = fitted
+            size += len(name) + 4 + more
+        return fields, size
+    if kind is list:
+        size, items = 2, []
+        for inner in value:
+            fitted, more = _fitted(inner)
+            items.append(fitted)
+            size += more + 1
+        return items, size
+    if kind is int and not _SMALLEST <= value <= _LARGEST:
+        return _double(value), 20
+    return value, 4
+
+
+def _double(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _pruned(value: Any, tree: FieldTree) -> Any:
     """Reduce a value to the fields that are used; whole at the leaves of the tree."""
     if not tree or type(value) is not dict:
         return value
     return {name: _pruned(value[name], below) for name, below in tree.items() if name in value}
 
 
-def _tree(paths: Iterable[tuple[str, ...]]) -> _Tree:
+def _tree(paths: Iterable[Path]) -> FieldTree:
     """Merge paths into a tree; a path that is used as a whole is a leaf."""
-    tree: _Tree = {}
+    tree: FieldTree = {}
     for path in sorted(set(paths), key=len):  # shorter ones first: they are the leaves
         here = tree
         for part in path:
@@ -141,60 +196,6 @@ def _tree(paths: Iterable[tuple[str, ...]]) -> _Tree:
                 break
             here = here.setdefault(part, {})
     return tree
-
-
-@cache
-def _sampled(name: str) -> Entry:
-    import json
-
-    from vmon.capture.codec import bare
-    from vmon.events.catalogue import TYPES
-
-    return bare(json.dumps(TYPES[name].sample).encode())
-
-
-@cache
-def _cel() -> ModuleType:
-    """Load the CEL extension module alone, without the command line of its package."""
-    from importlib.machinery import PathFinder
-    from importlib.util import find_spec, module_from_spec
-
-    package = find_spec("cel")
-    spec = package and PathFinder.find_spec("cel", list(package.submodule_search_locations or ()))
-    if spec is None or spec.loader is None:
-        raise WrongUse(
-            "--where needs the package common-expression-language",
-            hint="run pip install common-expression-language",
-        )
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _compile(source: str) -> Any:
-    try:
-        return _cel().compile(source)
-    except (KeyboardInterrupt, SystemExit, WrongUse):
-        raise
-    except BaseException as error:  # noqa: BLE001 - a panic in Rust is no Exception
-        raise _invalid_expression(source, str(error)) from None
-
-
-def _invalid_expression(source: str, message: str) -> WrongUse:
-    found = re.search(r"<input>:(\d+):(\d+): (?:Syntax error: )?([^\n]*)", message)
-    if not found:
-        return WrongUse("--where is not a valid CEL expression", hint=disarm(message[-200:]))
-    lines = source.split("\n")
-    at = sum(len(line) + 1 for line in lines[: int(found[1]) - 1]) + int(found[2])
-    why = (
-        found[3]
-        .split(" expecting ")[0]
-        .replace("mismatched input '<EOF>'", "unexpected end of expression")
-    )
-    hint = "use == to compare" if re.search("at: '= ?'$", why) else None
-    if "has() macro" in why:
-        hint = "use has(stream.name) or has(body.reason)"
-    return WrongUse(f"--where at character {at}: {disarm(why)}", hint=hint)
 
 
 def required_conditions(tokens: list[_Token]) -> tuple[frozenset[str] | None, str | None]:

@@ -77,6 +77,8 @@ class LineMatcher:
         self._bad = bad
         self._number = 0
         self._counts = True
+        self.found_inside: int | None = None
+        """How many events inside log lines are selected; None where there were no such events."""
 
     def stop_counting(self) -> None:
         """Stop numbering lines: some were skipped uncounted."""
@@ -89,9 +91,7 @@ class LineMatcher:
             self._number += 1
             if begins and line.startswith(START) and not line.startswith(begins):
                 continue
-            entry = self.entry(line, self._number if self._counts else 0)
-            if entry and self._chosen(entry):
-                found.append((line if line.endswith(b"\n") else line + b"\n", entry))
+            self.match(line, found, self._number if self._counts else 0)
         return found
 
     def undecoded(self, lines: Iterable[bytes]) -> list[StoredLine]:
@@ -100,8 +100,7 @@ class LineMatcher:
         for line in lines:
             self._number += 1
             if not line.startswith(START):
-                entry = self.entry(line, self._number if self._counts else 0)
-                found += [(line, entry)] if entry else []
+                self.match(line, found, self._number if self._counts else 0)
             elif not line.startswith(ASIDE):
                 found.append((line, None))
         return found
@@ -112,8 +111,8 @@ class LineMatcher:
         for line in lines:
             if settled and _is_settled(line, settled):
                 found.append((line, None))
-            elif (entry := self.entry(line)) and self._chosen(entry):
-                found.append((line, entry))
+            else:
+                self.match(line, found)
         return found
 
     def skip(self, lines: int) -> None:
@@ -135,14 +134,72 @@ class LineMatcher:
                     found.append((line, None))
                 continue
             number, at = number + count(b"\n", at, start), start
-            entry = self.entry(line, number if self._counts else 0)
-            if entry and self._chosen(entry):
-                found.append((line, entry))
+            self.match(line, found, number if self._counts else 0)
         return found
 
-    def entry(self, line: bytes, number: int = 0) -> Entry | None:
-        """Decode a line; None, and a report, where it holds no delivery."""
-        return _entry(line, self._name, self._bad, number)
+    def match(self, line: bytes, found: list[StoredLine], number: int = 0) -> None:
+        """Decode a line and append it where it matches; of a log line, the events inside."""
+        if not line.startswith(START):
+            found += self._match_foreign(line, number)
+            return
+        entry = _entry(line, self._name, self._bad, number)
+        if entry and self._chosen(entry):
+            found.append((line if line.endswith(b"\n") else line + b"\n", entry))
+
+    def _match_foreign(self, line: bytes, number: int) -> Iterable[StoredLine]:
+        """Match a line that is not a capture's."""
+        if line.isspace() or not line:
+            return ()
+        entry, why = None, ""
+        try:
+            entry = _codec().read_line(line, number)
+        except (ValueError, VmonError) as error:
+            why = str(error)
+        if entry and not _may_wrap(line, entry):
+            return ((_with_newline(line), entry),) if self._chosen(entry) else ()
+        if inner := _events_in(line):
+            return self._match_inside(inner, number)
+        if entry and not _is_log_line(entry):
+            return ((_with_newline(line), entry),) if self._chosen(entry) else ()
+        self._bad(BadLine(self._name, number, why or "a log line without an event"))
+        return ()
+
+    def _match_inside(self, bodies: list[bytes], number: int) -> list[StoredLine]:
+        """Match the events inside a log line."""
+        events = ((body + b"\n", _codec().bare(body, number)) for body in bodies)
+        found: list[StoredLine] = [(line, entry) for line, entry in events if self._chosen(entry)]
+        self.found_inside = (self.found_inside or 0) + len(found)
+        return found
+
+
+def _with_newline(line: bytes) -> bytes:
+    return line if line.endswith(b"\n") else line + b"\n"
+
+
+def _may_wrap(line: bytes, entry: Entry) -> bool:
+    """Whether a line of JSON may contain events: event bodies are not searched."""
+    if entry.type != "unknown" and "event" in entry.payload.value:
+        return False
+    return entry.delivery.body == line.strip() and bool(_logs().may_wrap(entry.payload))
+
+
+def _events_in(line: bytes) -> list[bytes]:
+    if b"{" not in line or line.startswith(_codec().WHY):
+        return []
+    found: list[bytes] = _logs().events_in(line)
+    return found
+
+
+def _is_log_line(entry: Entry) -> bool:
+    return bool(_logs().is_log_line(entry.payload.value))
+
+
+@cache
+def _logs() -> Any:
+    """The module that searches log lines, imported only when one is searched."""
+    from vmon.capture import logs
+
+    return logs
 
 
 _RECEIVED = b',"received_at":"'

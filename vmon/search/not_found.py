@@ -21,6 +21,9 @@ def nothing_found(
     """
     where = source_name(sources[0]) if len(sources) == 1 else f"{len(sources):,} files"
     text = f"no {what} found in {disarm(where)}"
+    if before := _last_filled(sources):
+        hint = f"it is empty; the last capture with deliveries is {disarm(before)}"
+        return Refused(text, hint=hint)
     if chosen is None or chosen.selects_all:
         return Refused(
             text, hint="capture events with vmon listen, or send samples with vmon trigger"
@@ -28,7 +31,19 @@ def nothing_found(
     return Refused(f"{text} (filter: {chosen})", hint=_hint(chosen))
 
 
+def _last_filled(sources: tuple[str | None, ...]) -> str | None:
+    """The last capture with deliveries, if what was read is an empty one in the same folder."""
+    if len(sources) != 1 or sources[0] is None:
+        return None
+    from vmon.capture.folder import last_filled
+
+    found = last_filled(sources[0])
+    return str(found) if found else None
+
+
 def _hint(chosen: Filter) -> str:
+    if chosen.where and chosen.where.failed:
+        return chosen.where.failed
     for value in (*chosen.session, *chosen.connection, *chosen.stream, *chosen.call):
         from vmon.events.names import is_two_words  # costs an empty file nothing
 

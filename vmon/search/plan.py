@@ -137,7 +137,8 @@ def _way_through_bodies(plan: Plan) -> str:
 
 
 def _by(needles: tuple[bytes, ...], plan: Plan) -> str:
-    shown = [needle.decode() for needle in needles if needle not in _HIDING]
+    texts = [needle.decode() for needle in needles if needle not in _HIDING]
+    shown = [f'{text}"' if text.startswith('"') else text for text in texts]
     return f"by needle {disarm(' or '.join(shown))}{' in any case' if plan.any_case else ''}"
 
 
@@ -150,12 +151,15 @@ _HIDING = frozenset({_ESCAPE, _BASE64, b"\\", *_KELVIN})
 NUMBER = re.compile(rb'"[ \t\r\n]*:[ \t\r\n]*-?[0-9]+[.eE]')
 """A number that is not written as an ID is."""
 _SHAPES = {
-    "broadcast": (b'"broadcastUrls"',),
-    "captions": (b'"captionsId"', b'"captionId"'),
-    "archive": (b'"outputMode"', b'"partnerId"', b'"duration"'),
-    "render": (b'"status"',),
+    "broadcast": (b'"broadcastUrls',),
+    "captions": (b'"captionsId', b'"captionId'),
+    "archive": (b'"outputMode', b'"partnerId', b'"duration'),
+    "render": (b'"status',),
 }
-"""The keys of a body of each type that does not name the type: see `payload`."""
+"""The keys of a body of each type that does not name the type: see `payload`.
+
+Without their second quote: within a JSON string, as logs have it, a backslash comes before that.
+"""
 
 
 def _signs_of_types(types: frozenset[str]) -> tuple[bytes, ...]:
@@ -164,7 +168,7 @@ def _signs_of_types(types: frozenset[str]) -> tuple[bytes, ...]:
         return ()
     names = sorted(types)
     shapes = [sign for name in names for sign in _SHAPES.get(name, ())]
-    return (*(b'"%b"' % name.encode() for name in names), *shapes, _ESCAPE)
+    return (*(b'"%b' % name.encode() for name in names), *shapes, _ESCAPE)
 
 
 _OF_A_NUMBER = r"-?([0-9]+(\.[0-9]*|e[+-]?[0-9]*|\.[0-9]*e[+-]?[0-9]*)|i|in|inf)?|-[0-9]*"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmon.capture import inputs
 from vmon.search import scan
+from vmon.search.skipped import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +26,7 @@ twice as long, because the processor's caches hold other data by then."""
 def batches(  # noqa: PLR0913 - one for each option of reading
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
     *,
     follow: bool = False,
     start: int = 0,
@@ -33,6 +35,7 @@ def batches(  # noqa: PLR0913 - one for each option of reading
 ) -> Iterator[list[StoredLine]]:
     """Yield the selected lines of the sources (None is standard input), a block at a time.
 
+    `bad` is called for lines that hold no delivery; without it, a warning per source counts them.
     `opened` gets each source's stream; a followed source is read from `start` and has no end.
     Without `entries`, bare bodies are decoded only as far as the filter needs. WrongUse where a
     source cannot be read, Unread where the reader of the output is gone while following.
@@ -42,13 +45,29 @@ def batches(  # noqa: PLR0913 - one for each option of reading
             if opened:
                 opened(stream)
             name = inputs.source_name(source)
-            yield from scan.select(stream, name, chosen, bad, entries=entries)
+            with _skipped(name, bad, at_once=follow) as report:
+                yield from scan.select(stream, name, chosen, report, entries=entries)
+
+
+@contextmanager
+def _skipped(
+    name: str, bad: Callable[[BadLine], None] | None, *, at_once: bool
+) -> Iterator[Callable[[BadLine], None]]:
+    """Yield `bad`, else a collector that prints its warnings at the end of the source."""
+    if bad is not None:
+        yield bad
+        return
+    skipped = Skipped(name, at_once=at_once)
+    try:
+        yield skipped
+    finally:
+        skipped.end()
 
 
 def decoded_batches(
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
     *,
     follow: bool = False,
 ) -> Iterator[list[DecodedLine]]:
@@ -56,26 +75,27 @@ def decoded_batches(
     for source in sources:
         name = inputs.source_name(source)
         for batch in batches((source,), chosen, bad, follow=follow):
-            yield [*scan.with_entries(batch, name, bad)]
+            yield [*scan.with_entries(batch, name, bad or scan.say_bad)]
 
 
 def lines(
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
 ) -> Iterator[DecodedLine]:
     """Yield the selected lines of the sources one by one, each with its entry."""
     for source in sources:
         name = inputs.source_name(source)
         for batch in batches((source,), chosen, bad):
             for at in range(0, len(batch), _TOGETHER):
-                yield from [*scan.with_entries(batch[at : at + _TOGETHER], name, bad)]
+                part = batch[at : at + _TOGETHER]
+                yield from [*scan.with_entries(part, name, bad or scan.say_bad)]
 
 
 def entries(
     sources: Iterable[str | None],
     chosen: Filter,
-    bad: Callable[[BadLine], None] = scan.say_bad,
+    bad: Callable[[BadLine], None] | None = None,
 ) -> Iterator[Entry]:
     """Yield the selected entries of the sources, for commands that read everything and then exit.
 

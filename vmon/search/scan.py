@@ -25,6 +25,7 @@ from vmon.search.matching import (
     _with_prefix,
 )
 from vmon.search.plan import NUMBER, Plan, plan_of, span_of
+from vmon.search.skipped import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,6 +61,8 @@ def select(  # noqa: PLR0913 - one for each option of reading
         yield from _selected(blocks, chosen, matcher, only_lines=only_lines, entries=entries)
     finally:
         blocks.close()
+        if isinstance(bad, Skipped) and matcher.found_inside is not None:
+            bad.found_inside = (bad.found_inside or 0) + matcher.found_inside
 
 
 def _selected(

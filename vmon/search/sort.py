@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Read = Callable[[str | None], Iterator[Sequence[matching.StoredLine]]]
+    _Head = tuple[str, int, matching.StoredLine, Iterator[matching.StoredLine]]
 
 
 Sort = Literal["received", "event", "none"]
@@ -55,37 +56,39 @@ def _by_receipt(
     waiting = sorted(
         ((_begins(source), place, source) for place, source in enumerate(sources)), reverse=True
     )
-    heap: list[tuple[str, int, matching.StoredLine, Iterator[matching.StoredLine]]] = []
+    heap: list[_Head] = []
+    first: dict[int, str] = {}
     while waiting or heap:
         while waiting and (not heap or waiting[-1][0] <= heap[0][0]):
             _, place, source = waiting.pop()
-            _push(heap, place, (one for batch in read(source) for one in batch))
+            rest: Iterator[matching.StoredLine] = (one for batch in read(source) for one in batch)
+            first[place] = _push(heap, place, rest, first.get(place - 1, ""))
         if heap:
-            _, place, stored, rest = heapq.heappop(heap)
+            before, place, stored, rest = heapq.heappop(heap)
             yield stored
-            _push(heap, place, rest)
+            _push(heap, place, rest, before)
 
 
-def _push(
-    heap: list[tuple[str, int, matching.StoredLine, Iterator[matching.StoredLine]]],
-    place: int,
-    rest: Iterator[matching.StoredLine],
-) -> None:
+def _push(heap: list[_Head], place: int, rest: Iterator[matching.StoredLine], before: str) -> str:
+    """Put in the next line of a source; its time, or that of the one before it."""
     for stored in rest:
-        heapq.heappush(heap, (_received(stored), place, stored, rest))
-        return
+        at = _received(stored) or before
+        heapq.heappush(heap, (at, place, stored, rest))
+        return at
+    return before
 
 
 def _received(stored: matching.StoredLine) -> str:
     """Return the time of receipt of a line as text that sorts as time does.
 
-    Empty for a torn line, which is therefore sent at once: after the line before it.
+    Empty for a torn line and for a body without a time: they stay after the line before them.
     """
     line, _ = stored
     if line.startswith(START) and (found := _RECEIVED.search(line)):
         return found[1].decode()
     try:
-        return iso(matching.entry_of(stored).delivery.received_at)
+        at = matching.entry_of(stored).delivery.received_or_none
+        return iso(at) if at else ""
     except (ValueError, VmonError):
         return ""
 
@@ -105,9 +108,11 @@ def _begins(source: str | None) -> str:
 def by_event(lines: Iterable[matching.StoredLine]) -> Iterator[matching.DecodedLine]:
     """Sort lines by event time, within BOUND deliveries."""
     heap: list[tuple[int, int, matching.DecodedLine]] = []
+    at_ms = 0
     for number, stored in enumerate(lines):
         entry = matching.entry_of(stored)
-        heapq.heappush(heap, (entry.occurred_ms, number, (stored[0], entry)))
+        at_ms = entry.occurred_ms or at_ms  # what has no time stays behind what it stands behind
+        heapq.heappush(heap, (at_ms, number, (stored[0], entry)))
         if len(heap) > BOUND:
             yield heapq.heappop(heap)[2]
     while heap:

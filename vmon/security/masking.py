@@ -18,7 +18,7 @@ SECRETS = frozenset({"password", "streamName"})
 """Keys of payloads whose values are secrets: of an archive, of a live stream."""
 
 
-_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie"})
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 
 
 _SECRET_TEXT = re.compile(

@@ -40,8 +40,11 @@ _MIN_SUBSTRING = 4
 
 
 def paths_of(values: Iterable[str]) -> tuple[str, ...]:
-    """Parse `--redact` values, comma lists, into dotted paths."""
-    paths = tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+    """Parse `--redact` values, comma lists, into dotted paths; WrongUse for an empty one."""
+    parts = [[part.strip() for part in value.split(",") if part.strip()] for value in values]
+    if not all(parts):
+        raise WrongUse("--redact is empty", hint="use --redact connection.data,stream.name")
+    paths = tuple(part for some in parts for part in some)
     for path in paths:
         if not all(path.split(".")):
             raise WrongUse(

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.locks import is_in_use
 from vmon.sessions.snapshot import Order, as_of
 from vmon.sessions.store import SessionStore
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 class SessionLoader:
     """A session store, the order of its sessions, and when the last delivery was received."""
 
-    def __init__(self, name_of: Callable[[str | None], str | None]) -> None:
-        self.store = SessionStore(name_of)
+    def __init__(
+        self, name_of: Callable[[str | None], str | None], late_after_s: float = LATE_AFTER_S
+    ) -> None:
+        self.store = SessionStore(name_of, late_after_s=late_after_s)
         self.order = Order(self.store.session)
 
     def apply(self, entry: Entry) -> ApplyResult:

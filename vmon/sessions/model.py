@@ -139,16 +139,24 @@ def lasted_ms(part: ConnectionState | StreamState | Call) -> int:
 
 def began_ms_of(part: Part) -> int | None:
     """Return when a part began: its creation, else its first state or status; None if unknown."""
-    if part.created_ms is not None:
+    if part.created_ms:
         return part.created_ms
-    seen = (
-        part.states
-        if isinstance(part, Call)
-        else part.statuses
-        if isinstance(part, OutputState)
-        else {}
-    )
-    return min(seen.values(), default=None)
+    return min(_seen_ms(part).values(), default=0) or None
+
+
+def is_timeless(part: Part) -> bool:
+    """Whether a part is known from bare bodies without any time: nobody knows when it was."""
+    if part.created_ms or part.ended_ms:
+        return False
+    seen = _seen_ms(part).values()
+    return part.created_ms == 0 or part.ended_ms == 0 or bool(seen and not any(seen))
+
+
+def _seen_ms(part: Part) -> dict[str, int]:
+    """Return the states or statuses of a part, and when each was first seen."""
+    if isinstance(part, OutputState):
+        return part.statuses
+    return part.states if isinstance(part, Call) else {}
 
 
 def active_counts(session: Session) -> tuple[int, int, int]:

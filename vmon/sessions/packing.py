@@ -20,7 +20,8 @@ class StoredSession(Struct, gc=False):
     received more than once to how often; `tokens` hashes of a verified token and its body to when.
     `unstamped` are the events without a timestamp, and when they were first received;
     `rounds` those that open and close the session: when, whether it opens, why it closed.
-    `stamped_ms` is the newest timestamp of an event, `newest_ms` the newest receipt.
+    `stamped_ms` is the newest timestamp of an event, `newest_ms` the newest receipt;
+    `in_order_ms` the newest timestamp that is not in the future: an older event is late.
     """
 
     session: Session
@@ -31,6 +32,7 @@ class StoredSession(Struct, gc=False):
     rounds: dict[int, tuple[int, bool, str | None]] = field(default_factory=dict)
     stamped_ms: int = 0
     newest_ms: int = 0
+    in_order_ms: int = 0
 
 
 def weight(record: StoredSession) -> int:
@@ -66,6 +68,7 @@ class _Facts(Struct, array_like=True):
     unstamped: dict[int, int]
     rounds: dict[int, tuple[int, bool, str | None]]
     stamped_ms: int
+    in_order_ms: int
 
 
 _PICKLED = b"\xc1"  # begins nothing in msgpack
@@ -83,6 +86,7 @@ def pack(record: StoredSession) -> Packed:
         record.unstamped,
         record.rounds,
         record.stamped_ms,
+        record.in_order_ms,
     )
     return Packed(
         zlib.compress(_encoded(fields), 1),
@@ -105,6 +109,7 @@ def unpack(packed: Packed) -> StoredSession:
         fields.rounds,
         fields.stamped_ms,
         packed.newest_ms,
+        fields.in_order_ms,
     )
 
 

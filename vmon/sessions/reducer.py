@@ -14,10 +14,11 @@ from vmon.events.models import (
     Connection,
     ConnectionEvent,
     Event,
+    Monitored,
     RenderEvent,
     StreamEvent,
 )
-from vmon.events.timestamps import FIRST_MS, in_ms
+from vmon.events.timestamps import FIRST_MS, FUTURE_MS, in_ms
 from vmon.sessions.model import (
     BEGUN,
     ENDED,
@@ -70,7 +71,8 @@ def _connection(
         _merge_end(person, at_ms, event.reason)
     if stated.data and (name := name_of(stated.data)):
         person.name = earliest(person.name, name)
-    return stated.created_at != person.created_ms and merge_created(person, stated.created_at)
+    created = stated.created_at
+    return created != person.created_ms and merge_created(person, created, event)
 
 
 def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
@@ -89,11 +91,13 @@ def _stream(session: Session, event: StreamEvent, at_ms: int) -> bool:
     if (kind := stated.video_type) and kind != stream.video_type:
         stream.video_type = earliest(stream.video_type, intern(kind))
     publisher = stated.connection
-    in_seconds = publisher is not None and _publisher(session, stream, publisher)
-    return merge_created(stream, stated.created_at) or in_seconds
+    in_seconds = publisher is not None and _publisher(session, stream, publisher, event)
+    return merge_created(stream, stated.created_at, event) or in_seconds
 
 
-def _publisher(session: Session, stream: StreamState, stated: Connection) -> bool:
+def _publisher(
+    session: Session, stream: StreamState, stated: Connection, event: StreamEvent
+) -> bool:
     if not (identifier := stated.id):
         return False
     owner = session.people.get(identifier)
@@ -102,7 +106,8 @@ def _publisher(session: Session, stream: StreamState, stated: Connection) -> boo
     owner.seen |= NAMED
     if stream.connection != identifier:
         stream.connection = earliest(stream.connection, owner.id)
-    return stated.created_at != owner.created_ms and merge_created(owner, stated.created_at)
+    created = stated.created_at
+    return created != owner.created_ms and merge_created(owner, created, event)
 
 
 def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
@@ -117,7 +122,7 @@ def _call(session: Session, event: CallEvent, at_ms: int) -> bool:
     if connection := event.connection_id:
         caller = session.people.get(connection)
         call.connection = earliest(call.connection, caller.id if caller else connection)
-    return merge_created(call, event.created_ms)
+    return merge_created(call, event.created_ms, event)
 
 
 def _output(
@@ -160,10 +165,17 @@ def _output_id(event: ArchiveEvent | BroadcastEvent | RenderEvent | CaptionsEven
 
 
 def merge_created(
-    part: ConnectionState | StreamState | Call | OutputState, stated: float | None
+    part: ConnectionState | StreamState | Call | OutputState,
+    stated: float | None,
+    event: Monitored | None = None,
 ) -> bool:
-    """Merge a createdAt into a part; whether it was in seconds."""
+    """Merge a createdAt into a part; whether it was in seconds.
+
+    One on a later day than the event that states it is ignored.
+    """
     if stated is None or (at_ms := in_ms(stated)) is None:
+        return False
+    if event is not None and at_ms > (in_ms(event.timestamp) or at_ms) + FUTURE_MS:
         return False
     if not part.created_ms or at_ms < part.created_ms:
         part.created_ms = at_ms

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from vmon.events.catalogue import FILED_STATUSES
+from vmon.events.timestamps import FUTURE_MS
 from vmon.sessions.model import (
     Call,
     ConnectionState,
@@ -21,6 +22,7 @@ from vmon.sessions.model import (
     StreamState,
     began_ms_of,
     first_after,
+    is_timeless,
     latest_end_ms,
 )
 
@@ -32,6 +34,7 @@ class Span(NamedTuple):
     """A begin and an end; `ended_ms` None is open, `begin_told` and `end_told` false are inferred.
 
     An inferred end is the latest possible, an inferred begin the earliest possible.
+    `began_ms` is 0 if the part is known without any time: then its duration is unknown.
     """
 
     began_ms: int
@@ -45,8 +48,15 @@ class Span(NamedTuple):
         """Whether it has no end yet."""
         return self.ended_ms is None
 
+    @property
+    def is_dated(self) -> bool:
+        """It is known when it was."""
+        return self.began_ms > 0
+
     def lasted_s(self, now_ms: int) -> float:
-        """Return its duration in seconds; of an open one, until now."""
+        """Return its duration in seconds; of an open one, until now; 0 if it is unknown."""
+        if not self.is_dated:
+            return 0.0
         ended_ms = now_ms if self.ended_ms is None else self.ended_ms
         return max(0, ended_ms - self.began_ms) / 1000
 
@@ -156,12 +166,26 @@ def _connection(part: TimedPart) -> str:
 
 
 def _by_begin(parts: Iterable[TimedPart]) -> list[TimedPart]:
-    return sorted(parts, key=lambda part: (part.span.began_ms, part.thing.id))
+    """Sort parts by their begin; those without a time come last, in the order of receipt."""
+    return sorted(
+        parts,
+        key=lambda part: (
+            not part.span.is_dated,
+            part.span.began_ms,
+            part.thing.id if part.span.is_dated else "",
+        ),
+    )
 
 
 def _span(session: Session, part: Part, ends: list[int], owner_ms: int | None = None) -> Span:
     """Infer the span of a part; `owner_ms` is the end of its connection."""
+    if is_timeless(part):
+        ended_ms = latest_end_ms(0, ends, owner_ms) if part.ended_ms is None else 0
+        return Span(0, ended_ms, part.reason, begin_told=False, end_told=not ended_ms)
     known_ms = began_ms_of(part)
+    last_ms = part.ended_ms or session.last_ms
+    if known_ms and last_ms and known_ms > last_ms + FUTURE_MS:
+        known_ms = None  # a creation of the future
     began_ms = session.first_ms if known_ms is None else known_ms
     if part.ended_ms is not None:
         began_ms = min(began_ms, part.ended_ms) if known_ms is None else began_ms
@@ -175,7 +199,8 @@ def _rounds(
 ) -> list[Span]:
     """Infer the rounds: each ends when the session is destroyed; the next begins after that."""
     rounds: list[Span] = []
-    created, begins = sorted(session.created_ms), sorted(span.began_ms for span in spans)
+    created = sorted(session.created_ms)
+    begins = sorted(span.began_ms for span in spans if span.is_dated)
     after = -1
     for end in ends:
         began = first_after(created, after, end), first_after(begins, after, end)
@@ -196,7 +221,8 @@ def _last_round(
 ) -> Span:
     """Infer the round without an end event: open while one of its parts, else outputs, is open."""
     inside = spans or ([] if opened is not None else outputs)
-    begins = [span.began_ms for span in inside] + ([] if opened is None else [opened])
+    begins = [span.began_ms for span in inside if span.is_dated]
+    begins += [] if opened is None else [opened]
     began_ms = min(begins, default=session.first_ms)
     if not inside or any(span.is_open for span in inside):
         return Span(began_ms, None, begin_told=opened is not None)

@@ -14,7 +14,15 @@ from msgspec import Struct
 from vmon.events.models import Event, Monitored, SessionEvent
 from vmon.events.names import name_in_data
 from vmon.events.redelivery import RETRIED_MS
-from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
+from vmon.events.timestamps import (
+    FIRST_MS,
+    FUTURE_MS,
+    LAST_MS,
+    LATE_AFTER_S,
+    in_ms,
+    is_in_seconds,
+    not_before,
+)
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
@@ -44,8 +52,8 @@ class ApplyResult(Struct, frozen=True, gc=False):
     is which copy of the same body it is (1: the first), `since_first_s` how long after the first
     copy it was received; `sure` that a verified token confirms it by the same `jti`: otherwise two
     events might have identical bodies. `late_s` is how much older it is than the newest event
-    of its session before (0: in order), by event time. `elsewhere` is how many of the copies
-    before it came at other paths.
+    of its session before, by the timestamps of both (0: in order, or nearly). `elsewhere` is how
+    many of the copies before it came at other paths.
     """
 
     session: Session | None
@@ -67,7 +75,7 @@ class SessionStore:
     With `on_forgotten`, which is called with their IDs, only the `totals` are kept of sessions that
     are closed and silent for 25 h (no retry arrives after that), or open and silent for a week.
     `room` is how many body hashes are held unpacked; `newest_ms` when the last delivery was
-    received.
+    received. What is older than the newest event by `late_after_s` or more is late.
     """
 
     def __init__(
@@ -76,12 +84,14 @@ class SessionStore:
         *,
         on_forgotten: Callable[[str], None] | None = None,
         room: int = _ROOM,
+        late_after_s: float = LATE_AFTER_S,
     ) -> None:
         self.totals = Totals()
         self.newest_ms = 0
         self._name_of = name_of
         self._on_forgotten = on_forgotten
         self._room = self._packs_at = room
+        self._late_after_ms = late_after_s * 1000
         self._sessions: dict[str, StoredSession | Packed] = {}
         self._strays = StoredSession(Session(""))
         self._paths = PathMemory()
@@ -111,8 +121,9 @@ class SessionStore:
         self._held += 1
         if record is self._strays:
             return ApplyResult(None)
-        late_s = self._apply_first(record, entry.fields, body_hash, received_ms)
-        return ApplyResult(record.session, 1, 0.0, late_s)
+        late_ms = self._apply_first(record, entry.fields, body_hash, received_ms)
+        is_late = late_ms >= self._late_after_ms and delivery.remote is not None
+        return ApplyResult(record.session, 1, 0.0, late_ms / 1000 if is_late else 0.0)
 
     def sessions(self) -> Iterator[Session]:
         """Yield all sessions, in the order of their first delivery."""
@@ -126,8 +137,8 @@ class SessionStore:
 
     def _apply_first(
         self, record: StoredSession, event: Event, body_hash: int, received_ms: int
-    ) -> float:
-        """Apply the first copy of an event; how late it is, in seconds."""
+    ) -> int:
+        """Apply the first copy of an event; how late it is, in ms."""
         session, seconds = record.session, False
         project: str | None
         if isinstance(event, Monitored):
@@ -136,19 +147,25 @@ class SessionStore:
             at_ms, project = event.occurred_ms, None
         if at_ms is None or not FIRST_MS <= at_ms <= LAST_MS:
             seconds, at_ms = is_in_seconds(at_ms), in_ms(at_ms)
+        late_ms = 0
         if at_ms is None:
-            at_ms = record.unstamped[body_hash] = received_ms
-        elif at_ms > record.stamped_ms:
-            record.stamped_ms = at_ms
-        late_ms = session.last_ms - at_ms if at_ms else 0
-        if late_ms < 0:
+            at_ms = record.unstamped[body_hash] = not_before(received_ms, event.earliest_ms)
+        else:
+            if at_ms > record.stamped_ms:  # noqa: PLR1730 - as above
+                record.stamped_ms = at_ms
+            if at_ms > record.in_order_ms:
+                if at_ms <= received_ms + FUTURE_MS:
+                    record.in_order_ms = at_ms
+            else:
+                late_ms = record.in_order_ms - at_ms
+        if at_ms > session.last_ms:  # noqa: PLR1730 - as above
             session.last_ms = at_ms
         session.events += 1
         if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
         if self._reduce(record, event, body_hash, at_ms) or seconds:
             session.seconds += 1
-        return late_ms / 1000 if late_ms > 0 else 0.0
+        return late_ms
 
     def _apply_copy(
         self, record: StoredSession, entry: Entry, body_hash: int, received_ms: int, *, sure: bool
@@ -159,15 +176,22 @@ class SessionStore:
         first_ms = record.seen_bodies[body_hash]
         if received_ms and (received_ms < first_ms or not first_ms):  # 0: a bare body
             record.seen_bodies[body_hash] = first_ms = received_ms
-            if body_hash in record.unstamped:
-                record.unstamped[body_hash] = received_ms
-                newest_ms = max(record.unstamped.values())
-                record.session.last_ms = max(record.stamped_ms, newest_ms)
-                self._reduce(record, entry.fields, body_hash, received_ms)
+        if body_hash in record.unstamped:
+            self._unstamped_again(record, entry.fields, body_hash, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
         elsewhere = self._paths.again(record.session.id, body_hash, entry.delivery.path)
         return ApplyResult(session, copies, since_ms / 1000, sure=sure, elsewhere=elsewhere)
+
+    def _unstamped_again(
+        self, record: StoredSession, event: Event, body_hash: int, received_ms: int
+    ) -> None:
+        """An event without a time of its own may have happened earlier than was known."""
+        at_ms, known_ms = not_before(received_ms, event.earliest_ms), record.unstamped[body_hash]
+        if at_ms and (at_ms < known_ms or not known_ms):
+            record.unstamped[body_hash] = at_ms
+            record.session.last_ms = max(record.stamped_ms, *record.unstamped.values())
+            self._reduce(record, event, body_hash, at_ms)
 
     def _reduce(self, record: StoredSession, event: Event, body_hash: int, at_ms: int) -> bool:
         session = record.session

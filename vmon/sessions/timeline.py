@@ -40,7 +40,10 @@ Fault = Literal["failed", "late", "again"]
 
 
 class Mark(NamedTuple):
-    """A single event to mark on the timeline: a failure, a late event, or a duplicate."""
+    """A single event to mark on the timeline: a failure, a late event, or a duplicate.
+
+    `at_ms` is 0 if the event has no time: then it has no place in the chart.
+    """
 
     at_ms: int
     fault: Fault
@@ -49,7 +52,10 @@ class Mark(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of the chart. `kind` is a group of the catalogue; `name` is disarmed."""
+    """A row of the chart. `kind` is a group of the catalogue; `name` is disarmed.
+
+    A part without a time has no span.
+    """
 
     kind: str
     name: str
@@ -61,7 +67,7 @@ class Row(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """The rows of a session, and the time from its first bar to its last."""
+    """The rows of a session, and the time from its first bar to its last; 0 without any time."""
 
     session: str
     from_ms: int
@@ -71,14 +77,12 @@ class Chart(NamedTuple):
 
     def at(self, at_ms: int) -> float:
         """Return the position of an instant between the left edge (0) and the right edge (1)."""
-        width_ms = self.until_ms - self.from_ms
+        width_ms = self.until_ms - self.from_ms or 1
         return min(1.0, max(0.0, (at_ms - self.from_ms) / width_ms))
 
 
 # Marks.
 
-_LATE_S = 1.0
-"""Less is out of order, not late; a bare body, which was not received over HTTP, is never late."""
 _BREAKS = frozenset({"networkDisconnected", "Internal server failure", "failure"})
 _CLEARED = "700"
 
@@ -93,7 +97,7 @@ def marks_of(entry: Entry, change: ApplyResult) -> Iterator[Mark]:
         return
     if failure := failure_of(event):
         yield Mark(at_ms, "failed", key_of(event), failure)
-    if change.late_s >= _LATE_S and entry.delivery.remote is not None:
+    if change.late_s:
         text = f"{disarm(event.type)}, {duration(change.late_s)} late"
         yield Mark(at_ms, "late", key_of(event), text)
 
@@ -141,11 +145,13 @@ def chart(snapshot: SessionSnapshot, marks: Iterable[Mark], now_ms: int) -> Char
         by_key.setdefault(mark.key, []).append(mark)
     rows = tuple(_rows(snapshot, by_key))
     spans = [span for row in rows for span in row.spans]
-    marked = [mark.at_ms for row in rows for mark in row.marks]
+    marked = [mark.at_ms for row in rows for mark in row.marks if mark.at_ms]
+    if not spans and not marked:
+        return Chart(snapshot.session.id, 0, 0, now_ms, rows)
     earliest = snapshot.session.first_ms - _LONG_AGO_MS
     from_ms = max(earliest, min([*(span.began_ms for span in spans), *marked]))
     ends = [now_ms if span.ended_ms is None else span.ended_ms for span in spans]
-    until_ms = max(*ends, *marked, from_ms + _LEAST_MS)
+    until_ms = max([*ends, *marked, from_ms + _LEAST_MS])
     return Chart(snapshot.session.id, from_ms, until_ms, now_ms, rows)
 
 
@@ -157,7 +163,8 @@ def _rows(snapshot: SessionSnapshot, marks: dict[Key, list[Mark]]) -> Iterator[R
     own += marks.get(("session", session.id), [])
     name = f"session {handle(session.id, 'session')}"
     reason = snapshot.rounds[-1].reason
-    yield Row("session", name, session.id, 0, tuple(snapshot.rounds), tuple(sorted(own)), reason)
+    rounds = tuple(one for one in snapshot.rounds if one.is_dated)
+    yield Row("session", name, session.id, 0, rounds, tuple(sorted(own)), reason)
     for row in rows:
         yield row._replace(marks=tuple(marks.get((row.kind, row.id), ())))
 
@@ -177,7 +184,8 @@ def _parts(snapshot: SessionSnapshot) -> Iterator[tuple[TimedPart, int]]:
 def _row(timed: TimedPart, depth: int) -> Row:
     part, span = timed
     kind = _kind(part)
-    return Row(kind, _name(part), part.id, depth, (span,), (), odd_reason(part, span))
+    spans = (span,) if span.is_dated else ()
+    return Row(kind, _name(part), part.id, depth, spans, (), odd_reason(part, span))
 
 
 _ENDS = {

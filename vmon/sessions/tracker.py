@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vmon.events.models import ArchiveEvent
 from vmon.events.names import name_in_data, two_words
+from vmon.events.timestamps import LATE_AFTER_S
 from vmon.histogram import Histogram
 from vmon.humanize import duration
 from vmon.sessions.model import active_counts, is_open
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from vmon.sessions.model import Session
     from vmon.sessions.store import ApplyResult
 
-_ROUNDED_S = 1.0
-"""An archive's timestamps are rounded to a second: less than that is not late."""
 _MOST_CHANGED = 10_000
 """How many sessions may change before the occupancy is updated without a reader."""
 
@@ -58,10 +56,16 @@ class SessionTracker:
     """
 
     def __init__(
-        self, name_of: Callable[[str | None], str | None] | None = None, *, forgets: bool = False
+        self,
+        name_of: Callable[[str | None], str | None] | None = None,
+        *,
+        forgets: bool = False,
+        late_after_s: float = LATE_AFTER_S,
     ) -> None:
         self.store = SessionStore(
-            name_of or name_in_data, on_forgotten=self._forget if forgets else None
+            name_of or name_in_data,
+            on_forgotten=self._forget if forgets else None,
+            late_after_s=late_after_s,
         )
         self.lags = Histogram()
         self.slowest_s: float | None = None
@@ -139,5 +143,4 @@ def badge(entry: Entry, change: ApplyResult) -> str:
     if change.copies > 1:
         path = entry.delivery.path
         return again_in_words(path, change.copies_here, change.since_first_s)
-    least_s = _ROUNDED_S if isinstance(entry.fields, ArchiveEvent) else 0.0
-    return f"↩ {duration(change.late_s)} late" if change.late_s > least_s else ""
+    return f"↩ {duration(change.late_s)} late" if change.late_s else ""

@@ -18,10 +18,8 @@ KILL_S = 2.0
 QUERY_TIMEOUT_S = 2.0
 
 END = signal.SIGTERM
-if sys.platform == "win32":
-    KILL = signal.SIGTERM  # the only one there, and it cannot be ignored
-else:
-    KILL = signal.SIGKILL
+KILL: signal.Signals = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""On Windows SIGTERM is the only one, and cannot be ignored."""
 
 
 class ProcessInfo(Struct, frozen=True):
@@ -90,7 +88,4 @@ def parent_death_command() -> tuple[str, ...]:
 def send(pid: int, number: signal.Signals) -> None:
     """Signal the process and the children in its session; nothing if it is gone."""
     with suppress(OSError):
-        if sys.platform == "win32":
-            os.kill(pid, number)
-        else:
-            os.killpg(pid, number)
+        getattr(os, "killpg", os.kill)(pid, number)

@@ -198,6 +198,19 @@ async def test_what_does_not_add_up_is_reported_once_and_only_when_it_has_settle
     assert live.oddities.total == 1
 
 
+async def test_a_failure_of_the_platform_in_two_sessions_is_reported_as_one() -> None:
+    live = Live(beat_s=3600)
+    failed = {"id": "a", "status": "failed", "reason": "forceDisconnected", "updatedAt": T0 + 1500}
+    at = datetime.fromtimestamp(T0 / 1000 + 1.5, UTC)
+    live.enter(make_entry(failed | {"event": "archive", "sessionId": "2_A"}, received_at=at))
+    live.receive("sessionCreated", 0, sessionId="2_B")
+    live.receive("sessionDestroyed", 2, sessionId="2_B", reason="forceDisconnected")
+    found = [one for second in range(60) for one in live.oddities.look(T0 + second * 1000, 10)]
+    live.oddities.close()
+    assert [(one.code, one.session) for one in found] == [("service-disruption", None)]
+    assert live.oddities.total == 1
+
+
 @pytest.mark.usefixtures("hurried")
 async def test_beats_find_it_by_themselves_and_end_when_nothing_is_to_be_looked_at() -> None:
     live = Live()

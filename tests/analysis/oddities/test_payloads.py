@@ -126,13 +126,13 @@ def test_no_field_that_captions_were_seen_with_is_unknown() -> None:
 
 
 def test_one_kind_is_one_oddity_of_its_first_event_with_a_count() -> None:
-    early, late = sample("streamCreated", timestamp=1_470_258_000_000), sample("streamCreated")
+    early, late = sample("streamCreated", timestamp=1_470_258_846_000), sample("streamCreated")
     one = PayloadChecks()
     for body in (late, early, late):
         stream = body["stream"] | {"codec": "vp8"}
         one.note(make_entry(json.dumps(body | {"stream": stream}).encode()))
     (odd,) = one.oddities()
-    assert odd.at_ms == 1_470_258_000_000
+    assert odd.at_ms == 1_470_258_846_000
     assert odd.text == (
         'streamCreated: unknown field stream."codec" (3 deliveries, this is the first)'
     )

@@ -118,3 +118,10 @@ def test_on_a_terminal_fields_are_columns(
     assert program.ended() == 0
     seen.until(b"streamCreated  2_A\r\n")
     os.close(leader)
+
+
+def test_a_csv_has_the_id_and_status_of_archives(vmon_run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"event":"archive","id":"a1","status":"failed","sessionId":"2_A"}\n')
+    rows = list(csv.DictReader(vmon_run("filter", path, "--format", "csv")[1].splitlines()))
+    assert [(row["id"], row["status"]) for row in rows] == [("a1", "failed")]

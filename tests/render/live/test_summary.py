@@ -52,7 +52,7 @@ EVERYTHING = """\
   undecodable                 36  ▇
   hidden by filter    3
   not shown           1,004
-  rejected (503)      2
+  rejected (503)      2: Vonage retries each after 5.0 s, doubling up to 15 min, for 24 h
   signatures          7 valid, 1 unsigned
   blocked (404)       4
   other requests      5

@@ -26,7 +26,7 @@ def stats() -> Stats:
         body = json.dumps(
             {
                 "event": "archive", "sessionId": session, "id": "a", "status": "failed",
-                "reason": "\x1b[31m", "createdAt": MS - 60_000, "timestamp": MS - 1000,
+                "reason": "\x1b[31m", "updatedAt": MS - 60_000, "timestamp": MS - 1000,
                 "n": min(number, 2),
             }
         ).encode()  # fmt: skip # pairs

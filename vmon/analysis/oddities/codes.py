@@ -26,12 +26,25 @@ class Code(NamedTuple):
     remedy: str
 
 
+class PlatformFailure(Struct, frozen=True):
+    """Something that the platform ended: its kind, when (ms since the epoch), and its reason.
+
+    `id` is None for a session itself.
+    """
+
+    kind: str
+    at_ms: int
+    session: str
+    id: str | None
+    reason: str
+
+
 class Oddity(Struct, frozen=True):
     """An anomaly in the deliveries received.
 
     `ids` are those of the parts concerned, `at_ms` is when it arose (ms since the epoch, by
     Vonage's clock where there is a timestamp); `text` is a sentence, disarmed; `missing` the event
-    type that is missing, if any.
+    type that is missing, if any; `failures` what the platform ended, if it did.
     """
 
     code: str
@@ -41,6 +54,7 @@ class Oddity(Struct, frozen=True):
     ids: tuple[str, ...]
     text: str
     missing: str | None = None
+    failures: tuple[PlatformFailure, ...] = ()
 
 
 def order(one: Oddity) -> tuple[int, str, str, tuple[str, ...], str]:
@@ -131,6 +145,16 @@ CODES: dict[str, Code] = {
             "Start it again, and look into the reason. Vonage support can find it by its ID.",
         ),
         Code(
+            "service-disruption",
+            "error",
+            "Things of different kinds (archives, broadcasts, captions, calls, sessions) were "
+            "ended by the platform within seconds.",
+            "A failure on Vonage's side: it ends everything on a server with the reason "
+            "forceDisconnected (Unified applications) or Internal server failure (OpenTok).",
+            "Connect and start again what was ended; Vonage's status page tells more. Nothing in "
+            "your app caused it.",
+        ),
+        Code(
             "call-without-connection",
             "info",
             "A SIP call ended, but no event was received for its connection.",
@@ -203,6 +227,13 @@ CODES: dict[str, Code] = {
             "year 9999.",
             "The body was made by hand, or the timestamp is in microseconds.",
             "Use the time of receipt instead, as vmon does.",
+        ),
+        Code(
+            "created-after-event",
+            "warning",
+            "Something was created over a minute later than the event that tells of it.",
+            "The clocks of two of Vonage's servers disagree, or the body was made by hand.",
+            "Go by the time of the event. vmon ignores a creation that is over a day later.",
         ),
         Code(
             "another-project",

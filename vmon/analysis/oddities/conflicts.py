@@ -5,6 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from vmon.analysis.oddities.codes import PlatformFailure
+from vmon.analysis.oddities.disruption import PLATFORM_REASONS
 from vmon.analysis.oddities.scene import Scene, owner_of, shortened, what_is
 from vmon.events.catalogue import FILED_STATUSES
 from vmon.humanize import duration, handle
@@ -24,16 +28,13 @@ _AT_ONCE_MS = 10_000
 STUCK_MS = 3_600_000
 
 
-_FAILURES = frozenset({"Internal server failure", "forceDisconnected"})
-
-
 def two_cameras(scene: Scene) -> Iterator[Oddity]:
     """Find connections that published two cameras at once."""
     session = scene.session
     published: dict[str, list[tuple[int, int, str]]] = {}
     for stream in session.streams.values():
         born = stream.created_ms
-        if stream.video_type == "camera" and stream.connection and born is not None:
+        if stream.video_type == "camera" and stream.connection and born:
             until = _published_until(scene, stream, born)
             published.setdefault(stream.connection, []).append((born, until, stream.id))
     for connection, spans in published.items():
@@ -74,13 +75,13 @@ def republished(scene: Scene) -> Iterator[Oddity]:
     streams = scene.session.streams.values()
     begins: dict[str | None, list[tuple[int, str]]] = {}
     for stream in streams:
-        if stream.created_ms is not None:
+        if stream.created_ms:
             begins.setdefault(stream.connection, []).append((stream.created_ms, stream.id))
     for own in begins.values():
         own.sort()
     for stopped in streams:
         ended = stopped.ended_ms
-        if stopped.reason != "forceUnpublished" or ended is None or not stopped.connection:
+        if stopped.reason != "forceUnpublished" or not ended or not stopped.connection:
             continue
         own = begins.get(stopped.connection, [])
         at = bisect_left(own, (ended, ""))
@@ -109,7 +110,7 @@ def stuck_archives(scene: Scene) -> Iterator[Oddity]:
 
 def is_stopped(output: OutputState) -> bool:
     """Whether it is an archive without a later status than `stopped`."""
-    is_archive = output.kind == "archive" and "stopped" in output.statuses
+    is_archive = output.kind == "archive" and output.statuses.get("stopped", 0) > 0
     return is_archive and not FILED_STATUSES & output.statuses.keys()
 
 
@@ -117,16 +118,29 @@ def failed_parts(scene: Scene) -> Iterator[Oddity]:
     """Find failed outputs, calls and sessions."""
     session = scene.session
     for output in session.outputs.values():
+        what, reason = what_is(output.kind, output), output.reason or ""
         if (at_ms := output.statuses.get("failed")) is not None:
-            why = f": {shortened(output.reason)}" if output.reason else ""
-            yield scene.odd(
-                "failed", at_ms, (output.id,), f"{what_is(output.kind, output)} failed{why}"
-            )
+            why = f": {shortened(reason)}" if reason else ""
+            yield _failure(scene, output.kind, at_ms, output.id, f"{what} failed{why}", reason)
+        elif output.ended_ms is not None and reason in PLATFORM_REASONS:
+            text = f"{what} was ended by the platform: {reason}"
+            yield _failure(scene, output.kind, output.ended_ms, output.id, text, reason)
     for call in session.calls.values():
-        if call.ended_ms is not None and call.reason in _FAILURES:
+        if call.ended_ms is not None and call.reason in PLATFORM_REASONS:
             text = f"{what_is('call', call)} was ended by the platform: {call.reason}"
-            yield scene.odd("failed", call.ended_ms, (call.id,), text)
-    for at_ms, reason in session.destroyed.items():
-        if reason in _FAILURES:
-            text = f"the platform ended the session: {reason}"
-            yield scene.odd("failed", at_ms, (), text)
+            yield _failure(scene, "call", call.ended_ms, call.id, text, call.reason)
+    for at_ms, end_reason in session.destroyed.items():
+        if end_reason in PLATFORM_REASONS:
+            text = f"the platform ended the session: {end_reason}"
+            yield _failure(scene, "session", at_ms, None, text, end_reason)
+
+
+def _failure(  # noqa: PLR0913, PLR0917 - an oddity has so many parts
+    scene: Scene, kind: str, at_ms: int, identifier: str | None, text: str, reason: str
+) -> Oddity:
+    """Make the oddity of a failed part, and whether the platform ended it."""
+    odd = scene.odd("failed", at_ms, (identifier,) if identifier else (), text)
+    if reason not in PLATFORM_REASONS:
+        return odd
+    failure = PlatformFailure(kind, at_ms, scene.session.id, identifier, reason)
+    return replace(odd, failures=(failure,))

@@ -125,7 +125,7 @@ def _participants(people: list[ConnectionState]) -> str:
 def _outlived_end_ms(person: ConnectionState, ends: list[int], settle_s: float) -> int | None:
     """Return the end of the session at or soon after which a connection did not end; else None."""
     born = person.created_ms
-    at_ms = first_after(ends, born) if person.seen & BEGUN and born is not None else None
+    at_ms = first_after(ends, born) if person.seen & BEGUN and born else None
     if at_ms is None:
         return None
     slack_ms = max(settle_s, SETTLE_S) * 1000
@@ -141,8 +141,8 @@ def ghosts(scene: Scene) -> Iterator[Oddity]:
         streams_of.setdefault(stream.connection, []).append(stream.id)
     for kind, one in open_parts(session):
         born = one.created_ms
-        due_ms = int(born + scene.ghost_after_s * 1000) if born is not None else 0
-        if born is not None and born >= last_end and due_ms <= scene.now_ms:
+        due_ms = int(born + scene.ghost_after_s * 1000) if born else 0
+        if born and born >= last_end and due_ms <= scene.now_ms:
             for_s = duration((scene.now_ms - born) / 1000)
             text = f"{what_is(kind, one)} has been open for {for_s}, no {kind}Destroyed received"
             ids = one.id, *sorted(streams_of.get(one.id, ()))

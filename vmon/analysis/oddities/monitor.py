@@ -7,6 +7,7 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
+from vmon.analysis.oddities.disruption import disrupted
 from vmon.analysis.oddities.payloads import PayloadChecks
 from vmon.analysis.oddities.rules import due_times, oddities_of
 from vmon.analysis.oddities.scene import GHOST_AFTER_S, SETTLE_S
@@ -166,6 +167,7 @@ class LiveOddities:
             if perf_counter() > end_s:
                 break
             found += self._look_at(identifier, now_ms)
+        found = list(disrupted(found))
         self.total += len(found)
         return found
 
@@ -182,5 +184,5 @@ class LiveOddities:
 
 def _key(one: Oddity) -> _Key:
     """Return the identity of an oddity: its IDs, or its time where the IDs may change."""
-    by_time = not one.ids or one.code == "session-ended-with-people"
+    by_time = not one.ids or one.code in {"session-ended-with-people", "service-disruption"}
     return one.code, (str(one.at_ms),) if by_time else one.ids

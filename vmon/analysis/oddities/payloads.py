@@ -23,8 +23,8 @@ from vmon.events.models import (
 )
 from vmon.events.parse import SHAPES
 from vmon.events.payload import is_guess
-from vmon.events.timestamps import FIRST_MS, LAST_MS
-from vmon.humanize import handle
+from vmon.events.timestamps import FIRST_MS, LAST_MS, MINUTE_MS, in_ms
+from vmon.humanize import duration, handle
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _found(entry: Entry) -> Iterator[_Found]:
         elif is_guess(entry.type, value):
             found = _doubted(name, found)
     yield from found
+    yield from _created_later(name, event)
     yield from _failed(event)
 
 
@@ -125,6 +126,15 @@ def _doubted(name: str, found: list[_Found]) -> list[_Found]:
     hint = f"perhaps a {name}, perhaps none of Vonage's: {', '.join(listed)}{more}"
     rest = [one for one in found if one.code not in _DOUBTS]
     return [_Found("unknown-event", named, hint), *rest]
+
+
+def _created_later(name: str, event: Event) -> Iterator[_Found]:
+    """A creation that is later than the event which tells of it."""
+    at_ms, created_ms = in_ms(event.occurred_ms), in_ms(event.created_ms)
+    if at_ms is not None and created_ms is not None and created_ms - at_ms > MINUTE_MS:
+        later = duration((created_ms - at_ms) / 1000)
+        said = f"{name}: createdAt is {later} later than the event itself"
+        yield _Found("created-after-event", "", said)
 
 
 def _unknown(name: str, event: Event, value: Any) -> Iterator[_Found]:

@@ -18,6 +18,7 @@ from vmon.analysis.oddities.conflicts import (
     stuck_archives,
     two_cameras,
 )
+from vmon.analysis.oddities.disruption import disrupted
 from vmon.analysis.oddities.missing import (
     ended_with_people,
     ghosts,
@@ -56,7 +57,7 @@ def oddities_of(
     yield from two_cameras(scene)
     yield from republished(scene)
     yield from stuck_archives(scene)
-    yield from failed_parts(scene)
+    yield from disrupted(failed_parts(scene))
 
 
 def due_times(session: Session, ghost_after_s: float) -> Iterator[int]:

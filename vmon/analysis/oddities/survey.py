@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vmon.analysis.oddities.codes import Oddity, order
+from vmon.analysis.oddities.disruption import disrupted
 from vmon.analysis.oddities.payloads import PayloadChecks
 from vmon.analysis.oddities.rules import merge_missing_types, oddities_of, other_projects
 from vmon.analysis.oddities.scene import GHOST_AFTER_S
@@ -72,7 +73,7 @@ class OddityAnalysis:
             projects.append((session.id, session.first_ms, own))
             if session.id in self._sessions:
                 found += oddities_of(session, now_ms, ghost_after_s, began_ms)
-        found = [*merge_missing_types(found, self._types), *self._drift.oddities()]
+        found = [*merge_missing_types(disrupted(found), self._types), *self._drift.oddities()]
         found += [odd for odd in other_projects(projects) if odd.session in self._sessions]
         return sorted(found, key=order)
 

@@ -30,6 +30,11 @@ class Form(Struct, frozen=True):
     verbosity: int = 0
 
     @property
+    def shows_all(self) -> bool:
+        """Headers and bodies are shown: `-vv`."""
+        return self.verbosity > 1
+
+    @property
     def is_json(self) -> bool:
         """Entries are printed as capture lines: by option, or because stdout is not a terminal."""
         return self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
@@ -83,8 +88,8 @@ class LineFormatter:
 
     def _date_line(self, entry: Entry) -> str:
         """The line with the date, if it changed."""
-        day = day_of(entry.delivery.received_at)
-        if not self._is_terminal or day == self._day:
+        at = entry.delivery.received_or_none
+        if not self._is_terminal or at is None or (day := day_of(at)) == self._day:
             return ""
         self._day = day
         return self._paint("dim", day) + "\n"

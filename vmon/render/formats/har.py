@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from vmon import __version__
@@ -72,7 +73,7 @@ def _record(delivery: Delivery) -> dict[str, object]:
     return {
         "_id": delivery.id,
         "_remote": delivery.remote,
-        "startedDateTime": iso(delivery.received_at),
+        "startedDateTime": iso(delivery.received_or_none or datetime.now(UTC)),  # HAR wants one
         "time": 0,
         "request": request,
         "response": response,

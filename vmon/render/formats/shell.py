@@ -42,7 +42,9 @@ class ShellFormatter:
 
     def _command_of(self, entry: Entry) -> bytes:
         delivery = self._scrub(entry)
-        comment = f"# {disarm(entry.type)}, {iso(delivery.received_at)}, {disarm(delivery.id)}\n"
+        at = delivery.received_or_none
+        when = iso(at) if at else "no time"
+        comment = f"# {disarm(entry.type)}, {when}, {disarm(delivery.id)}\n"
         url = url_for(self._to, self._path_of(delivery.path))
         return comment.encode() + self._command(delivery, url) + b"\n"
 

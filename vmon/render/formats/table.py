@@ -28,6 +28,8 @@ DEFAULT_FIELDS = (
     "connection.id",
     "stream.id",
     "stream.name",
+    "id",
+    "status",
     "reason",
 )
 """The fields of a table without --fields."""
@@ -124,7 +126,7 @@ def field(entry: Entry, name: str) -> Any:
         case "type" | "session":
             return getattr(entry, name)
         case "received_at":
-            return iso(delivery.received_at)
+            return None if (at := delivery.received_or_none) is None else iso(at)
         case "lag":
             return None if entry.lag_s is None else round(entry.lag_s, 3)
         case "path" | "method" | "remote":

@@ -87,6 +87,12 @@ _ALWAYS = (
 )
 
 
+_ONCE = (
+    "200 as soon as a delivery is captured;",
+    "vmon sends each delivery once (--retry none)",
+)
+
+
 _APP = "your app's response (502 if unreachable, 504 on timeout);"
 
 
@@ -101,7 +107,8 @@ def banner_rows(onward: ForwardOptions, *, survives: bool) -> Iterator[tuple[str
     for route in onward.routes:
         types = f"  {route.types_in_words}" if route.types_in_words else ""
         yield "forward", f"{disarm(route.target.url)}{types}"
-    first, then = _ALWAYS if onward.ack == "always" else (_APP, _WHY[onward.policy])
+    always = _ALWAYS if onward.retries else _ONCE
+    first, then = always if onward.ack == "always" else (_APP, _WHY[onward.policy])
     yield "response", first
     yield " ", then
     if onward.ack == "always" and not survives:

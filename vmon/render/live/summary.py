@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vmon.events.catalogue import NAMES
+from vmon.events.redelivery import SCHEDULE_TEXT
 from vmon.humanize import count, duration, handle, home
 from vmon.render.live.facts import Facts
 from vmon.sanitize import disarm
@@ -61,7 +62,7 @@ class Summary:
         rows = [
             ("hidden by filter", _some(shown.hidden)),
             ("not shown", _some(shown.not_shown)),
-            ("rejected (503)", _some(totals.turned_away)),
+            ("rejected (503)", _rejected(totals.turned_away)),
             ("signatures", verdicts),
             ("blocked (404)", _some(blocked)),
             ("other requests", _some(totals.notices)),
@@ -112,7 +113,7 @@ def _session(session: Session, now_ms: int, redact: Redactor | None) -> str:
         count(len(session.people), "connection"),
         count(len(session.streams), "stream"),
         count(session.events, "event"),
-        duration(laid.lasted_s(now_ms)),
+        duration(laid.lasted_s(now_ms)) if laid.rounds[-1].is_dated else "-",
         f"open, {connected:,} connected" if laid.is_open else ended,
     ]
     return ", ".join(parts)
@@ -137,6 +138,11 @@ def outages_in_words(outages: list[Outage]) -> str:
     return (
         f"down {times}, {duration(lasted)} in total; Vonage retries missed deliveries until {until}"
     )
+
+
+def _rejected(number: int) -> str:
+    """How many deliveries Vonage sends again, and when."""
+    return f"{number:,}: Vonage retries each {SCHEDULE_TEXT}" if number else ""
 
 
 def _some(number: int) -> str:

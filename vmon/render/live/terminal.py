@@ -76,8 +76,12 @@ class Terminal:
         redact = self._redact
         results = None
         if forward and not options.quiet:
-            several = len(forward.routes) > 1
-            results = Outcomes(aside=options.form.is_json, several=several, redact=redact)
+            results = Outcomes(
+                aside=options.form.is_json,
+                several=len(forward.routes) > 1,
+                redact=redact,
+                in_full=options.form.shows_all and redact is None,
+            )
         on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
         return Display(
             None if options.quiet else entry_formatter(options.form, redact),

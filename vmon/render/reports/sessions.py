@@ -62,12 +62,13 @@ def _drawn(nodes: list[Node], look: LineStyle, before: str) -> Iterator[str]:
 def head(laid: SessionSnapshot, now_ms: int) -> list[Piece]:
     """Format the line of a session."""
     session, last = laid.session, laid.rounds[-1]
-    lasted = duration(laid.lasted_s(now_ms)) + "  "
+    lasted = duration(laid.lasted_s(now_ms)) if last.is_dated else "-"
+    lasted = ("open for " if last.is_open and last.is_dated else "") + lasted + "  "
     pieces = [
         _dot(last),
         (colour_of(session.id), handle(session.id, "session") + "  "),
         ("dim", f"{when(last.began_ms)}  "),
-        ("name" if last.is_open else "", ("open for " if last.is_open else "") + lasted),
+        ("name" if last.is_open else "", lasted),
     ]
     if len(laid.rounds) > 1:
         pieces.append(("", f"opened {len(laid.rounds)} times  "))
@@ -173,6 +174,8 @@ def _life(thing: Part, span: Span, now_ms: int) -> Iterator[Piece]:
 
 def _lasted(span: Span, now_ms: int) -> str:
     """Format a duration: `12 min`; or `at most 12 min, no end event received` (inferred end)."""
+    if not span.is_dated:
+        return "-"
     lasted = duration(span.lasted_s(now_ms))
     if not span.is_open and not span.end_told:
         lasted = f"at most {lasted}, no end event received"
@@ -188,5 +191,5 @@ def _id(identifier: str) -> Piece:
 
 
 def when(at_ms: int) -> str:
-    """Format a local date and time, to the minute."""
-    return local(at_ms).strftime("%Y-%m-%d %H:%M")
+    """Format a local date and time, to the minute; `-` if there is none."""
+    return local(at_ms).strftime("%Y-%m-%d %H:%M") if at_ms else "-"

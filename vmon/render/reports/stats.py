@@ -45,7 +45,8 @@ class StatsReport:
     def lines(self, stats: Stats) -> Iterator[str]:
         """Format all statistics; lines have no newline."""
         yield from self._head(stats)
-        yield from self._spark(stats.minutes)
+        if stats.minutes:
+            yield from self._spark(stats.minutes)
         yield ""
         yield from self._types(stats)
         yield ""
@@ -54,11 +55,14 @@ class StatsReport:
         yield from self._busiest(stats)
 
     def _head(self, stats: Stats) -> Iterator[str]:
-        span_s = (stats.last_ms - (stats.first_ms or 0)) / 1000
+        span = "without a time"
+        if stats.first_ms is not None:
+            span_s = (stats.last_ms - stats.first_ms) / 1000
+            span = f"in {duration(span_s)}, from {_local(stats.first_ms)}"
         text = (
-            f"{count(stats.deliveries, 'delivery', 'deliveries')} in {duration(span_s)}, from "
-            f"{_local(stats.first_ms or 0)}: {count(len(stats.sessions), 'session')}, "
-            f"{count(len(stats.people), 'connection')}, {count(len(stats.streams), 'stream')}"
+            f"{count(stats.deliveries, 'delivery', 'deliveries')} {span}: "
+            f"{count(len(stats.sessions), 'session')}, {count(len(stats.people), 'connection')}, "
+            f"{count(len(stats.streams), 'stream')}"
         )
         yield from self._page.wrapped(text)
 
@@ -235,7 +239,7 @@ def as_json(stats: Stats, top: int) -> str:
     document: dict[str, Any] = {
         "deliveries": stats.deliveries,
         "first_at": _iso(stats.first_ms),
-        "last_at": _iso(stats.last_ms) if stats.deliveries else None,
+        "last_at": _iso(stats.last_ms) if stats.last_ms else None,
         "sessions": len(stats.sessions),
         "connections": len(stats.people),
         "streams": len(stats.streams),

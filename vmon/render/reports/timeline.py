@@ -55,13 +55,15 @@ def _widths(chart: Chart, width: int) -> tuple[int, int, int]:
 
 
 def _note(chart: Chart, row: Row, width: int) -> str:
-    lasted = duration(sum(span.lasted_s(chart.now_ms) for span in row.spans))
+    lasted = duration(sum(span.lasted_s(chart.now_ms) for span in row.spans)) if row.spans else "-"
     return f"{lasted}  {row.reason}" if width >= _WIDE and row.reason else lasted
 
 
 def _axis(chart: Chart, width: int) -> tuple[str, frozenset[int]]:
     """The line of labels, and the columns of their ticks."""
-    line, columns = "", set()
+    line, columns = "", set[int]()
+    if not chart.from_ms:
+        return line, frozenset()
     for tick in ticks(chart.from_ms, chart.until_ms, max(1, width // _TICK_WIDTH)):
         column = _column(chart, tick.at_ms, width)
         if column >= len(line) + bool(line) and column + len(tick.label) <= width:
@@ -92,7 +94,8 @@ def _bars(chart: Chart, row: Row, width: int, grid: frozenset[int]) -> Iterator[
     cells: list[Piece] = [("dim", "┊" if column in grid else " ") for column in range(width)]
     for span in row.spans:
         _fill(chart, span, cells, (GROUP_STYLES.get(row.kind, ""), row.kind != "session"))
-    for mark in sorted(row.marks, key=lambda mark: _WEIGHT[mark.fault]):
+    placed = [mark for mark in row.marks if mark.at_ms]
+    for mark in sorted(placed, key=lambda mark: _WEIGHT[mark.fault]):
         cells[_column(chart, mark.at_ms, width)] = _STYLES[mark.fault], SIGNS[mark.fault]
     yield from _joined(cells)
 
@@ -135,6 +138,6 @@ def _mark_lines(chart: Chart, style: LineStyle, limit: int | None) -> Iterator[s
 
 
 def _mark(mark: Mark, name: str) -> list[Piece]:
-    at = f"{local(mark.at_ms):%H:%M:%S}  "
+    at = f"{local(mark.at_ms):%H:%M:%S}  " if mark.at_ms else "-  "
     sign = f"{SIGNS[mark.fault]} "
     return [(_STYLES[mark.fault], sign), ("dim", at), ("name", f"{name}  "), ("", mark.text)]

@@ -130,15 +130,18 @@ def _title(text: str) -> str:
 
 
 def _heading(chart: Chart, title: str) -> Iterator[str]:
-    begin, lasted = local(chart.from_ms), (chart.until_ms - chart.from_ms) / 1000
     yield _text(_EDGE, 28, "text title", title)
+    if not chart.from_ms:
+        yield _text(_EDGE, 48, "dim", "no event says when it happened")
+        return
+    begin, lasted = local(chart.from_ms), (chart.until_ms - chart.from_ms) / 1000
     zone = f"{begin:%z}"
     text = f"{begin:%Y-%m-%d %H:%M:%S}, {duration(lasted)}, times in UTC{zone[:3]}:{zone[3:5]}"
     yield _text(_EDGE, 48, "dim", text)
 
 
 def _axis(chart: Chart, bottom: int) -> Iterator[str]:
-    for tick in ticks(chart.from_ms, chart.until_ms, _MAX_TICKS):
+    for tick in ticks(chart.from_ms, chart.until_ms, _MAX_TICKS) if chart.from_ms else ():
         x = _x(chart, tick.at_ms)
         yield f'<path class="grid" d="M{x:.1f} {_TOP - 6}V{bottom}"/>'
         yield _text(x, _TOP - 10, "dim small", tick.label, ' text-anchor="middle"')
@@ -149,7 +152,7 @@ def _x(chart: Chart, at_ms: int) -> float:
 
 
 def _row(chart: Chart, row: Row, y: int) -> Iterator[str]:
-    lasted = duration(sum(span.lasted_s(chart.now_ms) for span in row.spans))
+    lasted = duration(sum(span.lasted_s(chart.now_ms) for span in row.spans)) if row.spans else "-"
     note = f"{lasted}, {disarm(row.reason)}" if row.reason else lasted
     indent = _EDGE + 14 * row.depth
     name = _truncate(row.name, _NAMES - indent - 8, _CELL if row.depth else _STRONG_CELL)
@@ -159,7 +162,7 @@ def _row(chart: Chart, row: Row, y: int) -> Iterator[str]:
         yield from _bar(chart, row.kind, span, y)
     yield _text(_WIDTH - _NOTES + 12, y + 4, "dim small", _truncate(note, _NOTES - 24, _SMALL_CELL))
     yield "</g>"
-    for mark in row.marks:
+    for mark in (one for one in row.marks if one.at_ms):
         yield _mark(_x(chart, mark.at_ms), y, mark.fault, _words(mark))
 
 
@@ -188,7 +191,8 @@ def _mark(x: float, y: float, fault: Fault, text: str) -> str:
 
 
 def _words(mark: Mark) -> str:
-    return f"{local(mark.at_ms):%H:%M:%S}  {mark.text}"
+    at = f"{local(mark.at_ms):%H:%M:%S}" if mark.at_ms else "-"
+    return f"{at}  {mark.text}"
 
 
 def _mark_lines(chart: Chart, top: int) -> Iterator[str]:
