@@ -12,13 +12,12 @@ from click.testing import CliRunner
 
 from vmon.cli.options import (
     Command,
-    Duration,
-    Size,
     asker,
     filter_option,
     option,
     redactor_from,
 )
+from vmon.cli.quantities import Duration, Size
 
 if TYPE_CHECKING:
     from pathlib import Path

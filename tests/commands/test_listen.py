@@ -45,6 +45,22 @@ def test_without_uvloop_it_works_the_same(listen: "Listen") -> None:
     assert "\n2 deliveries in " in err
 
 
+def test_a_broadcast_that_cannot_be_seen_and_a_failed_transcription_are_reported_as_they_happen(
+    listen: "Listen",
+) -> None:
+    run, broadcast = listen(), TYPES["broadcast"].sample
+    urls = {"hlsStatus": "error", "rtmp": {"main": {"status": "error"}, "other": {}}}
+    for body in (
+        broadcast | {"broadcastUrls": urls},
+        TYPES["archive"].sample | {"transcription": {"status": "failed", "reason": "no speech"}},
+    ):
+        assert run.post(json.dumps(body).encode()) == 200
+    run.err.until(b"failed kxOH45: HLS of broadcast 1748b707 failed\n")
+    run.err.until(b"failed kxOH45: broadcast 1748b707 cannot reach its RTMP target main\n")
+    run.err.until(b"failed kxOH45: transcription of archive 832641bf failed: no speech\n")
+    assert "\n  oddities          3 (see vmon oddities)\n" in run.stop()[2]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_where_a_loop_takes_no_signal_handlers_and_there_is_no_hangup_it_ends_as_well(
     number: int, listen: "Listen"
@@ -76,22 +92,6 @@ def test_a_where_that_could_be_evaluated_for_nothing_is_in_the_summary(listen: "
     assert out == ""
     why = "--where matched nothing: 2 could not be evaluated (no such key: body.nme)"
     assert why in " ".join(err.split())
-
-
-def test_a_broadcast_that_cannot_be_seen_and_a_failed_transcription_are_reported_as_they_happen(
-    listen: "Listen",
-) -> None:
-    run, broadcast = listen(), TYPES["broadcast"].sample
-    urls = {"hlsStatus": "error", "rtmp": {"main": {"status": "error"}, "other": {}}}
-    for body in (
-        broadcast | {"broadcastUrls": urls},
-        TYPES["archive"].sample | {"transcription": {"status": "failed", "reason": "no speech"}},
-    ):
-        assert run.post(json.dumps(body).encode()) == 200
-    run.err.until(b"failed kxOH45: HLS of broadcast 1748b707 failed\n")
-    run.err.until(b"failed kxOH45: broadcast 1748b707 cannot reach its RTMP target main\n")
-    run.err.until(b"failed kxOH45: transcription of archive 832641bf failed: no speech\n")
-    assert "\n  oddities          3 (see vmon oddities)\n" in run.stop()[2]
 
 
 def test_a_disk_with_room_again_gets_what_waited_first_and_it_is_said(

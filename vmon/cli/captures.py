@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from vmon.cli.options import REPORT, Command, Duration, asker, option
+from vmon.cli.options import REPORT, Command, asker, option
+from vmon.cli.quantities import Duration
 
 
 @click.command("captures", cls=Command, short_help="List captures; remove old ones.")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vmon.cli import completers
-from vmon.cli.options import Duration, forward_option
+from vmon.cli.options import forward_option
+from vmon.cli.quantities import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

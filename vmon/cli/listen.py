@@ -10,8 +10,6 @@ from vmon.cli import completers
 from vmon.cli.forward_options import forward_options
 from vmon.cli.options import (
     Command,
-    Duration,
-    Size,
     asker,
     dedupe_option,
     filter_options,
@@ -24,6 +22,7 @@ from vmon.cli.options import (
     redact_option,
     signature_option,
 )
+from vmon.cli.quantities import Duration, Size
 from vmon.cli.signing_options import verify_options
 from vmon.config import HOST, PORT
 

@@ -8,7 +8,8 @@ import click
 
 from vmon.analysis.oddities.severity import SEVERITIES
 from vmon.cli import completers
-from vmon.cli.options import LINES, Command, Duration, filter_options, option
+from vmon.cli.options import LINES, Command, filter_options, option
+from vmon.cli.quantities import Duration
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from vmon.cli import completers
+from vmon.cli.quantities import Duration
 from vmon.errors import WrongUse
 from vmon.events.verdict_kind import VERDICT_KINDS
-from vmon.humanize import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,38 +78,6 @@ def grouped(heading: str) -> Callable[..., Callable[[_Command], _Command]]:
 option = grouped("Options")
 signature_option, forward_option = grouped("Signatures"), grouped("Forwarding")
 filter_option, output_option = grouped("Filter"), grouped("Output")
-
-
-class Duration(click.ParamType[float]):
-    """A duration in seconds, written as 250ms, 10, 10m, 1h30m."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The duration in seconds."""
-        if isinstance(value, int | float):
-            return float(value)
-        try:
-            return parse_duration(value)
-        except WrongUse as error:
-            self.fail(f"{error.message}: {error.hint}", param, ctx)
-
-
-class Size(click.ParamType[int]):
-    """A size in bytes, written as 4096, 256k, 1MiB."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The size in bytes."""
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_size(value)
-        except WrongUse as error:
-            self.fail(f"{error.message}: {error.hint}", param, ctx)
 
 
 _FILTERS = (

@@ -10,7 +10,6 @@ from vmon.cli import completers
 from vmon.cli.forward_options import insecure_option
 from vmon.cli.options import (
     Command,
-    Duration,
     dedupe_option,
     filter_options,
     format_options,
@@ -23,6 +22,7 @@ from vmon.cli.options import (
     redact_option,
     redactor_from,
 )
+from vmon.cli.quantities import Duration
 from vmon.cli.signing_options import sign_options, signer_from
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vmon.cli.options import Duration, signature_option
+from vmon.cli.options import signature_option
+from vmon.cli.quantities import Duration
 
 if TYPE_CHECKING:
     from vmon.cli.options import _Command

@@ -8,7 +8,8 @@ import click
 
 from vmon.cli import completers
 from vmon.cli.forward_options import insecure_option
-from vmon.cli.options import Command, Duration, option
+from vmon.cli.options import Command, option
+from vmon.cli.quantities import Duration
 from vmon.cli.signing_options import sign_options, signer_from
 
 if TYPE_CHECKING:

@@ -651,6 +651,10 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
         return "render"
 
     @property
+    def _stated_project(self) -> str | int | None:
+        return self.project or self.application
+
+    @property
     def occurred_ms(self) -> int | None:
         """When it happened, ms since the epoch; None in the documented form."""
         told = dated_ms(self.status, self.created_at, self.updated_at, None)
@@ -665,10 +669,6 @@ class RenderEvent(Common, frozen=True, rename="camel", kw_only=True):
     def created_ms(self) -> int | None:
         """When it was created, ms since the epoch."""
         return self.created_at
-
-    @property
-    def _stated_project(self) -> str | int | None:
-        return self.project or self.application
 
     @property
     def stream_id(self) -> str | None:

@@ -201,7 +201,8 @@ async def test_what_does_not_add_up_is_reported_once_and_only_when_it_has_settle
 async def test_a_failure_of_the_platform_in_two_sessions_is_reported_as_one() -> None:
     live = Live(beat_s=3600)
     failed = {"id": "a", "status": "failed", "reason": "forceDisconnected", "updatedAt": T0 + 1500}
-    live.receive("archive", 1.5, sessionId="2_A", **failed)
+    at = datetime.fromtimestamp(T0 / 1000 + 1.5, UTC)
+    live.enter(make_entry(failed | {"event": "archive", "sessionId": "2_A"}, received_at=at))
     live.receive("sessionCreated", 0, sessionId="2_B")
     live.receive("sessionDestroyed", 2, sessionId="2_B", reason="forceDisconnected")
     found = [one for second in range(60) for one in live.oddities.look(T0 + second * 1000, 10)]
