@@ -13,6 +13,7 @@ from vmon.capture.format import CAPTURE_SUFFIXES
 from vmon.capture.inputs import stdin_fd
 from vmon.errors import WrongUse, unreadable
 from vmon.locks import is_in_use
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -124,7 +125,7 @@ def sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
         return (None,)
     found = _newest()
     if is_socket:
-        sys.stderr.write(f"no data on standard input: reading {found} (use - to wait for data)\n")
+        say(f"no data on standard input: reading {found} (use - to wait for data)")
     return (found,)
 
 
@@ -148,9 +149,9 @@ def _warn_if_idle() -> None:
     if sys.platform == "win32" or not (sys.stderr and sys.stderr.isatty()):
         return  # select takes only sockets there
     if not _has_input():
-        sys.stderr.write(
+        say(
             "waiting for standard input\n"
-            f"hint: to read the newest capture instead, add <{os.devnull}\n"
+            f"hint: to read the newest capture instead, add <{os.devnull}"
         )
 
 

@@ -13,6 +13,7 @@ import click
 
 from vmon import __version__
 from vmon.errors import BUG, INTERRUPTED, VmonError, WrongUse, traceback_of
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -194,9 +195,7 @@ def _misused(error: click.ClickException) -> int:
 
 
 def _say(message: str, hint: str | None) -> None:
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    say(f"error: {message}" + (f"\nhint: {hint}" if hint else ""))
 
 
 def _bug(error: Exception) -> int:

@@ -13,6 +13,7 @@ from vmon.capture.follow import Unread
 from vmon.render.live.progress import Progress, bytes_of
 from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -85,9 +86,9 @@ def run(options: Options) -> int:
         raise
     progress.end()
     for sentence in prefixes.ambiguous():
-        sys.stderr.write(f"warning: {sentence}\n")
+        say(f"warning: {sentence}")
     for path in options.redact.unmet if options.redact and matches else ():
-        sys.stderr.write(f"warning: nothing to redact: no match has a field {path}\n")
+        say(f"warning: nothing to redact: no match has a field {path}")
     if options.only_count:
         out.write(b"%d\n" % matches)
     return 0 if matches else 1

@@ -20,6 +20,7 @@ from vmon.humanize import count, parse_instant
 from vmon.search import reader
 from vmon.search.not_found import nothing_found
 from vmon.sessions.loader import SessionLoader, now_ms_of
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -83,7 +84,7 @@ def _print(options: Options, order: Order, now_ms: int) -> int:
     counts = [count(total, "session"), f"{is_open:,} open"]
     if total > limit:
         counts.append(f"{limit:,} shown (--limit 0 shows all)")
-    sys.stderr.write(", ".join(counts) + f", as of {_instant(now_ms)}\n")
+    say(", ".join(counts) + f", as of {_instant(now_ms)}")
     return 0
 
 

@@ -14,6 +14,7 @@ from vmon.sanitize import disarm
 from vmon.search import matching, reader
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ def run(options: Options) -> int:
 def _entries(options: Options, bad: list[matching.BadLine]) -> Iterator[Entry]:
     def note(line: matching.BadLine) -> None:
         bad.append(line)
-        sys.stderr.write(f"warning: {line}\n")
+        say(f"warning: {line}")
 
     return reader.entries(options.sources, Filter(), note)
 

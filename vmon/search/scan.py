@@ -7,7 +7,6 @@ block by block.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from vmon.capture.blocks import Blocks
@@ -25,6 +24,7 @@ from vmon.search.matching import (
     _with_prefix,
 )
 from vmon.search.plan import NUMBER, Plan, plan_of, span_of
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def say_bad(bad: BadLine) -> None:
     """Warn on standard error of a line without a delivery."""
-    sys.stderr.write(f"warning: {bad}\n")
+    say(f"warning: {bad}")
 
 
 def select(  # noqa: PLR0913 - one for each option of reading
