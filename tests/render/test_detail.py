@@ -75,10 +75,13 @@ def test_warnings_come_first() -> None:
     assert [line.startswith("    ! ") for line in lines[:3]] == [True, True, False]
 
 
-def test_ids_are_never_cut() -> None:
+def test_ids_wrap_with_an_indent_and_are_never_cut() -> None:
     for one in TYPES.values():
         entry = make_entry(json.dumps(one.sample).encode())
-        shown = "\n".join(fields(entry, LineStyle(Paint(), 40)))
+        rows = list(fields(entry, LineStyle(Paint(), 40)))
+        assert max(map(len, rows)) <= 40
+        assert all(row.startswith("    ") for row in rows)
+        shown = "".join(row.strip() for row in rows)
         ids = re.findall(r'"\w*[iI]d": "([^"]+)"', json.dumps(one.sample))
         assert ids
         assert [identifier for identifier in ids if identifier not in shown] == []

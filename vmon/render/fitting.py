@@ -28,9 +28,12 @@ def fitted(
 
 def _fits(pieces: list[Piece], decisive: frozenset[str], width: int) -> bool:
     """Whether the last of the decisive words is whole, with room for an ellipsis if one follows."""
-    last = max((at for at, piece in enumerate(pieces) if _is_decisive(piece, decisive)), default=-1)
-    needed = sum(columns_of(text) for _, text in pieces[:last])
-    needed += columns_of(pieces[last][1].rstrip(" :")) if last >= 0 else 0
+    places = [at for at, piece in enumerate(pieces) if _is_decisive(piece, decisive)]
+    if not places:
+        return True
+    last = places[-1]
+    before = sum(columns_of(text) for _, text in pieces[:last])
+    needed = before + columns_of(pieces[last][1].rstrip(" :"))
     return needed + (last < len(pieces) - 1) <= width
 
 
