@@ -169,6 +169,8 @@ def _named(name: str) -> tuple[str | None, ...]:
     """Resolve a name to sources: standard input, a file, or the captures in a folder."""
     if name == "-":
         return (None,)
+    if not os.path.lexists(name):  # noqa: PTH110 - likewise
+        _reject_type_or_url(name)
     if not os.path.isdir(name):  # noqa: PTH112 - pathlib costs 5 ms
         return (name,)
     found = captures_in(name)
@@ -177,6 +179,21 @@ def _named(name: str) -> tuple[str | None, ...]:
             f"no captures in {name}", hint="captures are named *.jsonl, *.jsonl.gz or *.jsonl.zst"
         )
     return tuple(found)
+
+
+def _reject_type_or_url(name: str) -> None:
+    """WrongUse where what is named as a file is an event type, a glob of them, or a URL."""
+    from vmon.events.catalogue import NAMES
+
+    if re.match(r"https?://", name):
+        raise WrongUse(
+            f"{name} is a URL, not a file", hint=f"vmon replay sends to a URL with --to {name}"
+        )
+    from fnmatch import fnmatchcase
+
+    if any(fnmatchcase(known.lower(), name.lower()) for known in NAMES):
+        quoted = f"'{name}'" if "*" in name else name
+        raise WrongUse(f"there is no file {name}", hint=f"did you mean --event {quoted}?")
 
 
 def captures_in(folder: str) -> list[str]:

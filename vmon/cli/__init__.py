@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from importlib import import_module
 from io import RawIOBase
@@ -218,7 +219,21 @@ def _hint(error: click.ClickException) -> str | None:
 
         return f"did you mean {get_close_matches(error.option_name, error.possibilities, 1, 0)[0]}?"
     ctx = getattr(error, "ctx", None)
+    if ctx and (meant := _meant_argument(ctx, error.message)):
+        return meant
     return f"see {ctx.command_path} --help" if ctx else None
+
+
+def _meant_argument(ctx: click.Context, message: str) -> str | None:
+    """What an argument of `listen` probably means, which takes none: a port, or an app's URL."""
+    found = re.fullmatch(r"Got unexpected extra arguments? \((\S+)\)", message)
+    if not found or ctx.info_name != "listen":
+        return None
+    word = found[1]
+    if word.isdecimal():
+        return f"use --forward-to {word} for your app's port, --port {word} to listen there"
+    is_url = word.startswith(("http://", "https://", "localhost:", "127.0.0.1:"))
+    return f"did you mean --forward-to {word}?" if is_url else None
 
 
 def _forget_stdout() -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MAX_CAPTURES = 20
 _NOT = "!"
+OWN_FIELDS = ("type", "session", "received_at", "lag", "path", "method", "remote", "delivery")
+"""The fields of a table that are not paths into the body."""
 
 
 def event_types(
@@ -30,6 +32,45 @@ def event_types(
         _item(f"{before}{comma}{excluded}{name}", help=entry.meaning)
         for name, entry in ALL.items()
         if name.lower().startswith(prefix) and name not in already_listed
+    ]
+
+
+def reasons(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete the known reasons."""
+    from vmon.events.catalogue import reasons as known
+
+    return _beginning(known(), incomplete)
+
+
+def statuses(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete the known statuses, and the states of calls."""
+    from vmon.events.catalogue import statuses as known
+
+    return _beginning(known(), incomplete)
+
+
+def _beginning(known: dict[str, str], incomplete: str) -> list[CompletionItem[str]]:
+    prefix = incomplete.lower()
+    return [_item(word, help=text) for word, text in known.items() if word.lower().startswith(prefix)]
+
+
+def fields(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete the last field of a comma list."""
+    from vmon.search.expression_names import field_paths
+
+    before, comma, word = incomplete.rpartition(",")
+    listed = set(before.split(","))
+    names = (*OWN_FIELDS, *(path for path in field_paths() if path not in OWN_FIELDS))
+    return [
+        _item(f"{before}{comma}{name}")
+        for name in names
+        if name.lower().startswith(word.lower()) and name not in listed
     ]
 
 

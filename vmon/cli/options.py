@@ -128,6 +128,13 @@ _SINGLE = (
 )
 
 
+_COMPLETERS = {
+    "--event": completers.event_types,
+    "--reason": completers.reasons,
+    "--status": completers.statuses,
+}
+
+
 def filter_options(command: _Command) -> _Command:
     """Add the options that make a filter; the command receives them as one `event_filter`."""
     from functools import wraps
@@ -148,7 +155,7 @@ def filter_options(command: _Command) -> _Command:
         help="Only events with this signature check result.",
     )(wrapped)  # fmt: skip # one thing a line
     for flag, name, metavar, text in reversed(_FILTERS):
-        completer = completers.event_types if flag == "--event" else None
+        completer = _COMPLETERS.get(flag)
         wrapped = filter_option(
             flag, name, metavar=metavar, multiple=True, help=text, shell_complete=completer
         )(wrapped)

@@ -18,6 +18,7 @@ from vmon.forward.client import Client, Outcome
 from vmon.forward.targets import Target, connectable
 from vmon.replay.samples import Scenario
 from vmon.sanitize import disarm
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,7 +55,7 @@ async def _send_all(options: Options) -> int:
             f"nothing is listening on {options.target.url} after {options.wait_s:g} s",
             hint="start vmon listen, or set your app's URL with --to",
         )
-    rejected = 0
+    rejected, unheard = 0, False
     ids = Ids()
     async with Client(connections=1) as client:
         async for name, body in _samples(options):
@@ -63,7 +64,10 @@ async def _send_all(options: Options) -> int:
                 continue
             outcome = await client.send(_delivery(ids, body, options.signer), options.target)
             rejected += not outcome.ok
+            unheard = unheard or outcome.kind == "unreachable"
             _report(name, outcome, quiet=options.quiet)
+    if unheard:
+        say("hint: start vmon listen, or set your app's URL with --to")
     return 1 if rejected else 0
 
 

@@ -196,6 +196,17 @@ def _fields() -> _Tree:
     return {name: below for name, below in tree.items() if ":" not in name}
 
 
+def field_paths() -> list[str]:
+    """List the fields of events by their paths: `connection`, `connection.id`, `reason`."""
+    return [".".join(path) for path in _paths(_fields(), ())]
+
+
+def _paths(tree: _Tree, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, below in tree.items():
+        yield (*above, name)
+        yield from _paths(below, (*above, name))
+
+
 def _add_fields(tree: _Tree, kind: type) -> None:
     from msgspec.inspect import StructType, UnionType, type_info
 
