@@ -22,7 +22,7 @@ PLAIN = LineStyle(Paint())
 COLOURED = LineStyle(Paint(Console(force_terminal=True, color_system="256")))
 
 FIELDS = """\
-    POST /hook?a=1 from 127.0.0.1:50412, 474 B, 1 min 40 s after the event, id 00053932d7f0ab-5a17c0de
+    POST /hook?a=1 from 127.0.0.1:50412, 474 B, 1 min 40 s after the event, delivery 00053932d7f0ab-5a17c0de
     sessionId                   2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr
     projectId                   123456
     event                       streamCreated

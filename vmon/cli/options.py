@@ -109,6 +109,7 @@ _FILTERS = (
     ("--project", "project", "ID", "Only this project or application."),
     ("--reason", "reason", "REASON", "Only events with this reason, e.g. networkDisconnected."),
     ("--status", "status", "STATUS", "Only events with this status (or call state)."),
+    ("--delivery", "delivery", "ID", "Only this delivery: its ID or a prefix of it (see -v)."),
     ("--path", "path", "TEXT", "Only events whose request path contains TEXT."),
 )
 _SINGLE = (
@@ -181,7 +182,7 @@ def _filter_of(options: dict[str, Any]) -> Filter:
 
 
 FORMATS = ("auto", "line", "detail", "json")
-FORMAT = "Output format; auto is line on a terminal and json in a pipe."
+FORMAT = "Output format; auto is line on a terminal or with -v, and json in a pipe."
 LINES = "Output format; auto is line, json is one JSON object per line."
 REPORT = "Output format; auto is text, json is one document for scripts."
 

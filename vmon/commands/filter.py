@@ -48,10 +48,8 @@ class Options(NamedTuple):
     @property
     def unchanged(self) -> bool:
         """Lines are printed unchanged from the file; on a terminal without control characters."""
-        as_json = self.output_format == "json" or (
-            self.output_format == "auto" and not sys.stdout.isatty()
-        )
-        return as_json and self.redact is None
+        in_pipe = self.output_format == "auto" and not self.verbosity and not sys.stdout.isatty()
+        return (self.output_format == "json" or in_pipe) and self.redact is None
 
     @property
     def needs_entries(self) -> bool:
@@ -211,9 +209,12 @@ def _formatter(options: Options) -> Formatter:
         from vmon.render.formats.protocol import Redacted
 
         return Redacted(options.formatter, options.redact) if options.redact else options.formatter
+    from vmon.commands.names import known_names
     from vmon.render.formats.choose import entry_formatter
     from vmon.render.formats.entries import Form
     from vmon.sessions.tracker import SessionTracker
 
     form = Form(options.output_format, options.verbosity)
-    return entry_formatter(form, options.redact, SessionTracker(options.name_of))
+    known = known_names(options.sources, options.event_filter, options.name_of)
+    tracker = SessionTracker(options.name_of, known_name=known)
+    return entry_formatter(form, options.redact, tracker)

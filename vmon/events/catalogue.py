@@ -490,7 +490,8 @@ def suggest_pattern(name: str) -> str | None:
     begun = [known for known in NAMES if known.lower().startswith(name.lower())] if name else []
     if len(begun) > 1:
         return f"'{name}*'"
-    if near := (begun[0] if begun else suggest(name)):
+    near = begun[0] if begun else suggest(name)
+    if near or {"*", "?"} & set(name):
         return near
     stems = {entry.group for entry in TYPES.values()}
     close = difflib.get_close_matches(name.lower(), sorted(stems), n=1, cutoff=0.7)

@@ -70,7 +70,7 @@ def _from(entry: Entry) -> str:
     delivery, lag = entry.delivery, entry.lag_s
     remote = f" from {disarm(delivery.remote)}" if delivery.remote else ""
     late = "" if lag is None else f", {duration(lag)} after the event"
-    return f"{remote}, {size(len(delivery.body))}{late}, id {disarm(delivery.id)}"
+    return f"{remote}, {size(len(delivery.body))}{late}, delivery {disarm(delivery.id)}"
 
 
 def _flatten(value: Any, path: str) -> Iterator[tuple[str, Any]]:

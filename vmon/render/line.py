@@ -105,7 +105,7 @@ def verdict_line(entry: Entry, verdict: Verdict, style: LineStyle) -> str:
         _session_column(entry.event.session_id),
         (kind_style, f"{disarm(verdict.kind)} "),
         ("", f"{disarm(verdict.why)} "),
-        ("dim", f"id {disarm(entry.delivery.id)}"),
+        ("dim", f"delivery {disarm(entry.delivery.id)}"),
     ]
     return format_line(pieces, style)
 

@@ -72,6 +72,7 @@ _OWN: dict[str, Callable[[Entry], Any]] = {
     "received_at": lambda entry: entry.delivery.received_at,
     "lag": lambda entry: entry.lag_s,
     "path": lambda entry: entry.delivery.path,
+    "delivery": lambda entry: entry.delivery.id,
     "headers": _headers,
     "verdict": lambda entry: entry.verdict.kind if entry.verdict else None,
     "body": lambda entry: _value(entry),  # noqa: PLW0108 - it is defined below

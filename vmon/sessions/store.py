@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon.events.models import Event, Monitored, SessionEvent
+from vmon.events.models import Monitored, SessionEvent
 from vmon.events.names import name_in_data
 from vmon.events.redelivery import RETRIED_MS
 from vmon.events.timestamps import FIRST_MS, LAST_MS, in_ms, is_in_seconds
+from vmon.events.verdict import is_trusted
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
@@ -101,7 +102,7 @@ class SessionStore:
         self._held += 1
         if record is self._strays:
             return ApplyResult(None)
-        late_s = self._apply_first(record, entry.fields, body_hash, received_ms)
+        late_s = self._apply_first(record, entry, body_hash, received_ms)
         return ApplyResult(record.session, 1, 0.0, late_s)
 
     def sessions(self) -> Iterator[Session]:
@@ -115,10 +116,10 @@ class SessionStore:
         return None if held is None else _opened(held).session
 
     def _apply_first(
-        self, record: StoredSession, event: Event, body_hash: int, received_ms: int
+        self, record: StoredSession, entry: Entry, body_hash: int, received_ms: int
     ) -> float:
         """Apply the first copy of an event; how late it is, in seconds."""
-        session, seconds = record.session, False
+        event, session, seconds = entry.fields, record.session, False
         project: str | None
         if isinstance(event, Monitored):
             at_ms, project = event.timestamp, event.project
@@ -136,7 +137,7 @@ class SessionStore:
         session.events += 1
         if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
-        if self._reduce(record, event, body_hash, at_ms) or seconds:
+        if self._reduce(record, entry, body_hash, at_ms) or seconds:
             session.seconds += 1
         return late_ms / 1000 if late_ms > 0 else 0.0
 
@@ -153,18 +154,19 @@ class SessionStore:
                 record.unstamped[body_hash] = received_ms
                 newest_ms = max(record.unstamped.values())
                 record.session.last_ms = max(record.stamped_ms, newest_ms)
-                self._reduce(record, entry.fields, body_hash, received_ms)
+                self._reduce(record, entry, body_hash, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
         return ApplyResult(session, copies, since_ms / 1000, sure=sure)
 
-    def _reduce(self, record: StoredSession, event: Event, body_hash: int, at_ms: int) -> bool:
-        session = record.session
+    def _reduce(self, record: StoredSession, entry: Entry, body_hash: int, at_ms: int) -> bool:
+        session, event = record.session, entry.fields
         if at_ms and (at_ms < session.first_ms or not session.first_ms):
             session.first_ms = at_ms
         if type(event) is SessionEvent:
             return _reduce_round(record, event, body_hash, at_ms)
-        return reduce_event(session, event, at_ms, self._name_of)
+        name_of = self._name_of if is_trusted(entry.verdict) else _no_name
+        return reduce_event(session, event, at_ms, name_of)
 
     def _is_known_token(self, record: StoredSession, entry: Entry, body_hash: int) -> bool:
         """Whether this body came with this verified token before; remembers the pair."""
@@ -229,6 +231,10 @@ class SessionStore:
         if len(self._strays.seen_bodies) > _MOST_STRAYS:
             self._held -= weight(self._strays)
             self._strays = StoredSession(Session(""))
+
+
+def _no_name(_data: str | None) -> None:
+    """No name is taken from a delivery whose signature did not fit."""
 
 
 def _is_open(held: StoredSession | Packed) -> bool:
