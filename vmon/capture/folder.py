@@ -169,7 +169,7 @@ def _named(name: str) -> tuple[str | None, ...]:
     """Resolve a name to sources: standard input, a file, or the captures in a folder."""
     if name == "-":
         return (None,)
-    if not os.path.lexists(name):  # noqa: PTH110 - likewise
+    if not os.path.lexists(name):
         _reject_type_or_url(name)
     if not os.path.isdir(name):  # noqa: PTH112 - pathlib costs 5 ms
         return (name,)

@@ -55,7 +55,9 @@ def statuses(
 
 def _beginning(known: dict[str, str], incomplete: str) -> list[CompletionItem[str]]:
     prefix = incomplete.lower()
-    return [_item(word, help=text) for word, text in known.items() if word.lower().startswith(prefix)]
+    return [
+        _item(word, help=text) for word, text in known.items() if word.lower().startswith(prefix)
+    ]
 
 
 def fields(

@@ -111,11 +111,12 @@ def journals_of(file: str | None) -> Iterator[LeftJournal]:
 
 
 class Left(NamedTuple):
-    """What an earlier run left for a target: how many deliveries, and whether they are sent now."""
+    """What earlier runs left for a target: how many deliveries, and whether they are sent now."""
 
     number: int
     url: str
     is_sent: bool
+    runs: int = 1
 
 
 class Leftovers:
@@ -160,11 +161,20 @@ class Leftovers:
         cursor.gave_up = bool(progress.failed)
         cursor.unread = sum(1 for _ in unsent(reader, progress, end))
         if cursor.unread:
-            self.left.append(Left(cursor.unread, url, url in self._urls))
+            self._add(Left(cursor.unread, url, url in self._urls))
             if url in self._urls:
                 self.feeds.setdefault(url, []).append((cursor, unsent(reader, progress, end)))
                 self._fed.append(cursor)
         return cursor
+
+    def _add(self, more: Left) -> None:
+        """Add what a run left to what others left for the same target."""
+        for at, left in enumerate(self.left):
+            if left.url == more.url:
+                number, runs = left.number + more.number, left.runs + 1
+                self.left[at] = left._replace(number=number, runs=runs)
+                return
+        self.left.append(more)
 
     @property
     def is_sent(self) -> bool:

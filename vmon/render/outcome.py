@@ -128,7 +128,8 @@ def left_in_words(left: Left) -> str:
     """Describe the deliveries an earlier run left, and what happens to them."""
     number = count(left.number, "delivery", "deliveries")
     were, them = ("was", "it") if left.number == 1 else ("were", "them")
-    text = f"{number} from an earlier run {were} not forwarded to {left.url}"
+    runs = "an earlier run" if left.runs == 1 else f"{left.runs:,} earlier runs"
+    text = f"{number} from {runs} {were} not forwarded to {left.url}"
     if left.is_sent:
         return f"{text}: sending {them} first"
     return f"{text}, which is not a target now: resend {them} with vmon replay --failed"
