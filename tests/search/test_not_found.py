@@ -31,3 +31,12 @@ def test_two_words_get_a_hint_with_any_option() -> None:
     wanted = f"{name} is vmon's label for a connection without a name; use the ID"
     for asked in (Filter(session=("2_A", name)), Filter(connection=(name,))):
         assert (nothing_found("deliveries", ("a",), asked).hint or "").startswith(wanted)
+
+
+def test_a_reason_or_a_status_with_a_slip_gets_the_word_that_was_meant() -> None:
+    found = nothing_found("deliveries", ("a",), Filter(reason=("networkDisconected",)))
+    assert found.hint == "did you mean --reason networkDisconnected?"
+    found = nothing_found("deliveries", ("a",), Filter(status=("activ",)))
+    assert found.hint == "did you mean --status ACTIVE?"
+    found = nothing_found("deliveries", ("a",), Filter(reason=("networkDisconnected",)))
+    assert found.hint == "run vmon stats for an overview, vmon sessions for IDs"

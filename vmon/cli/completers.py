@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 MAX_CAPTURES = 20
 _NOT = "!"
-OWN_FIELDS = ("type", "session", "received_at", "lag", "path", "method", "remote", "delivery")
-"""The fields of a table that are not paths into the body."""
 
 
 def event_types(
@@ -64,11 +62,12 @@ def fields(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
     """Complete the last field of a comma list."""
+    from vmon.render.formats.table import OWN
     from vmon.search.expression_names import field_paths
 
     before, comma, word = incomplete.rpartition(",")
     listed = set(before.split(","))
-    names = (*OWN_FIELDS, *(path for path in field_paths() if path not in OWN_FIELDS))
+    names = (*OWN, *(path for path in field_paths() if path not in OWN))
     return [
         _item(f"{before}{comma}{name}")
         for name in names

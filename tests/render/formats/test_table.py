@@ -118,3 +118,18 @@ def test_on_a_terminal_fields_are_columns(
     assert program.ended() == 0
     seen.until(b"streamCreated  2_A\r\n")
     os.close(leader)
+
+
+def test_a_field_that_no_event_has_is_refused_with_what_was_meant() -> None:
+    with pytest.raises(WrongUse) as refused:
+        fields_of("session,reson")
+    assert refused.value.message == "no event has a field reson"
+    assert (
+        refused.value.hint == "did you mean reason? for any other field of the body use body.reson"
+    )
+    assert fields_of("body.reson,streams.0.streamId") == ("body.reson", "streams.0.streamId")
+
+
+def test_any_field_of_the_body_can_be_named(entry: Entry) -> None:
+    assert field(entry, "body.a.b") == 1
+    assert field(entry, "body.stream.hasAudio") is True

@@ -61,7 +61,8 @@ def _check_known(name: str) -> None:
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     meant = f"did you mean {near[0]}? " if near else ""
     raise WrongUse(
-        f"no event has a field {name}", hint=f"{meant}for any other field of the body use body.{name}"
+        f"no event has a field {name}",
+        hint=f"{meant}for any other field of the body use body.{name}",
     )
 
 
@@ -150,13 +151,17 @@ def field(entry: Entry, name: str) -> Any:
             return getattr(delivery, name)
         case "delivery":
             return delivery.id
-        case "body":
-            return entry.payload.value
         case _:
-            value = entry.payload.value
-            found = _lookup(value, name)
-            is_inner = found is None and name.startswith("body.")
-            return _lookup(value, name.removeprefix("body.")) if is_inner else found
+            return _of_body(entry.payload.value, name)
+
+
+def _of_body(value: Any, name: str) -> Any:
+    """What a path leads to in a body; `body` before it may be left out."""
+    if name == "body":
+        return value
+    found = _lookup(value, name)
+    is_marked = found is None and name.startswith("body.")
+    return _lookup(value, name.removeprefix("body.")) if is_marked else found
 
 
 def _lookup(value: Any, name: str) -> Any:
