@@ -255,7 +255,7 @@ def test_the_id_of_a_delivery_is_one_word_everywhere(start: "Start", path: Path)
         (["filter", "stream*"], "did you mean --event 'stream*'?"),
         (["filter", "--event", "stream"], "did you mean 'stream*'? "),
         (["events", "strm"], "did you mean 'stream*'? "),
-        (["listen", "3000"], "use --forward-to 3000 for your app's port"),
+        (["listen", "3000"], "use --forward-to localhost:3000 for your app"),
         (["listen", "http://localhost:3000"], "did you mean --forward-to http://localhost:3000?"),
         (["replay", "http://localhost:3000"], "with --to http://localhost:3000"),
     ],

@@ -231,7 +231,7 @@ def _meant_argument(ctx: click.Context, message: str) -> str | None:
         return None
     word = found[1]
     if word.isdecimal():
-        return f"use --forward-to {word} for your app's port, --port {word} to listen there"
+        return f"use --forward-to localhost:{word} for your app, --port {word} to listen there"
     is_url = word.startswith(("http://", "https://", "localhost:", "127.0.0.1:"))
     return f"did you mean --forward-to {word}?" if is_url else None
 
