@@ -148,6 +148,7 @@ def test_leftovers_of_an_earlier_run_are_reported_with_what_happens_to_them() ->
 def test_when_it_is_sent_again_is_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
     outcome = Outcome(500, 0.012, body=b"a long page about what went wrong in this app of ours")
     result = ForwardResult(make_entry(BODY), URL, outcome, again_s=0.4494)
     shown = Outcomes(aside=False, several=False)(result, is_last=True).decode()
