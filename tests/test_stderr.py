@@ -28,3 +28,8 @@ def test_a_sentence_is_one_line_in_a_pipe(
     monkeypatch.setenv("COLUMNS", "40")
     say(SENTENCE)
     assert capsys.readouterr().err == f"{SENTENCE}\n"
+
+
+def test_a_sentence_cannot_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say("error: no file a\x1b[2J\rb\nhint: none")
+    assert capsys.readouterr().err == "error: no file a␛[2J␍b\nhint: none\n"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
+from vmon.sanitize import disarm
+
 _NARROWEST = 20
 
 
 def say(text: str) -> None:
-    """Write lines to standard error; on a terminal a long one is folded, and no word is broken."""
+    """Write lines to standard error, disarmed; on a terminal a long one is folded at words."""
     room = _terminal_width()
-    lines = text.split("\n")
+    lines = [disarm(line) for line in text.split("\n")]
     rows = lines if room is None else [row for line in lines for row in _folded(line, room)]
     sys.stderr.write("\n".join(rows) + "\n")
 

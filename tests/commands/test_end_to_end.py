@@ -127,11 +127,11 @@ vmon 0.1.0 is listening (Ctrl-C to stop)
 ready local=http://127.0.0.1:PORT capture='PATH/a b.jsonl'
 NOW · GET /probe not captured: responded 200 to a probe
 5 deliveries in TIME
-  connectionCreated            1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  connectionDestroyed          1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  streamCreated                1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  streamDestroyed              1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  undecodable                  1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
+  connectionCreated            1
+  connectionDestroyed          1
+  streamCreated                1
+  streamDestroyed              1
+  undecodable                  1
   hidden by filter  3
   other requests    1
   slowest delivery  LAG
