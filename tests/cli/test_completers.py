@@ -92,3 +92,11 @@ def test_captures_of_this_folder_come_before_the_default_folder(kept: Path) -> N
         Path(name).touch()
     values = [value for value, _ in offered("files", "")]
     assert values == ["a.json", "b.jsonl.zst", "c.ndjson", str(kept / "2026.jsonl")]
+
+
+def test_reasons_statuses_and_fields_are_offered() -> None:
+    assert ("networkDisconnected", "plain") in offered("reasons", "network")
+    assert ("ACTIVE", "plain") in offered("statuses", "act")
+    values = [value for value, _ in offered("fields", "reason,stream.n")]
+    assert values == ["reason,stream.name"]
+    assert ("delivery", "plain") in offered("fields", "del")

@@ -88,3 +88,11 @@ def test_what_makes_no_sense_without_an_app_is_wrong_use(words: tuple[str, ...])
     assert isinstance(run.result.exception, WrongUse)
     assert run.result.exception.hint == "add --forward-to http://localhost:3000"
     assert run.taken == []
+
+
+def test_a_failure_policy_that_nothing_would_follow_is_refused() -> None:
+    for policy in ("retry", "cutoff"):
+        error = Run(*TO, "--failure-policy", policy).result.exception
+        assert isinstance(error, WrongUse)
+        assert error.message == "--failure-policy needs --ack app"
+    assert Run(*TO, "--ack", "app", "--failure-policy", "cutoff").options.policy == "cutoff"

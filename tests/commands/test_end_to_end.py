@@ -129,11 +129,11 @@ ready local=http://127.0.0.1:PORT capture='PATH/a b.jsonl'
 NOW ⚠ undecodable: body is not JSON: expecting property name enclosed in double quotes at byte 1
 NOW · GET /probe not captured: responded 200 to a probe
 5 deliveries in TIME
-  connectionCreated            1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  connectionDestroyed          1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  streamCreated                1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  streamDestroyed              1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
-  undecodable                  1  ▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇▇
+  connectionCreated            1
+  connectionDestroyed          1
+  streamCreated                1
+  streamDestroyed              1
+  undecodable                  1
   hidden by filter  3
   other requests    1
   slowest delivery  LAG

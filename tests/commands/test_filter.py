@@ -299,3 +299,42 @@ def test_a_where_over_input_without_an_end_stops_at_ctrl_c(lines: list[bytes]) -
     assert (run.returncode, out) == (130, b"")
     assert err.startswith(b"interrupted: 0 deliveries found so far")
     assert time.monotonic() - started_s < 10
+
+
+def test_v_shows_details_in_a_pipe_too(start: "Start", path: Path) -> None:
+    code, out, _ = start("filter", "-v", "--event", "streamCreated", path).result()
+    assert code == 0
+    assert "+ streamCreated" in out
+    assert "\n    stream.name " in out
+    code, out, _ = start("filter", "-v", "--format", "json", "--count", path).result()
+    assert (code, out) == (0, "15\n")
+
+
+def test_the_id_of_a_delivery_is_one_word_everywhere(start: "Start", path: Path) -> None:
+    identifier = json.loads(path.read_bytes().splitlines()[0])["id"]
+    for words in (["--where", f"delivery == '{identifier}'"], ["--delivery", identifier[:12]]):
+        code, out, _ = start("filter", *words, "--fields", "delivery", path).result()
+        assert code == 0
+        assert set(out.splitlines()) == {"delivery", identifier}
+    code, out, _ = start("filter", "-v", "--event", "archive", path).result()
+    assert f", delivery {identifier}\n" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["filter", "streamCreated"], "did you mean --event streamCreated?"),
+        (["filter", "stream*"], "did you mean --event 'stream*'?"),
+        (["filter", "--event", "stream"], "did you mean 'stream*'? "),
+        (["events", "strm"], "did you mean 'stream*'? "),
+        (["listen", "3000"], "use --forward-to localhost:3000 for your app"),
+        (["listen", "http://localhost:3000"], "did you mean --forward-to http://localhost:3000?"),
+        (["replay", "http://localhost:3000"], "with --to http://localhost:3000"),
+    ],
+)
+def test_what_was_probably_meant_is_in_the_hint(
+    start: "Start", words: list[str], hint: str
+) -> None:
+    code, out, err = start(*words).result()
+    assert (code, out) == (2, "")
+    assert hint in err.splitlines()[1]

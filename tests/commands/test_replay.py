@@ -403,3 +403,13 @@ async def test_an_interrupt_while_sending_is_130_with_a_summary(
     assert (code, out) == (130, "")
     assert err.startswith("6 deliveries in ")
     assert "Traceback" not in err
+
+
+async def test_one_delivery_is_sent_again_by_its_id(
+    vmon_run: Run, app: "App", capture: Path
+) -> None:
+    code, _, err = await asyncio.to_thread(
+        vmon_run, "replay", "--delivery", "001", "--to", app.url, "--speed", "max", capture
+    )
+    assert code == 0, err
+    assert [dict(one.headers)["X-Number"] for one in app.requests] == ["1"]

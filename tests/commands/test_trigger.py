@@ -175,7 +175,10 @@ def test_without_a_listener_it_is_exit_1_and_reported(vmon_run: Run, free_port: 
     assert vmon_run("trigger", "archive", "--to", f"localhost:{free_port}") == (
         1,
         "",
-        f"archive  connection refused: nothing is listening on localhost:{free_port}\n",
+        (
+            f"archive  connection refused: nothing is listening on localhost:{free_port}\n"
+            "hint: start vmon listen, or set your app's URL with --to\n"
+        ),
     )
 
 

@@ -61,9 +61,9 @@ def test_each_invalid_delivery_is_shown_in_a_line(
     assert (code, err) == (1, "3 deliveries: 1 valid, 1 unsigned, 1 invalid\n")
     assert out == (
         "21:16:00.318 ? unknown             -      unsigned no Authorization header"
-        " id id-2\n"
+        " delivery id-2\n"
         "21:16:00.318 - archive             2_MX4x invalid payload_hash differs from the body's:"
-        " did a proxy re-encode it? id 00053932d7f0ab-5a17c0de\n"
+        " did a proxy re-encode it? delivery 00053932d7f0ab-5a17c0de\n"
     )
 
 

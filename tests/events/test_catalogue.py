@@ -4,7 +4,17 @@ import sys
 
 import pytest
 
-from vmon.events.catalogue import ALL, NAMES, PSEUDO, TYPES, EventType, meant, suggest, verb
+from vmon.events.catalogue import (
+    ALL,
+    NAMES,
+    PSEUDO,
+    TYPES,
+    EventType,
+    meant,
+    suggest,
+    suggest_pattern,
+    verb,
+)
 from vmon.events.parse import event_of
 from vmon.events.payload import read_body
 from vmon.events.session_id import session_parts
@@ -123,3 +133,18 @@ def test_importing_the_catalogue_brings_nothing_heavy() -> None:
     loaded = set(ran.stdout.split())
     assert "vmon.events.catalogue" in loaded
     assert not loaded & {"msgspec", "asyncio", "rich", "click", "json", "difflib", "datetime"}
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("stream", "'stream*'"),
+        ("strm", "'stream*'"),
+        ("streamCreate", "streamCreated"),
+        ("mute", "muteForced"),
+        ("quux", None),
+        ("stream*x", None),
+    ],
+)
+def test_what_is_like_types_gets_a_name_or_a_glob_to_try(word: str, meant: str | None) -> None:
+    assert suggest_pattern(word) == meant

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from vmon.events.verdict import Claims, Verdict
+from vmon.events.verdict import Claims, Verdict, is_trusted
 from vmon.events.verdict_kind import VERDICT_KINDS
 
 
@@ -17,3 +17,18 @@ def test_a_file_may_have_a_kind_that_is_not_known_and_leave_out_the_rest() -> No
 
 def test_claims_that_a_token_does_not_make_are_not_written() -> None:
     assert msgspec.to_builtins(Claims(jti="a")) == {"jti": "a"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "trusted"),
+    [
+        ("valid", True),
+        ("stale", True),
+        ("unchecked", True),
+        ("invalid", False),
+        ("unsigned", False),
+    ],
+)
+def test_names_are_taken_where_no_secret_speaks_against_it(kind: str, *, trusted: bool) -> None:
+    assert is_trusted(Verdict(kind)) is trusted
+    assert is_trusted(None)

@@ -236,3 +236,15 @@ def test_this_run_s_journal_and_those_of_runs_that_go_on_are_let_be(
     assert (leftovers.left, leftovers.journals) == ([], [])
     assert going_on.path.exists()
     going_on.close(keep=False)
+
+
+def test_what_several_runs_left_for_a_target_is_one_sum(tmp_path: Path, line: Line) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        left_behind(tmp_path / name, line)
+    leftovers = Leftovers(frozenset({"http://a.test"}))
+    for name in ("one", "two"):
+        leftovers.take_up(tmp_path / name, tmp_path / "own.forward")
+    assert leftovers.left == [Left(6, "http://a.test", "send", runs=2)]
+    assert len(leftovers.feeds["http://a.test"]) == 2
+    leftovers.close()

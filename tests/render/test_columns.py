@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmon.render.columns import OutputPage, folded, wide
+from vmon.render.columns import OutputPage, folded, folded_line, hanging, wide
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,23 @@ def test_a_page_is_as_wide_as_its_terminal_and_a_pipe_has_no_end() -> None:
         "one two three four",
         "five six",
     ]
+
+
+def test_a_text_hangs_beside_its_head_and_an_id_is_broken_only_where_it_must() -> None:
+    rows = hanging("    stream.id  ", "63245362-e00e-4834-8371-9397deb3e452 is it", 40, 15)
+    assert rows == [
+        "    stream.id  63245362-e00e-4834-8371-9",
+        " " * 15 + "397deb3e452 is it",
+    ]
+    assert hanging("a ", "b c", None, 2) == ["a b c"]
+    assert (
+        hanging("    connection.createdAt ", "1470257688143", 30, 25)[1] == "        1470257688143"
+    )
+
+
+def test_a_line_folds_at_words_below_its_own_text() -> None:
+    line = "12:00:00 ⚠ ghost kxOH45: the connection of Ann was created and never destroyed again"
+    rows = folded_line(line, 60)
+    assert rows[1].startswith(" " * 11)
+    assert " ".join(" ".join(rows).split()) == line
+    assert all(len(row) <= 40 for row in folded_line(line, 40))

@@ -22,7 +22,7 @@ PLAIN = LineStyle(Paint())
 COLOURED = LineStyle(Paint(Console(force_terminal=True, color_system="256")))
 
 FIELDS = """\
-    POST /hook?a=1 from 127.0.0.1:50412, 474 B, 1 min 40 s after the event, id 00053932d7f0ab-5a17c0de
+    POST /hook?a=1 from 127.0.0.1:50412, 474 B, 1 min 40 s after the event, delivery 00053932d7f0ab-5a17c0de
     sessionId                   2_MX4xMzExMjU3MX5-MTQ3MDI1NzY3OTkxOH45QXRr
     projectId                   123456
     event                       streamCreated
@@ -75,10 +75,13 @@ def test_warnings_come_first() -> None:
     assert [line.startswith("    ! ") for line in lines[:3]] == [True, True, False]
 
 
-def test_ids_are_never_cut() -> None:
+def test_ids_wrap_with_an_indent_and_are_never_cut() -> None:
     for one in TYPES.values():
         entry = make_entry(json.dumps(one.sample).encode())
-        shown = "\n".join(fields(entry, LineStyle(Paint(), 40)))
+        rows = list(fields(entry, LineStyle(Paint(), 40)))
+        assert max(map(len, rows)) <= 40
+        assert all(row.startswith("    ") for row in rows)
+        shown = "".join(row.strip() for row in rows)
         ids = re.findall(r'"\w*[iI]d": "([^"]+)"', json.dumps(one.sample))
         assert ids
         assert [identifier for identifier in ids if identifier not in shown] == []

@@ -193,3 +193,19 @@ def test_leftovers_of_an_earlier_run_are_reported_with_what_happens_to_them() ->
         f"{unsent}, which is not a target now: resend them with vmon replay --failed, "
         "or drop them with --discard"
     )
+
+
+def test_when_it_is_sent_again_is_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    outcome = Outcome(500, 0.012, body=b"a long page about what went wrong in this app of ours")
+    result = ForwardResult(make_entry(BODY), URL, outcome, again_s=0.4494)
+    shown = Outcomes(aside=False, several=False)(result, is_last=True).decode()
+    assert shown.rstrip("\n").endswith("; retrying in 449 ms")
+    assert "…" in shown
+
+
+def test_what_several_runs_left_is_one_sentence() -> None:
+    text = left_in_words(Left(5, URL, "send", runs=2))
+    assert text.startswith(f"5 deliveries from 2 earlier runs were not forwarded to {URL}")

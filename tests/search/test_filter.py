@@ -169,3 +169,10 @@ def test_an_ambiguous_prefix_is_reported(sample: Callable[..., Entry]) -> None:
     prefixes.note((first, None, first))
     prefixes.note((other, sample("archive")))
     assert list(prefixes.ambiguous()) == ["--stream 6 matches 2 streams"]
+
+
+def test_a_delivery_is_chosen_by_its_id_or_how_it_begins() -> None:
+    entry = make_entry(b"{}", id="00053932d7f0ab-5a17c0de")
+    assert Filter(delivery=("00053932d7f0ab-5a17c0de",))(entry)
+    assert Filter(delivery=("00053932",))(entry)
+    assert not Filter(delivery=("5a17c0de",))(entry)

@@ -40,3 +40,12 @@ def test_a_where_that_could_be_evaluated_for_nothing_says_so() -> None:
     asked = Filter(where=where)
     assert asked(make_entry(b"{}")) is False
     assert nothing_found("deliveries", ("a",), asked).hint == where.failed
+
+
+def test_a_reason_or_a_status_with_a_slip_gets_the_word_that_was_meant() -> None:
+    found = nothing_found("deliveries", ("a",), Filter(reason=("networkDisconected",)))
+    assert found.hint == "did you mean --reason networkDisconnected?"
+    found = nothing_found("deliveries", ("a",), Filter(status=("activ",)))
+    assert found.hint == "did you mean --status ACTIVE?"
+    found = nothing_found("deliveries", ("a",), Filter(reason=("networkDisconnected",)))
+    assert found.hint == "run vmon stats for an overview, vmon sessions for IDs"

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.tracked import START_MS, AnnotatingTracker, connection, event_at, stream
+from vmon.events.entry import Entry
+from vmon.events.names import is_two_words
+from vmon.events.verdict import Verdict
 from vmon.sessions.model import Session
 from vmon.sessions.tracker import Annotation, Occupancy, SessionTracker, occupancy_of
 
@@ -81,3 +84,14 @@ def test_whoever_was_forgotten_is_not_there_any_more() -> None:
     known.apply(event_at("sessionCreated", 8 * 86400, sessionId="2_B"))
     assert known.occupancy() == Occupancy(1, 0, 0)
     assert known.store.totals.sessions == 1
+
+
+def test_a_name_of_a_delivery_that_is_not_signed_as_it_should_is_not_taken() -> None:
+    known = AnnotatingTracker()
+    forged = event_at("connectionCreated", 0, **connection("c1", '{"name":"Bob"}'))
+    forged = Entry(forged.delivery, verdict=Verdict("unsigned"))
+    who = known.note(forged).who
+    assert who
+    assert is_two_words(who)
+    true = event_at("connectionCreated", 1, **connection("c1", '{"name":"Zoé"}'))
+    assert known.note(Entry(true.delivery, verdict=Verdict("valid"))).who == "Zoé"

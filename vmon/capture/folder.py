@@ -13,6 +13,7 @@ from vmon.capture.format import CAPTURE_SUFFIXES
 from vmon.capture.inputs import source_name, stdin_fd
 from vmon.errors import WrongUse, unreadable
 from vmon.locks import is_in_use
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -169,7 +170,7 @@ def _sources_of(files: tuple[str, ...]) -> tuple[str | None, ...]:
         return (None,)
     found = _newest()
     if is_socket:
-        sys.stderr.write(f"no data on standard input: reading {found} (use - to wait for data)\n")
+        say(f"no data on standard input: reading {found} (use - to wait for data)")
     return (found,)
 
 
@@ -193,9 +194,9 @@ def _warn_if_idle() -> None:
     if sys.platform == "win32" or not (sys.stderr and sys.stderr.isatty()):
         return  # select takes only sockets there
     if not _has_input():
-        sys.stderr.write(
+        say(
             "waiting for standard input\n"
-            f"hint: to read the newest capture instead, add <{os.devnull}\n"
+            f"hint: to read the newest capture instead, add <{os.devnull}"
         )
 
 
@@ -213,6 +214,8 @@ def _named(name: str) -> tuple[str | None, ...]:
     """Resolve a name to sources: standard input, a file, or the captures in a folder."""
     if name == "-":
         return (None,)
+    if not os.path.lexists(name):
+        _reject_type_or_url(name)
     if not os.path.isdir(name):  # noqa: PTH112 - pathlib costs 5 ms
         return (name,)
     found = captures_in(name)
@@ -221,6 +224,21 @@ def _named(name: str) -> tuple[str | None, ...]:
             f"no captures in {name}", hint="captures are named *.jsonl, *.jsonl.gz or *.jsonl.zst"
         )
     return tuple(found)
+
+
+def _reject_type_or_url(name: str) -> None:
+    """WrongUse where what is named as a file is an event type, a glob of them, or a URL."""
+    from vmon.events.catalogue import NAMES
+
+    if re.match(r"https?://", name):
+        raise WrongUse(
+            f"{name} is a URL, not a file", hint=f"vmon replay sends to a URL with --to {name}"
+        )
+    from fnmatch import fnmatchcase
+
+    if any(fnmatchcase(known.lower(), name.lower()) for known in NAMES):
+        quoted = f"'{name}'" if "*" in name else name
+        raise WrongUse(f"there is no file {name}", hint=f"did you mean --event {quoted}?")
 
 
 def captures_in(folder: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from importlib import import_module
 from io import RawIOBase
@@ -13,6 +14,7 @@ import click
 
 from vmon import __version__
 from vmon.errors import BUG, INTERRUPTED, VmonError, WrongUse, traceback_of
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -194,9 +196,7 @@ def _misused(error: click.ClickException) -> int:
 
 
 def _say(message: str, hint: str | None) -> None:
-    click.echo(f"error: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    say(f"error: {message}" + (f"\nhint: {hint}" if hint else ""))
 
 
 def _bug(error: Exception) -> int:
@@ -219,7 +219,21 @@ def _hint(error: click.ClickException) -> str | None:
 
         return f"did you mean {get_close_matches(error.option_name, error.possibilities, 1, 0)[0]}?"
     ctx = getattr(error, "ctx", None)
+    if ctx and (meant := _meant_argument(ctx, error.message)):
+        return meant
     return f"see {ctx.command_path} --help" if ctx else None
+
+
+def _meant_argument(ctx: click.Context, message: str) -> str | None:
+    """What an argument of `listen` probably means, which takes none: a port, or an app's URL."""
+    found = re.fullmatch(r"Got unexpected extra arguments? \((\S+)\)", message)
+    if not found or ctx.info_name != "listen":
+        return None
+    word = found[1]
+    if word.isdecimal():
+        return f"use --forward-to localhost:{word} for your app, --port {word} to listen there"
+    is_url = word.startswith(("http://", "https://", "localhost:", "127.0.0.1:"))
+    return f"did you mean --forward-to {word}?" if is_url else None
 
 
 def _forget_stdout() -> None:

@@ -33,6 +33,48 @@ def event_types(
     ]
 
 
+def reasons(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete the known reasons."""
+    from vmon.events.catalogue import reasons as known
+
+    return _beginning(known(), incomplete)
+
+
+def statuses(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete the known statuses, and the states of calls."""
+    from vmon.events.catalogue import statuses as known
+
+    return _beginning(known(), incomplete)
+
+
+def _beginning(known: dict[str, str], incomplete: str) -> list[CompletionItem[str]]:
+    prefix = incomplete.lower()
+    return [
+        _item(word, help=text) for word, text in known.items() if word.lower().startswith(prefix)
+    ]
+
+
+def fields(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete the last field of a comma list."""
+    from vmon.render.formats.table import OWN
+    from vmon.search.expression_names import field_paths
+
+    before, comma, word = incomplete.rpartition(",")
+    listed = set(before.split(","))
+    names = (*OWN, *(path for path in field_paths() if path not in OWN))
+    return [
+        _item(f"{before}{comma}{name}")
+        for name in names
+        if name.lower().startswith(word.lower()) and name not in listed
+    ]
+
+
 def codes(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:

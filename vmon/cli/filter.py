@@ -54,7 +54,7 @@ _EXPORTS = ("curl", "httpie", "har")
 @option("--explain", is_flag=True, help="Show how the filter would run, without reading anything.")
 @filter_options
 @output_option(
-    "--fields", metavar="NAMES",
+    "--fields", metavar="NAMES", shell_complete=completers.fields,
     help="Print these fields as a table: session,reason,stream.name (TSV in a pipe).",
 )  # fmt: skip # one thing a line
 @name_option

@@ -99,9 +99,24 @@ def _flag_of(options: dict[str, Any]) -> str:
     return "--forward-event" if options["forward_events"] else "--forward-header"
 
 
+def _check_policy(options: dict[str, Any]) -> None:
+    """WrongUse for a policy on the command line that nothing would follow."""
+    from click.core import ParameterSource
+
+    from vmon.errors import WrongUse
+
+    source = click.get_current_context().get_parameter_source("failure_policy")
+    if source is ParameterSource.COMMANDLINE and options["ack"] != "app":
+        raise WrongUse(
+            "--failure-policy needs --ack app",
+            hint="with --ack always Vonage gets 200 whatever your app responds; add --ack app",
+        )
+
+
 def _forward_options_of(options: dict[str, Any]) -> ForwardOptions | None:
     from vmon.errors import WrongUse
 
+    _check_policy(options)
     if not (options["forward_to"] or options["routes"]):
         if options["ack"] == "app" or options["forward_events"] or options["forward_headers"]:
             raise WrongUse(

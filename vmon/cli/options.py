@@ -105,6 +105,7 @@ _FILTERS = (
         "STATUS",
         "Only events with this status (or call state); A,B for several.",
     ),
+    ("--delivery", "delivery", "ID", "Only this delivery: its ID or a prefix of it (see -v)."),
     ("--path", "path", "TEXT", "Only events whose request path contains TEXT."),
 )
 _SINGLE = (
@@ -122,6 +123,13 @@ _SINGLE = (
         "Only events that match a CEL expression: 'stream.videoType == \"screen\" && lag > 2'.",
     ),
 )
+
+
+_COMPLETERS = {
+    "--event": completers.event_types,
+    "--reason": completers.reasons,
+    "--status": completers.statuses,
+}
 
 
 def filter_options(command: _Command) -> _Command:
@@ -144,7 +152,7 @@ def filter_options(command: _Command) -> _Command:
         help="Only events with this signature check result.",
     )(wrapped)  # fmt: skip # one thing a line
     for flag, name, metavar, text in reversed(_FILTERS):
-        completer = completers.event_types if flag == "--event" else None
+        completer = _COMPLETERS.get(flag)
         wrapped = filter_option(
             flag, name, metavar=metavar, multiple=True, help=text, shell_complete=completer
         )(wrapped)
@@ -193,7 +201,7 @@ def _refuse_empty(options: dict[str, Any]) -> None:
 
 
 FORMATS = ("auto", "line", "detail", "json")
-FORMAT = "Output format; auto is line on a terminal and json in a pipe."
+FORMAT = "Output format; auto is line on a terminal or with -v, and json in a pipe."
 LINES = "Output format; auto is line, json is one JSON object per line."
 REPORT = "Output format; auto is text, json is one document for scripts."
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from vmon.commands.confirmation import Ask, confirm
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def _list(folder: Path, *, as_json: bool) -> None:
         )
         return
     if not captures:
-        sys.stderr.write(f"no captures in {folder}\n")
+        say(f"no captures in {folder}")
     rows = report.CapturesReport().rows
     for capture in captures:  # each as soon as it is counted
         sys.stdout.write(rows(capture, _contents(capture)))
@@ -66,7 +67,7 @@ def _contents(capture: Kept) -> Held | None:
     try:
         return held(capture.path)
     except VmonError as error:
-        sys.stderr.write(f"warning: {error.message}\n")
+        say(f"warning: {error.message}")
         return None
 
 
@@ -78,7 +79,7 @@ def _prune(folder: Path, prune_after_s: float, options: Options) -> None:
 
     captures = old(folder, prune_after_s)
     if not captures:
-        sys.stderr.write("nothing to remove: no unused capture is that old\n")
+        say("nothing to remove: no unused capture is that old")
         return
     for capture in captures:
         sys.stdout.write(f"{removal_line(capture)}\n")
@@ -99,5 +100,5 @@ def _remove(captures: list[Gone]) -> None:
         if remove(gone):
             removed += 1
         else:
-            sys.stderr.write(f"warning: {gone.capture.path} is in use: not removed\n")
+            say(f"warning: {gone.capture.path} is in use: not removed")
     sys.stderr.write(f"removed {count(removed, 'capture')}\n")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from vmon.errors import WrongUse
-from vmon.events.catalogue import ALL, suggest
+from vmon.events.catalogue import ALL, suggest_pattern
 from vmon.render.reports import events as report
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(names: tuple[str, ...], *, as_json: bool) -> int:
     """Explain the types with these names, or list all types; WrongUse for an unknown name."""
-    types = [_type(name) for name in names]
+    types = [entry for name in names for entry in _types(name)]
     if as_json:
         sys.stdout.write(report.as_json(types or list(ALL.values())))
     elif types:
@@ -25,11 +26,11 @@ def run(names: tuple[str, ...], *, as_json: bool) -> int:
     return 0
 
 
-def _type(name: str) -> EventType:
-    by_lower = {known.lower(): entry for known, entry in ALL.items()}
-    if (entry := by_lower.get(name.lower())) is not None:
-        return entry
-    near = suggest(name)
+def _types(pattern: str) -> list[EventType]:
+    """The types of a name or a glob."""
+    if types := [ALL[name] for name in ALL if fnmatchcase(name.lower(), pattern.lower())]:
+        return types
+    near = suggest_pattern(pattern)
     known = f"known types: {', '.join(ALL)}"
     hint = f"did you mean {near}? {known}" if near else known
-    raise WrongUse(f"unknown event type {name!r}", hint=hint)
+    raise WrongUse(f"unknown event type {pattern!r}", hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +11,7 @@ from vmon.forward.targets import target_of
 from vmon.render.formats.choose import Export, FormatOptions, formatter_of
 from vmon.search.not_found import nothing_found
 from vmon.security.scrub import ScrubPolicy
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from vmon.search.filter import Filter
@@ -48,4 +48,4 @@ def report_removed(names: Counter[str]) -> None:
 
         most_common = ", ".join(disarm(name) for name, _ in names.most_common(8))
         what = count(names.total(), "secret")
-        sys.stderr.write(f"{what} omitted ({most_common}); --with-secrets includes them\n")
+        say(f"{what} omitted ({most_common}); --with-secrets includes them")

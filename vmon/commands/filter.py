@@ -14,6 +14,7 @@ from vmon.events.timestamps import LATE_AFTER_S
 from vmon.render.live.progress import Progress, bytes_of
 from vmon.search import matching, reader, scan
 from vmon.search.filter import Prefixes
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,10 +50,8 @@ class Options(NamedTuple):
     @property
     def unchanged(self) -> bool:
         """Lines are printed unchanged from the file; on a terminal without control characters."""
-        as_json = self.output_format == "json" or (
-            self.output_format == "auto" and not sys.stdout.isatty()
-        )
-        return as_json and self.redact is None
+        in_pipe = self.output_format == "auto" and not self.verbosity and not sys.stdout.isatty()
+        return (self.output_format == "json" or in_pipe) and self.redact is None
 
     @property
     def needs_entries(self) -> bool:
@@ -87,7 +86,7 @@ def run(options: Options) -> int:
         raise
     progress.end()
     for sentence in _warnings(options, prefixes, matches):
-        sys.stderr.write(f"warning: {sentence}\n")
+        say(f"warning: {sentence}")
     if options.only_count:
         out.write(b"%d\n" % matches)
     return 0 if matches else 1
@@ -218,10 +217,12 @@ def _formatter(options: Options) -> Formatter:
         from vmon.render.formats.protocol import Redacted
 
         return Redacted(options.formatter, options.redact) if options.redact else options.formatter
+    from vmon.commands.names import known_names
     from vmon.render.formats.choose import entry_formatter
     from vmon.render.formats.entries import Form
     from vmon.sessions.tracker import SessionTracker
 
     form = Form(options.output_format, options.verbosity)
-    tracker = SessionTracker(options.name_of, late_after_s=options.late_after_s)
+    known = known_names(options.sources, options.event_filter, options.name_of)
+    tracker = SessionTracker(options.name_of, late_after_s=options.late_after_s, known_name=known)
     return entry_formatter(form, options.redact, tracker)

@@ -13,6 +13,7 @@ from vmon.errors import WrongUse
 from vmon.search import reader
 from vmon.search.filter import Filter
 from vmon.search.not_found import nothing_found
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,7 +53,7 @@ def run(options: Options) -> int:
     for oddity in reported:
         sys.stdout.write(text_of(oddity))
     sys.stdout.flush()
-    sys.stderr.write(report.summary(oddities, analysis.number, analysis.sessions))
+    say(report.summary(oddities, analysis.number, analysis.sessions).rstrip("\n"))
     return int(_fails(oddities, options.fail_on))
 
 

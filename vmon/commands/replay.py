@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count as forever
 from typing import TYPE_CHECKING
 
+from vmon.commands.names import known_names
 from vmon.errors import INTERRUPTED, VmonError
 from vmon.events.timestamps import LATE_AFTER_S
 from vmon.humanize import count, duration
@@ -141,11 +142,7 @@ def _scheduled(options: Options, tally: Tally) -> Iterator[ScheduledDelivery]:
 
 
 def _show_all(deliveries: Iterator[ScheduledDelivery], options: Options, _tally: Tally) -> None:
-    formatter = entry_formatter(
-        options.form,
-        options.redact,
-        SessionTracker(options.name_of, late_after_s=options.late_after_s),
-    )
+    formatter = entry_formatter(options.form, options.redact, _tracker(options))
     out = sys.stdout.buffer
     start = time.monotonic()
     for delivery in deliveries:
@@ -154,6 +151,11 @@ def _show_all(deliveries: Iterator[ScheduledDelivery], options: Options, _tally:
             time.sleep(wait)
         if not options.quiet:
             out.write(formatter.entry(delivery.entry, delivery.line))
+
+
+def _tracker(options: Options) -> SessionTracker:
+    known = known_names((options.source,), options.event_filter, options.name_of)
+    return SessionTracker(options.name_of, late_after_s=options.late_after_s, known_name=known)
 
 
 @contextmanager
@@ -179,11 +181,7 @@ def outcome_printer(
     """The function that counts each outcome and prints it below its event."""
     from vmon.render.outcome import as_json, outcome_line
 
-    formatter = entry_formatter(
-        options.form,
-        options.redact,
-        SessionTracker(options.name_of, late_after_s=options.late_after_s),
-    )
+    formatter = entry_formatter(options.form, options.redact, _tracker(options))
     redact = options.redact or (lambda entry: entry)
     out, as_lines = sys.stdout.buffer, not options.form.is_json
     in_full = options.form.shows_all and options.redact is None

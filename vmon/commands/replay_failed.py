@@ -15,6 +15,7 @@ from vmon.humanize import count
 from vmon.replay.resend import Resend, ResendCallbacks
 from vmon.replay.tally import Tally
 from vmon.sanitize import disarm
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def run(options: Options, file: str | None, settings: Settings) -> int:
 def _take_up(left: LeftJournal, options: Options, tally: Tally, settings: Settings) -> None:
     journal = left.journal
     if not journal.segments.is_anywhere():
-        sys.stderr.write(f"warning: {disarm(str(journal.capture))}: {os.strerror(errno.ENOENT)}\n")
+        say(f"warning: {disarm(str(journal.capture))}: {os.strerror(errno.ENOENT)}")
         journal.close(keep=True)
         return
     keep = True

@@ -20,6 +20,7 @@ from vmon.humanize import count, parse_instant
 from vmon.search import reader
 from vmon.search.not_found import nothing_found
 from vmon.sessions.loader import SessionLoader, now_ms_of
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,7 +86,7 @@ def _print(options: Options, order: Order, now_ms: int) -> int:
         counts.append(f"{limit:,} shown (--limit 0 shows all)")
     if now_ms:
         counts.append(f"as of {_instant(now_ms)}")
-    sys.stderr.write(", ".join(counts) + "\n")
+    say(", ".join(counts))
     return 0
 
 

@@ -20,6 +20,7 @@ from vmon.render.outcome import answer_block
 from vmon.replay.samples import Scenario
 from vmon.sanitize import disarm
 from vmon.security.access import known_paths
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,7 +65,7 @@ async def _send_all(options: Options) -> int:
             f"nothing is listening on {options.target.url} after {options.wait_s:g} s",
             hint="start vmon listen, or set your app's URL with --to",
         )
-    rejected = 0
+    rejected, unheard = 0, False
     ids = Ids()
     async with Client(connections=1) as client:
         sender = _Sender(client, options.target)
@@ -74,10 +75,13 @@ async def _send_all(options: Options) -> int:
                 continue
             outcome = await sender.send(_delivery(ids, body, options.signer))
             rejected += not outcome.ok
+            unheard = unheard or outcome.kind == "unreachable"
             _report(name, outcome, quiet=options.quiet)
             if options.in_full:
                 sys.stdout.buffer.write(answer_block(outcome))
                 sys.stdout.flush()
+    if unheard:
+        say("hint: start vmon listen, or set your app's URL with --to")
     return 1 if rejected else 0
 
 

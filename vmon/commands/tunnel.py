@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from vmon.commands.confirmation import Ask, confirm
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,4 +99,4 @@ def offer_to_stop_leftovers(*, yes: bool, ask: Ask | None) -> None:
         if yes or (ask and ask(f"{what}. Stop it?", True)):
             asyncio.run(end(agent))
         else:
-            sys.stderr.write(f"warning: {what}; stop it with vmon tunnel leftovers --stop\n")
+            say(f"warning: {what}; stop it with vmon tunnel leftovers --stop")

@@ -498,6 +498,31 @@ def meant(event: str) -> str | None:
 _LONGEST_NAME = 60
 
 
+def suggest_pattern(name: str) -> str | None:
+    """Return the type or the glob that was probably meant: `stream` and `strm` mean 'stream*'."""
+    import difflib
+
+    begun = [known for known in NAMES if known.lower().startswith(name.lower())] if name else []
+    if len(begun) > 1:
+        return f"'{name}*'"
+    near = begun[0] if begun else suggest(name)
+    if near or {"*", "?"} & set(name):
+        return near
+    stems = {entry.group for entry in TYPES.values()}
+    close = difflib.get_close_matches(name.lower(), sorted(stems), n=1, cutoff=0.7)
+    return f"'{close[0]}*'" if close else None
+
+
+def reasons() -> dict[str, str]:
+    """Return the known reasons of all types, with their meanings."""
+    return {word: text for entry in ALL.values() for word, text in entry.reasons.items()}
+
+
+def statuses() -> dict[str, str]:
+    """Return the known statuses of all types (a call's states too), with their meanings."""
+    return {word: text for entry in ALL.values() for word, text in entry.statuses.items()}
+
+
 # The verb of each status. `started` is the creation everywhere: `starting` only announces it.
 # `stopped` is the end: nothing is recorded or sent any more. What happens to the file afterwards
 # (uploaded, available) is a change, and its removal an end of its own.
@@ -546,7 +571,7 @@ def types_of(patterns: Iterable[str]) -> frozenset[str]:
 def _matching(pattern: str) -> list[str]:
     names = [name for name in NAMES if fnmatchcase(name.lower(), pattern.lower())]
     if not names:
-        near = suggest(pattern)
+        near = suggest_pattern(pattern)
         raise WrongUse(
             f"unknown event type {pattern!r}",
             hint=(f"did you mean {near}? " if near else "") + "known types: " + ", ".join(NAMES),

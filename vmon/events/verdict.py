@@ -33,3 +33,8 @@ class Verdict(Struct, frozen=True):
     secret: str | None = None
     claims: Claims | None = None
     refused: bool = False
+
+
+def is_trusted(verdict: Verdict | None) -> bool:
+    """Whether names may be taken from a delivery: not where a secret was there and did not fit."""
+    return verdict is None or verdict.kind not in {"invalid", "unsigned"}

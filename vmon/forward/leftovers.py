@@ -123,7 +123,7 @@ Backlog = Literal["send", "keep", "discard"]
 
 
 class Left(NamedTuple):
-    """What an earlier run left for a target: how many deliveries, and what becomes of them.
+    """What earlier runs left for a target: how many deliveries, and what becomes of them.
 
     `backlog` None: it is no target of this run.
     """
@@ -131,6 +131,7 @@ class Left(NamedTuple):
     number: int
     url: str
     backlog: Backlog | None
+    runs: int = 1
 
 
 class Leftovers:
@@ -177,7 +178,7 @@ class Leftovers:
         cursor.unread = sum(1 for _ in unsent(reader, progress, end))
         if cursor.unread:
             backlog = self._backlog if url in self._urls else None
-            self.left.append(Left(cursor.unread, url, backlog))
+            self._add(Left(cursor.unread, url, backlog))
             if backlog == "send":
                 self.feeds.setdefault(url, []).append((cursor, unsent(reader, progress, end)))
                 self._fed.append(cursor)
@@ -186,6 +187,15 @@ class Leftovers:
                 journal.write([JournalLine(to=target, upto=end, failed=failed)])
                 cursor.unread = 0
         return cursor
+
+    def _add(self, more: Left) -> None:
+        """Add what a run left to what others left for the same target."""
+        for at, left in enumerate(self.left):
+            if left.url == more.url:
+                number, runs = left.number + more.number, left.runs + 1
+                self.left[at] = left._replace(number=number, runs=runs)
+                return
+        self.left.append(more)
 
     @property
     def is_sent(self) -> bool:

@@ -6,12 +6,14 @@ import re
 import sys
 from textwrap import wrap
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 
 from vmon.render.style import Paint, console
 
 _MIN_WIDTH = 20
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_BELOW = 8
+"""How far a text is indented that has no room beside its head."""
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\][^\x07]*\x07")
 
 
 class OutputPage:
@@ -45,12 +47,61 @@ def wide(text: str) -> int:
     return len(plain) if plain.isascii() else cell_len(plain)
 
 
-def folded(text: str, room: int) -> list[str]:
-    """Wrap a text to `room` columns; a word that is wider stays whole."""
+def hanging(head: str, text: str, width: int | None, indent: int) -> list[str]:
+    """Fold a text after its head at words, to a width; rows after the first are indented.
+
+    A word is broken only where it alone is wider than a row, as an ID may be; styles may be in it.
+    """
+    if width is None or wide(head) + wide(text) <= width:
+        return [head + text]
+    rows: list[str] = []
+    room = width - max(indent, wide(head))
+    if room < _MIN_WIDTH and head.strip():  # the text is below its head
+        rows, head, indent = [head.rstrip()], " " * _BELOW, _BELOW
+        room = width - indent
+    row = ""
+    for part in (part for word in text.split() for part in _parts(word, max(room, 1))):
+        if row and wide(row) + 1 + wide(part) > room:
+            rows.append(head + row)
+            head, row = " " * indent, part
+        else:
+            row = f"{row} {part}" if row else part
+    return [*rows, head + row]
+
+
+def _parts(word: str, room: int) -> list[str]:
+    """Break a word that is wider than a row."""
+    if wide(word) <= room or "\x1b" in word:
+        return [word]
+    return chop_cells(word, room)
+
+
+def folded(text: str, room: int, indent: int = 0) -> list[str]:
+    """Wrap a text to `room` columns, rows after the first indented; a wider word stays whole."""
     rows = [""]
     for word in text.split(" "):
-        if rows[-1] and wide(rows[-1]) + 1 + wide(word) > room:
-            rows.append(word)
+        if rows[-1].strip() and wide(rows[-1]) + 1 + wide(word) > room:
+            rows.append(" " * indent + word)
         else:
-            rows[-1] += f" {word}" if rows[-1] else word
+            rows[-1] += f" {word}" if rows[-1].strip() else word
     return rows
+
+
+_ROOMY, _LITTLE = 60, 4
+"""Columns from which rows are indented as far as the text of the first; else by so many."""
+_MARGIN = re.compile(r"[0-9:]{8} [^ ] |warning: ")
+"""What stands before the text of a notice."""
+
+
+def folded_line(line: str, width: int) -> list[str]:
+    """Fold a line at words, below its own text: its leading spaces, time and mark stand out."""
+    if wide(line) <= width:
+        return [line]
+    body = line.lstrip(" ")
+    lead = len(line) - len(body)
+    margin = _MARGIN.match(_ESCAPES.sub("", body))
+    indent = lead + (len(margin[0]) if margin else 2 * (not lead))
+    if width < _ROOMY:
+        indent = min(indent, _LITTLE)
+    lead = min(lead, indent)
+    return [" " * lead + row for row in folded(body, width - lead, indent - lead)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vmon.events.timestamps import instant
 from vmon.humanize import clock, count, duration, size
+from vmon.render.columns import hanging, wide
 from vmon.sanitize import disarm
 from vmon.security.masking import masked, masked_body, masked_header, masked_layout, masked_text
 
@@ -24,28 +25,36 @@ _MAX_CHARS = 4000
 
 def fields(entry: Entry, style: LineStyle) -> Iterator[str]:
     """The lines of `-v`: warnings, verdict, request, every field of the payload."""
-    paint, delivery = style.paint, entry.delivery
-    for warning in entry.event.warnings:
-        yield _INDENT + paint("warning", f"! {disarm(warning)}")
-    if verdict := entry.verdict:
-        verdict_style = "dim" if verdict.kind == "valid" else "warning"
-        yield _INDENT + paint(
-            verdict_style, f"signature {disarm(verdict.kind)}: {disarm(verdict.why)}"
-        )
-    yield _INDENT + paint("dim", f"{disarm(delivery.method)} {disarm(delivery.path)}{_from(entry)}")
+    paint = style.paint
+    for row_style, text in _sentences(entry):
+        yield from hanging(_INDENT, paint(row_style, text), style.width, len(_INDENT) + 2)
     pairs = list(_flatten(masked(entry.payload.value), ""))
     width = min(max((len(key) for key, _ in pairs), default=0), 28)
     for key, value in pairs[:_MAX_LINES]:
-        yield f"{_INDENT}{paint('key', disarm(key).ljust(width))} {_value(key, value, paint)}"
+        head = f"{_INDENT}{paint('key', disarm(key).ljust(width))} "
+        yield from hanging(head, _value(key, value, paint), style.width, wide(head))
     if len(pairs) > _MAX_LINES:
         yield _INDENT + paint("dim", f"… {count(len(pairs) - _MAX_LINES, 'more field')}")
+
+
+def _sentences(entry: Entry) -> Iterator[tuple[str, str]]:
+    """The lines above the fields, each with its style: warnings, verdict, request."""
+    delivery = entry.delivery
+    for warning in entry.event.warnings:
+        yield "warning", f"! {disarm(warning)}"
+    if verdict := entry.verdict:
+        verdict_style = "dim" if verdict.kind == "valid" else "warning"
+        yield verdict_style, f"signature {disarm(verdict.kind)}: {disarm(verdict.why)}"
+    yield "dim", f"{disarm(delivery.method)} {disarm(delivery.path)}{_from(entry)}"
 
 
 def whole(entry: Entry, style: LineStyle) -> Iterator[str]:
     """The lines that `-vv` adds: headers, then the body, indented and coloured."""
     paint, body = style.paint, entry.delivery.body
     for name, value in entry.delivery.headers:
-        yield f"{_INDENT}{paint('key', disarm(name))}: {disarm(masked_header(name, value))}"
+        head = f"{_INDENT}{paint('key', disarm(name))}: "
+        shown = disarm(masked_header(name, value))
+        yield from hanging(head, shown, style.width, len(_INDENT) + 2)
     text = _formatted(entry)
     if text is None:
         yield from _raw(masked_body(body, entry.payload), paint, entry.payload.problem)
@@ -61,7 +70,7 @@ def _from(entry: Entry) -> str:
     delivery, lag = entry.delivery, entry.lag_s
     remote = f" from {disarm(delivery.remote)}" if delivery.remote else ""
     late = "" if lag is None else f", {duration(lag)} after the event"
-    return f"{remote}, {size(len(delivery.body))}{late}, id {disarm(delivery.id)}"
+    return f"{remote}, {size(len(delivery.body))}{late}, delivery {disarm(delivery.id)}"
 
 
 def _flatten(value: Any, path: str) -> Iterator[tuple[str, Any]]:

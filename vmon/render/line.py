@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 from rich.cells import set_cell_size
 
 from vmon.events.catalogue import verb
-from vmon.events.models import (
-    CallEvent,
-)
+from vmon.events.models import CallEvent, Event
 from vmon.events.redelivery import LIKE_VONAGE
 from vmon.humanize import SPLIT_S, compact, duration, handle
+from vmon.render.fitting import fitted
 from vmon.render.style import LineStyle, Piece, colour_of, format_line
-from vmon.render.subject import handle_of, subject
+from vmon.render.subject import handle_of, short, subject
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -71,7 +70,15 @@ def line(entry: Entry, style: LineStyle, note: Annotation | None = None) -> str:
     if note is not None and note.badge:
         roomy = width is None or width >= _ROOMY
         about.insert(0 if roomy else _after_name(about), ("warning", note.badge + " "))
+    if width is not None and sum(len(text) for _, text in pieces + about) > width:
+        return format_line(fitted(pieces, about, _decisive(event), width), style)
     return format_line(pieces + about, style)
+
+
+def _decisive(event: Event) -> frozenset[str]:
+    """The words that say what became of something: its status, its reason."""
+    code = event.reason_code if isinstance(event, CallEvent) else None
+    return frozenset(short(word) for word in (event.status, event.reason, code) if word)
 
 
 def _without_own_id(pieces: list[Piece], connection: str | None) -> list[Piece]:
@@ -98,7 +105,7 @@ def verdict_line(entry: Entry, verdict: Verdict, style: LineStyle) -> str:
         _session_column(entry.event.session_id),
         (kind_style, f"{disarm(verdict.kind)} "),
         ("", f"{disarm(verdict.why)} "),
-        ("dim", f"id {disarm(entry.delivery.id)}"),
+        ("dim", f"delivery {disarm(entry.delivery.id)}"),
     ]
     return format_line(pieces, style)
 

@@ -125,9 +125,11 @@ class Outcomes:
         before = time.strftime("%H:%M:%S ") if self.aside else "    "
         target = f"{result.target} " if self._several else ""
         after = "" if is_last and not self.aside else f"  ({self._reference(result.entry)})"
-        text = f"→ {target}{_in_words(result)}"
+        text, again = f"→ {target}{_in_words(result)}", _again(result)
         if self._is_terminal:
-            text = _truncate(text, self._console.width - len(before) - cell_len(after))
+            room = self._console.width - len(before) - cell_len(after)
+            text = _truncate(text, room - len(again))
+        text += again
         style = "created" if result.outcome.ok else "failed"
         lines = [before + self._paint(style, text) + (self._paint("dim", after) if after else "")]
         if self._in_full:
@@ -145,9 +147,11 @@ def _in_words(result: ForwardResult) -> str:
         parts[0] += f" (attempt {result.attempts})"
     if outcome.status is not None and outcome.status != 200 and outcome.status < 400:  # noqa: PLR2004 - an app may consider 2xx and 3xx a success
         parts.append("Vonage counts only 200 as success")
-    if result.again_s is not None:
-        parts.append(f"retrying in {duration(result.again_s)}")
     return "; ".join(parts)
+
+
+def _again(result: ForwardResult) -> str:
+    return "" if result.again_s is None else f"; retrying in {duration(result.again_s)}"
 
 
 def _reference(entry: Entry) -> str:
@@ -184,7 +188,8 @@ def left_in_words(left: Left) -> str:
     """Describe the deliveries an earlier run left, and what happens to them."""
     number = count(left.number, "delivery", "deliveries")
     were, them = ("was", "it") if left.number == 1 else ("were", "them")
-    text = f"{number} from an earlier run {were} not forwarded to {left.url}"
+    runs = "an earlier run" if left.runs == 1 else f"{left.runs:,} earlier runs"
+    text = f"{number} from {runs} {were} not forwarded to {left.url}"
     match left.backlog:
         case "send":
             return f"{text}: sending {them} first (--discard-backlog drops {them})"

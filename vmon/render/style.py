@@ -111,7 +111,8 @@ def format_line(pieces: list[Piece], line_style: LineStyle) -> str:
     return "".join([paint[style] + text for style, text in pieces]).rstrip() + paint.end
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
+    """The width of a plain text in columns."""
     return len(text) if text.isascii() else cell_len(text)
 
 
@@ -131,7 +132,7 @@ def _truncate_narrow(pieces: list[Piece], room: int) -> list[Piece]:
 def _truncate(pieces: Iterable[Piece], room: int) -> Iterator[Piece]:
     """Truncate pieces to `room` columns, and add an ellipsis."""
     for style, text in pieces:
-        columns = _columns(text)
+        columns = columns_of(text)
         if columns > room:
             yield style, set_cell_size(text, room) + "…"
             return

@@ -89,6 +89,7 @@ _OWN: dict[str, Callable[[Entry], Any]] = {
     "received_at": lambda entry: entry.delivery.received_or_none,
     "lag": lambda entry: entry.lag_s,
     "path": lambda entry: entry.delivery.path,
+    "delivery": lambda entry: entry.delivery.id,
     "headers": _headers,
     "verdict": lambda entry: entry.verdict.kind if entry.verdict else None,
     "body": lambda entry: _value(entry),  # noqa: PLW0108 - it is defined below
@@ -270,3 +271,15 @@ def _unknown_with_hint(kind: str, token: _Token, known: Iterable[str], more: str
         f"--where at character {token.at}: unknown {kind} {token.text}",
         hint=(f"did you mean {by_lower[near[0]]}?" if near else f"known: {names}") + more,
     )
+
+
+def field_paths() -> list[str]:
+    """List the fields of events by their paths: `connection`, `connection.id`, `reason`."""
+    return [".".join(path) for path in _paths(field_tree(), ())]
+
+
+def _paths(tree: FieldTree, above: Path) -> Iterator[Path]:
+    for name, below in tree.items():
+        if name != ITEM:
+            yield (*above, name)
+            yield from _paths(below, (*above, name))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmon.events.entry import Entry
     from vmon.search.expression import Expression
 
-_IDS = ("session", "connection", "stream", "archive", "call", "project")
+_IDS = ("session", "connection", "stream", "archive", "call", "project", "delivery")
 _WORDS = ("reason", "status", "path")
 _HANDLE = 10
 """A longer value is an ID or a prefix of one, not a handle."""
@@ -38,6 +38,7 @@ class Filter(NamedTuple):
     archive: tuple[str, ...] = ()
     call: tuple[str, ...] = ()
     project: tuple[str, ...] = ()
+    delivery: tuple[str, ...] = ()
     reason: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Filter(NamedTuple):
             and (self.until is None or _received_before(delivery, self.until))
             and (not self.session or session_matches(entry.session, self.session))
             and (not self.verdict or _verdict_kind(entry) in self.verdict)
+            and (not self.delivery or delivery.id.startswith(self.delivery))
             and (not self.path or any(part in delivery.path for part in self.path))
             and (not self.needs_body or self._matches_body(entry))
             and (self.where is None or self.where(entry))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from vmon.capture.inputs import source_name
@@ -9,6 +10,8 @@ from vmon.errors import Refused
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vmon.search.filter import Filter
 
 
@@ -52,4 +55,24 @@ def _hint(chosen: Filter) -> str:
                 f"{value} is vmon's label for a connection without a name; use the ID that "
                 "vmon sessions shows beside it"
             )
+    from vmon.events.catalogue import reasons, statuses
+
+    for option, values, known in (
+        ("reason", chosen.reason, reasons()),
+        ("status", chosen.status, statuses()),
+    ):
+        if near := _near(values, known):
+            return f"did you mean --{option} {shlex.quote(near)}?"
     return "run vmon stats for an overview, vmon sessions for IDs"
+
+
+def _near(values: Iterable[str], known: Iterable[str]) -> str | None:
+    """The known word that is close to one of the values that is none of them."""
+    from difflib import get_close_matches
+
+    by_lower = {word.lower(): word for word in known}
+    for value in values:
+        if value.lower() not in by_lower:
+            near = get_close_matches(value.lower(), by_lower, n=1, cutoff=0.75)
+            return by_lower[near[0]] if near else None
+    return None

@@ -66,6 +66,8 @@ def _required(chosen: Filter) -> Iterator[dict[str, Any]]:
     for values in (chosen.stream, chosen.connection, chosen.archive, chosen.call):
         if found := _ids(values):
             yield found
+    if chosen.delivery:
+        yield {"needles": tuple(b'"id":"' + _quoted(value) for value in chosen.delivery)}
     if len(chosen.verdict) == 1:
         yield {"needles": (b',"verdict":{"kind":"%b"' % chosen.verdict[0].encode(),)}
     if chosen.where and chosen.where.needle:

@@ -7,7 +7,6 @@ block by block.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from vmon.capture.blocks import Blocks
@@ -26,6 +25,7 @@ from vmon.search.matching import (
 )
 from vmon.search.plan import NUMBER, Plan, plan_of, span_of
 from vmon.search.skipped import Skipped
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def say_bad(bad: BadLine) -> None:
     """Warn on standard error of a line without a delivery."""
-    sys.stderr.write(f"warning: {bad}\n")
+    say(f"warning: {bad}")
 
 
 def select(  # noqa: PLR0913 - one for each option of reading

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from vmon.events.models import Event, Monitored, SessionEvent
+from vmon.events.models import Monitored, SessionEvent
 from vmon.events.names import name_in_data
 from vmon.events.redelivery import RETRIED_MS
 from vmon.events.timestamps import (
@@ -23,6 +23,7 @@ from vmon.events.timestamps import (
     is_in_seconds,
     not_before,
 )
+from vmon.events.verdict import is_trusted
 from vmon.security.signature import claims_of
 from vmon.sessions.model import Session, Totals, is_open
 from vmon.sessions.packing import Packed, StoredSession, drop, pack, unpack, weight
@@ -121,7 +122,7 @@ class SessionStore:
         self._held += 1
         if record is self._strays:
             return ApplyResult(None)
-        late_ms = self._apply_first(record, entry.fields, body_hash, received_ms)
+        late_ms = self._apply_first(record, entry, body_hash, received_ms)
         is_late = late_ms >= self._late_after_ms and delivery.remote is not None
         return ApplyResult(record.session, 1, 0.0, late_ms / 1000 if is_late else 0.0)
 
@@ -136,10 +137,10 @@ class SessionStore:
         return None if held is None else _opened(held).session
 
     def _apply_first(
-        self, record: StoredSession, event: Event, body_hash: int, received_ms: int
+        self, record: StoredSession, entry: Entry, body_hash: int, received_ms: int
     ) -> int:
         """Apply the first copy of an event; how late it is, in ms."""
-        session, seconds = record.session, False
+        event, session, seconds = entry.fields, record.session, False
         project: str | None
         if isinstance(event, Monitored):
             at_ms, project = event.timestamp, event.project
@@ -163,7 +164,7 @@ class SessionStore:
         session.events += 1
         if (project := project or event.project_id) and project not in session.projects:
             session.projects.add(project)
-        if self._reduce(record, event, body_hash, at_ms) or seconds:
+        if self._reduce(record, entry, body_hash, at_ms) or seconds:
             session.seconds += 1
         return late_ms
 
@@ -177,29 +178,31 @@ class SessionStore:
         if received_ms and (received_ms < first_ms or not first_ms):  # 0: a bare body
             record.seen_bodies[body_hash] = first_ms = received_ms
         if body_hash in record.unstamped:
-            self._unstamped_again(record, entry.fields, body_hash, received_ms)
+            self._unstamped_again(record, entry, body_hash, received_ms)
         session = None if record is self._strays else record.session
         since_ms = received_ms - first_ms if received_ms else 0
         elsewhere = self._paths.again(record.session.id, body_hash, entry.delivery.path)
         return ApplyResult(session, copies, since_ms / 1000, sure=sure, elsewhere=elsewhere)
 
     def _unstamped_again(
-        self, record: StoredSession, event: Event, body_hash: int, received_ms: int
+        self, record: StoredSession, entry: Entry, body_hash: int, received_ms: int
     ) -> None:
         """An event without a time of its own may have happened earlier than was known."""
-        at_ms, known_ms = not_before(received_ms, event.earliest_ms), record.unstamped[body_hash]
+        known_ms = record.unstamped[body_hash]
+        at_ms = not_before(received_ms, entry.fields.earliest_ms)
         if at_ms and (at_ms < known_ms or not known_ms):
             record.unstamped[body_hash] = at_ms
             record.session.last_ms = max(record.stamped_ms, *record.unstamped.values())
-            self._reduce(record, event, body_hash, at_ms)
+            self._reduce(record, entry, body_hash, at_ms)
 
-    def _reduce(self, record: StoredSession, event: Event, body_hash: int, at_ms: int) -> bool:
-        session = record.session
+    def _reduce(self, record: StoredSession, entry: Entry, body_hash: int, at_ms: int) -> bool:
+        session, event = record.session, entry.fields
         if at_ms and (at_ms < session.first_ms or not session.first_ms):
             session.first_ms = at_ms
         if type(event) is SessionEvent:
             return _reduce_round(record, event, body_hash, at_ms)
-        return reduce_event(session, event, at_ms, self._name_of)
+        name_of = self._name_of if is_trusted(entry.verdict) else _no_name
+        return reduce_event(session, event, at_ms, name_of)
 
     def _is_known_token(self, record: StoredSession, entry: Entry, body_hash: int) -> bool:
         """Whether this body came with this verified token before; remembers the pair."""
@@ -264,6 +267,10 @@ class SessionStore:
         if len(self._strays.seen_bodies) > _MOST_STRAYS:
             self._held -= weight(self._strays)
             self._strays = StoredSession(Session(""))
+
+
+def _no_name(_data: str | None) -> None:
+    """No name is taken from a delivery whose signature did not fit."""
 
 
 def _is_open(held: StoredSession | Packed) -> bool:

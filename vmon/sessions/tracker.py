@@ -53,6 +53,7 @@ class SessionTracker:
     """The session store of a run, and the figures derived from it.
 
     With `forgets` the store forgets sessions that are long over; `on_forgotten` gets their IDs.
+    `known_name` finds names that are in no delivery here, by session and connection.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class SessionTracker:
         *,
         forgets: bool = False,
         late_after_s: float = LATE_AFTER_S,
+        known_name: Callable[[str, str], str | None] | None = None,
     ) -> None:
         self.store = SessionStore(
             name_of or name_in_data,
             on_forgotten=self._forget if forgets else None,
             late_after_s=late_after_s,
         )
+        self.known_name = known_name
         self.lags = Histogram()
         self.slowest_s: float | None = None
         self.duplicates = 0
@@ -119,19 +122,28 @@ def occupancy_of(session: Session) -> Occupancy:
     return Occupancy(int(is_open(session)), people, streams)
 
 
-def _who(session: Session, event: Event) -> str | None:
+def _who(
+    session: Session, event: Event, known: Callable[[str, str], str | None] | None
+) -> str | None:
     """Return the display name of an event's connection; None where it has none."""
     identifier = event.connection_id
     if not identifier:
         return None
     person = session.people.get(identifier)
-    return (person.name if person else None) or two_words(identifier)
+    name = person.name if person else None
+    if name is None and known:
+        name = known(session.id, identifier)
+    return name or two_words(identifier)
 
 
-def annotate(entry: Entry, change: ApplyResult) -> Annotation:
+def annotate(
+    entry: Entry,
+    change: ApplyResult,
+    known: Callable[[str, str], str | None] | None = None,
+) -> Annotation:
     """Annotate a delivery that has just been applied."""
     session, event = change.session, entry.fields
-    who = _who(session, event) if session is not None else None
+    who = _who(session, event, known) if session is not None else None
     return Annotation(who, change.copies_here, badge(entry, change), change.elsewhere)
 
 

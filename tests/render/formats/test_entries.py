@@ -24,7 +24,7 @@ DESTROYED = (
 )
 LINE = "2016-08-03 21:16:00.318 + connectionCreated   2_A     319ms  c053fcc8 Ann\n"
 DETAILS = """\
-    POST / from 127.0.0.1:50412, 150 B, 319 ms after the event, id 00053932d7f0ab-5a17c0de
+    POST / from 127.0.0.1:50412, 150 B, 319 ms after the event, delivery 00053932d7f0ab-5a17c0de
     event                connectionCreated
     sessionId            2_A
     timestamp            1470258960000  2016-08-03 21:16:00.000

@@ -81,10 +81,10 @@ def test_a_field_that_nothing_has_is_known_in_the_end(entry: Entry) -> None:
 
 
 def test_fields_are_a_comma_list() -> None:
-    assert fields_of("a, b.c") == ("a", "b.c")
+    assert fields_of("reason, body.c") == ("reason", "body.c")
     assert fields_of(None) == DEFAULT_FIELDS
     with pytest.raises(WrongUse, match="empty field"):
-        fields_of("a,,b")
+        fields_of("reason,,type")
 
 
 @pytest.fixture
@@ -98,9 +98,10 @@ def test_the_filter_writes_tables_and_bodies(vmon_run: Run, capture: Path) -> No
     assert vmon_run("filter", capture, "--fields", "type,session") == (
         0, "type\tsession\nstreamCreated\t2_A\n", "",
     )  # fmt: skip # one thing a line
-    code, out, err = vmon_run("filter", capture, "--fields", "type,strem", "--format", "csv")
-    assert (code, out) == (0, "type,strem\nstreamCreated,\n")
-    assert err == "warning: no match has a field strem\n"
+    code, out, err = vmon_run("filter", capture, "--fields", "type,body.strem", "--format", "csv")
+    assert (code, out) == (0, "type,body.strem\nstreamCreated,\n")
+    assert err == "warning: no match has a field body.strem\n"
+    assert vmon_run("filter", capture, "--fields", "type,strem")[:2] == (2, "")
     out = vmon_run("filter", capture, "--format", "csv")[1]
     assert out.splitlines()[0] == ",".join(DEFAULT_FIELDS)
     assert json.loads(vmon_run("filter", capture, "--format", "body")[1]) == BODY
@@ -125,3 +126,18 @@ def test_a_csv_has_the_id_and_status_of_archives(vmon_run: Run, tmp_path: Path) 
     path.write_text('{"event":"archive","id":"a1","status":"failed","sessionId":"2_A"}\n')
     rows = list(csv.DictReader(vmon_run("filter", path, "--format", "csv")[1].splitlines()))
     assert [(row["id"], row["status"]) for row in rows] == [("a1", "failed")]
+
+
+def test_a_field_that_no_event_has_is_refused_with_what_was_meant() -> None:
+    with pytest.raises(WrongUse) as refused:
+        fields_of("session,reson")
+    assert refused.value.message == "no event has a field reson"
+    assert (
+        refused.value.hint == "did you mean reason? for any other field of the body use body.reson"
+    )
+    assert fields_of("body.reson,streams.0.streamId") == ("body.reson", "streams.0.streamId")
+
+
+def test_any_field_of_the_body_can_be_named(entry: Entry) -> None:
+    assert field(entry, "body.a.b") == 1
+    assert field(entry, "body.stream.hasAudio") is True

@@ -164,7 +164,7 @@ def test_an_element_in_words_on_a_terminal(
     name: str, facts_of: MakeFacts, named_styles: Named
 ) -> None:
     element, expected = IN_WORDS[name]
-    facts = facts_of(80, coloured=True)
+    facts = facts_of(200, coloured=True)
     assert named_styles(Notices(facts=facts).text(element), facts.paint) == expected
 
 
@@ -235,12 +235,23 @@ def test_no_text_of_an_element_acts_on_a_terminal(
     name: str, facts_of: MakeFacts, named_styles: Named, *, coloured: bool
 ) -> None:
     element, expected = IN_WORDS[name]
-    facts = facts_of(80, coloured=coloured)
+    facts = facts_of(400, coloured=coloured)
     text = Notices(facts=facts).text(hostile(element))
     plain = named_styles(text, facts.paint) if coloured else text
     lines = plain.split("\n")
     assert len(lines) == len(expected.splitlines())
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 40])
+@pytest.mark.parametrize("name", IN_WORDS)
+def test_a_notice_folds_between_words(name: str, width: int, facts_of: MakeFacts) -> None:
+    element, _ = IN_WORDS[name]
+    wide = Notices(facts=facts_of(1000)).text(element)
+    text = Notices(facts=facts_of(width)).text(element)
+    assert text.split() == wide.split()
+    longest = max(map(len, wide.split()), default=0)
+    assert all(len(row) <= max(width, longest + 11) for row in text.split("\n"))
 
 
 def test_hostile_text_is_there_to_be_disarmed() -> None:

@@ -201,3 +201,8 @@ def test_sessions_that_were_let_go_of_are_counted_and_those_not_named_are_the_re
         ("2_new1", "0 connections, 0 streams, 1 event, 100 ms, open, 0 connected"),
         ("", "… 8 more sessions (see vmon sessions)"),
     ]
+
+
+def test_equal_numbers_have_no_bars_to_compare() -> None:
+    assert not any("▇" in row for row in by_type(Counter({"archive": 1, "render": 1}), Paint(), 9))
+    assert any("▇" in row for row in by_type(Counter({"archive": 2, "render": 1}), Paint(), 9))

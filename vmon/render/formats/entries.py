@@ -36,8 +36,9 @@ class Form(Struct, frozen=True):
 
     @property
     def is_json(self) -> bool:
-        """Entries are printed as capture lines: by option, or because stdout is not a terminal."""
-        return self.kind == "json" or (self.kind == "auto" and not sys.stdout.isatty())
+        """Entries are printed as capture lines: by option, or in a pipe without `-v`."""
+        in_pipe = self.kind == "auto" and not self.verbosity and not sys.stdout.isatty()
+        return self.kind == "json" or in_pipe
 
 
 class LineFormatter:
@@ -80,7 +81,8 @@ class LineFormatter:
     ) -> bytes:
         """Format an entry as a line with its details below, newline included."""
         if self._tracker:
-            note = annotate(entry, self._tracker.apply(entry))
+            tracker = self._tracker
+            note = annotate(entry, tracker.apply(entry), tracker.known_name)
         if self._redact:
             entry, note = self._redact(entry), note._replace(who=None) if note else None
         text = self._date_line(entry) + line(entry, self.style, note) + "\n"

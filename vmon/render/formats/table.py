@@ -1,7 +1,7 @@
 """Entries as a table: CSV, TSV, or aligned columns.
 
 A field is `type`, `session`, `received_at`, `lag`, `path`, `method`, `remote` or `delivery` (its
-id), else a path into the body: `stream.name`, `streams.0.streamId`.
+id), else a path into the body: `stream.name`, `streams.0.streamId`; `body.x` is any field x.
 """
 
 from __future__ import annotations
@@ -34,18 +34,38 @@ DEFAULT_FIELDS = (
 )
 """The fields of a table without --fields."""
 
+OWN = ("type", "session", "received_at", "lag", "path", "method", "remote", "delivery")
+"""The fields that are not paths into the body."""
 _MAX_WIDTH = 48
 _TSV_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def fields_of(text: str | None) -> tuple[str, ...]:
-    """Split a comma list of fields; WrongUse if one is empty."""
+    """Split a comma list of fields; WrongUse if one is empty, or none of any event."""
     names = tuple(part.strip() for part in text.split(",")) if text is not None else DEFAULT_FIELDS
     if not all(names):
         raise WrongUse(
             f"empty field name in {text!r}", hint="use --fields session,reason,stream.name"
         )
+    for name in names:
+        _check_known(name)
     return names
+
+
+def _check_known(name: str) -> None:
+    from vmon.search.expression_names import field_paths
+
+    known = {*OWN, *field_paths()}
+    if name in known or name.partition(".")[0] in {"body", *known}:
+        return
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise WrongUse(
+        f"no event has a field {name}",
+        hint=f"{meant}for any other field of the body use body.{name}",
+    )
 
 
 class TableFormatter:
@@ -134,7 +154,16 @@ def field(entry: Entry, name: str) -> Any:
         case "delivery":
             return delivery.id
         case _:
-            return _lookup(entry.payload.value, name)
+            return _of_body(entry.payload.value, name)
+
+
+def _of_body(value: Any, name: str) -> Any:
+    """What a path leads to in a body; `body` before it may be left out."""
+    if name == "body":
+        return value
+    found = _lookup(value, name)
+    is_marked = found is None and name.startswith("body.")
+    return _lookup(value, name.removeprefix("body.")) if is_marked else found
 
 
 def _lookup(value: Any, name: str) -> Any:

@@ -65,10 +65,12 @@ class Banner:
 
     def exposed(self, url: str) -> str:
         """The receiver listens where others can reach it."""
-        return self._facts.paint(
-            "warning",
-            f"warning: other machines can reach {url} and send anything to it\n"
-            "         use --secret and --require-signature to accept only Vonage's requests",
+        return self._facts.fold(
+            self._facts.paint(
+                "warning",
+                f"warning: other machines can reach {url} and send anything to it\n"
+                "         use --secret and --require-signature to accept only Vonage's requests",
+            )
         )
 
 

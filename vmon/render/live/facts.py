@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vmon.render.columns import folded, wide
+from vmon.render.columns import folded, folded_line, wide
 from vmon.render.style import Paint, console
 
 _PIPED = 200
@@ -18,6 +18,12 @@ class Facts:
         self.is_terminal = sys.stderr.isatty()
         self.width = terminal.width if self.is_terminal else _PIPED
         self.paint = Paint(terminal)
+
+    def fold(self, text: str) -> str:
+        """Fold the lines of a text at words to the terminal's width."""
+        if not self.is_terminal:
+            return text
+        return "\n".join(row for line in text.split("\n") for row in folded_line(line, self.width))
 
     def rows(self, facts: list[tuple[str, str]]) -> list[str]:
         """The lines of the facts that have a text; a blank label goes on with the one before."""

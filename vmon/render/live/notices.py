@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+_PASTE = "paste it into Vonage's dashboard"
+
+
 class Extras(Struct, frozen=True):
     """What else is done with a public URL on a terminal: copied, shown as a QR code."""
 
@@ -76,7 +79,8 @@ class Notices:
     def text(self, element: Element) -> str:
         """The element as lines; empty for what is shown otherwise."""
         words = self._words.get(type(element))
-        return words(element) if words else ""
+        text = words(element) if words else ""
+        return text if isinstance(element, TunnelUp) else self._facts.fold(text)
 
     def _timed(self, at_s: float, style: str, text: str) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(at_s))
@@ -107,11 +111,10 @@ class Notices:
 
     def _public(self, tunnel: TunnelUp) -> str:
         url, was = tunnel.url, tunnel.was
-        shown = self._paint("name", disarm(url))
-        lines = [f"  {self._paint('dim', 'public')}   {shown}  paste it into Vonage's dashboard"]
+        lines = [self._facts.fold(self._row("public", self._paint("name", disarm(url)), _PASTE))]
         if was is not None:
             lines.insert(0, self._paint("failed", "warning: the public URL has changed"))
-            lines.append(f"  {self._paint('dim', 'old')}      {disarm(was)}  no longer works")
+            lines.append(self._facts.fold(self._row("old", disarm(was), "no longer works")))
         if self._facts.is_terminal and self._extras.qr:
             lines.append(_qr(url))
         copied = f"\x1b]52;c;{b64encode(url.encode()).decode()}\x07"  # OSC 52: to the clipboard
@@ -119,6 +122,9 @@ class Notices:
         if ready := self._ready(url):
             lines.append(ready)
         return (copied if copies else "") + "\n".join(lines)
+
+    def _row(self, label: str, url: str, text: str) -> str:
+        return f"  {self._paint('dim', label)}{' ' * (9 - len(label))}{url}  {text}"
 
     def _down(self, tunnel: TunnelDown) -> str:
         detail, code = tunnel.detail, tunnel.code

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmon.capture.inputs import stdin_fd
 from vmon.humanize import count, duration, size
+from vmon.stderr import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,11 +79,11 @@ class Progress:
         if interrupted:
             total = f" of {size(self._total)}" if self._total is not None else ""
             read = f"{size(self._done)}{total} read"
-            sys.stderr.write(f"interrupted: {self._counted()} so far, {read}\n")
+            say(f"interrupted: {self._counted()} so far, {read}")
         elif self._shown and (took_s >= _PATIENCE_S or self._drawn_over):
             rate = size(int(self._done / max(took_s, 1e-6)))
             told = f" · {size(self._done)} in {duration(took_s)}, {rate}/s" if self._done else ""
-            sys.stderr.write(f"{self._counted()}{told}\n")
+            say(f"{self._counted()}{told}")
 
     def _counted(self) -> str:
         return f"{count(self._found, 'delivery', 'deliveries')} found"

@@ -120,8 +120,12 @@ def _session(session: Session, now_ms: int, redact: Redactor | None) -> str:
 
 
 def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:
-    """A row per type seen: its name, how many, a bar of at most so many columns."""
+    """A row per type seen: its name, how many, a bar of at most so many columns.
+
+    No bars where all numbers are the same: they would compare nothing.
+    """
     most = max(types.values(), default=1)
+    longest = 0 if len(types) > 1 and min(types.values()) == most else longest
     for name in (*NAMES, *(other for other in types if other not in NAMES)):
         if number := types[name]:
             bar = "▇" * min(longest, max(1, round(number / most * longest)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from vmon.events.catalogue import ALL, NAMES
 from vmon.humanize import count, duration, home, iso, size
-from vmon.render.style import GROUP_STYLES, Paint, console
+from vmon.render.columns import OutputPage, folded_line
+from vmon.render.style import GROUP_STYLES
 from vmon.sanitize import disarm
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class CapturesReport:
     """Formats captures as rows for standard output; in a pipe with their whole path."""
 
     def __init__(self) -> None:
-        self._is_terminal = sys.stdout.isatty()
-        self._paint = Paint(console(sys.stdout))
+        self._page = OutputPage()
+        self._is_terminal, self._paint = self._page.width is not None, self._page.paint
 
     def rows(self, capture: Kept, held: Held | None) -> str:
         """Format the rows of a capture, newline included; `held` is None if it cannot be read."""
@@ -41,9 +41,12 @@ class CapturesReport:
             parts.append(self._paint("created", "in use"))
         if capture.journals:
             parts.append(count(len(capture.journals), "forwarding journal"))
-        head = f"{self._paint('name', name)}  {', '.join(part for part in parts if part)}\n"
-        bar = self._bar(held.types) if held else ""
-        return head + (f"  {bar}\n" if bar else "")
+        head = f"{self._paint('name', name)}  {', '.join(part for part in parts if part)}"
+        rows = [head, f"  {bar}"] if held and (bar := self._bar(held.types)) else [head]
+        return "".join(f"{row}\n" for line in rows for row in self._folded(line))
+
+    def _folded(self, line: str) -> list[str]:
+        return [line] if self._page.width is None else folded_line(line, self._page.width)
 
     def _bar(self, types: Counter[str]) -> str:
         groups = _groups(types)

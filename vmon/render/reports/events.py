@@ -189,7 +189,7 @@ def _sample(entry: EventType) -> list[RenderableType]:
     if not entry.sample:
         return []
     text = json.dumps(entry.sample, indent=2, ensure_ascii=False)
-    return [Text(), Text("Sample", "bold"), Text(text)]
+    return [Text(), Text("Sample", "bold"), Text(text, no_wrap=True, overflow="ignore")]
 
 
 def show(parts: list[RenderableType], out: TextIO) -> None:
