@@ -17,7 +17,6 @@ from vmon.search.expression_names import _tokens, _uses
         ("reason.zzzz() == ''", "character 8: unknown function zzzz", "known: abs, all"),
         ("reason.startswith('x')", "character 8: unknown function", "did you mean startsWith?"),
         ("streams.exists(s, s.hasVidio)", "character 21: unknown field of streams", "hasVideo?"),
-        ("broadcastUrls.rtmp.all(r, r.state == '')", "unknown field of broadcastUrls.rtmp", "stat"),
         ("streams.all(type, true)", "character 13: type is the name of a field", "another name"),
         ("transcription.state == ''", "character 15: unknown field of transcription", "status?"),
         ("math.flor(1.5) == 1.0", "character 6: unknown function flor", "did you mean floor?"),
