@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.factories import BODIES, make_entry, sessions_of
+from vmon.events.timestamps import FUTURE_MS
 from vmon.sessions.model import (
     ConnectionState,
     OutputState,
@@ -94,6 +95,13 @@ def test_a_stream_is_gone_with_a_connection_that_went_with_its_round() -> None:
     one.streams = {"s": StreamState("s", 0, 5, None, None, "0")}
     assert active_counts(one) == (0, 0, 0)
     assert not any(each.span.is_open for each in snapshot(one).all_streams())
+
+
+def test_a_connection_created_in_the_future_has_the_begin_of_its_session() -> None:
+    one = session((3 * FUTURE_MS, None), created=set(), destroyed={10})
+    one.first_ms, one.last_ms = 5, 10
+    assert active_counts(one) == (0, 0, 0)
+    assert not any(member.span.is_open for member in snapshot(one).members)
 
 
 @settings(max_examples=300, deadline=None)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
 
+from vmon.events.timestamps import FUTURE_MS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -204,9 +206,23 @@ def _of_last_round(session: Session) -> Iterator[ConnectionState | StreamState |
             yield part
 
 
+def known_begin_ms(session: Session, part: Part) -> int | None:
+    """Return when a part began, as `began_ms_of`; None also where that is of the future.
+
+    A creation is of the future if it is more than a day after the part's end, or the last event.
+    """
+    known_ms = began_ms_of(part)
+    last_ms = part.ended_ms or session.last_ms
+    if known_ms and last_ms and known_ms > last_ms + FUTURE_MS:
+        return None
+    return known_ms
+
+
 def _begin_ms(session: Session, part: ConnectionState | StreamState | Call) -> int:
-    """Return when a part began; where that is unknown, when its session did."""
-    began_ms = began_ms_of(part)
+    """Return when a part began; where that is unknown, when its session did; 0 if timeless."""
+    if is_timeless(part):
+        return 0
+    began_ms = known_begin_ms(session, part)
     return session.first_ms if began_ms is None else began_ms
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from vmon.events.catalogue import FILED_STATUSES
-from vmon.events.timestamps import FUTURE_MS
 from vmon.sessions.model import (
     Call,
     ConnectionState,
@@ -23,6 +22,7 @@ from vmon.sessions.model import (
     began_ms_of,
     first_after,
     is_timeless,
+    known_begin_ms,
     latest_end_ms,
 )
 
@@ -182,10 +182,7 @@ def _span(session: Session, part: Part, ends: list[int], owner_ms: int | None = 
     if is_timeless(part):
         ended_ms = latest_end_ms(0, ends, owner_ms) if part.ended_ms is None else 0
         return Span(0, ended_ms, part.reason, begin_told=False, end_told=not ended_ms)
-    known_ms = began_ms_of(part)
-    last_ms = part.ended_ms or session.last_ms
-    if known_ms and last_ms and known_ms > last_ms + FUTURE_MS:
-        known_ms = None  # a creation of the future
+    known_ms = known_begin_ms(session, part)
     began_ms = session.first_ms if known_ms is None else known_ms
     if part.ended_ms is not None:
         began_ms = min(began_ms, part.ended_ms) if known_ms is None else began_ms
