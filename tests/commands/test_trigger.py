@@ -214,7 +214,7 @@ async def test_a_listener_that_comes_late_is_waited_for(
         ((), "pass event types or --story"),
         (("archive", "--story"), "pass event types or --story"),
         (("streamCraeted",), "unknown event type 'streamCraeted'"),
-        (("unknown",), "no samples of these types"),
+        (("unknown",), "no samples of the given types"),
         (("archive", "--set", "name"), "--set needs FIELD=VALUE, not 'name'"),
         (("archive", "--set", "status.deep=1"), "is not an object"),
         (("archive", "--to", "ftp://x"), "invalid URL 'ftp://x'"),

@@ -168,7 +168,7 @@ class Compressor:
             _replace_compressed(segment)
 
     def close(self, within_s: float) -> None:
-        """Wait at most so long for the compression in progress."""
+        """Wait up to `within_s` seconds for the compression in progress."""
         self._waiting.put(None)
         if self._thread:
             self._thread.join(within_s)

@@ -87,5 +87,5 @@ def _samples(types: tuple[str, ...], *, whole_story: bool) -> tuple[Sample, ...]
         return STORY
     names = [name for given in types for name in ORDER if name in types_of([given])]
     if not names:
-        raise WrongUse("no samples of these types", hint=f"known types: {', '.join(TYPES)}")
+        raise WrongUse("no samples of the given types", hint=f"known types: {', '.join(TYPES)}")
     return tuple(Sample(name) for name in names)

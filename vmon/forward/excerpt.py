@@ -44,7 +44,7 @@ def _line(markup: str) -> str:
 
 
 def unpacked(body: bytes, encoding: str, most: int) -> bytes:
-    """The beginning of a body that came with this Content-Encoding, at most so many bytes.
+    """The beginning of a body that came with this Content-Encoding, at most `most` bytes.
 
     What cannot be unpacked is left out: it says nothing to anybody.
     """

@@ -186,7 +186,7 @@ class Journal:
         return self.segments.known()
 
     def write_compacted(self, positions: dict[int, Position], segments: tuple[Segment, ...]) -> int:
-        """Write the journal anew, a line per target, in any thread: the descriptor for `switch_to`.
+        """Rewrite the journal, a line per target, in any thread: the descriptor for `switch_to`.
 
         What it says of given up deliveries is kept.
         """

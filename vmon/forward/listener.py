@@ -31,7 +31,7 @@ class TargetBack(Struct, frozen=True):
 
 
 class ForwardListener(Protocol):
-    """Who is told what becomes of forwarding; in the event loop, and off the answer's path."""
+    """Receives the events of forwarding; called in the event loop, but off the answer's path."""
 
     def forwarded(self, result: ForwardResult) -> None:
         """A delivery failed in a new way, or came to its end."""

@@ -36,7 +36,7 @@ class QueuedDelivery:
         self.failed_s = self.failed_s or now
         return now - self.failed_s
 
-    def failed_anew(self, outcome: Outcome) -> bool:
+    def failed_differently(self, outcome: Outcome) -> bool:
         """Note how it failed; whether that is another way than before."""
         before, self._failure = self._failure, (outcome.status, outcome.problem)
         return self._failure != before

@@ -255,7 +255,7 @@ class TargetWorker:
             return
         schedule = self._settings.schedule
         again_s = again_in_s(schedule, outcome, delivery.attempts, delivery.failing_s())
-        if again_s is None or (not self.health.is_down and delivery.failed_anew(outcome)):
+        if again_s is None or (not self.health.is_down and delivery.failed_differently(outcome)):
             target, attempts = self.route.target.name, delivery.attempts
             result = ForwardResult(entry, target, outcome, attempts, again_s)
             self._settings.listener.forwarded(result)

@@ -134,7 +134,7 @@ def key_of(event: Event) -> Key:
 # Rows.
 
 _LONG_AGO_MS = 7 * 86_400_000
-"""The chart begins at most so long before the session's first event."""
+"""The chart begins at most this long before the session's first event."""
 _LEAST_MS = 1000
 
 

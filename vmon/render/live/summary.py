@@ -120,7 +120,7 @@ def _session(session: Session, now_ms: int, redact: Redactor | None) -> str:
 
 
 def by_type(types: Counter[str], paint: Paint, longest: int) -> Iterator[str]:
-    """A row per type seen: its name, how many, a bar of at most so many columns.
+    """A row per type seen: its name, how many, a bar of at most `longest` columns.
 
     No bars where all numbers are the same: they would compare nothing.
     """
