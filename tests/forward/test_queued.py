@@ -24,7 +24,13 @@ def test_a_failure_is_another_one_when_its_status_or_problem_is() -> None:
     delivery = QueuedDelivery(JournalCursor(), 0, 0, None)
     refused = Outcome(None, 0.1, "refused", kind="unreachable")
     outcomes = (Outcome(500, 0.1), Outcome(500, 0.2), refused, refused, Outcome(500, 0.1))
-    assert [delivery.failed_differently(one) for one in outcomes] == [True, False, True, False, True]
+    assert [delivery.failed_differently(one) for one in outcomes] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
 def test_the_time_of_failing_begins_with_the_first_failure(

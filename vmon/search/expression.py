@@ -44,7 +44,7 @@ _LARGEST, _SMALLEST = (1 << 63) - 1, -(1 << 63)
 _TOO_LARGE = f"more than {MOST_LOOPED >> 10} KiB of values for a loop or a search"
 
 
-_UNCACHED = frozenset({"received_at", "lag"})
+_UNCACHED = frozenset({"received_at", "lag", "delivery"})
 
 
 class Expression:

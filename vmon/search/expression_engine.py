@@ -110,6 +110,7 @@ def _own_types(kinds: Any) -> dict[str, Any]:
     return {
         "type": kinds.STRING,
         "path": kinds.STRING,
+        "delivery": kinds.STRING,
         "session": text,
         "verdict": text,
         "received_at": kinds.TIMESTAMP,

@@ -153,11 +153,11 @@ class Agent:
     def _on_log(self, log: "NgrokLog") -> None:
         # An exception would end pyngrok's reader, and then the agent blocks on its full pipe.
         with suppress(Exception):
+            if log.err and log.err not in NO_ERROR:
+                self.errors.append(log.err)
             self._record()
             if self._last_signal and (pid := self.pid) is not None:
                 send(pid, self._last_signal)
-            if log.err and log.err not in NO_ERROR:
-                self.errors.append(log.err)
             self._loop.call_soon_threadsafe(self._on_message, log.msg or "", log.err or "")
 
     def _record(self) -> None:
