@@ -182,6 +182,14 @@ def test_without_a_listener_it_is_exit_1_and_reported(vmon_run: Run, free_port: 
     )
 
 
+def test_an_app_that_speaks_no_tls_is_not_told_to_start_a_listener(
+    vmon_run: Run, free_port: int
+) -> None:
+    code, _, err = vmon_run("trigger", "archive", "--to", f"https://localhost:{free_port}")
+    assert code == 1
+    assert "start vmon listen" not in err
+
+
 def test_waiting_for_a_listener_that_never_comes_is_exit_5(vmon_run: Run, free_port: int) -> None:
     args = ("trigger", "archive", "--to", f"localhost:{free_port}", "--wait", "100ms")
     assert vmon_run(*args) == (

@@ -80,7 +80,7 @@ async def _send_all(options: Options) -> int:
             if options.in_full:
                 sys.stdout.buffer.write(answer_block(outcome))
                 sys.stdout.flush()
-    if unheard:
+    if unheard and options.target.url.startswith("http:"):  # which vmon listen speaks
         say("hint: start vmon listen, or set your app's URL with --to")
     return 1 if rejected else 0
 
