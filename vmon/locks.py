@@ -44,6 +44,8 @@ def has_name(fd: int, path: Path) -> bool:
 
 def is_in_use(path: Path) -> bool:
     """Whether any process has the file locked, as writers of captures and journals do."""
+    if not path.is_file():  # a FIFO would wait for a writer
+        return False
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     except OSError:

@@ -362,3 +362,41 @@ def test_of_a_pipe_that_is_not_waited_on_nothing_is_said(
     out, _ = run.communicate(LINES, timeout=20)
     assert (run.returncode, out) == (0, b"2\n")
     assert b"waiting" not in terminal.all()
+
+
+NO_NAMES = ("--name-from", "none")
+"""Only a file is read again for names."""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        *(READING[name] for name in READING if name not in {"stats", "replay", "replay --to"}),
+        ("filter", "--sort", "received"),
+        ("filter", "--format", "line", "--event", "connectionDestroyed", *NO_NAMES),
+        (
+            "replay",
+            "--speed",
+            "max",
+            "--format",
+            "line",
+            "--event",
+            "connectionDestroyed",
+            *NO_NAMES,
+        ),
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_that_is_named_is_read_once_and_whole(
+    vmon_run: Run, tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").write_bytes(LINES * 3000)  # more than one block
+    os.mkfifo(tmp_path / "fifo")
+    writer = threading.Thread(
+        target=lambda: (tmp_path / "fifo").write_bytes(LINES * 3000), daemon=True
+    )
+    writer.start()
+    code, out, _ = vmon_run(*args, tmp_path / "fifo")
+    writer.join(10)
+    whole = vmon_run(*args, tmp_path / "file")
+    assert (code, out) == whole[:2]

@@ -1,6 +1,7 @@
 """The names of connections in output that shows only a part of a capture."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,12 @@ def test_nothing_is_read_twice_where_nothing_is_hidden_or_there_is_only_standard
 ) -> None:
     assert known_names((str(capture),), Filter()) is None
     assert known_names((None,), STREAMS) is None
+
+
+def test_a_pipe_is_not_read_for_names(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    assert known_names((str(tmp_path / "fifo"),), STREAMS) is None
+    assert known_names((str(tmp_path),), STREAMS) is not None
 
 
 @pytest.mark.parametrize("command", [["filter"], ["replay", "--speed", "max"]])

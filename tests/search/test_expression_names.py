@@ -1,6 +1,7 @@
 import pytest
 
 from vmon.errors import WrongUse
+from vmon.search import expression_engine, expression_names
 from vmon.search.expression import Expression
 from vmon.search.expression_names import _tokens, _uses
 
@@ -76,3 +77,8 @@ def test_a_name_in_backquotes_is_a_field() -> None:
 
 def test_functions_with_a_namespace_are_no_uses() -> None:
     assert uses("math.abs(lag) > 1") == [("lag",)]
+
+
+def test_each_variable_of_a_delivery_has_a_type() -> None:
+    kinds = pytest.importorskip("cel_expr_python").cel.Type
+    assert expression_engine._own_types(kinds).keys() == expression_names._OWN.keys()

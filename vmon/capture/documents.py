@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
 from vmon.capture.encodings import BOM, utf_16
 from vmon.capture.format import START
-from vmon.capture.inputs import errors_in_words, is_compressed
+from vmon.capture.inputs import can_be_read_again, errors_in_words, is_compressed
 from vmon.humanize import count
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ def _is_foreign(begin: bytes) -> bool:
 
 def has_lines(path: str) -> bool:
     """Whether a file can be read from its end: it has plain lines. WrongUse, unreadable."""
+    if os.path.exists(path) and not can_be_read_again(path):  # noqa: PTH110 - as below
+        return False
     with errors_in_words(path), open(path, "rb", buffering=0) as raw:  # noqa: PTH123 - pathlib costs 5 ms
-        if not raw.seekable():
-            return False
         begin = raw.read(4096)
     return not (is_compressed(begin) or utf_16(begin) or is_document(begin))
 

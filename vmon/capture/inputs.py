@@ -105,6 +105,13 @@ def source_name(path: str | None) -> str:
     return "standard input" if path is None else str(path)
 
 
+def can_be_read_again(path: str | None) -> bool:
+    """Whether it is a file or a folder: of a pipe, a second reader takes what the first misses."""
+    if path is None:
+        return False
+    return os.path.isfile(path) or os.path.isdir(path)  # noqa: PTH112, PTH113 - pathlib costs 5 ms
+
+
 def stdin_fd() -> int:
     """Return the descriptor of standard input; OSError where there is none."""
     if sys.stdin is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmon.capture import inputs
 from vmon.events.names import name_in_data
 from vmon.events.verdict import is_trusted
 from vmon.search import reader
@@ -22,9 +23,9 @@ def known_names(
     """A lookup of names by session and connection, where a filter may hide what tells them.
 
     The captures are read when a name is wanted first, at the speed of a filter by type. None where
-    nothing is hidden, or where standard input can be read only once.
+    nothing is hidden, or where a source can be read only once: standard input, a pipe, a FIFO.
     """
-    if event_filter.selects_all or None in sources:
+    if event_filter.selects_all or not all(map(inputs.can_be_read_again, sources)):
         return None
     names: dict[tuple[str, str], str] | None = None
 

@@ -48,7 +48,7 @@ class ReceiverCallbacks(Struct, frozen=True):
     where there is one, is awaited before the answer goes out and may change its status. `notice`
     is told, in a sentence, of each request that became no delivery. `bug` gets what our own code
     raised; it has ended that request and nothing else.
-    `stranger` is told of what the guard does not admit: method, path and whence.
+    `stranger` gets the method, path and address of each request that the guard rejects.
     """
 
     accept: Callable[[Delivery], int]

@@ -94,8 +94,11 @@ def _received(stored: matching.StoredLine) -> str:
 
 
 def _begins(source: str | None) -> str:
-    """Return the time of receipt of a source's first delivery; empty where it is no capture."""
-    if source is None:
+    """Return the time of receipt of a source's first delivery; empty where it is no capture.
+
+    Empty for a pipe, too: what is read here, its reader would miss.
+    """
+    if not inputs.can_be_read_again(source):
         return ""
     head = memoryview(bytearray(_HEAD))
     with inputs.open_input(source) as stream:
